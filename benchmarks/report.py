@@ -1,0 +1,116 @@
+"""A leaderboard of a million generations: time and memory, text never loaded for the figures.
+
+    python benchmarks/report.py [--rows 1000000]
+
+5 tasks x 500 problems, 4 recipes, 25 settings, 2 seeds; each generation has a text of about 2 kB. The report runs in a
+process of its own; the other column reads the same rows whole with pandas, which is what a report without column scans
+would start with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA
+
+RECIPES = {"base": 0.3, "random": 0.5, "full": 0.6, "s1k": 0.62}
+TASKS, PROBLEMS, SEEDS, RUNS_A_FILE = 5, 500, 2, 20
+SETTINGS = [(int(2**k), 0) for k in np.linspace(8, 14, 20)] + [(None, n) for n in (0, 1, 2, 4, 6)]
+TARGET_SECONDS, TARGET_GIB = 60, 4
+
+
+def write_rows(out: Path, num_rows: int) -> int:
+    """Write about `num_rows` rows as a study; returns how many."""
+    rng = np.random.default_rng(0)
+    (out / "samples").mkdir(parents=True)
+    num_runs = TASKS * len(RECIPES) * len(SETTINGS) * SEEDS
+    samples = max(1, round(num_rows / num_runs / PROBLEMS))
+    texts = pa.array([f"step {i}: so we have {i} and then. " * 60 for i in range(500)])
+    problem = np.repeat(np.arange(PROBLEMS), samples)
+    difficulty = rng.random((TASKS, PROBLEMS))
+    tables, runs = [], []
+    for index, (task, recipe, (limit, ignores), seed) in enumerate(
+        product(range(TASKS), RECIPES, SETTINGS, range(SEEDS))
+    ):
+        n = len(problem)
+        hard = difficulty[task][problem]
+        tokens = np.minimum(200 + 8000 * hard + 300 * ignores, limit or 32_000)
+        right = rng.random(n) < RECIPES[recipe] + 0.08 * np.log2(tokens / 2000) - 0.5 * (hard - 0.5)
+        shared = {"run_id": f"run{index}", "study": "million", "model": "m", "recipe": recipe, "task": f"task{task}",
+                  "method": "budget_forcing", "max_thinking_tokens": limit, "num_ignores": ignores,
+                  "ignore_str": "Wait", "seed": seed, "kind": "math", "budget_tokens": limit or 32_000,
+                  "closing_tokens": 3, "answer_tokens": 400, "discarded_tokens": 0, "num_attempts": 1,
+                  "num_rounds": 1 + ignores, "looping": False}  # fmt: skip
+        columns = {
+            "problem_id": [f"p{p}" for p in problem], "sample_index": np.tile(np.arange(samples), PROBLEMS),
+            "thinking": texts.take(pa.array(rng.integers(0, 500, n))), "correct": right, "forced_end": tokens == limit,
+            "thinking_tokens": tokens.astype(np.int64), "status": np.where(right, "correct", "incorrect"),
+            "extracted": [str(x) for x in np.where(right, 0, rng.integers(1, 5, n))],
+        } | {name: [value] * n for name, value in shared.items()}  # fmt: skip
+        arrays = [
+            pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in SAMPLE_SCHEMA
+        ]
+        tables.append(pa.Table.from_arrays(arrays, schema=SAMPLE_SCHEMA))
+        more = {"num_problems": PROBLEMS, "num_samples": samples, "status": "done", "commit": "", "engine": "none",
+                "config": json.dumps({"headline": {"max_thinking_tokens": "auto", "num_ignores": 0}})}  # fmt: skip
+        runs.append(dict.fromkeys(RUN_SCHEMA.names) | {k: v for k, v in shared.items() if k in RUN_SCHEMA.names} | more)
+        if len(tables) == RUNS_A_FILE:
+            path = out / "samples" / f"{index:05}.parquet"
+            pq.write_table(pa.concat_tables(tables), path, compression="zstd", row_group_size=4_000)
+            tables = []
+    pq.write_table(pa.Table.from_pylist(runs, schema=RUN_SCHEMA), out / "runs.parquet")
+    return len(runs) * PROBLEMS * samples
+
+
+def timed(code: str, *arguments: str) -> tuple[float, float, float]:
+    """(wall seconds, processor seconds, peak GiB) of a Python process that runs `code`."""
+    started = time.perf_counter()
+    report = "import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, u.ru_maxrss)"
+    command = [sys.executable, "-c", f"{code}\n{report}", *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    processor, peak = done.stdout.split()[-2:]
+    return time.perf_counter() - started, float(processor), int(peak) / 2**20
+
+
+REPORT = (
+    "import sys; from pathlib import Path; from harness.report import leaderboard\n"
+    "leaderboard.write([Path(sys.argv[1])], Path(sys.argv[2]))"
+)
+WHOLE = "import sys, pandas; pandas.read_parquet(sys.argv[1])"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        study, out = Path(folder) / "study", Path(folder) / "out"
+        written = write_rows(study, rows)
+        wall, processor, gib = timed(REPORT, str(study), str(out))
+        page = (out / "leaderboard.html").stat().st_size / 2**20
+        whole_wall, whole_processor, whole_gib = timed(WHOLE, str(study / "samples"))
+    print(f"leaderboard of {written:,} generations: {wall:.1f} s ({processor:.1f} s of processor), peak {gib:.2f} GiB, "
+          f"page {page:.1f} MiB")  # fmt: skip
+    print(
+        f"the same rows read whole with pandas: {whole_wall:.1f} s ({whole_processor:.1f} s), peak {whole_gib:.2f} GiB"
+    )
+    print(f"ratio to that: time {wall / whole_wall:.2f}x, processor {processor / whole_processor:.2f}x, "
+          f"memory {gib / whole_gib:.2f}x")  # fmt: skip
+    print(
+        f"of the target: {wall / TARGET_SECONDS:.2f} of {TARGET_SECONDS} s, {gib / TARGET_GIB:.2f} of {TARGET_GIB} GiB"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From rows to figures with error bars: metrics, intervals, sample statistics, imports and comparisons."""

@@ -1,0 +1,239 @@
+"""`harness compare A B`: the paired comparison of two runs, with where their texts part.
+
+A and B are result folders, or FOLDER:RUN where RUN is a run's id, its first letters, or a recipe. Problems are paired
+by id; by their question where the two logs number them differently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from harness.analysis.bootstrap import (
+    Interval,
+    Resampler,
+    difference,
+    hierarchical_ci,
+    minimum_detectable_difference,
+    paired_p_value,
+)
+from harness.analysis.cells import Cell, Cells, load, sample_files
+from harness.analysis.measure import find_headlines
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+LISTED = 10  # problems named in each list
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on one task, paired over problems. Accuracies and the difference are fractions."""
+
+    task: str
+    name_a: str
+    name_b: str
+    accuracy_a: Interval
+    accuracy_b: Interval
+    gap: Interval  # a - b
+    p_value: float
+    test: str
+    num_paired: int
+    num_a: int
+    num_b: int
+    only_a: list[str]  # problems that a alone got right
+    only_b: list[str]
+    tokens_a: float
+    tokens_b: float
+    detectable: float
+    first_difference: dict[str, int] = field(default_factory=dict)  # problem -> first differing token
+    num_same_text: int = 0
+    note: str = ""
+
+
+def compare_runs(a: str, b: str) -> list[Comparison]:
+    """Compare two runs and print the result; returns it, one comparison a shared task."""
+    from rich.console import Console
+
+    found = compare(a, b)
+    Console().print(rendered(found))
+    return found
+
+
+def compare(a: str, b: str) -> list[Comparison]:
+    """The comparisons of the tasks that both have. Raises UserError when they share none."""
+    left, right = _chosen(a), _chosen(b)
+    shared = sorted(set(left.cells) & set(right.cells))
+    if not shared:
+        raise UserError(
+            f"{a} has {', '.join(sorted(left.cells))}, {b} has {', '.join(sorted(right.cells))}: no task in common"
+        )
+    return [_compared(left, right, task) for task in shared]
+
+
+@dataclass(frozen=True)
+class Side:
+    folder: Path
+    loaded: Cells
+    cells: dict[str, Cell]  # task -> cell
+
+
+def _chosen(spec: str) -> Side:
+    """The cells of a folder's headline run, or of the run or recipe named behind the last colon."""
+    folder, _, wanted = (spec, "", "") if Path(spec).is_dir() else spec.rpartition(":")
+    if not folder or not Path(folder).is_dir():
+        raise UserError(f"{spec}: no such result folder; give FOLDER or FOLDER:RUN")
+    loaded = load([Path(folder)])
+    cells = loaded.cells
+    if not wanted:
+        recipes = {(c.model, c.recipe) for c in cells}
+        if len(recipes) > 1:
+            names = ", ".join(
+                sorted({c.recipe for c in cells} if len({c.recipe for c in cells}) > 1 else {c.model for c in cells})
+            )
+            raise UserError(f"{folder} holds several runs; name one as {folder}:RUN or {folder}:RECIPE, of {names}")
+        members = list(range(len(cells)))
+    else:
+        members = [i for i, c in enumerate(cells) if any(run.startswith(wanted) for run in c.run_ids)]
+        members = members or [
+            i for i, c in enumerate(cells) if wanted in (c.recipe, c.model, c.model.rsplit("/", 1)[-1])
+        ]
+        if not members:
+            known = sorted({run for c in cells for run in c.run_ids} | {c.recipe for c in cells})
+            raise UserError(f"{folder} has no run or recipe '{wanted}'; it has {', '.join(known[:12])}")
+    headlines = find_headlines([cells[i] for i in members])
+    return Side(Path(folder), loaded, {key[1]: cells[members[i]] for key, i in headlines.items()})
+
+
+def _compared(left: Side, right: Side, task: str) -> Comparison:
+    x, y = left.cells[task], right.cells[task]
+    ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[task]
+    note = ""
+    if len(set(ids_a) & set(ids_b)) * 2 < min(len(ids_a), len(ids_b)):
+        ids_a, ids_b = _by_question(left.folder, x, ids_a), _by_question(right.folder, y, ids_b)
+        note = "paired by question: the two number their problems differently"
+    shared = sorted(set(ids_a) & set(ids_b))
+    if not shared:
+        raise UserError(f"{task}: the two runs have no problem in common, by id or by question")
+    rows_a, rows_b = [ids_a.index(p) for p in shared], [ids_b.index(p) for p in shared]
+    scores_a, scores_b = x.correct[rows_a], y.correct[rows_b]
+    mean_a, mean_b = x.accuracy[rows_a], y.accuracy[rows_b]
+    resampler = Resampler(len(shared))
+    p, test = paired_p_value(mean_a, mean_b)
+    gap = mean_a - mean_b
+    paired = ~np.isnan(gap)
+    spread = float(np.nanstd(gap)) if paired.sum() > 1 else 0.0
+    first: dict[str, int] = {}
+    same = 0
+    if not note:
+        first, same = first_differences(_ids(left.folder, x), _ids(right.folder, y))
+    return Comparison(
+        task, _name(x), _name(y), hierarchical_ci(scores_a, resampler), hierarchical_ci(scores_b, resampler),
+        difference(scores_a, scores_b, resampler), p, test, int(paired.sum()), x.num_problems, y.num_problems,
+        [shared[i] for i in np.flatnonzero(gap > 0)], [shared[i] for i in np.flatnonzero(gap < 0)],
+        x.mean("thinking_tokens"), y.mean("thinking_tokens"),
+        minimum_detectable_difference(int(paired.sum()), spread) if spread else
+        minimum_detectable_difference(int(paired.sum())), first, same, note,
+    )  # fmt: skip
+
+
+def _name(cell: Cell) -> str:
+    from harness.report.naming import setting_name, short
+
+    name = short(cell.model) if cell.recipe in ("published", "base") else cell.recipe
+    return f"{name}, {setting_name(cell)}"
+
+
+def _by_question(folder: Path, cell: Cell, ids: list[str]) -> list[str]:
+    """Each problem's question with its spacing removed, in the order of `ids`."""
+    found = {row["problem_id"]: re.sub(r"\s+", "", row["question"] or "") for row in _rows(folder, cell, ["question"])}
+    return [found.get(problem, f"?{problem}") or f"?{problem}" for problem in ids]
+
+
+def _ids(folder: Path, cell: Cell) -> dict[str, list[int]]:
+    """Token ids of the first sample of each problem: the thought and the answer."""
+    found: dict[str, list[int]] = {}
+    for row in _rows(folder, cell, ["sample_index", "thinking_ids", "answer_ids"]):
+        if not row["sample_index"] and row["thinking_ids"] is not None:
+            found.setdefault(row["problem_id"], [*row["thinking_ids"], *(row["answer_ids"] or [])])
+    return found
+
+
+def _rows(folder: Path, cell: Cell, columns: Sequence[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for path in sample_files(folder):
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=2_000, columns=["run_id", "problem_id", *columns]):
+            rows += [row for row in batch.to_pylist() if row["run_id"] in cell.run_ids]
+    return rows
+
+
+def first_differences(a: dict[str, list[int]], b: dict[str, list[int]]) -> tuple[dict[str, int], int]:
+    """(problem -> index of the first differing token, number of identical texts) over problems that both have."""
+    first, same = {}, 0
+    for problem in sorted(set(a) & set(b)):
+        x, y = np.asarray(a[problem]), np.asarray(b[problem])
+        n = min(len(x), len(y))
+        differs = np.flatnonzero(x[:n] != y[:n])
+        if differs.size:
+            first[problem] = int(differs[0])
+        elif len(x) != len(y):
+            first[problem] = n
+        else:
+            same += 1
+    return first, same
+
+
+def rendered(comparisons: Sequence[Comparison]) -> Group:
+    """The comparisons for a terminal of 100 columns."""
+    from rich.console import Group
+
+    from harness.report.tables import Column, Entry, Table, number, p_value
+    from harness.report.terminal import rendered as as_rich
+
+    def bounded(interval: Interval, sign: str = "") -> Entry:
+        known = interval.low < interval.high
+        detail = f"[{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]" if known else interval.note
+        return Entry(f"{100 * interval.mean:{sign}.1f}", interval.mean, detail)
+
+    parts = []
+    for c in comparisons:
+        heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
+        table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
+        for name, accuracy, tokens, only in (
+            (f"A  {c.name_a}", c.accuracy_a, c.tokens_a, c.only_a),
+            (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
+        ):  # fmt: skip
+            table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
+        gap = bounded(c.gap, "+")
+        verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
+        table.notes += [
+            f"A - B: {gap.text} {gap.detail} points, {c.test} p={p_value(c.p_value).text}: the two {verdict}.",
+            f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
+            "(80 % power).",
+        ]
+        for side, only in (("A", c.only_a), ("B", c.only_b)):
+            table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
+        if c.first_difference:
+            at = sorted(c.first_difference.values())
+            middle = int(np.median(at))
+            where = f"at token {at[0]:,} the earliest, {middle:,} the median"
+            table.notes.append(f"Texts: {c.num_same_text} identical; {len(at)} part, {where}.")
+        unpaired = [
+            f"{side} has {n - c.num_paired} more" for side, n in (("A", c.num_a), ("B", c.num_b)) if n > c.num_paired
+        ]
+        table.notes += [f"Not paired: {', '.join(unpaired)}."] if unpaired else []
+        table.notes += [c.note + "."] if c.note else []
+        parts.append(as_rich(table))
+    return Group(*parts)
+
+
+def _listed(problems: Sequence[str]) -> str:
+    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    return ", ".join(problem[:40] for problem in problems[:LISTED]) + more

@@ -1,0 +1,200 @@
+"""Every figure of a result folder: each cell's, each sweep's, and the paired differences, with intervals."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from harness.analysis.bootstrap import (
+    Resampler,
+    difference,
+    difference_columns,
+    holm,
+    minimum_detectable_difference,
+    paired_p_values,
+)
+from harness.analysis.cell_figures import cell_figures
+from harness.analysis.cells import KEY, Cell, Cells, load
+from harness.analysis.sweeps import NAN, Figure, Sweep, as_figure, find_sweeps, first_correct, flips
+from harness.records import METRIC_SCHEMA
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Cells with their figures. `figures[i]` belongs to `cells.cells[i]`; `headlines`: (study, task, model, recipe)
+    to the index of the cell that stands for it."""
+
+    cells: Cells
+    figures: list[dict[str, Figure]]
+    sweeps: list[Sweep]
+    headlines: dict[tuple[str, str, str, str], int]
+
+
+def measure(out_dir: Path) -> pa.Table:
+    """All metrics of one result folder in METRIC_SCHEMA. Raises UserError when it holds no samples."""
+    return to_table(measure_cells(load([Path(out_dir)])))
+
+
+def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
+    """Every figure of the loaded cells; seeded, so that the same rows give the same table."""
+    cells = loaded.cells
+    by_size = {len(ids): Resampler(len(ids), seed=seed) for ids in loaded.problems.values()}
+    resamplers = {task: by_size[len(ids)] for task, ids in loaded.problems.items()}  # tasks of one size share the draws
+    figures: list[dict[str, Figure]] = [{} for _ in cells]
+    for task, resampler in resamplers.items():
+        members = [i for i, cell in enumerate(cells) if cell.task == task]
+        for i, found in zip(members, cell_figures([cells[i] for i in members], resampler), strict=True):
+            figures[i] = found
+    sweeps = find_sweeps(cells, resamplers)
+    for sweep in sweeps:
+        _sweep_extras(sweep, cells, figures, resamplers[sweep.task])
+    headlines = find_headlines(cells)
+    _differences(cells, figures, headlines, resamplers)
+    return Measured(loaded, figures, sweeps, headlines)
+
+
+def _sweep_extras(sweep: Sweep, cells: Sequence[Cell], figures: list[dict[str, Figure]], resampler: Resampler) -> None:
+    if sweep.method != "budget_forcing":
+        return
+    capped = [cells[i] for i in sweep.cells if cells[i].num_ignores == 0]
+    if len(capped) > 1:
+        sweep.figures.update(first_correct(capped, resampler))
+    by_budget: dict[int | None, list[int]] = defaultdict(list)
+    for i in sweep.cells:
+        by_budget[cells[i].max_thinking_tokens].append(i)
+    for members in by_budget.values():
+        members.sort(key=lambda i: cells[i].num_ignores)
+        for before, after in pairwise(members):
+            if cells[before].num_ignores < cells[after].num_ignores:
+                figures[after].update(flips(cells[before], cells[after], resampler))
+
+
+def find_headlines(cells: Sequence[Cell]) -> dict[tuple[str, str, str, str], int]:
+    """The cell that stands for each recipe on each task: the study's headline setting, else its longest plain one."""
+    groups: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+    for i, cell in enumerate(cells):
+        groups[cell.study, cell.task, cell.model, cell.recipe].append(i)
+    return {key: min(members, key=lambda i: _headline_rank(cells[i])) for key, members in groups.items()}
+
+
+def is_headline(cell: Cell) -> bool:
+    """Whether the cell ran exactly the study's headline setting."""
+    return bool(_headline_rank(cell)[0] == 0)
+
+
+def _headline_rank(cell: Cell) -> tuple[Any, ...]:
+    wanted = cell.config.get("headline") or {}
+    budget = wanted.get("max_thinking_tokens", "auto")
+    limit = None if budget == "auto" else budget
+    same = (
+        cell.method == wanted.get("method", "budget_forcing")
+        and cell.max_thinking_tokens == limit
+        and cell.num_ignores == wanted.get("num_ignores", 0)
+        and (cell.num_ignores == 0 or cell.ignore_str == wanted.get("ignore_str", "Wait"))
+    )
+    longest = -(cell.max_thinking_tokens if cell.max_thinking_tokens is not None else 10**12)
+    return (0 if same and wanted else 1, cell.method != "budget_forcing", cell.num_ignores, longest, cell.run_ids)
+
+
+def _differences(
+    cells: Sequence[Cell],
+    figures: list[dict[str, Figure]],
+    headlines: dict[tuple[str, str, str, str], int],
+    resamplers: dict[str, Resampler],
+) -> None:
+    """Paired differences to the reference recipe at the same setting (families: study x task x setting), Holm inside;
+    and at the headline to the best recipe."""
+    families: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i, cell in enumerate(cells):
+        families[cell.study, cell.task, cell.setting].append(i)
+    for (study, task, _), members in families.items():
+        name = reference_name(cells, members)
+        reference = next((i for i in members if cells[i].recipe == name), None)
+        if reference is None:  # e.g. the base at a setting of its own: compare with the reference's headline
+            same = (i for (s, t, _, r), i in headlines.items() if (s, t, r) == (study, task, name))
+            reference = next(same, None)
+        if reference is not None:
+            others = [i for i in members if i != reference and cells[i].recipe != name]
+            _compare(cells, figures, others, reference, resamplers[str(task)], "difference_to_reference")
+    tables: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for (study, task, _, _), i in headlines.items():
+        tables[study, task].append(i)
+    for (_, task), rivals in tables.items():
+        known = [i for i in rivals if not np.isnan(figures[i]["accuracy"].value)]
+        if known:
+            best = max(known, key=lambda i: figures[i]["accuracy"].value)
+            _compare(cells, figures, [i for i in known if i != best], best, resamplers[task], "difference_to_best")
+
+
+def reference_name(cells: Sequence[Cell], members: Sequence[int]) -> str:
+    """The recipe that differences are taken to: the study's own `reference_recipe`, else "s1k"."""
+    return next((str(c["reference_recipe"]) for i in members if (c := cells[i].config).get("reference_recipe")), "s1k")
+
+
+def _compare(
+    cells: Sequence[Cell], figures: list[dict[str, Figure]], others: list[int], reference: int,
+    resampler: Resampler, metric: str,
+) -> None:  # fmt: skip
+    baseline = cells[reference]
+    if not others:
+        return
+    gaps = np.column_stack([cells[i].accuracy - baseline.accuracy for i in others])
+    tests = paired_p_values(np.column_stack([cells[i].accuracy for i in others]), baseline.accuracy)
+    adjusted = holm([p for p, _ in tests])
+    intervals = difference_columns(gaps, resampler)
+    for i, gap, interval, (p, test), p_holm in zip(others, gaps.T, intervals, tests, adjusted, strict=True):
+        cell = cells[i]
+        if cell.correct.shape[1] > 1 or baseline.correct.shape[1] > 1:
+            interval = difference(cell.correct, baseline.correct, resampler)  # the seeds are resampled too
+        n = int((~np.isnan(gap)).sum())
+        spread = float(np.nanstd(gap)) if n > 1 else NAN
+        note = f"{test} p={p:.3g}, Holm over {len(others)} p={p_holm:.3g}"
+        if n < max(cell.num_problems, baseline.num_problems):
+            note += f"; paired over {n} of {max(cell.num_problems, baseline.num_problems)} problems"
+        figures[i][metric] = as_figure(interval, n, baseline.recipe, note)
+        suffix = metric.removeprefix("difference_to_")
+        figures[i][f"p_value_to_{suffix}"] = Figure(p, num_problems=n, reference=baseline.recipe, note=test)
+        figures[i][f"p_holm_to_{suffix}"] = Figure(float(p_holm), num_problems=n, reference=baseline.recipe, note=test)
+        least = minimum_detectable_difference(n, spread) if spread > 0 else minimum_detectable_difference(n)
+        assumed = "80 % power" if spread > 0 else "80 % power, worst case: no differing pair was seen"
+        figures[i][f"detectable_{metric}"] = Figure(least, num_problems=n, reference=baseline.recipe, note=assumed)
+
+
+def distinguishable(figures: dict[str, Figure], metric: str = "difference_to_best") -> bool:
+    """Both must say so: the paired interval leaves out 0, and the Holm-adjusted exact test is below 0.05."""
+    figure = figures.get(metric)
+    p_holm = figures.get(metric.replace("difference_to_", "p_holm_to_"))
+    if figure is None or p_holm is None or np.isnan(figure.low):
+        return False
+    return bool(not figure.low <= 0 <= figure.high and p_holm.value < 0.05)
+
+
+def to_table(measured: Measured) -> pa.Table:
+    """Long form: one row a figure, in METRIC_SCHEMA."""
+    rows = []
+    for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
+        shared = {name: getattr(cell, name) for name in KEY}
+        shared["run_id"] = cell.run_ids[0] if len(cell.run_ids) == 1 else None
+        rows += [shared | _row(name, figure) for name, figure in figures.items()]
+    for sweep in measured.sweeps:
+        shared = {name: getattr(sweep, name) for name in ("study", "model", "recipe", "task", "method", "force")}
+        rows += [shared | _row(name, figure) for name, figure in sweep.figures.items()]
+    names = set(METRIC_SCHEMA.names)
+    return pa.Table.from_pylist([{k: v for k, v in row.items() if k in names} for row in rows], schema=METRIC_SCHEMA)
+
+
+def _row(metric: str, figure: Figure) -> dict[str, Any]:
+    def known(value: float) -> float | None:
+        return None if np.isnan(value) else value
+
+    return {
+        "metric": metric, "value": known(figure.value), "low": known(figure.low), "high": known(figure.high),
+        "num_problems": figure.num_problems, "reference": figure.reference or None, "note": figure.note or None,
+    }  # fmt: skip

@@ -1,0 +1,218 @@
+"""The metrics of test-time scaling, as pure functions over arrays: no files, no random state, no rounding.
+
+Control, Scaling and Performance are the paper's (arXiv 2501.19393, section 3.2 and App. E.1). Fractions stay
+fractions; `scaling` is in whatever unit its accuracies have (give percent to get percentage points).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import UserError, unknown
+
+Floats = NDArray[np.float64]
+Per = Literal["doubling", "1k_tokens"]
+# Two runs closer than 3.5 % in tokens: their slope is mostly noise (Table 12 has 7,108 and 7,158 tokens).
+NEAR_TIE_DOUBLINGS = 0.05
+TOKENS_PER_STEP = 100  # the paper's limit for step-conditional control (App. E.1)
+MAX_SUBSETS = 300  # maj@k enumerates the subsets up to here and draws as many beyond
+
+
+@dataclass(frozen=True)
+class ScalingDetail:
+    """Scaling and what stands behind it. `value` is NaN, with a `note`, when no pair of runs has a slope."""
+
+    value: float
+    ols: float  # least-squares slope over all runs: steadier than the mean over pairs when runs nearly tie
+    num_pairs: int
+    num_ties: int  # pairs with equal tokens: no slope, left out of the mean
+    num_near_ties: int  # pairs within NEAR_TIE_DOUBLINGS: kept, since Eq. 2 keeps them, but said
+    num_dropped: int  # runs without a usable token count or accuracy
+    note: str
+
+
+def accuracy(correct: ArrayLike) -> float:
+    """Share of True among the scored generations; None / NaN (gold_unparseable) leaves the denominator."""
+    values = np.array([np.nan if v is None else float(v) for v in np.ravel(np.asarray(correct, dtype=object))])
+    scored = values[~np.isnan(values)]
+    return float(scored.mean()) if scored.size else float("nan")
+
+
+def control(tokens: ArrayLike, max_tokens: ArrayLike | None = None, min_tokens: ArrayLike | None = None) -> float:
+    """Control, as a fraction: the share of runs whose mean thinking tokens lie within the limits (both inclusive).
+
+    `tokens` are run-level means, one a run; the limits are scalars or one a run. Only the upper one is usual.
+    NaN for an empty sweep or when a run has no count.
+    """
+    a = np.atleast_1d(np.asarray(tokens, dtype=float))
+    if max_tokens is None and min_tokens is None:
+        raise UserError("control needs max_tokens, min_tokens, or both")
+    if a.size == 0 or np.isnan(a).any():
+        return float("nan")
+    inside = np.ones(a.shape, dtype=bool)
+    if max_tokens is not None:
+        inside &= a <= np.broadcast_to(np.asarray(max_tokens, dtype=float), a.shape)
+    if min_tokens is not None:
+        inside &= a >= np.broadcast_to(np.asarray(min_tokens, dtype=float), a.shape)
+    return float(inside.mean())
+
+
+def control_step_conditional(tokens: ArrayLike, steps: ArrayLike) -> float:
+    """Control for step-conditional runs: at most 100 thinking tokens for each instructed step (App. E.1)."""
+    return control(tokens, max_tokens=np.asarray(steps, dtype=float) * TOKENS_PER_STEP)
+
+
+def control_class_conditional(tokens: ArrayLike, classes: list[str], baseline_tokens: float) -> float:
+    """Control for class-conditional runs: "short" must stay below the un-prompted run's mean, "long" above (App. E.1).
+
+    Strict on both sides, as the paper states it: equal to the baseline is not control.
+    """
+    a = np.atleast_1d(np.asarray(tokens, dtype=float))
+    for name in classes:
+        if name not in ("short", "long"):
+            raise unknown("class", name, ("short", "long"))
+    if a.size == 0 or np.isnan(a).any() or np.isnan(baseline_tokens):
+        return float("nan")
+    held = [t < baseline_tokens if name == "short" else t > baseline_tokens for t, name in zip(a, classes, strict=True)]
+    return float(np.mean(held))
+
+
+def scaling(tokens: ArrayLike, accuracies: ArrayLike, per: Per = "doubling") -> float:
+    """Scaling: the mean slope over all pairs of runs (Eq. 2). NaN when no pair has one; see `scaling_detail`.
+
+    `per="doubling"` takes log2 of the tokens and gives accuracy points per doubling: what Table 3 prints.
+    `per="1k_tokens"` is Eq. 2 as written, in accuracy points per 1,000 tokens.
+    """
+    return scaling_detail(tokens, accuracies, per).value
+
+
+def scaling_detail(tokens: ArrayLike, accuracies: ArrayLike, per: Per = "doubling") -> ScalingDetail:
+    """`scaling` with its pairs counted: ties have no slope and are left out, near ties are kept and named."""
+    a, f = np.ravel(np.asarray(tokens, dtype=float)), np.ravel(np.asarray(accuracies, dtype=float))
+    if a.shape != f.shape:
+        raise UserError(f"scaling needs one accuracy a run: {a.size} token counts, {f.size} accuracies")
+    usable = np.isfinite(a) & np.isfinite(f) & (a > 0 if _checked(per) == "doubling" else a >= 0)
+    a, f = a[usable], f[usable]
+    value, num_ties = float("nan"), 0
+    slopes = pairwise_slopes(a[None], f[None], per)[0]
+    if slopes.size:
+        num_ties = int(np.isnan(slopes).sum())
+        if num_ties < slopes.size:
+            value = float(np.nanmean(slopes))
+    near = sum(1 for x, y in combinations(a, 2) if x != y and min(x, y) > 0 and _doublings(x, y) < NEAR_TIE_DOUBLINGS)
+    dropped = int((~usable).sum())
+    notes = [
+        (dropped, f"{dropped} run(s) without a positive token count or an accuracy left out"),
+        (num_ties, f"{num_ties} pair(s) with equal tokens left out"),
+        (near, f"{near} pair(s) within 3.5 % in tokens, their slopes mostly noise: compare the least-squares slope"),
+    ]
+    if np.isnan(value):
+        notes.insert(0, (1, f"no slope: {a.size} usable run(s)" + (", all with equal tokens" if num_ties else "")))
+    return ScalingDetail(
+        value=value, ols=least_squares_slope(a, f, per), num_pairs=slopes.size - num_ties, num_ties=num_ties,
+        num_near_ties=near, num_dropped=dropped, note="; ".join(text for count, text in notes if count),
+    )  # fmt: skip
+
+
+def pairwise_slopes(tokens: Floats, accuracies: Floats, per: Per = "doubling") -> Floats:
+    """Slopes over all pairs of runs: two (R, A) arrays -> (R, A*(A-1)/2); NaN where a pair ties."""
+    x = _axis(tokens, per)
+    left, right = np.triu_indices(x.shape[1], k=1)
+    run, rise = x[:, right] - x[:, left], accuracies[:, right] - accuracies[:, left]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes: Floats = np.where(run != 0, rise / run, np.nan)
+    return slopes
+
+
+def least_squares_slope(tokens: ArrayLike, accuracies: ArrayLike, per: Per = "doubling") -> float:
+    """Ordinary least-squares slope of accuracy over tokens, in `scaling`'s unit. NaN with fewer than two lengths."""
+    x = _axis(np.asarray(tokens, dtype=float), per)
+    f = np.asarray(accuracies, dtype=float)
+    if x.size < 2 or np.ptp(x) == 0:
+        return float("nan")
+    x = x - x.mean()
+    return float((x * (f - f.mean())).sum() / (x * x).sum())
+
+
+def performance(accuracies: ArrayLike) -> float:
+    """Performance: the best accuracy of the sweep; NaN for an empty one."""
+    f = np.ravel(np.asarray(accuracies, dtype=float))
+    return float(np.nanmax(f)) if f.size and not np.isnan(f).all() else float("nan")
+
+
+def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> Floats:
+    """Unbiased pass@k for each problem: 1 - C(n-c, k) / C(n, k) (Chen et al. 2021). NaN where n < k."""
+    n, c = np.broadcast_arrays(np.asarray(num_samples, dtype=int), np.asarray(num_correct, dtype=int))
+    if k < 1:
+        raise UserError(f"k={k} in pass@k; use 1 or more")
+    pairs = {(int(x), int(y)) for x, y in zip(n.ravel(), c.ravel(), strict=True)}
+    table = {(x, y): 1 - comb(x - y, k) / comb(x, k) if x >= k else float("nan") for x, y in pairs}
+    flat = [table[int(x), int(y)] for x, y in zip(n.ravel(), c.ravel(), strict=True)]
+    return np.array(flat, dtype=float).reshape(n.shape)
+
+
+def cov_at_k(correct: ArrayLike, k: int) -> Floats:
+    """Coverage, the paper's name for pass@k: (problems, samples) of 0/1, NaN where missing -> one value a problem."""
+    matrix = np.atleast_2d(np.asarray(correct, dtype=float))
+    return pass_at_k((~np.isnan(matrix)).sum(axis=1), np.nansum(matrix, axis=1), k)
+
+
+def maj_at_k(answers: list[Any], correct: ArrayLike, k: int, rng: np.random.Generator | None = None) -> float:
+    """Majority vote over `k` of one problem's generations: the mean over subsets of size k, ties averaged.
+
+    All correct answers are one vote (they equal the gold), wrong ones vote by their text, None does not vote.
+    """
+    right = [bool(c) for c in np.ravel(np.asarray(correct))]
+    labels: dict[Any, int] = {}
+    votes = [
+        0 if ok else -1 if answer is None else 1 + labels.setdefault(answer, len(labels))
+        for answer, ok in zip(answers, right, strict=True)
+    ]
+    return float(majority_vote(np.array([votes]), k, rng)[0])
+
+
+def majority_vote(votes: NDArray[np.int64], k: int, rng: np.random.Generator | None = None) -> Floats:
+    """maj@k for each problem of a (problems, samples) array of votes: 0 the correct answer, 1.. wrong ones, -1 none.
+
+    A tie scores the share of tied leaders that are correct; no vote at all scores 0. Up to MAX_SUBSETS subsets of size
+    k are enumerated; beyond, as many are drawn from `rng` (seed 0 by default). NaN with fewer than k samples.
+    """
+    num_problems, n = votes.shape
+    if not 1 <= k <= n:
+        return np.full(num_problems, np.nan)
+    if comb(n, k) <= MAX_SUBSETS:
+        subsets = np.array(list(combinations(range(n), k)))
+    else:
+        rng = rng or np.random.default_rng(0)
+        subsets = np.argsort(rng.random((MAX_SUBSETS, n)), axis=1)[:, :k]
+    member = np.zeros((len(subsets), n), dtype=np.float32)
+    np.put_along_axis(member, subsets, 1, axis=1)
+    ballots = (votes[:, :, None] == np.arange(max(int(votes.max()), 0) + 1)).astype(np.float32)
+    scores = np.empty(num_problems)
+    for start in range(0, num_problems, 64):  # the counts are (64, subsets, classes): a few MB
+        counts = member @ ballots[start : start + 64]
+        leaders = (counts == counts.max(axis=2, keepdims=True)) & (counts > 0)
+        scores[start : start + 64] = (leaders[:, :, 0] / np.maximum(leaders.sum(axis=2), 1)).mean(axis=1)
+    return scores
+
+
+def _checked(per: str) -> str:
+    if per not in ("doubling", "1k_tokens"):
+        raise unknown("unit of scaling", per, ("doubling", "1k_tokens"))
+    return per
+
+
+def _axis(tokens: Floats, per: Per) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x: Floats = np.log2(tokens) if _checked(per) == "doubling" else tokens / 1000
+    return x
+
+
+def _doublings(x: float, y: float) -> float:
+    return abs(float(np.log2(y / x)))

@@ -1,0 +1,219 @@
+"""Metrics over a sweep: Control, Scaling, Performance, flips per Wait, the first correct length. Each with intervals.
+
+A sweep is the settings of one method for one recipe on one task. Budgets and waits are one sweep, as in Figure 1.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis import metrics
+from harness.analysis.bootstrap import Interval, Resampler, percentiles
+from harness.analysis.cells import Cell, row_means
+
+Floats = NDArray[np.float64]
+NAN = float("nan")
+METHOD_NAMES = {
+    "budget_forcing": "BF",
+    "token_conditional": "TCC",
+    "step_conditional": "SCC",
+    "class_conditional": "CCC",
+    "rejection_sampling": "RS",
+    "no_thinking": "no thinking",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: a value with its interval (NaN bounds when it has none) and the reason for what is missing."""
+
+    value: float
+    low: float = NAN
+    high: float = NAN
+    num_problems: int = 0
+    reference: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Cells of one method, ordered by their mean thinking tokens; `cells` index into the loaded cells."""
+
+    study: str
+    model: str
+    recipe: str
+    task: str
+    method: str
+    force: bool
+    ignore_str: str | None
+    cells: tuple[int, ...]
+    figures: dict[str, Figure]
+
+    @property
+    def label(self) -> str:
+        """The paper's short name: BF, TCC, TCC+BF, ..."""
+        name = METHOD_NAMES.get(self.method, self.method)
+        return name + ("+BF" if self.force and self.method in ("token_conditional", "step_conditional") else "")
+
+
+def find_sweeps(cells: Sequence[Cell], resamplers: dict[str, Resampler]) -> list[Sweep]:
+    """Every sweep with its figures. Runs that ignore with another string than the usual one are no part of a sweep."""
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for i, cell in enumerate(cells):
+        if cell.method != "no_thinking":
+            groups[cell.study, cell.model, cell.recipe, cell.task, cell.method, cell.force].append(i)
+    found = []
+    for key, members in groups.items():
+        string = _usual_string([cells[i] for i in members])
+        kept = [i for i in members if cells[i].ignore_str in (None, string)]
+        kept.sort(key=lambda i: (np.nan_to_num(cells[i].mean("thinking_tokens"), nan=-1), cells[i].num_ignores))
+        chosen = [cells[i] for i in kept]
+        figures = sweep_figures(chosen, list(cells), resamplers[str(key[3])])
+        first = chosen[0]
+        names = (first.study, first.model, first.recipe, first.task, first.method)
+        found.append(Sweep(*names, first.force, string, tuple(kept), figures))
+    return found
+
+
+def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: Resampler) -> dict[str, Figure]:
+    """Control, Scaling in both units, the least-squares slopes, Performance and |A| of cells ordered by tokens."""
+    tokens = np.column_stack([cell.means["thinking_tokens"] for cell in sweep])
+    right = np.column_stack([cell.accuracy for cell in sweep])
+    a, f = _column_means(tokens), _column_means(right)
+    drawn_a, drawn_f = resampler.means(tokens).astype(np.float64), resampler.means(right).astype(np.float64)
+    n = int((~np.isnan(right)).any(axis=1).sum())
+    figures = {"num_settings": Figure(float(len(sweep)), num_problems=n)}
+    limits, note = _limits(sweep, all_cells)
+    figures["control"] = Figure(_control(a[None], limits)[0], *percentiles(_control(drawn_a, limits)), n, note=note)
+    figures["performance"] = Figure(
+        metrics.performance(f), *percentiles(drawn_f.max(axis=1)), n, note="the maximum of a sweep is biased upwards"
+    )
+    units: tuple[metrics.Per, ...] = ("doubling", "1k_tokens")
+    for per in units:
+        detail = metrics.scaling_detail(a, f, per)
+        usable = np.flatnonzero(np.isfinite(a) & np.isfinite(f) & ((a > 0) | (per == "1k_tokens")))
+        draws = metrics.pairwise_slopes(drawn_a[:, usable], drawn_f[:, usable], per)
+        # A pair that ties in the data has no slope there, so it must not enter in the resamples where it does not tie.
+        ties = np.isnan(metrics.pairwise_slopes(a[None, usable], f[None, usable], per)[0])
+        interval = percentiles(row_means(draws[:, ~ties])) if draws[:, ~ties].size else (NAN, NAN)
+        figures[f"scaling_per_{per}"] = Figure(detail.value, *interval, n, note=detail.note)
+        slopes = _least_squares(drawn_a[:, usable], drawn_f[:, usable], per == "doubling")
+        figures[f"scaling_ols_per_{per}"] = Figure(detail.ols, *percentiles(slopes), n)
+    return figures
+
+
+def _limits(sweep: Sequence[Cell], all_cells: Sequence[Cell]) -> tuple[list[tuple[float, float]], str]:
+    """(low, high) limits of each cell's mean thinking tokens, by the method's rule in App. E.1; NaN: unknown."""
+    limits, notes = [], []
+    for cell in sweep:
+        low, high = -np.inf, np.inf
+        if cell.method == "token_conditional":
+            high = _number(cell.instructed)
+        elif cell.method == "step_conditional":
+            high = _number(cell.instructed) * metrics.TOKENS_PER_STEP
+        elif cell.method == "class_conditional":
+            baseline = _baseline_tokens(cell, all_cells)
+            if np.isnan(baseline):
+                notes.append("no un-prompted run to compare with")
+            # strict on both sides: short must be below the un-prompted run, long above it
+            low, high = (-np.inf, np.nextafter(baseline, 0)) if cell.instructed == "short" else (
+                np.nextafter(baseline, np.inf), np.inf)  # fmt: skip
+        elif cell.max_thinking_tokens is not None:
+            high = float(cell.max_thinking_tokens)
+        else:
+            high = cell.mean("budget_tokens")  # auto: what the context left, on average
+        if np.isnan(low) or np.isnan(high):
+            notes.append("a run without a limit")
+        limits.append((low, high))
+    return limits, "; ".join(dict.fromkeys(notes))
+
+
+def _control(tokens: Floats, limits: list[tuple[float, float]]) -> Floats:
+    """(R, A) run means -> (R,) Control; NaN when a count or a limit is unknown."""
+    low, high = np.array(limits).T
+    inside = ((tokens >= low) & (tokens <= high + 1e-9)).astype(float)
+    inside[np.isnan(tokens) | np.isnan(low) | np.isnan(high)] = np.nan
+    means: Floats = inside.mean(axis=1)
+    return means
+
+
+def _baseline_tokens(cell: Cell, cells: Sequence[Cell]) -> float:
+    """Mean thinking tokens of the same model's plain run on the same task, NaN without one."""
+    for other in cells:
+        same = (other.study, other.model, other.recipe, other.task) == (cell.study, cell.model, cell.recipe, cell.task)
+        if same and other.method == "budget_forcing" and other.num_ignores == 0 and other.max_thinking_tokens is None:
+            return other.mean("thinking_tokens")
+    return NAN
+
+
+def flips(before: Cell, after: Cell, resampler: Resampler) -> dict[str, Figure]:
+    """Answers that one more Wait turned: right to wrong and wrong to right, as shares of the paired problems."""
+    x, y = before.accuracy, after.accuracy
+    both = ~np.isnan(x) & ~np.isnan(y)
+    lost = np.where(both, np.maximum(x - y, 0), np.nan)
+    won = np.where(both, np.maximum(y - x, 0), np.nan)
+    draws = resampler.means(np.column_stack([lost, won]))
+    reference = f"num_ignores={before.num_ignores}"
+    extra = after.mean("thinking_tokens") - before.mean("thinking_tokens")
+    figures = {}
+    for i, (name, shares) in enumerate((("right_to_wrong", lost), ("wrong_to_right", won))):
+        note = f"{np.nansum(shares):g} of {int(both.sum())} problems, for {extra:.0f} more thinking tokens each"
+        figures[f"flips_{name}"] = Figure(_mean(shares), *percentiles(draws[:, i]), int(both.sum()), reference, note)
+    return figures
+
+
+def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Figure]:
+    """Where a problem is first solved: the tokens of the shortest setting that solves it (cells ordered by tokens)."""
+    right = np.column_stack([cell.accuracy for cell in sweep]) > 0.5  # NaN compares false
+    tokens = np.column_stack([cell.means["thinking_tokens"] for cell in sweep])
+    known = np.column_stack([~np.isnan(cell.accuracy) for cell in sweep]).any(axis=1)
+    solved = right.any(axis=1)
+    first = np.where(solved, tokens[np.arange(len(tokens)), right.argmax(axis=1)], np.nan)
+    ever = np.where(known, solved.astype(float), np.nan)
+    draws = resampler.means(np.column_stack([first, ever]))
+    note = f"over the {int(solved.sum())} of {int(known.sum())} problems that some setting solves"
+    return {
+        "first_correct_tokens": Figure(_mean(first), *percentiles(draws[:, 0]), int(solved.sum()), note=note),
+        "ever_correct": Figure(_mean(ever), *percentiles(draws[:, 1]), int(known.sum())),
+    }
+
+
+def as_figure(interval: Interval, num_problems: int, reference: str = "", note: str = "") -> Figure:
+    notes = "; ".join(text for text in (note, interval.note) if text)
+    return Figure(interval.mean, interval.low, interval.high, num_problems, reference, notes)
+
+
+def _usual_string(cells: Sequence[Cell]) -> str | None:
+    """The ignore string of most waits; "Wait" wins a tie."""
+    strings = [cell.ignore_str for cell in cells if cell.ignore_str is not None]
+    return max(strings, key=lambda s: (strings.count(s), s == "Wait")) if strings else None
+
+
+def _least_squares(tokens: Floats, accuracies: Floats, doubling: bool) -> Floats:
+    if tokens.shape[1] < 2:
+        return np.full(len(tokens), NAN)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.log2(tokens) if doubling else tokens / 1000
+        x = x - x.mean(axis=1, keepdims=True)
+        slopes: Floats = (x * accuracies).sum(axis=1) / (x * x).sum(axis=1)
+    return slopes
+
+
+def _column_means(matrix: Floats) -> Floats:
+    return row_means(matrix.T)
+
+
+def _mean(values: Floats) -> float:
+    return float(np.nanmean(values)) if not np.isnan(values).all() else NAN
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return NAN

@@ -1,0 +1,362 @@
+"""The command line: ablate | evaluate | grade | sample-stats | leaderboard | import | compare | data.
+
+Nothing heavy is imported before a command needs it: `harness --help` answers at once. Exit codes: 0 done, 1 some runs
+failed (the others are kept), 2 the user's input is wrong (one line says what and what to do).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from harness import __version__
+from harness.data.cli import data as data_commands
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.config import Study
+
+INTERRUPTED = 130
+PLAIN_WIDTH = 110
+
+
+class Commands(click.Group):
+    """Names the near match of an unknown command, and turns `UserError` into one line and exit code 2."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.4)
+            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(self.list_commands(ctx))
+            raise click.UsageError(f"unknown command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def stop(message: object, code: int = 2) -> NoReturn:
+    """End with one line on standard error."""
+    click.echo(f"harness: {' '.join(str(message).split())}", err=True)
+    sys.exit(code)
+
+
+def call(command: click.Command, arguments: list[str] | None = None, name: str = "harness") -> NoReturn:
+    """Run a click command with the exit codes of this module."""
+    try:
+        command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except click.UsageError as error:
+        stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else name} --help)")
+    except click.ClickException as error:
+        stop(error.format_message())
+    except UserError as error:
+        stop(error)
+    except (click.Abort, KeyboardInterrupt):
+        stop("interrupted; what was finished is kept, the same command continues", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        stop(error if error.filename is None else f"{error.filename}: {error.strerror}")
+    sys.exit(0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Budget-forced evaluation and SFT ablations for test-time scaling."""
+
+
+def main() -> NoReturn:
+    """The console script `harness`. A polite kill ends it as Ctrl-C does, so that engines are stopped, not orphaned."""
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    call(cli)
+
+
+def default_out(name: str) -> Path:
+    """results/runs/NAME below the working folder; a submitted Ray job's own folder is temporary, so it uses $HOME."""
+    if root := os.environ.get("HARNESS_RESULTS"):
+        return Path(root) / name
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        return Path.home() / "s1-harness-results" / name
+    return Path("results") / "runs" / name
+
+
+path_option = click.Path(path_type=Path)
+out_option = click.option("--out", type=path_option, help="Results folder. Default: results/runs/STUDY.")
+data_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the tasks' and pools' files; without it they come from the hub.",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one key of the study, e.g. --set training.num_epochs=3. Repeatable.",
+)
+
+
+@cli.command()
+@click.argument("study")
+@out_option
+@data_option
+@click.option("--smoke", is_flag=True, help="Every stage on this machine: tiny model, few rows and problems.")
+@click.option("--dry-run", is_flag=True, help="Print the planned runs, their tokens and cost; run nothing.")
+@set_option
+def ablate(
+    study: str, out: Path | None, data_dir: Path | None, smoke: bool, dry_run: bool, settings: tuple[str, ...]
+) -> None:
+    """Run STUDY: select, train, generate, grade, measure, report.
+
+    STUDY is a name in ablations/, or path.py:function. What is finished in --out is not done again.
+    """
+    from harness import studies
+
+    chosen = studies.load(study)
+    if smoke:
+        chosen = studies.smoke(chosen, data_dir)
+    chosen = studies.with_settings(chosen, settings)
+    if dry_run:
+        show_plan(chosen, data_dir)
+        return
+    run_study(chosen, out or default_out(chosen.name), data_dir)
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--tasks", "task_names", required=True, help="Task names, comma-separated.")
+@click.option("--budgets", default="auto", show_default=True, help="Thinking budgets in tokens, or auto.")
+@click.option("--ignores", default="0", show_default=True, help="How often to ignore the end of thinking (at auto).")
+@click.option("--ignore-str", default="Wait", show_default=True, help="What replaces the end of thinking.")
+@click.option("--every", type=click.IntRange(min=1), help="Also force an answer every so many thinking tokens.")
+@click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
+@click.option("--base-url", help="The server's address, for --engine openai.")
+@click.option("--thinking", default="s1", show_default=True, help="Thinking format of the model: s1, think, ...")
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations a problem.")
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True)
+@click.option("--max-problems", type=click.IntRange(min=1), help="Only the first so many of each task.")
+@click.option("--replay/--no-replay", default=True, show_default=True, help="Think once, branch the answers (greedy).")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--no-thinking", is_flag=True, help="Also the plain answer without a thinking prefix.")
+@data_option
+@out_option
+@set_option
+def evaluate(
+    model: str,
+    task_names: str,
+    budgets: str,
+    ignores: str,
+    ignore_str: str,
+    every: int | None,
+    engine: str,
+    base_url: str | None,
+    thinking: str,
+    samples: int,
+    temperature: float,
+    max_problems: int | None,
+    replay: bool,
+    seed: int,
+    no_thinking: bool,
+    data_dir: Path | None,
+    out: Path | None,
+    settings: tuple[str, ...],
+) -> None:
+    """Evaluate MODEL (a folder or a hub name) with budget forcing: an s1-style sweep in one call."""
+    from harness import studies, tasks
+    from harness.config import Budget, EngineConfig, Sampling, Study, fingerprint
+    from harness.errors import unknown
+    from harness.generation import ENGINES
+    from harness.generation.dense import dense_budgets
+    from harness.thinking import FORMATS
+
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if thinking not in FORMATS:
+        raise unknown("thinking format", thinking, FORMATS)
+    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
+        raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
+    sweep = [Budget(max_thinking_tokens=limit) for limit in parse_budgets(budgets)]
+    counts = parse_counts("--ignores", ignores)
+    sweep += [Budget(num_ignores=count, ignore_str=ignore_str) for count in counts if count]
+    if every:
+        longest = max((limit for limit in parse_budgets(budgets) if limit != "auto"), default=None)
+        if longest is None:
+            raise UserError("--every needs a number in --budgets: how far the dense curve goes")
+        sweep += dense_budgets(Budget(max_thinking_tokens=longest), every)
+    if no_thinking:
+        sweep.insert(0, Budget(method="no_thinking"))
+    config = EngineConfig(name=engine, base_url=base_url)
+    name = f"evaluate-{Path(model).name if Path(model).is_dir() else model.replace('/', '--')}"
+    study = Study(
+        name=name,
+        base_model=str(Path(model).resolve()) if Path(model).is_dir() else model,
+        pool="",
+        recipes=(),
+        tasks=tasks.names(task_names),
+        budgets=tuple(dict.fromkeys(sweep)),
+        thinking=thinking,
+        engine=config,
+        sampling=Sampling(temperature=temperature, num_samples=samples, seed=seed),
+        replay=replay,
+        max_problems=max_problems,
+        seed=seed,
+        headline=sweep[-1],
+        reference_recipe="base",
+    )
+    study = studies.with_settings(studies.fit_context(study), settings)
+    run_study(study, out or default_out(f"{name}-{fingerprint(study)[:8]}"), data_dir)
+
+
+def parse_budgets(text: str) -> list[Any]:
+    """`500,1000,auto` as budgets."""
+    limits: list[Any] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part != "auto" and not part.isdigit():
+            raise UserError(f"--budgets {text}: '{part}' is neither a number of tokens nor 'auto'")
+        limits.append("auto" if part == "auto" else int(part))
+    if not limits:
+        raise UserError("--budgets is empty; give numbers of tokens, or auto")
+    return limits
+
+
+def parse_counts(flag: str, text: str) -> list[int]:
+    """`0,1,2` as numbers."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if wrong := next((part for part in parts if not part.isdigit()), None):
+        raise UserError(f"{flag} {text}: '{wrong}' is not a whole number")
+    return [int(part) for part in parts]
+
+
+def plain_console() -> Console:
+    """Standard output; a file or a pipe, which has no width of its own, gets `PLAIN_WIDTH` columns."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def show_plan(study: Study, data_dir: Path | None) -> None:
+    """Print `--dry-run`."""
+    from harness import tasks
+    from harness.plan import planned_table
+
+    sizes = {}
+    for name in study.tasks:
+        if data_dir or not tasks.get(name).num_problems:
+            sizes[name] = len(tasks.load(name, data_dir, study.seed, study.max_problems))
+        else:
+            sizes[name] = min(tasks.get(name).num_problems, study.max_problems or tasks.get(name).num_problems)
+    plain_console().print(planned_table(study, sizes))
+
+
+def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
+    """Run a study, print and write its leaderboard; exits with 1 when runs failed."""
+    from harness.logs import quiet_libraries
+    from harness.pipeline import ablate as run
+    from harness.progress import Progress, clock
+    from harness.report import leaderboard
+
+    quiet_libraries()
+    console = plain_console()
+    outcome = run(study, out, data_dir, Progress(console))
+    measured = leaderboard.measure_dirs([out])
+    files = leaderboard.write([out], out, measured=measured)
+    console.print(leaderboard.terminal([out], measured=measured))
+    if outcome.num_kept == outcome.num_runs and not outcome.failures:
+        console.print(f"Nothing to do: all {outcome.num_runs} runs were finished before ({clock(outcome.seconds)}).")
+    else:
+        kept = f"; {outcome.num_kept} were finished before" if outcome.num_kept else ""
+        console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
+    console.print(f"Results in {out.resolve()}: " + ", ".join(sorted({file.name for file in files})), soft_wrap=True)
+    if outcome.failures:
+        names = ", ".join(outcome.failures)
+        stop(f"failed: {names}; the other runs are kept, the same command tries them again", code=1)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", type=path_option, help="Write the graded rows here; default: standard output.")
+@click.option("--strict", is_flag=True, help="Switch off the conventions of the policy table.")
+@click.option("--compare", is_flag=True, help="Agreement with Math-Verify, lm-eval and s1's rule; lists disagreements.")
+def grade(file: Path, out: Path | None, strict: bool, compare: bool) -> None:
+    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?}, by sympy equivalence."""
+    from harness.grading.files import grade_file
+
+    grade_file(file, out, strict=strict, compare=compare)
+
+
+@cli.command()
+@click.argument("dirs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", required=True, type=path_option, help="Folder for LEADERBOARD.md, leaderboard.csv and .html.")
+def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
+    """Markdown, CSV and one self-contained HTML page from the Parquet in DIRS."""
+    from harness.report import leaderboard as report
+
+    for path in report.write(list(dirs), out):
+        click.echo(path)
+
+
+@cli.command("sample-stats")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--tokenizer", help="Name or folder; default: the samples' own model, else a stated approximation.")
+@click.option("--budget", type=click.IntRange(min=1), help="Count samples with more thinking tokens than this.")
+@click.option("--context", type=click.IntRange(min=1), help="Count samples with more tokens than this in all.")
+@click.option("--compat", type=click.Choice(["s1"]), help="s1: its script's counting, quirks included.")
+@click.option("--out", type=path_option, help="Also write F.json or F.parquet.")
+def sample_stats(
+    files: tuple[str, ...],
+    tokenizer: str | None,
+    budget: int | None,
+    context: int | None,
+    compat: str | None,
+    out: Path | None,
+) -> None:
+    """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
+    from harness.analysis.sample_stats import compute
+    from harness.analysis.stats_output import as_text, write
+
+    arguments = {} if context is None else {"context": context}
+    stats = compute(list(files), tokenizer, budget, compat, **arguments)
+    click.echo(as_text(stats))
+    if out:
+        write(stats, out)
+
+
+def sample_stats_main() -> NoReturn:
+    """The console script `compute_sample_stats`."""
+    call(sample_stats, name="compute_sample_stats")
+
+
+@cli.command("import")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--out", required=True, type=path_option, help="Results folder to make.")
+@click.option("--tokenizer", help="Name or folder, for exact token counts; default: a stated approximation.")
+@click.option("--model", help="The model's name, where the log does not say.")
+@click.option("--task", help="The task's name, where the log does not say.")
+@click.option("--study", default="imported", show_default=True)
+def import_(
+    files: tuple[str, ...], out: Path, tokenizer: str | None, model: str | None, task: str | None, study: str
+) -> None:
+    """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
+    from harness.analysis.importing import import_files
+
+    for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("a")
+@click.argument("b")
+def compare(a: str, b: str) -> None:
+    """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
+    from harness.analysis.compare import compare_runs
+
+    compare_runs(a, b)
+
+
+cli.add_command(data_commands)

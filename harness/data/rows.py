@@ -1,0 +1,115 @@
+"""The pool's schema, and how a record of another shape becomes a row of it.
+
+One row is one question with (at most) one reasoning trace. The first nine columns are s1's (its data/ folder, issue
+6); the others are features that `harness data featurize` fills in. A column that is not known is empty, never made up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("question", pa.string()),
+        ("solution", pa.string()),  # the source's own worked solution
+        ("answer", pa.string()),  # the gold answer
+        ("source", pa.string()),
+        ("domain", pa.string()),  # MSC subject, or any label
+        ("thinking", pa.string()),  # the reasoning trace
+        ("attempt", pa.string()),  # the teacher's answer after the trace: what is trained on
+        ("metadata", pa.string()),  # JSON
+        ("thinking_tokens", pa.int64()),
+        ("reference_answers", pa.list_(pa.string())),  # one per reference model, in order
+        ("reference_correct", pa.list_(pa.bool_())),  # the same order; null where it could not be graded
+        ("benchmark_like", pa.bool_()),  # s1's preselection: a correct AIME, GPQA or long MATH row
+    ],
+    metadata={"s1_harness_pool": "1"},
+)
+TEXTS = ("id", "question", "solution", "answer", "source", "domain", "thinking", "attempt")
+Row = dict[str, Any]
+
+
+class BadRowError(ValueError):
+    """One record that cannot become a row; the loader counts it, names its line, and goes on."""
+
+
+def row(record: Mapping[str, Any]) -> Row:
+    """`record`, whose keys are pool columns, as a complete row. Raises `BadRowError` on a wrong type or no question."""
+    unknown = [key for key in record if key not in SCHEMA.names]
+    if unknown:
+        raise BadRowError(f"unknown columns {', '.join(map(repr, sorted(unknown)))}")
+    new: Row = dict.fromkeys(SCHEMA.names)
+    for name in TEXTS:
+        value = record.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and name in ("id", "answer"):
+            value = str(value)  # a plain number is an honest id or answer
+        if value is not None and not isinstance(value, str):
+            raise BadRowError(f"'{name}' is {type(value).__name__}, not text")
+        new[name] = value or ""
+    if not new["question"].strip():
+        raise BadRowError("no question")
+    new["metadata"] = _json_text(record.get("metadata"))
+    new["thinking_tokens"] = _typed(record, "thinking_tokens", int)
+    new["benchmark_like"] = _typed(record, "benchmark_like", bool)
+    new["reference_answers"] = _list_of(record, "reference_answers", str)
+    new["reference_correct"] = _list_of(record, "reference_correct", bool)
+    return new
+
+
+def _typed(record: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = record.get(name)
+    if isinstance(value, float) and kind is int:  # pandas turns an int column with holes into floats; NaN is a hole
+        return None if value != value else int(value)
+    if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+        raise BadRowError(f"'{name}' is {value!r}, not {kind.__name__}")
+    return value
+
+
+def _list_of(record: Mapping[str, Any], name: str, kind: type) -> list[Any] | None:
+    value = record.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or any(item is not None and not isinstance(item, kind) for item in value):
+        raise BadRowError(f"'{name}' is not a list of {kind.__name__}")
+    return list(value)
+
+
+def _json_text(metadata: Any) -> str:
+    if isinstance(metadata, str):
+        with contextlib.suppress(json.JSONDecodeError):  # s1's sets hold Python literals here; they are kept as text
+            metadata = json.loads(metadata)
+    if metadata is not None and not isinstance(metadata, dict):
+        metadata = {"metadata": metadata}
+    try:
+        return json.dumps(metadata or {}, ensure_ascii=False, sort_keys=True)
+    except TypeError as error:
+        raise BadRowError(f"'metadata' does not go into JSON: {error}") from error
+
+
+def metadata_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's metadata as a dict; it is JSON text in an Arrow file."""
+    found = record.get("metadata") or {}
+    return dict(json.loads(found)) if isinstance(found, str) else dict(found)
+
+
+def with_thinking(record: Mapping[str, Any]) -> bool:
+    """Whether the row can be trained on: it has a trace."""
+    return bool(record["thinking"] and record["thinking"].strip())
+
+
+def batches(rows: Iterator[Row], size: int = 1000) -> Iterator[pa.RecordBatch]:
+    """`rows` as Arrow batches of at most `size` rows: what bounds the memory of every step here."""
+    waiting: list[Row] = []
+    for new in rows:
+        waiting.append(new)
+        if len(waiting) == size:
+            yield pa.RecordBatch.from_pylist(waiting, schema=SCHEMA)
+            waiting = []
+    if waiting:
+        yield pa.RecordBatch.from_pylist(waiting, schema=SCHEMA)

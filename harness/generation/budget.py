@@ -1,0 +1,263 @@
+"""Budget forcing as one pure state machine: token ids in, forced tokens out, no engine in it.
+
+An engine asks for a `Turn` (how many tokens it may sample, what stops it, what it must not sample first), samples, and
+feeds the ids back; `Machine.ids` is then what the model must see before the next turn. The rules, to the token
+(s1, sections 3 and 4; where s1's code and README disagree, its README: one budget over all rounds together):
+
+- Thinking tokens are all tokens between thinking_start and the closing, injected ones included, suppressed ends not.
+- At the budget, whatever the model would have said next: a newline unless the last token ends in one, then
+  `thinking_end` and `final_answer` (a *forced* end).
+- The model ends the thought itself: with ignores left, and room for the ignore string and one token more, the end is
+  dropped and the ignore string appended; else `thinking_end` is appended (a *natural* end).
+- The first sampled token of a round is no end of thinking (s1's `min_tokens=1`): a round is never empty.
+- Then the answer, until a stop or its own cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.generation.loops import loops_at
+from harness.records import Span
+
+Phase = Literal["think", "answer", "done"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the machine needs to know about one prompt, in ids.
+
+    caps                 budget in force in each round, in thinking tokens over all rounds so far; its length is
+                         1 + num_ignores, and it never grows (a trunk shared by many budgets lets it shrink)
+    ignores              the ignore strings, used in rotation; empty: ends are only suppressed
+    ends                 token sequences that end the thought
+    newline_tokens       ids whose text ends in a newline
+    after_newline        the prompt ends in a newline: an empty thought then needs none
+    room                 tokens that the model's context leaves after the prompt
+    """
+
+    caps: tuple[int, ...]
+    ends: tuple[tuple[int, ...], ...]
+    natural_closing: tuple[int, ...]
+    forced_closing: tuple[int, ...]
+    newline: tuple[int, ...]
+    answer_ends: frozenset[int]
+    max_answer_tokens: int
+    room: int
+    ignores: tuple[tuple[int, ...], ...] = ()
+    newline_tokens: Container[int] = frozenset()
+    after_newline: bool = False
+    min_thinking_tokens: int = 0
+    min_round_tokens: int = 1
+    stop_on_loop: bool = False
+    answer_stop: Callable[[Sequence[int]], bool] | None = None  # a stop string of the task, found in the answer's text
+
+    def ignore(self, round_index: int) -> tuple[int, ...]:
+        """The ids appended when the end of round `round_index` is ignored."""
+        return self.ignores[round_index % len(self.ignores)] if self.ignores else ()
+
+    def closing(self, thinking: Sequence[int], forced: bool) -> tuple[int, ...]:
+        """What follows the thought `thinking`."""
+        if not forced:
+            return self.natural_closing
+        ends_in_newline = thinking[-1] in self.newline_tokens if thinking else self.after_newline
+        return self.forced_closing if ends_in_newline else self.newline + self.forced_closing
+
+    def answer_cap(self, num_thinking: int, num_closing: int) -> int:
+        """Tokens the answer may have behind that much: its own cap, or what the context leaves."""
+        return max(0, min(self.max_answer_tokens, self.room - num_thinking - num_closing))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One stretch of sampling: at most `max_tokens`, ending at any of `stop_ids` (which may not be sampled in the first
+    `min_tokens`). `round` is the thinking round, None in the answer."""
+
+    max_tokens: int
+    min_tokens: int
+    stop_ids: frozenset[int]
+    round: int | None
+
+
+@dataclass(frozen=True)
+class End:
+    """The model ended its thought after `used` thinking tokens by sampling `sequence`."""
+
+    used: int
+    sequence: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where one budget stops a thought: its ids, how it ended (stop | budget | loop), and in which round."""
+
+    thinking: tuple[int, ...]
+    finish: str
+    round: int
+
+
+@dataclass
+class Machine:
+    """The state of one generation. `thinking_only`: there is no closing and no answer (rejected attempts)."""
+
+    rules: Rules
+    thinking_only: bool = False
+    thinking: list[int] = field(default_factory=list)
+    closing: tuple[int, ...] = ()
+    answer: list[int] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+    phase: Phase = "think"
+    round: int = 0
+    thinking_finish: str = "none"  # stop | budget | loop
+    answer_finish: str = "none"  # stop | length
+    forced_end: bool = False
+    sampled_tokens: int = 0  # everything the engine sampled and the machine looked at, stop tokens included
+    _free: int = 0  # tokens sampled in this round
+
+    def __post_init__(self) -> None:
+        if self.phase == "think" and self.rules.caps[0] <= 0:
+            self._close(forced=True, finish="budget")
+
+    @classmethod
+    def answering(cls, rules: Rules, thinking: Sequence[int], closing: tuple[int, ...]) -> Machine:
+        """A machine whose thought is over: only the answer is still to come. Empty `thinking` and `closing`: no
+        thinking at all."""
+        machine = cls(rules, thinking=list(thinking), closing=closing, phase="answer")
+        machine._begin_answer()
+        return machine
+
+    @property
+    def ids(self) -> list[int]:
+        """All tokens behind the prompt that the model has to see."""
+        return [*self.thinking, *self.closing, *self.answer]
+
+    @property
+    def done(self) -> bool:
+        return self.phase == "done"
+
+    def turn(self) -> Turn | None:
+        """What to sample next; None when the generation is complete."""
+        rules = self.rules
+        if self.phase == "done":
+            return None
+        if self.phase == "answer":
+            left = rules.answer_cap(len(self.thinking), len(self.closing)) - len(self.answer)
+            return Turn(left, 0, rules.answer_ends, None)
+        left = rules.caps[self.round] - len(self.thinking)
+        least = max(rules.min_round_tokens - self._free, rules.min_thinking_tokens - len(self.thinking), 0)
+        single = frozenset(end[0] for end in rules.ends if len(end) == 1)
+        watched = frozenset(end[-1] for end in rules.ends if len(end) > 1) - single
+        if least and watched:
+            # The last token of a longer sequence is an ordinary one and must not be masked: sample the minimum first.
+            return Turn(min(least, left), min(least, left), single, self.round)
+        return Turn(left, min(least, left), single | watched, self.round)
+
+    def feed(self, ids: Sequence[int]) -> bool:
+        """Takes sampled `ids` of the current turn, in any pieces. False: the turn is over for the machine, and what the
+        engine sampled beyond that point is to be thrown away."""
+        for token in ids:
+            self.sampled_tokens += 1
+            going_on = self._think(token) if self.phase == "think" else self._answer(token)
+            if not going_on:
+                return False
+        return True
+
+    def _think(self, token: int) -> bool:
+        if (sequence := self._ended_by(token)) is not None:
+            self._end(sequence)
+            return False
+        self.thinking.append(token)
+        self._free += 1
+        return self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """After a sampled token of thinking: closes the thought if that was its last."""
+        if len(self.thinking) >= self.rules.caps[self.round]:
+            self._close(forced=True, finish="budget")
+            return False
+        if self.rules.stop_on_loop and loops_at(self.thinking, len(self.thinking)):
+            self._close(forced=True, finish="loop")
+            return False
+        return True
+
+    def _ended_by(self, token: int) -> tuple[int, ...] | None:
+        """The end sequence that `token` completes, the longest if several."""
+        found: tuple[int, ...] | None = None
+        for sequence in self.rules.ends:
+            before = len(sequence) - 1
+            if sequence[-1] != token or before > self._free or (found and len(found) > before):
+                continue
+            if before:
+                if tuple(self.thinking[-before:]) != sequence[:-1]:
+                    continue
+                # Longer sequences cannot be masked, so the two minima are applied here.
+                if self._free - before < self.rules.min_round_tokens:
+                    continue
+                if len(self.thinking) - before < self.rules.min_thinking_tokens:
+                    continue
+            found = sequence
+        return found
+
+    def _end(self, sequence: tuple[int, ...]) -> None:
+        if before := len(sequence) - 1:
+            del self.thinking[-before:]
+        used, following = len(self.thinking), self.round + 1
+        self.ends.append(End(used, sequence))
+        ignore = self.rules.ignore(self.round)
+        if following < len(self.rules.caps) and used + len(ignore) < self.rules.caps[following]:
+            if ignore:
+                self.spans.append(Span(used, len(ignore), "ignore"))
+                self.thinking.extend(ignore)
+            self.round, self._free = following, 0
+        else:
+            self._close(forced=False, finish="stop")
+
+    def _close(self, *, forced: bool, finish: str) -> None:
+        self.thinking_finish, self.forced_end = finish, forced
+        if self.thinking_only:
+            self.phase = "done"
+            return
+        self.closing = self.rules.closing(self.thinking, forced)
+        self._begin_answer()
+
+    def _begin_answer(self) -> None:
+        self.phase = "answer"
+        if self.rules.answer_cap(len(self.thinking), len(self.closing)) == 0:
+            self.phase, self.answer_finish = "done", "length"
+
+    def _answer(self, token: int) -> bool:
+        if token in self.rules.answer_ends:
+            self.phase, self.answer_finish = "done", "stop"
+            return False
+        self.answer.append(token)
+        if self.rules.answer_stop is not None and self.rules.answer_stop(self.answer):
+            self.phase, self.answer_finish = "done", "stop"
+            return False
+        if len(self.answer) >= self.rules.answer_cap(len(self.thinking), len(self.closing)):
+            self.phase, self.answer_finish = "done", "length"
+            return False
+        return True
+
+
+def stop_of(trunk: Machine, budget: int, num_ignores: int) -> Stop:
+    """Where `budget` and `num_ignores` stop the thought that `trunk` thought to a larger setting.
+
+    Under one choice per context, the run at a smaller setting is a prefix of the longer one: it meets the same ends in
+    the same places. Raises ValueError if the trunk is too short to tell.
+    """
+    ids = trunk.thinking
+    for index, end in enumerate(trunk.ends):
+        if budget < end.used + len(end.sequence):
+            # The cap comes first (a sequence of several tokens can be cut in its middle).
+            head = ids[: min(budget, end.used)]
+            return Stop((*head, *end.sequence[: max(0, budget - end.used)]), "budget", index)
+        if index >= num_ignores or end.used + len(trunk.rules.ignore(index)) >= budget:
+            return Stop(tuple(ids[: end.used]), "stop", index)
+    if trunk.thinking_finish == "loop" and len(ids) < budget:
+        return Stop(tuple(ids), "loop", len(trunk.ends))
+    if len(ids) < budget:
+        raise ValueError(f"the trunk has {len(ids)} thinking tokens and cannot tell where a budget of {budget} stops")
+    return Stop(tuple(ids[:budget]), "budget", len(trunk.ends))

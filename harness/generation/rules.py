@@ -1,0 +1,170 @@
+"""From strings to ids: what a budget, a thinking format and a tokenizer mean for one prompt."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from harness.config import Budget, Sampling
+from harness.errors import UserError
+from harness.generation.budget import Rules
+from harness.thinking import ThinkingFormat
+
+logger = logging.getLogger(__name__)
+MIN_ANSWER_TOKENS = 100  # what a numeric budget always leaves to the answer (s1 leaves its `auto` as much)
+
+
+# Decoding a vocabulary of 150,000 takes seconds: once a tokenizer.
+_newline_tokens: WeakKeyDictionary[Any, frozenset[int]] = WeakKeyDictionary()
+
+
+class PromptTooLongError(Exception):
+    """This prompt leaves no room in the model's context: an error of one row, not of the run."""
+
+
+class Vocabulary:
+    """A tokenizer seen through the few questions that budget forcing asks of it."""
+
+    def __init__(self, tokenizer: Any, eos_ids: Sequence[int] = ()) -> None:
+        self.tokenizer = tokenizer
+        own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+        self.eos_ids = tuple(dict.fromkeys([*own, *eos_ids]))
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of `text` tokenised alone, special tokens recognised, nothing added."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The exact text of `ids`: special tokens kept, no clean-up of spaces."""
+        if not ids:
+            return ""
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return str(text)
+
+    @property
+    def newline_tokens(self) -> frozenset[int]:
+        """Ids whose text ends in a newline: also `.\\n` and `\\n\\n`, which a comparison with tok("\\n") would miss."""
+        if self.tokenizer not in _newline_tokens:
+            ids = sorted(set(self.tokenizer.get_vocab().values()))
+            texts = self.tokenizer.batch_decode([[i] for i in ids], clean_up_tokenization_spaces=False)
+            found = frozenset(i for i, text in zip(ids, texts, strict=True) if text.endswith("\n"))
+            _newline_tokens[self.tokenizer] = found
+        return _newline_tokens[self.tokenizer]
+
+    def missing_ids(self, num_embeddings: int) -> tuple[int, ...]:
+        """Ids the model can emit but the tokenizer does not know (Qwen2.5 pads 151,665 to 152,064); to be masked."""
+        known = set(self.tokenizer.get_vocab().values())
+        return tuple(i for i in range(num_embeddings) if i not in known)
+
+
+@dataclass(frozen=True)
+class Delimiters:
+    """A thinking format in ids, for one vocabulary."""
+
+    start: tuple[int, ...]
+    natural: tuple[int, ...]
+    forced: tuple[int, ...]
+    newline: tuple[int, ...]
+    ends: tuple[tuple[int, ...], ...]
+    answer_ends: frozenset[int]
+    answer_stop_strings: tuple[str, ...]  # answer stops that are no single token here: found in the text instead
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, thinking: ThinkingFormat) -> Delimiters:
+        ends = dict.fromkeys(vocabulary.encode(stop) for stop in thinking.stops)
+        for stop in thinking.stops:
+            if len(ids := vocabulary.encode(stop)) > 3:
+                logger.warning(
+                    "the tokenizer has no token for %r: it is matched as a sequence of %d tokens, and a model that was"
+                    " not trained on it will hardly write it; is '%s' this model's thinking format?",
+                    stop, len(ids), thinking.name,
+                )  # fmt: skip
+        answer_stops = {stop: vocabulary.encode(stop) for stop in thinking.answer_stops}
+        answer_ends = {ids[0] for ids in answer_stops.values() if len(ids) == 1}
+        return cls(
+            start=vocabulary.encode(thinking.thinking_start),
+            natural=vocabulary.encode(thinking.thinking_end),
+            # Together, as the model saw them in training: joint and piecewise tokens can differ
+            forced=vocabulary.encode(thinking.thinking_end + thinking.final_answer),
+            newline=vocabulary.encode("\n"),
+            ends=(*ends, *((i,) for i in vocabulary.eos_ids if (i,) not in ends)),
+            answer_ends=frozenset(answer_ends | set(vocabulary.eos_ids)),
+            answer_stop_strings=tuple(stop for stop, ids in answer_stops.items() if len(ids) > 1),
+        )
+
+
+def budget_tokens(
+    budget: Budget, sampling: Sampling, delimiters: Delimiters, prompt_tokens: int, max_model_len: int
+) -> int:
+    """The thinking budget in force for a prompt of `prompt_tokens` (thinking_start included), "auto" resolved.
+
+    "auto" is the context minus this prompt, the closing tokens and the whole answer's room; a number is cut to what
+    leaves `MIN_ANSWER_TOKENS`. Raises `PromptTooLongError` when nothing is left.
+    """
+    closing = len(delimiters.newline) + max(len(delimiters.forced), len(delimiters.natural))
+    free = max_model_len - prompt_tokens - closing
+    wanted = budget.max_thinking_tokens
+    kept = sampling.answer_room if wanted == "auto" else min(MIN_ANSWER_TOKENS, sampling.max_answer_tokens)
+    limit = free - kept
+    if limit < 0 or (limit == 0 and wanted != 0):
+        raise PromptTooLongError(
+            f"the prompt has {prompt_tokens} tokens; with {closing} for the delimiters and {kept} for the answer it"
+            f" leaves no room to think in the context of {max_model_len}"
+        )
+    return limit if wanted == "auto" else min(wanted, limit)
+
+
+def make_rules(
+    budget: Budget,
+    sampling: Sampling,
+    vocabulary: Vocabulary,
+    delimiters: Delimiters,
+    *,
+    caps: tuple[int, ...],
+    prompt_ids: Sequence[int],
+    max_model_len: int,
+    answer_stop: Callable[[Sequence[int]], bool] | None = None,
+) -> Rules:
+    """The machine's rules for one prompt. `caps`: the budget in force in each thinking round."""
+    return Rules(
+        caps=caps,
+        ignores=ignore_ids(budget, vocabulary, delimiters),
+        ends=delimiters.ends,
+        natural_closing=delimiters.natural,
+        forced_closing=delimiters.forced,
+        newline=delimiters.newline,
+        answer_ends=delimiters.answer_ends,
+        max_answer_tokens=sampling.max_answer_tokens,
+        room=max_model_len - len(prompt_ids),
+        newline_tokens=vocabulary.newline_tokens,
+        after_newline=bool(prompt_ids) and prompt_ids[-1] in vocabulary.newline_tokens,
+        min_thinking_tokens=budget.min_thinking_tokens,
+        stop_on_loop=budget.stop_on_loop,
+        answer_stop=answer_stop,
+    )
+
+
+def ignore_ids(budget: Budget, vocabulary: Vocabulary, delimiters: Delimiters) -> tuple[tuple[int, ...], ...]:
+    """The ignore strings in ids, each tokenised alone as s1 does; raises `UserError` if one would end the thought."""
+    if budget.num_ignores == 0 or budget.ignore_str is None:
+        return ()
+    strings = (budget.ignore_str,) if isinstance(budget.ignore_str, str) else budget.ignore_str
+    ignores = tuple(vocabulary.encode(string) for string in strings)
+    for string, ids in zip(strings, ignores, strict=True):
+        for end in delimiters.ends:
+            if any(ids[i : i + len(end)] == end for i in range(len(ids) - len(end) + 1)):
+                raise UserError(
+                    f"the ignore string {string!r} contains {vocabulary.decode(end)!r}, which ends the thought; "
+                    "use another string"
+                )
+    return ignores if any(ignores) else ()
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed in 0 .. 2**31 - 1 that depends on every part, the same on every machine."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

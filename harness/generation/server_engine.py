@@ -1,0 +1,154 @@
+"""Budget forcing against an OpenAI-compatible server (`vllm serve`): the same machine, one completion a turn.
+
+Prompts go out and answers come back as token ids, never as text: text does not survive the way there and back (an id
+may decode to nothing, two may merge). That takes vLLM's `return_token_ids`, `stop_token_ids` and `min_tokens`; a server
+that returns no ids is refused with one line. Its prefix cache makes the turns cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from harness.config import EngineConfig
+from harness.errors import UserError
+from harness.generation.budget import Turn
+from harness.generation.models import read_model
+from harness.generation.requests import Counters, Request
+from harness.generation.rules import Vocabulary
+
+ATTEMPTS = 3  # at one completion, when the server is busy or the connection breaks
+BACKOFF_SECONDS = 1.0
+TIMEOUT_SECONDS = 3600.0
+
+
+class ServerEngine:
+    """`Engine` over HTTP. `model` names the tokenizer (hub name or folder) and, if the server has it, the model."""
+
+    name = "openai"
+
+    def __init__(self, config: EngineConfig, model: str) -> None:
+        if not config.base_url:
+            raise UserError("the openai engine needs a base_url, such as http://localhost:8000/v1")
+        self.url = config.base_url.rstrip("/")
+        self.url = self.url if self.url.endswith("/v1") else self.url + "/v1"
+        self.config = config
+        served = self._served()
+        self.model = model if model in served else next(iter(served))
+        info = read_model(model, min(config.max_model_len, served[self.model] or config.max_model_len))
+        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self.version = self._version()
+        self.counters = Counters()
+        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+
+    def _served(self) -> dict[str, int | None]:
+        """The models the server has, with their contexts where it tells them."""
+        try:
+            listed = self._call("GET", f"{self.url}/models", None)
+        except (OSError, ValueError) as error:
+            raise UserError(f"no OpenAI-compatible server at {self.url}: {error}") from error
+        found = {str(entry["id"]): entry.get("max_model_len") for entry in listed.get("data", [])}
+        if not found:
+            raise UserError(f"the server at {self.url} serves no model")
+        return found
+
+    def _version(self) -> str:
+        try:
+            answer = self._call("GET", self.url.removesuffix("/v1") + "/version", None)
+        except (OSError, ValueError):  # only vLLM has this page
+            return "unknown"
+        return str(answer.get("version", "unknown"))
+
+    def run(self, requests: Iterable[Request]) -> None:
+        """See `Engine.run`; `max_num_seqs` requests are on their way at a time."""
+        waiting, flying = deque[Request](), dict[Future[None], Request]()
+        fresh = iter(requests)
+        with ThreadPoolExecutor(self.config.max_num_seqs, thread_name_prefix="server") as pool:
+            while True:
+                while len(flying) < self.config.max_num_seqs:
+                    request = waiting.popleft() if waiting else next(fresh, None)
+                    if request is None:
+                        break
+                    flying[pool.submit(self._serve, request)] = request
+                if not flying:
+                    return
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    request = flying.pop(future)
+                    future.result()
+                    self.counters.finished += 1
+                    waiting.extend(request.on_done(request))
+
+    def _serve(self, request: Request) -> None:
+        try:
+            while not request.error and (turn := request.machine.turn()) is not None:
+                request.submissions += 1
+                self._complete(request, turn)
+        except (OSError, ValueError, LookupError) as error:  # the engine call: the connection, or an answer out of form
+            request.error = f"{type(error).__name__}: {error}"
+
+    def _complete(self, request: Request, turn: Turn) -> None:
+        temperature = request.temperature(turn)
+        context = [*request.prompt_ids, *request.machine.ids]
+        body = {
+            "model": self.model,
+            "prompt": context,
+            "max_tokens": turn.max_tokens,
+            "min_tokens": turn.min_tokens,
+            "stop_token_ids": sorted(turn.stop_ids),
+            "ignore_eos": True,
+            "temperature": temperature,
+            "top_p": request.top_p(turn),
+            "frequency_penalty": request.sampling.frequency_penalty,
+            # Named, or the server fills in what the checkpoint recommends (Qwen2.5: repetition_penalty 1.05).
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "top_k": -1,
+            "min_p": 0.0,
+            "seed": request.turn_seed() if temperature > 0 else None,
+            "logit_bias": {str(i): -100 for i in self._masked} or None,
+            "return_token_ids": True,
+            "skip_special_tokens": False,
+        }
+        choice = self._call("POST", f"{self.url}/completions", body)["choices"][0]
+        ids = choice.get("token_ids")
+        if ids is None:
+            request.error = f"the server at {self.url} returns no token ids; use a vLLM server (return_token_ids)"
+            return
+        self.counters.submissions += 1
+        self.counters.appended_tokens += len(context)
+        self.counters.sampled_tokens += len(ids)
+        before = request.machine.sampled_tokens
+        request.machine.feed(ids)
+        if request.machine.sampled_tokens == before:
+            request.error = f"the server sampled nothing (finish_reason {choice.get('finish_reason')})"
+
+    def _call(self, method: str, url: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """One HTTP call; busy servers and broken connections are tried again, a refusal (4xx) is not."""
+        data = None if body is None else json.dumps(body).encode()
+        for attempt in range(1, ATTEMPTS + 1):
+            call = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+            try:
+                with urllib.request.urlopen(call, timeout=TIMEOUT_SECONDS) as answer:
+                    found: dict[str, Any] = json.loads(answer.read())
+                    return found
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or attempt == ATTEMPTS:
+                    raise ValueError(f"HTTP {error.code}: {error.read(300).decode(errors='replace')}") from error
+            except OSError:
+                if attempt == ATTEMPTS:
+                    raise
+            time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
+        raise AssertionError("the loop returns or raises")
+
+    def load_weights(self, path: str | Path) -> None:
+        raise UserError("the weights of a server cannot be replaced from here; start it with the other checkpoint")
+
+    def close(self) -> None:
+        """Nothing to close: the server goes on."""

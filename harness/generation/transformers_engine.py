@@ -1,0 +1,221 @@
+"""The same machine inside `transformers`: a logits processor that holds one machine a row of a static batch.
+
+Slower than vLLM, but it runs wherever torch does, and it is the second opinion that the engines are tested against.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config import EngineConfig
+from harness.errors import UserError
+from harness.generation.budget import Turn
+from harness.generation.models import read_model, same_architecture
+from harness.generation.requests import Counters, Request, continuation
+from harness.generation.rules import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TransformersEngine:
+    """`Engine` over `model.generate`, `batch_size` rows at a time."""
+
+    name = "transformers"
+
+    def __init__(self, config: EngineConfig, model: str) -> None:
+        import torch
+        import transformers
+
+        self.version = str(transformers.__version__)
+        info = read_model(model, config.max_model_len, config.tokenizer)
+        self.config, self.model_name = config, model
+        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self.device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError(f"device={self.device}, but torch sees no CUDA device; use device=cpu or leave it out")
+        self.counters = Counters()
+        self._masked = torch.tensor(Vocabulary(info.tokenizer).missing_ids(info.num_embeddings), dtype=torch.long)
+        self._masked = self._masked.to(self.device)
+        self.model: Any = self._load(model)
+
+    def _load(self, path: str) -> Any:
+        import torch
+        import transformers
+        from transformers import AutoModelForCausalLM
+
+        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()
+        dtype = "auto" if self.config.dtype == "auto" else getattr(torch, self.config.dtype)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        # generate() would fill in what the checkpoint recommends (Qwen2.5: repetition_penalty 1.05): silently.
+        model.generation_config = transformers.GenerationConfig()
+        return model.to(self.device).eval()
+
+    def load_weights(self, path: str | Path) -> None:
+        """Copies the weights of the checkpoint at `path` over the present ones."""
+        same_architecture(path, self.model.config)
+        self.model.load_state_dict(self._load(str(path)).state_dict())
+        self.model_name = str(path)
+
+    def close(self) -> None:
+        self.model = None
+
+    def run(self, requests: Iterable[Request]) -> None:
+        """See `Engine.run`. A row that has to go back in its context leaves its batch and joins a later one."""
+        waiting = deque(requests)
+        while waiting:
+            batch: list[Request] = []
+            while waiting and len(batch) < self.config.batch_size:
+                request = waiting.popleft()
+                if request.machine.turn() is None or request.error:
+                    waiting.extendleft(reversed(list(request.on_done(request))))
+                    continue
+                request.submissions += 1
+                self.counters.submissions += 1
+                batch.append(request)
+            if not batch:
+                continue
+            before = sum(request.machine.sampled_tokens for request in batch)
+            try:
+                self._generate(batch)
+            except RuntimeError as error:  # the engine call: out of memory, a bad shape
+                for request in batch:
+                    request.error = f"{type(error).__name__}: {error}"
+            self.counters.sampled_tokens += sum(request.machine.sampled_tokens for request in batch) - before
+            following: list[Request] = []
+            for request in batch:
+                if request.machine.done or request.error:
+                    self.counters.finished += 1
+                    following.extend(request.on_done(request))
+                else:
+                    following.append(request)
+            waiting.extendleft(reversed(following))
+
+    def _generate(self, batch: list[Request]) -> None:
+        """Samples for all rows of `batch` until each is done or has to be submitted anew."""
+        import torch
+        import transformers
+
+        rows = [_Row(request) for request in batch]
+        longest = max(len(row.emitted) for row in rows)
+        ids = torch.zeros((len(rows), longest), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, longest - len(row.emitted) :] = torch.tensor(row.emitted)
+            mask[i, longest - len(row.emitted) :] = 1
+        self.counters.appended_tokens += sum(len(row.emitted) for row in rows)
+        engine = self
+
+        class Steer(transformers.LogitsProcessor):
+            def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+                return engine._steer(rows, scores)
+
+        class AllDone(transformers.StoppingCriteria):
+            def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+                over = all(row.over for row in rows)
+                return torch.full((len(rows),), over, dtype=torch.bool, device=input_ids.device)
+
+        with torch.inference_mode():
+            self.model.generate(
+                input_ids=ids.to(self.device),
+                attention_mask=mask.to(self.device),
+                logits_processor=transformers.LogitsProcessorList([Steer()]),
+                stopping_criteria=transformers.StoppingCriteriaList([AllDone()]),
+                generation_config=transformers.GenerationConfig(
+                    do_sample=False,
+                    max_new_tokens=self.max_model_len,
+                    pad_token_id=0,
+                    eos_token_id=None,  # the machines know what ends a row
+                ),
+            )
+
+    def _steer(self, rows: list[_Row], scores: torch.Tensor) -> torch.Tensor:
+        """Scores (rows, vocabulary) that leave each row one choice: its forced token, or the one it sampled."""
+        import torch
+
+        if len(self._masked):
+            scores[:, self._masked] = -torch.inf
+        best: list[int] = scores.argmax(dim=-1).tolist()
+        chosen = [row.advance(scores[i], best[i]) for i, row in enumerate(rows)]
+        steered = torch.full_like(scores, -torch.inf)
+        steered[torch.arange(len(rows)), torch.tensor(chosen, device=scores.device)] = 0.0
+        return steered
+
+
+class _Row:
+    """One row of a batch: its machine, the tokens it has emitted so far (its prompt included), and those to force."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.emitted = [*request.prompt_ids, *request.machine.ids]
+        self.forced: deque[int] = deque()
+        self.over = False
+        self.random = random.Random(request.turn_seed())
+        turn = request.machine.turn()
+        assert turn is not None
+        self._begin(turn)
+
+    def _begin(self, turn: Turn) -> None:
+        self.turn, self.num_sampled = turn, 0
+        self.counts: Counter[int] = Counter()
+
+    def advance(self, scores: torch.Tensor, best: int) -> int:
+        """The row's next token, given its `scores` (vocabulary,) and their argmax. 0 once the row is over."""
+        while not self.over and not self.forced:
+            self._sample(scores, best)
+        if self.over:
+            return 0
+        self.emitted.append(self.forced.popleft())
+        return self.emitted[-1]
+
+    def _sample(self, scores: torch.Tensor, best: int) -> None:
+        """Samples one token into the machine; what is to be emitted for it goes to `forced`."""
+        machine = self.request.machine
+        token = self._choose(scores, best)
+        self.num_sampled += 1
+        self.counts[token] += 1
+        going_on = machine.feed([token])
+        if going_on and token not in self.turn.stop_ids and self.num_sampled < self.turn.max_tokens:
+            self.forced.append(token)
+            return
+        turn = machine.turn()
+        if turn is None:
+            self.over = True
+            return
+        self._begin(turn)
+        wanted = [*self.request.prompt_ids, *machine.ids]
+        if wanted != self.emitted:  # equal: an end was suppressed and nothing injected; choose again, it masked
+            extension = continuation(self.emitted, wanted)
+            if extension is None:
+                self.over = True  # tokens have to be taken back: a static batch cannot, a new submission can
+            else:
+                self.forced.extend(extension)
+
+    def _choose(self, scores: torch.Tensor, best: int) -> int:
+        """One token by the turn's rules. The row's own generator: a result does not depend on the batch around it."""
+        import torch
+
+        sampling, temperature = self.request.sampling, self.request.temperature(self.turn)
+        masked = self.turn.stop_ids if self.num_sampled < self.turn.min_tokens else frozenset()
+        penalty = sampling.frequency_penalty
+        if temperature == 0 and best not in masked and not penalty:
+            return best
+        scores = scores.float().clone()
+        if masked:
+            scores[list(masked)] = -torch.inf
+        if penalty and self.counts:
+            seen = list(self.counts)
+            scores[seen] -= penalty * torch.tensor([float(self.counts[i]) for i in seen], device=scores.device)
+        if temperature == 0:
+            return int(scores.argmax())
+        values, order = torch.softmax(scores / temperature, dim=-1).sort(descending=True)
+        total = values.cumsum(dim=-1)
+        # top-p keeps the smallest set that reaches top_p: all tokens before which less than top_p stands
+        kept = int((total - values < self.request.top_p(self.turn)).sum())
+        position = int((total[:kept] < self.random.random() * float(total[kept - 1])).sum())
+        return int(order[min(position, kept - 1)])

@@ -1,0 +1,240 @@
+"""The grader: response and gold in, `Verdict` out. Cheapest tier first, every call within its limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from harness.errors import unknown
+from harness.grading.arithmetic import Node
+from harness.grading.equivalence import Comparison
+from harness.grading.extract import PROSE, Extraction, extract_answer, is_value, value_in
+from harness.grading.letters import extract_letter
+from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError, UnreadableError
+from harness.grading.locales import localised
+from harness.grading.normalise import choice_prefix, clean
+from harness.grading.parse import has_operator, parse
+from harness.grading.policy import LENIENT, STRICT, Policy
+from harness.grading.scalar import UndecidedError
+from harness.grading.symbolic import SymbolicTimeoutError, same
+from harness.grading.units import number_word
+from harness.grading.verdict import Verdict
+
+Kind = Literal["math", "integer", "choice"]
+_SPACED_UNIT = re.compile(
+    r"(-?\d{1,30}(?:\.\d{1,30})?)\s+((?:[mgshLlNJWVK]|cm|km|kg|mm|ft)(?:\s*\^?\s*[23])?(?:\s*/\s*(?:s|h|hr)\s*(?:\^?\s*2)?)?)"
+)
+_DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?:\d{1,2}|\d{4,30}))")
+KINDS = ("math", "integer", "choice")
+
+
+def grade(
+    response: str,
+    gold: str,
+    kind: Kind = "math",
+    *,
+    choices: Sequence[str] = (),
+    strict: bool = False,
+    final: bool = True,
+) -> Verdict:
+    """Grade a whole response (thinking, delimiters, answer).
+
+    `gold` is the answer, for `kind="choice"` the letter; `choices` are the options in the order shown. `final` False
+    says that the generation was cut by its length cap. Never raises on any text.
+    """
+    _check_kind(kind)
+    return _safely(lambda: _grade(response, gold, kind, choices, strict, final))
+
+
+def grade_answer(
+    answer: str, gold: str, kind: Kind = "math", *, choices: Sequence[str] = (), strict: bool = False
+) -> Verdict:
+    """Grade an answer that is extracted already."""
+    _check_kind(kind)
+    if kind == "choice":
+        return _safely(lambda: _letter_verdict(extract_letter(answer, choices), gold))
+    return _safely(lambda: CACHE(answer, gold, strict))
+
+
+def grade_row(row: Mapping[str, Any], strict: bool = False) -> Verdict:
+    """Grade a row `{gold, response | answer, kind?, choices?, final?}`; numbers count as their text."""
+    kind: Kind = row.get("kind") or "math"
+    choices, gold = tuple(row.get("choices") or ()), str(row["gold"])
+    if row.get("response") is not None:
+        final = bool(row.get("final", True))
+        return grade(str(row["response"]), gold, kind, choices=choices, strict=strict, final=final)
+    return grade_answer(str(row["answer"]), gold, kind, choices=choices, strict=strict)
+
+
+def grade_many(rows: Iterable[Mapping[str, Any]], workers: int = 1, strict: bool = False) -> list[Verdict]:
+    """Grade rows as `grade_row` does, in order. `workers` threads share the symbolic workers and the verdict cache."""
+    if workers <= 1:
+        return [grade_row(row, strict) for row in rows]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda row: grade_row(row, strict), rows))
+
+
+def _grade(response: str, gold: str, kind: Kind, choices: Sequence[str], strict: bool, final: bool) -> Verdict:
+    if kind == "choice":
+        return _letter_verdict(extract_letter(response, choices, final=final), gold)
+    found = extract_answer(response, final=final)
+    if found.text is None:
+        return _nothing(found)
+    return CACHE(localised(found.text, response), gold, strict)
+
+
+INTERNAL = "the grader failed"  # opens the reason of a verdict that should have been another; tests look for it
+
+
+def _safely(judge: Callable[[], Verdict]) -> Verdict:
+    """The verdict, whatever the text does to the parser: an error of ours is told on the row, not raised."""
+    try:
+        return judge()
+    except Exception as error:
+        return Verdict("answer_unparseable", None, f"{INTERNAL}: {type(error).__name__}: {error}"[:200], "limit")
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise unknown("kind of answer", kind, KINDS)
+
+
+def _nothing(found: Extraction) -> Verdict:
+    return Verdict("truncated" if found.truncated else "no_answer", None, found.how, "extract")
+
+
+def _letter_verdict(found: Extraction, gold: str) -> Verdict:
+    wanted = extract_letter(gold, num_choices=26).text
+    if wanted is None:
+        return Verdict("gold_unparseable", found.text, f"the gold {gold[:40]!r} is no letter", "choice")
+    if found.text is None:
+        return _nothing(found)
+    same = found.text == wanted
+    return Verdict(
+        "correct" if same else "incorrect", found.text, f"{found.how}: {found.text}, gold {wanted}", "choice"
+    )
+
+
+class _Cache:
+    """Verdicts by content: (answer, gold, strict). A timeout is not kept, since another day it may not be one."""
+
+    def __init__(self) -> None:
+        self.verdicts: dict[tuple[str, str, bool], Verdict] = {}
+
+    def __call__(self, answer: str, gold: str, strict: bool) -> Verdict:
+        key = (answer, gold, strict)
+        verdict = self.verdicts.get(key)
+        if verdict is None:
+            verdict = _decide(answer, gold, strict)
+            if verdict.status != "answer_timeout":
+                if len(self.verdicts) >= MAX_CACHED_VERDICTS:
+                    self.verdicts.clear()
+                self.verdicts[key] = verdict
+        return verdict
+
+
+CACHE = _Cache()
+
+
+def _oversized(answer: str, gold: str) -> Verdict:
+    """Texts beyond MAX_ANSWER_CHARS are compared as they stand and never parsed."""
+    if answer == gold:
+        return Verdict("correct", answer[:200], "the same text", "string")
+    if len(gold) > MAX_ANSWER_CHARS:
+        return Verdict(
+            "gold_unparseable", answer[:200], f"the gold has more than {MAX_ANSWER_CHARS} characters", "limit"
+        )
+    return Verdict("answer_unparseable", answer[:200], f"more than {MAX_ANSWER_CHARS} characters", "limit")
+
+
+def _decide(answer: str, gold: str, strict: bool) -> Verdict:
+    answer, gold = answer.strip(), gold.strip()
+    if not answer:
+        return Verdict("no_answer", None, "the answer is empty", "extract")
+    if max(len(answer), len(gold)) > MAX_ANSWER_CHARS:
+        return _oversized(answer, gold)
+    text, wanted = clean(answer), clean(gold)
+    if not text:
+        return Verdict("no_answer", None, "the answer is empty", "extract")
+    if not wanted:
+        return Verdict("gold_unparseable", answer, "the gold is empty", "limit")
+    if text == wanted:
+        return Verdict("correct", answer, "the same text", "string")
+    policy = STRICT if strict else LENIENT
+    golds, gold_error = _readings(wanted, policy)
+    answers, answer_error = _readings(text, policy)
+    if not (golds and answers) and _squeezed(text) == _squeezed(wanted):
+        return Verdict("correct", answer, "the same text, spaces apart", "string")
+    if not golds:
+        return Verdict("gold_unparseable", answer, f"gold: {gold_error}", "limit")
+    if not answers:
+        return Verdict("answer_unparseable", answer, answer_error, "limit")
+    trouble = ""
+    comparison = Comparison(policy, _symbolic)
+    for a in answers:
+        for b in golds:
+            try:
+                if comparison.equal(a, b):
+                    return Verdict("correct", answer, f"equal ({comparison.tier})", comparison.tier)
+            except (TooBigError, UndecidedError) as error:
+                trouble = str(error)
+            except SymbolicTimeoutError as error:
+                return Verdict("answer_timeout", answer, str(error), "symbolic")
+    if trouble:
+        return Verdict("answer_unparseable", answer, trouble, "limit")
+    return Verdict("incorrect", answer, f"not equal ({comparison.tier})", comparison.tier)
+
+
+def _squeezed(text: str) -> str:
+    """`text` without spaces, for what has no reading; spaces between digits stay."""
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)|\\[,;:!]|\\(?:left|right)(?![a-z])", "", text)
+
+
+def _symbolic(a: Node, b: Node) -> bool:
+    """sympy's word on two trees, where one of them holds what only sympy can work out."""
+    if not (has_operator(a) or has_operator(b)):
+        raise UndecidedError("no value at any probe point")
+    equal = same(a, b)
+    if equal is None:
+        raise UndecidedError("sympy cannot tell")
+    return equal
+
+
+def _readings(text: str, policy: Policy) -> tuple[list[Node], str]:
+    """The trees that an answer may mean, the likeliest first, and why there is none."""
+    trees: list[Node] = []
+    error = ""
+    if "boxed" in text and policy.prose:
+        text = clean(extract_answer(text).text or text)
+    if text.casefold() in ("yes", "no", "true", "false", "none"):
+        return [("text", text)], ""
+    if policy.number_words and (spelled := number_word(text)) is not None:
+        return [("num", spelled, None)], ""
+    if policy.units and (match := _SPACED_UNIT.fullmatch(text)):
+        trees.append(("unit", parse(match.group(1)), match.group(2)))
+    prefixed = choice_prefix(text)
+    if prefixed and prefixed[1] and policy.choice_prefix:
+        for part in (prefixed[0], prefixed[1]):
+            try:
+                trees.append(parse(clean(part)))
+            except (UnreadableError, TooBigError) as e:
+                error = str(e)
+    try:
+        tree = parse(text)
+    except (UnreadableError, TooBigError) as e:
+        tree, error = None, str(e)
+    if policy.prose and not is_value(tree, words=4) and PROSE.search(text):
+        stated = value_in(text.rpartition("\n")[2] or text)
+        if stated is not None:
+            try:
+                trees.append(parse(clean(stated)))
+            except (UnreadableError, TooBigError) as e:
+                error = str(e)
+    if tree is not None:
+        trees.append(tree)
+    if policy.decimal_comma and _DECIMAL_COMMA.fullmatch(text):
+        trees.append(parse(text.replace(",", ".")))
+    return trees, error

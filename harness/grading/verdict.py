@@ -1,0 +1,23 @@
+"""What the grader says about one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`status` is one of `harness.records.STATUSES`; `tier` names the cheapest comparison that decided.
+
+    Tiers: extract (nothing to compare), string, rational, numeric, structure, text, symbolic, choice, limit.
+    """
+
+    status: str
+    extracted: str | None
+    reason: str
+    tier: str = ""
+
+    @property
+    def correct(self) -> bool | None:
+        """None where the gold itself cannot be read: the row leaves the denominator."""
+        return None if self.status == "gold_unparseable" else self.status == "correct"

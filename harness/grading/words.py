@@ -1,0 +1,121 @@
+"""The vocabulary of answers: commands, functions, connectors, units, number words. Data only."""
+
+from __future__ import annotations
+
+
+def names(*lines: str) -> frozenset[str]:
+    """The space-separated names of all lines."""
+    return frozenset(name for line in lines for name in line.split())
+
+
+FUNCTIONS = names(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
+    " arcsinh arccosh arctanh log ln lg exp sqrt cbrt abs gcd lcm max min floor ceil ceiling det binom cis"
+)
+GREEK = names(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
+    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar"
+)
+CONNECTORS: dict[str, tuple[str, str]] = {
+    "and": ("conn", "and"), "or": ("conn", "or"), "et": ("conn", "and"), "y": ("sym", "y"), "und": ("conn", "and"),
+    "oder": ("conn", "or"), "infinity": ("const", "inf"), "infty": ("const", "inf"), "inf": ("const", "inf"),
+    "oo": ("const", "inf"), "degrees": ("deg", "°"), "degree": ("deg", "°"), "deg": ("deg", "°"),
+    "percent": ("pct", "%"), "mod": ("mod", "mod"), "choose": ("op", "choose"), "union": ("set", "cup"),
+    "in": ("in", "in"), "times": ("op", "*"), "where": ("end_text", "where"), "approximately": ("rel", "≈"),
+}  # fmt: skip
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "\\frac": ("frac", ""), "\\dfrac": ("frac", ""), "\\tfrac": ("frac", ""), "\\cfrac": ("frac", ""),
+    "\\binom": ("binom", ""), "\\dbinom": ("binom", ""), "\\tbinom": ("binom", ""), "\\choose": ("op", "choose"),
+    "\\sqrt": ("sqrt", ""), "\\pi": ("const", "pi"), "\\infty": ("const", "inf"), "\\infinity": ("const", "inf"),
+    "\\cdot": ("op", "*"), "\\times": ("op", "*"), "\\ast": ("op", "*"), "\\div": ("op", "/"), "\\over": ("op", "over"),
+    "\\pm": ("pm", "+"), "\\mp": ("pm", "-"), "\\circ": ("deg", "°"), "\\degree": ("deg", "°"),
+    "\\percent": ("pct", "%"),
+    "\\le": ("rel", "<="), "\\leq": ("rel", "<="), "\\leqslant": ("rel", "<="), "\\leqq": ("rel", "<="),
+    "\\ge": ("rel", ">="), "\\geq": ("rel", ">="), "\\geqslant": ("rel", ">="), "\\geqq": ("rel", ">="),
+    "\\lt": ("rel", "<"), "\\gt": ("rel", ">"), "\\ne": ("rel", "!="), "\\neq": ("rel", "!="), "\\not": ("not", ""),
+    "\\approx": ("rel", "≈"), "\\simeq": ("rel", "≈"), "\\doteq": ("rel", "≈"), "\\equiv": ("rel", "≡"),
+    "\\cong": ("rel", "≅"), "\\sim": ("rel", "~"), "\\perp": ("rel", "⊥"), "\\parallel": ("rel", "∥"),
+    "\\in": ("in", "in"), "\\cup": ("set", "cup"), "\\cap": ("set", "cap"), "\\bigcup": ("set", "cup"),
+    "\\setminus": ("set", "minus"), "\\smallsetminus": ("set", "minus"), "\\backslash": ("set", "minus"),
+    "\\emptyset": ("set", "empty"), "\\varnothing": ("set", "empty"), "\\R": ("set", "reals"),
+    "\\lfloor": ("open", "⌊"), "\\rfloor": ("close", "⌋"), "\\lceil": ("open", "⌈"), "\\rceil": ("close", "⌉"),
+    "\\langle": ("open", "⟨"), "\\rangle": ("close", "⟩"), "\\lbrace": ("open", "{"), "\\rbrace": ("close", "}"),
+    "\\lbrack": ("open", "["), "\\rbrack": ("close", "]"), "\\lvert": ("bar", "|"), "\\rvert": ("bar", "|"),
+    "\\vert": ("bar", "|"), "\\Vert": ("bar", "||"), "\\lVert": ("bar", "||"), "\\rVert": ("bar", "||"),
+    "\\mid": ("bar", "mid"), "\\ldots": ("ldots", ""), "\\dots": ("ldots", ""), "\\cdots": ("ldots", ""),
+    "\\dotsc": ("ldots", ""), "\\dotsb": ("ldots", ""), "\\dotsm": ("ldots", ""), "\\to": ("arrow", "->"),
+    "\\rightarrow": ("arrow", "->"), "\\Rightarrow": ("arrow", "=>"), "\\implies": ("arrow", "=>"),
+    "\\iff": ("arrow", "=>"), "\\land": ("conn", "and"), "\\wedge": ("conn", "and"), "\\lor": ("conn", "or"),
+    "\\vee": ("conn", "or"), "\\sum": ("big", "sum"), "\\prod": ("big", "prod"), "\\int": ("big", "int"),
+    "\\lim": ("big", "lim"), "\\prime": ("prime", "'"), "\\colon": ("colon", ":"), "\\imath": ("sym", "i"),
+    "\\angle": ("label", "angle"), "\\measuredangle": ("label", "angle"), "\\triangle": ("label", "triangle"),
+    "\\cr": ("row", ""), "\\Pr": ("sym", "P"),
+    "\\newline": ("row", ""), "\\omicron": ("sym", "o"), "\\nabla": ("sym", "nabla"),
+    "\\partial": ("sym", "partial"), "\\tg": ("func", "tan"), "\\ctg": ("func", "cot"), "\\arctg": ("func", "arctan"),
+    "\\forall": ("sym", "forall"), "\\exists": ("sym", "exists"), "\\Re": ("func", "re"), "\\Im": ("func", "im"),
+}  # fmt: skip
+DROPPED = frozenset(
+    "\\" + name
+    for name in names(
+        "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle",
+        "scriptstyle limits nolimits quad qquad enspace thinspace space bf rm it sf tt cal large Large small",
+        "normalsize boldmath hfill nonumber notag hline centering mathstrut strut null relax thickspace medspace",
+        "negthinspace ensuremath therefore because LARGE huge n",
+    )
+)
+_TEXT_STYLES = names("text mbox textbf textit textrm texttt textsf textnormal textup textsc emph hbox underline")
+_MATH_STYLES = names(
+    "mathrm mathbf mathit mathsf mathtt mathnormal boldsymbol bm mathcal mathbb Bbb mathfrak overline bar hat vec",
+    "overrightarrow widehat tilde widetilde boxed fbox framebox",
+)
+# How a style command's argument reads: as words or as math letters.
+STYLES: dict[str, str] = {
+    **{"\\" + name: "text" for name in _TEXT_STYLES},
+    **{"\\" + name: "math" for name in _MATH_STYLES},
+}
+ACCENTS = frozenset(
+    "\\" + name for name in names("overline bar hat vec overrightarrow widehat tilde widetilde boxed fbox")
+)
+
+# Unit -> (dimension, factor to the dimension's base). Only units that a factor can convert.
+UNITS: dict[str, tuple[str, float]] = {
+    "mm": ("length", 0.001), "cm": ("length", 0.01), "dm": ("length", 0.1), "m": ("length", 1), "km": ("length", 1000),
+    "in": ("length", 0.0254), "inch": ("length", 0.0254), "ft": ("length", 0.3048), "foot": ("length", 0.3048),
+    "yd": ("length", 0.9144), "yard": ("length", 0.9144), "mi": ("length", 1609.344), "mile": ("length", 1609.344),
+    "meter": ("length", 1), "metre": ("length", 1), "centimeter": ("length", 0.01), "centimetre": ("length", 0.01),
+    "millimeter": ("length", 0.001), "kilometer": ("length", 1000), "kilometre": ("length", 1000),
+    "g": ("mass", 1), "gram": ("mass", 1), "kg": ("mass", 1000), "kilogram": ("mass", 1000), "mg": ("mass", 0.001),
+    "lb": ("mass", 453.59237), "pound": ("mass", 453.59237), "ounce": ("mass", 28.349523125),
+    "oz": ("mass", 28.349523125), "ton": ("ton", 1), "s": ("time", 1), "sec": ("time", 1), "second": ("time", 1),
+    "min": ("time", 60), "minute": ("time", 60), "h": ("time", 3600), "hr": ("time", 3600), "hour": ("time", 3600),
+    "day": ("time", 86400), "week": ("time", 604800), "month": ("month", 1), "year": ("month", 12),
+    "cent": ("money", 0.01), "dollar": ("money", 1), "usd": ("money", 1), "buck": ("money", 1), "euro": ("euro", 1),
+    "l": ("volume", 1), "L": ("volume", 1), "liter": ("volume", 1), "litre": ("volume", 1), "ml": ("volume", 0.001),
+    "mL": ("volume", 0.001), "gallon": ("gallon", 1), "quart": ("gallon", 0.25), "pint": ("gallon", 0.125),
+    "cup": ("gallon", 0.0625), "mph": ("mph", 1), "kph": ("kph", 1), "degree": ("angle", 1),
+    "C": ("celsius", 1), "F": ("fahrenheit", 1), "N": ("N", 1),
+    "J": ("J", 1), "kJ": ("J", 1000), "Hz": ("Hz", 1), "W": ("W", 1), "V": ("V", 1), "Pa": ("Pa", 1), "K": ("K", 1),
+    "mol": ("mol", 1), "eV": ("eV", 1), "GeV": ("eV", 1e9), "MeV": ("eV", 1e6),
+}  # fmt: skip
+IRREGULAR = {"feet": "foot", "inches": "inch", "ounces": "ounce"}
+# Two letters that are words among words and products of variables elsewhere (v + at).
+SHORT_WORDS = names("is of as by on to it if an at be so we no do he me my up us am go de la le el es du au")
+# Three letters that are words everywhere; other short runs are products of variables.
+UNIT_WORDS = names(
+    "cup cups day days way ways the our one two ten six men per units unit boy boys girl box cat cats dog dogs egg eggs"
+    " pen pens hat car cars are for set sets not all odd yes was has had but any can its let may new now see who"
+    " why you use her his she him did get got how out off old too top try say says sum red big low few end ago yet nor"
+    " via non est sont une les des der die das ist ein los las por para son que con cm mm km kg mg ft mi hr hrs sec"
+    " secs min mins mph usd lbs oz ml mol kph"
+)
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty"
+)
+NUMBER_WORDS = {
+    **{word: n for n, word in enumerate(_ONES.split())},
+    "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+    "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "零": 0,
+}  # fmt: skip
+MAGNITUDES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}

@@ -1,0 +1,54 @@
+"""Where foreign libraries' output goes: a file, not the user's screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def output_to(path: Path) -> Iterator[None]:
+    """Append everything this process and its children print to `path`, C libraries included, until the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)
+        os.close(target)
+
+
+def quiet_libraries() -> None:
+    """Before Ray, vLLM and Hugging Face libraries are imported: no banners, no progress bars, no usage pings."""
+    quiet = {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default; silences a warning on every start
+        "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    for name, value in quiet.items():
+        os.environ.setdefault(name, value)
+
+
+def last_lines(path: Path, count: int = 12) -> str:
+    """The last `count` lines of a log; empty when there is none. Reads at most 64 kB from the end."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65536))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])

@@ -1,0 +1,269 @@
+"""The rows: Problem -> Generation -> Score, and the Arrow schemas they are stored with.
+
+A stranger traces one leaderboard number back to one row here. Facts live in columns, never in file names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from harness.config import Budget
+
+Kind = Literal["math", "integer", "choice"]
+# How a score came out. gold_unparseable leaves the denominator; every other status but `correct` counts as wrong.
+STATUSES = (
+    "correct",
+    "incorrect",
+    "no_answer",  # the answer part holds no answer
+    "truncated",  # generation was cut before an answer was given
+    "answer_unparseable",
+    "answer_timeout",
+    "gold_unparseable",
+)
+SpanKind = Literal["ignore", "newline"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One question. `kind` says how its answer is compared; `choices` are the options of a multiple choice question,
+    in the order shown (already part of `question`)."""
+
+    id: str
+    task: str
+    question: str
+    gold: str
+    kind: Kind = "math"
+    choices: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Forced tokens inside a thought: `length` tokens from index `start` of `thinking_ids`."""
+
+    start: int
+    length: int
+    kind: SpanKind
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One generation with its token ledger, all counts taken from ids (never from re-tokenised text).
+
+    thinking_ids      everything between thinking_start and the closing tokens, sampled and injected
+    closing_ids       what was injected after the thought: newline, thinking_end, "Final Answer:" as they apply
+    answer_ids        what the model sampled after that, without the stop token
+    discarded_tokens  sampled and thrown away: rejected attempts, and ends of thinking that were ignored are 0 here
+    """
+
+    problem_id: str
+    budget: Budget
+    sample_index: int  # 0 .. num_samples - 1
+    seed: int
+    prompt_ids: tuple[int, ...]
+    thinking_ids: tuple[int, ...]
+    closing_ids: tuple[int, ...]
+    answer_ids: tuple[int, ...]
+    forced_spans: tuple[Span, ...]
+    prompt: str
+    thinking: str
+    closing: str
+    answer: str
+    budget_tokens: int  # the budget in force for this prompt, with "auto" resolved
+    num_rounds: int  # thinking rounds: 1 + ignores that took place
+    thinking_finish: str  # stop | budget | loop | none | error
+    answer_finish: str  # stop | length | error
+    forced_end: bool
+    replayed: bool = False
+    looping: bool = False
+    discarded_tokens: int = 0
+    num_attempts: int = 1
+    error: str | None = None
+
+    @property
+    def injected_tokens(self) -> int:
+        """Injected tokens that count as thinking."""
+        return sum(span.length for span in self.forced_spans)
+
+    @property
+    def response(self) -> str:
+        """What the grader reads: the whole text after the prompt."""
+        return self.thinking + self.closing + self.answer
+
+
+@dataclass(frozen=True)
+class Score:
+    """A verdict on one generation. `correct` is None when there is nothing to score against."""
+
+    status: str
+    extracted: str | None
+    correct: bool | None
+    reason: str
+    tier: str = ""
+
+
+SCHEMA_VERSION = 1
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        # identity
+        ("run_id", pa.string()),
+        ("sample_key", pa.string()),  # hash of everything that can change this row's text
+        ("study", pa.string()),
+        ("model", pa.string()),
+        ("recipe", pa.string()),  # "base" for the untrained model
+        ("task", pa.string()),
+        ("method", pa.string()),
+        ("max_thinking_tokens", pa.int64()),  # null: auto
+        ("num_ignores", pa.int64()),
+        ("ignore_str", pa.string()),
+        ("instructed", pa.string()),
+        ("seed", pa.int64()),
+        ("sample_index", pa.int64()),
+        ("problem_id", pa.string()),
+        # the problem
+        ("question", pa.string()),
+        ("gold", pa.string()),
+        ("kind", pa.string()),
+        # the text
+        ("prompt", pa.string()),
+        ("thinking", pa.string()),
+        ("closing", pa.string()),
+        ("answer", pa.string()),
+        ("prompt_ids", pa.list_(pa.int32())),
+        ("thinking_ids", pa.list_(pa.int32())),
+        ("closing_ids", pa.list_(pa.int32())),
+        ("answer_ids", pa.list_(pa.int32())),
+        ("forced_spans", pa.list_(pa.struct([("start", pa.int32()), ("length", pa.int32()), ("kind", pa.string())]))),
+        # the ledger, in tokens
+        ("budget_tokens", pa.int64()),
+        ("prompt_tokens", pa.int64()),
+        ("thinking_tokens", pa.int64()),  # sampled + injected
+        ("thinking_sampled_tokens", pa.int64()),
+        ("thinking_injected_tokens", pa.int64()),
+        ("closing_tokens", pa.int64()),
+        ("answer_tokens", pa.int64()),
+        ("discarded_tokens", pa.int64()),
+        ("num_rounds", pa.int64()),
+        ("num_attempts", pa.int64()),
+        ("thinking_finish", pa.string()),
+        ("answer_finish", pa.string()),
+        ("forced_end", pa.bool_()),
+        ("replayed", pa.bool_()),
+        ("looping", pa.bool_()),
+        ("error", pa.string()),
+        # the score
+        ("status", pa.string()),
+        ("extracted", pa.string()),
+        ("correct", pa.bool_()),
+        ("reason", pa.string()),
+        ("tier", pa.string()),
+    ],
+    metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
+)
+
+RUN_SCHEMA = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("study", pa.string()),
+        ("model", pa.string()),
+        ("recipe", pa.string()),
+        ("task", pa.string()),
+        ("method", pa.string()),
+        ("max_thinking_tokens", pa.int64()),
+        ("num_ignores", pa.int64()),
+        ("ignore_str", pa.string()),
+        ("instructed", pa.string()),
+        ("seed", pa.int64()),
+        ("num_problems", pa.int64()),
+        ("num_samples", pa.int64()),
+        ("status", pa.string()),  # done | failed
+        ("error", pa.string()),
+        ("config", pa.string()),  # the whole configuration, JSON
+        ("versions", pa.string()),  # package versions, JSON
+        ("commit", pa.string()),
+        ("engine", pa.string()),
+        ("device", pa.string()),
+        ("seconds", pa.float64()),
+        ("created_at", pa.string()),  # ISO 8601, UTC
+    ],
+    metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
+)
+
+METRIC_SCHEMA = pa.schema(
+    [
+        ("study", pa.string()),
+        ("model", pa.string()),
+        ("recipe", pa.string()),
+        ("task", pa.string()),
+        ("method", pa.string()),
+        ("run_id", pa.string()),  # null for metrics over a sweep
+        ("max_thinking_tokens", pa.int64()),
+        ("num_ignores", pa.int64()),
+        ("ignore_str", pa.string()),
+        ("instructed", pa.string()),
+        ("force", pa.bool_()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("num_problems", pa.int64()),
+        ("reference", pa.string()),  # for differences: what it is compared with
+        ("note", pa.string()),
+    ],
+    metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
+)
+
+
+def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, score: Score) -> dict[str, Any]:
+    """One row of `SAMPLE_SCHEMA`. `run` gives run_id, sample_key, study, model and recipe."""
+    budget, g = generation.budget, generation
+    ignore = budget.ignore_str
+    return {
+        **{key: run[key] for key in ("run_id", "sample_key", "study", "model", "recipe")},
+        "task": problem.task,
+        "method": budget.method,
+        "max_thinking_tokens": None if budget.max_thinking_tokens == "auto" else budget.max_thinking_tokens,
+        "num_ignores": budget.num_ignores,
+        "ignore_str": "|".join(ignore) if isinstance(ignore, tuple) else ignore,
+        "instructed": budget.instructed,
+        "seed": g.seed,
+        "sample_index": g.sample_index,
+        "problem_id": problem.id,
+        "question": problem.question,
+        "gold": problem.gold,
+        "kind": problem.kind,
+        "prompt": g.prompt,
+        "thinking": g.thinking,
+        "closing": g.closing,
+        "answer": g.answer,
+        "prompt_ids": list(g.prompt_ids),
+        "thinking_ids": list(g.thinking_ids),
+        "closing_ids": list(g.closing_ids),
+        "answer_ids": list(g.answer_ids),
+        "forced_spans": [{"start": s.start, "length": s.length, "kind": s.kind} for s in g.forced_spans],
+        "budget_tokens": g.budget_tokens,
+        "prompt_tokens": len(g.prompt_ids),
+        "thinking_tokens": len(g.thinking_ids),
+        "thinking_sampled_tokens": len(g.thinking_ids) - g.injected_tokens,
+        "thinking_injected_tokens": g.injected_tokens,
+        "closing_tokens": len(g.closing_ids),
+        "answer_tokens": len(g.answer_ids),
+        "discarded_tokens": g.discarded_tokens,
+        "num_rounds": g.num_rounds,
+        "num_attempts": g.num_attempts,
+        "thinking_finish": g.thinking_finish,
+        "answer_finish": g.answer_finish,
+        "forced_end": g.forced_end,
+        "replayed": g.replayed,
+        "looping": g.looping,
+        "error": g.error,
+        "status": score.status,
+        "extracted": score.extracted,
+        "correct": score.correct,
+        "reason": score.reason,
+        "tier": score.tier,
+    }

@@ -1,0 +1,122 @@
+"""`harness leaderboard`: from result folders to Markdown, CSV, figures and one HTML page; and the terminal's tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.analysis.cell_figures import COUNT_NAMES
+from harness.analysis.cells import KEY, load
+from harness.analysis.measure import Measured, is_headline, measure_cells
+from harness.report import tables_of_a_study as builders
+from harness.report.figures import draw_all
+from harness.report.page import render
+from harness.report.samples import collect
+from harness.report.tables import Entry, Table, markdown
+from harness.report.terminal import rendered
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+CSV_FIGURES = ("accuracy", "difference_to_reference", "mean_thinking_tokens", "mean_answer_tokens", "mean_total_tokens")
+
+
+def write(
+    dirs: Sequence[Path], out: Path, title: str = "s1-harness leaderboard", measured: Measured | None = None
+) -> list[Path]:
+    """Write LEADERBOARD.md, leaderboard.csv, leaderboard.html and figures/ from result folders; returns the paths.
+
+    `measured` are the folders' figures where they are known already. Raises UserError when a folder holds no samples.
+    """
+    measured = measured or measure_dirs(dirs)
+    out.mkdir(parents=True, exist_ok=True)
+    written = [out / "LEADERBOARD.md", out / "leaderboard.csv"]
+    written[0].write_text(as_markdown(measured), encoding="utf-8")
+    write_csv(measured, written[1])
+    figures = {study: draw_all(measured, study, tasks, out / "figures") for study, tasks in builders.studies(measured)}
+    page = out / "leaderboard.html"
+    page.write_text(render(measured, figures, collect(dirs, measured), title), encoding="utf-8")
+    drawn = [
+        out / "figures" / f"{figure.name}.{kind}" for f in figures.values() for figure in f for kind in ("svg", "png")
+    ]
+    return [*written, page, *drawn]
+
+
+def measure_dirs(dirs: Sequence[Path]) -> Measured:
+    """All figures of result folders; give them to `write` and `terminal` to compute them once."""
+    return measure_cells(load([Path(d) for d in dirs]))
+
+
+def terminal(dirs: Sequence[Path], measured: Measured | None = None) -> Group:
+    """The leaderboard for a terminal of 100 columns, as a rich renderable."""
+    from rich.console import Group
+
+    measured = measured or measure_dirs(dirs)
+    parts: list[object] = []
+    for study, tasks in builders.studies(measured):
+        for task in tasks:
+            kept = (builders.recipe_table, builders.sweep_table, builders.method_table)
+            for build in kept:
+                table = build(measured, study, task)
+                if table.rows:
+                    parts += [rendered(piece) for piece in narrowed(table)]
+    parts += [f"note: {note}" for note in measured.cells.notes]
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def narrowed(table: Table, most: int = 6) -> list[Table]:
+    """The sweep in pieces of at most `most` recipes, bounds in whole percent; other tables as they are."""
+    if not table.id.startswith("sweep_"):
+        return [table]
+    pieces = []
+    for start in range(1, len(table.columns), most):
+        keep = [0, *range(start, min(start + most, len(table.columns)))]
+        piece = Table(table.id, table.title, [table.columns[c] for c in keep], table.caption)
+        piece.rows = [[_rounded(row[c]) for c in keep] for row in table.rows]
+        piece.footnotes = table.footnotes
+        pieces.append(piece)
+    return pieces
+
+
+def _rounded(entry: Entry) -> Entry:
+    bounded = entry.low < entry.high
+    return replace(entry, detail=f"[{entry.low:.0f},{entry.high:.0f}]", footnote=0) if bounded else entry
+
+
+def as_markdown(measured: Measured) -> str:
+    """LEADERBOARD.md: the recipes of every task first, then the other tables, then what had to be said."""
+    parts = ["# Leaderboard", ""]
+    for study, tasks in builders.studies(measured):
+        parts += [f"## {study}", ""]
+        built = [table for task in tasks for table in builders.all_tables(measured, study, task)]
+        built.sort(key=lambda table: not table.id.startswith("recipes_"))
+        parts += [markdown(table) for table in built]
+    parts += [f"- {note}" for note in measured.cells.notes]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def write_csv(measured: Measured, path: Path) -> None:
+    """One row a setting: what ran, its figures with bounds, and the counts beside its accuracy."""
+    header = [*KEY, "headline", "num_problems", "num_generations"]
+    for name in CSV_FIGURES:
+        header += [name, f"{name}_low", f"{name}_high"]
+    header += ["p_holm_to_reference", *COUNT_NAMES]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(header)
+        for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
+            row: list[object] = [getattr(cell, name) for name in KEY]
+            row += [is_headline(cell), cell.num_problems, cell.num_generations]
+            for name in CSV_FIGURES:
+                figure = figures.get(name)
+                row += [_csv(v) for v in (figure.value, figure.low, figure.high)] if figure else ["", "", ""]
+            p = figures.get("p_holm_to_reference")
+            row += [_csv(p.value) if p else "", *(int(figures[name].value) for name in COUNT_NAMES)]
+            rows.writerow(row)
+
+
+def _csv(value: float) -> object:
+    return "" if value != value else round(value, 6)

@@ -1,0 +1,118 @@
+"""The one HTML page: tables, figures and samples in a single file that asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.measure import Measured, distinguishable
+from harness.report import tables_of_a_study as builders
+from harness.report.figures import Drawn, slug
+from harness.report.naming import recipe_order, row_name, setting_name
+from harness.report.samples import Browser
+from harness.report.tables import MISSING, Column, Table, number
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(measured: Measured, figures: dict[str, list[Drawn]], browser: Browser, title: str) -> str:
+    """The page as text. `figures` are a study's; `browser` holds the samples."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        css=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        js=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        studies=[_study(measured, study, tasks, figures[study]) for study, tasks in builders.studies(measured)],
+        legend=builders.LEGEND,
+        browser=browser,
+        index=json.dumps(browser.index, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        runs=runs_table(measured),
+        notes=measured.cells.notes,
+    )
+
+
+def _study(measured: Measured, study: str, tasks: Sequence[str], figures: Sequence[Drawn]) -> dict[str, Any]:
+    cells = [cell for cell in measured.cells.cells if cell.study == study]
+    return {
+        "name": study,
+        "slug": slug(study),
+        "tasks": tasks,
+        "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
+        "board": board(measured, study, tasks),
+        "power": [f"{task}: {builders.power_line(measured, _headlines(measured, study, task))}" for task in tasks],
+        "figures": [
+            vars(drawn) | {"chips": [(name, slug(name), colour) for name, colour in drawn.series]} for drawn in figures
+        ],
+        "tables": [table for task in tasks for table in builders.all_tables(measured, study, task)],
+    }
+
+
+def _headlines(measured: Measured, study: str, task: str) -> list[int]:
+    return [i for key, i in measured.headlines.items() if key[:2] == (study, task)]
+
+
+def board(measured: Measured, study: str, tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """The leaderboard itself: a row a recipe, a column a task, at the headline setting."""
+    cells, rows = measured.cells.cells, {}  # type: Any, dict[str, dict[str, int]]
+    for (s, task, _, _), i in sorted(measured.headlines.items(), key=lambda item: recipe_order(measured)(item[1])):
+        if s == study:
+            rows.setdefault(row_name(cells[i], cells), {})[task] = i
+    return [
+        {"name": name, "cells": [_place(measured, found.get(task)) for task in tasks]} for name, found in rows.items()
+    ]
+
+
+def _place(measured: Measured, i: int | None) -> dict[str, Any]:
+    """One place of the board: the accuracy in percent, its interval, its mark, and the difference below."""
+    if i is None or math.isnan(measured.figures[i]["accuracy"].value):
+        return {"value": None}
+    figures = measured.figures[i]
+    accuracy, gap = figures["accuracy"], figures.get("difference_to_reference")
+    lead = figures.get("difference_to_best")
+    style = "best" if lead is None or lead.value >= 0 else "" if distinguishable(figures) else "tied"
+    delta = ""
+    if gap:
+        delta = f"{100 * gap.value:+.1f} to {gap.reference}"
+        delta += f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if gap.low < gap.high else ""
+    bounded = accuracy.low < accuracy.high
+    return {
+        "value": 100 * accuracy.value, "low": 100 * accuracy.low, "high": 100 * accuracy.high, "style": style,
+        "text": f"{100 * accuracy.value:.1f}", "delta": delta,
+        "detail": f"[{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]" if bounded else "",
+    }  # fmt: skip
+
+
+def runs_table(measured: Measured) -> Table:
+    """What ran: one row a run, so that a figure can be traced to a configuration."""
+    table = Table(
+        "runs_table", "Runs",
+        [Column("run"), Column("study"), Column("recipe"), Column("task"), Column("setting"), Column("seed", True),
+         Column("problems", True), Column("samples", True, "generations of each problem"), Column("engine"),
+         Column("device"), Column("seconds", True), Column("commit"), Column("status")],
+    )  # fmt: skip
+    cell_of = {run: cell for cell in measured.cells.cells for run in cell.run_ids}
+    for row in measured.cells.runs.to_dict("records"):
+        cell = cell_of.get(row["run_id"])
+        setting = setting_name(cell) if cell else MISSING
+        table.add(
+            str(row["run_id"]), *(_text(row[name]) for name in ("study", "recipe", "task")), setting,
+            *(number(_float(row[name]), 0) for name in ("seed", "num_problems", "num_samples")),
+            *(_text(row[name]) for name in ("engine", "device")), number(_float(row["seconds"])),
+            _text(row["commit"])[:10], _text(row["status"]),
+        )  # fmt: skip
+    return table
+
+
+def _text(value: object) -> str:
+    return MISSING if value is None or value != value else str(value)
+
+
+def _float(value: object) -> float:
+    return math.nan if value is None else float(str(value))

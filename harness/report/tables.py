@@ -1,0 +1,125 @@
+"""Tables as plain data: built once from the figures, written as Markdown, HTML, CSV or to the terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from harness.analysis.sweeps import Figure
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of a table: what is shown, what it sorts by, a footnote's number, and a style: "best", "tied", ..."""
+
+    text: str
+    value: float | str | None = None
+    detail: str = ""  # a second, smaller line: an interval
+    style: str = ""
+    footnote: int = 0
+    low: float = math.nan  # drawn as a small interval on the page
+    high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    numeric: bool = False
+    help: str = ""
+
+
+@dataclass
+class Table:
+    """`notes` are printed under the table; `footnotes` are numbered from 1 and referred to by entries."""
+
+    id: str
+    title: str
+    columns: list[Column]
+    caption: str = ""
+    rows: list[list[Entry]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    footnotes: list[str] = field(default_factory=list)
+
+    def add(self, *entries: Entry | str) -> None:
+        row = [Entry(entry, entry) if isinstance(entry, str) else entry for entry in entries]
+        if len(row) != len(self.columns):
+            raise ValueError(f"table {self.id}: {len(row)} entries for {len(self.columns)} columns")
+        self.rows.append(row)
+
+    def footnote(self, text: str) -> int:
+        """The number of a footnote; the same text keeps one number. 0 for an empty text."""
+        if not text:
+            return 0
+        if text not in self.footnotes:
+            self.footnotes.append(text)
+        return self.footnotes.index(text) + 1
+
+
+def number(value: float, digits: int = 1) -> Entry:
+    """A plain number; a dash where there is none."""
+    return Entry(MISSING if math.isnan(value) else f"{value:,.{digits}f}", _sortable(value))
+
+
+def p_value(p: float) -> Entry:
+    return Entry(MISSING) if math.isnan(p) else Entry("<0.001" if p < 0.001 else f"{p:.3f}", p)
+
+
+def percent(table: Table, figure: Figure | None, style: str = "", signed: bool = False) -> Entry:
+    """A fraction in percent with its 95 % interval; a missing value or bound carries its reason as a footnote."""
+    return _scaled(table, figure, 100, 1, style, signed)
+
+
+def plain(table: Table, figure: Figure | None, digits: int = 0) -> Entry:
+    """A figure in its own unit with its interval."""
+    return _scaled(table, figure, 1, digits, "", False)
+
+
+def _scaled(table: Table, figure: Figure | None, factor: float, digits: int, style: str, signed: bool) -> Entry:
+    if figure is None:
+        return Entry(MISSING)
+    value, low, high = factor * figure.value, factor * figure.low, factor * figure.high
+    if math.isnan(value):
+        return Entry(MISSING, footnote=table.footnote(figure.note or "no value"))
+    sign = "+" if signed else ""
+    bounded = low < high  # equal bounds would claim certainty: no resample differed
+    detail = f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]".replace("+0.0,", "0.0,") if bounded else ""
+    unusual = figure.note if any(word in figure.note for word in UNUSUAL) else ""
+    return Entry(
+        f"{value:{sign},.{digits}f}", value, detail, style, table.footnote(unusual), low, high
+    )  # fmt: skip
+
+
+# A figure's note becomes a footnote when it says that the figure is not what a reader expects.
+UNUSUAL = ("no interval", "exact binomial", "paired over", "left out", "same difference", "within 3.5", "without a",
+           "un-prompted", "no slope")  # fmt: skip
+
+
+def _sortable(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def markdown(table: Table) -> str:
+    """GitHub-flavoured Markdown with footnote marks as superscript numbers."""
+    lines = [f"### {table.title}", ""]
+    if table.caption:
+        lines += [table.caption, ""]
+    lines.append("| " + " | ".join(_escaped(c.name) for c in table.columns) + " |")
+    lines.append("|" + "|".join("---:" if c.numeric else "---" for c in table.columns) + "|")
+    for row in table.rows:
+        lines.append("| " + " | ".join(_markdown_entry(entry) for entry in row) + " |")
+    lines += [""] + [f"<sup>{i}</sup> {text}  " for i, text in enumerate(table.footnotes, 1)]
+    lines += [f"{note}  " for note in table.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_entry(entry: Entry) -> str:
+    text = _escaped(entry.text)
+    text = f"**{text}**" if entry.style == "best" else text + (" ≈" if entry.style == "tied" else "")
+    text += f" {_escaped(entry.detail)}" if entry.detail else ""
+    return text + (f"<sup>{entry.footnote}</sup>" if entry.footnote else "")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

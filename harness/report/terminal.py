@@ -1,0 +1,49 @@
+"""The report in the terminal: readable in 100 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.report.tables import Entry, Table
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
+
+def rendered(table: Table) -> Group:
+    """One table as a rich renderable with its caption, footnotes and notes below."""
+    from rich import box
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    grid = RichTable(
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for column in table.columns:
+        grid.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=not column.numeric)
+    for row in table.rows:
+        grid.add_row(*(_text(entry) for entry in row))
+    notes = ([table.caption] if table.caption else []) + [f"{i}) {text}" for i, text in enumerate(table.footnotes, 1)]
+    below = [Padding(Text(text, style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
+    return Group(grid, *below, Text(""))
+
+
+def _text(entry: Entry) -> Text:
+    from rich.text import Text
+
+    text = Text(entry.text, style="bold green" if entry.style == "best" else "")
+    if entry.style == "tied":
+        text.append(" ≈")
+    if entry.footnote:
+        text.append(f" {entry.footnote})", style="dim")
+    if entry.detail:
+        text.append(f" {entry.detail.replace(', ', ',')}", style="dim")
+    return text

@@ -1,0 +1,89 @@
+"""Thinking formats: the strings between which a model family thinks, and what is appended when it is stopped.
+
+The engine-side meaning of each string is in `harness.generation.budget`; s1's are from its paper (section 4.1, App. D)
+and its released tokenisation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class ThinkingFormat:
+    """The delimiters of one model family.
+
+    thinking_start  appended to the chat prompt
+    thinking_end    appended when the thought is over
+    final_answer    appended behind `thinking_end` at a *forced* end only; "" turns it off
+    stops           strings that end the thought when the model samples their tokens; end-of-text ids always do
+    answer_stops    strings that end the answer, beside the model's own end-of-text ids
+    """
+
+    name: str
+    thinking_start: str
+    thinking_end: str
+    final_answer: str
+    stops: tuple[str, ...]
+    answer_stops: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("thinking_end", "stops"):
+            if not getattr(self, field):
+                raise UserError(f"the thinking format '{self.name}' has no {field}; give at least one string")
+
+
+S1 = ThinkingFormat(
+    name="s1",
+    thinking_start="<|im_start|>think",
+    thinking_end="<|im_start|>answer",
+    final_answer="\nFinal Answer:",
+    stops=("<|im_start|>", "<|im_end|>"),
+    answer_stops=("<|im_end|>",),
+)
+
+FORMATS: dict[str, ThinkingFormat] = {
+    "s1": S1,
+    # Trained on "<|im_start|>64 steps left ... <|im_start|>answer". s1 stops at "<|im_start|>0" alone, so that an
+    # answer the model begins by itself is taken for thinking and answered twice; here it ends the thought.
+    "s1-steps": ThinkingFormat(
+        name="s1-steps",
+        thinking_start="<|im_start|>",
+        thinking_end="<|im_start|>answer",
+        final_answer="\nFinal Answer:",
+        stops=("<|im_start|>0", "<|im_start|>answer", "<|im_end|>"),
+        answer_stops=("<|im_end|>",),
+    ),
+    "think": ThinkingFormat(  # Qwen3, DeepSeek-R1 and their distillations
+        name="think",
+        thinking_start="<think>\n",
+        thinking_end="</think>\n\n",
+        final_answer="Final Answer:",
+        stops=("</think>",),
+    ),
+    "gpt-oss": ThinkingFormat(  # the harmony channels
+        name="gpt-oss",
+        thinking_start="<|channel|>analysis<|message|>",
+        thinking_end="<|end|><|start|>assistant<|channel|>final<|message|>",
+        final_answer="Final Answer:",
+        stops=("<|end|>",),
+        answer_stops=("<|return|>",),
+    ),
+}
+
+
+def thinking_format(name: str) -> ThinkingFormat:
+    """The format called `name`; raises `UserError` with the near match."""
+    if name not in FORMATS:
+        raise unknown("thinking format", name, FORMATS)
+    return FORMATS[name]
+
+
+def custom_format(
+    thinking_start: str, thinking_end: str, final_answer: str, stop: str | tuple[str, ...]
+) -> ThinkingFormat:
+    """Your own format by four strings."""
+    stops = (stop,) if isinstance(stop, str) else stop
+    return ThinkingFormat("custom", thinking_start, thinking_end, final_answer, stops)

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: TRL's SFTTrainer inside a Ray Train TorchTrainer."""

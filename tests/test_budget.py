@@ -1,0 +1,293 @@
+"""The budget-forcing machine against an oracle written from the rules, one token at a time, on random streams."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.config import Budget, Sampling
+from harness.errors import UserError
+from harness.generation.budget import Machine, Rules, stop_of
+from harness.generation.loops import is_looping, repetition
+from harness.generation.rules import (
+    Delimiters,
+    PromptTooLongError,
+    Vocabulary,
+    budget_tokens,
+    derive_seed,
+    ignore_ids,
+)
+from harness.generation.sweep import Cell, trunk_caps
+from harness.thinking import FORMATS
+from tests.tiny import byte_tokenizer
+
+END, EOS, NEWLINE, WAIT, CLOSE, FINAL = 1, 2, 10, (20, 21), (30,), (31, 32)
+RULES = Rules(
+    caps=(8,),
+    ends=((END,), (EOS,)),
+    natural_closing=CLOSE,
+    forced_closing=FINAL,
+    newline=(NEWLINE,),
+    answer_ends=frozenset({EOS}),
+    max_answer_tokens=6,
+    room=1000,
+    ignores=(WAIT,),
+    newline_tokens=frozenset({NEWLINE, 11}),
+)
+Model = Callable[[Sequence[int], frozenset[int]], int]
+
+
+def random_model(seed: int, p_end: float = 0.2) -> Model:
+    """A deterministic next-token function of the whole context: any other token chosen, everything after differs."""
+
+    def choose(context: Sequence[int], masked: frozenset[int]) -> int:
+        rng = random.Random(derive_seed(seed, *context))
+        if rng.random() < p_end and (ends := sorted({END, EOS} - masked)):
+            return rng.choice(ends)
+        return rng.choice([i for i in (5, 6, 7, NEWLINE, 11, 20) if i not in masked])
+
+    return choose
+
+
+def run(machine: Machine, model: Model, pieces: int = 1) -> Machine:
+    """Drives `machine` as an engine does, handing tokens over in pieces."""
+    while (turn := machine.turn()) is not None:
+        assert turn.max_tokens > 0 and turn.min_tokens <= turn.max_tokens
+        context, sampled = list(machine.ids), []
+        for index in range(turn.max_tokens):
+            sampled.append(model(context, turn.stop_ids if index < turn.min_tokens else frozenset()))
+            context.append(sampled[-1])
+            if sampled[-1] in turn.stop_ids:
+                break
+        for start in range(0, len(sampled), pieces):
+            if not machine.feed(sampled[start : start + pieces]):
+                break
+    return machine
+
+
+def oracle(model: Model, budget: int, num_ignores: int, rules: Rules) -> tuple[list[int], list[int], list[int]]:
+    """thinking, closing, answer: the rules read off the page, with no turns and no state but these."""
+    thinking: list[int] = []
+    ignored, fresh = 0, True
+    while True:
+        if len(thinking) == budget:
+            ends_in_newline = bool(thinking) and thinking[-1] in (NEWLINE, 11)
+            closing = [*FINAL] if ends_in_newline else [NEWLINE, *FINAL]
+            break
+        token = model(thinking, frozenset({END, EOS}) if fresh else frozenset())
+        fresh = False
+        if token not in (END, EOS):
+            thinking.append(token)
+            continue
+        wait = rules.ignores[ignored % len(rules.ignores)] if rules.ignores else ()
+        if ignored < num_ignores and len(thinking) + len(wait) < budget:
+            thinking += wait
+            ignored, fresh = ignored + 1, True
+        else:
+            closing = [*CLOSE]
+            break
+    answer: list[int] = []
+    while len(answer) < rules.max_answer_tokens:
+        token = model(thinking + closing + answer, frozenset())
+        if token == EOS:
+            break
+        answer.append(token)
+    return thinking, closing, answer
+
+
+settings_of_a_run = {
+    "seed": st.integers(0, 10_000),
+    "budget": st.integers(0, 40),
+    "num_ignores": st.integers(0, 5),
+    "ignores": st.sampled_from([(WAIT,), ((20,), (7, 6, 5)), (), ((5, 6, 7, 20, 21),)]),
+    "pieces": st.integers(1, 7),
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(**settings_of_a_run)
+def test_the_machine_does_what_the_rules_say(
+    seed: int, budget: int, num_ignores: int, ignores: tuple[tuple[int, ...], ...], pieces: int
+) -> None:
+    rules = replace(RULES, caps=(budget,) * (num_ignores + 1), ignores=ignores)
+    model = random_model(seed)
+    machine = run(Machine(rules), model, pieces)
+    thinking, closing, answer = oracle(model, budget, num_ignores, rules)
+    assert (machine.thinking, list(machine.closing), machine.answer) == (thinking, closing, answer)
+
+
+@settings(max_examples=300, deadline=None)
+@given(**settings_of_a_run)
+def test_the_budget_holds_the_forced_text_is_exact_and_the_ledger_adds_up(
+    seed: int, budget: int, num_ignores: int, ignores: tuple[tuple[int, ...], ...], pieces: int
+) -> None:
+    rules = replace(RULES, caps=(budget,) * (num_ignores + 1), ignores=ignores)
+    machine = run(Machine(rules), random_model(seed), pieces)
+    assert len(machine.thinking) <= budget
+    assert len(machine.ends) == machine.round + (machine.thinking_finish == "stop")
+    for index, span in enumerate(machine.spans):
+        assert tuple(machine.thinking[span.start : span.start + span.length]) == rules.ignore(index)
+    injected = sum(span.length for span in machine.spans)
+    stop_tokens = len(machine.ends) + (machine.answer_finish == "stop")
+    assert machine.sampled_tokens == len(machine.thinking) - injected + len(machine.answer) + stop_tokens
+    if machine.forced_end:
+        assert len(machine.thinking) == budget
+        assert machine.closing[-len(FINAL) :] == FINAL
+    else:
+        assert machine.closing == CLOSE
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    grid=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4)), min_size=1, max_size=8),
+    sequence=st.booleans(),
+)
+def test_a_trunk_tells_where_every_smaller_setting_stops(
+    seed: int, grid: list[tuple[int, int]], sequence: bool
+) -> None:
+    cells = [Cell(Budget(b, n), b) for b, n in grid]
+    base = replace(RULES, ends=((END, 7), (EOS,))) if sequence else RULES
+    trunk = run(Machine(replace(base, caps=trunk_caps(cells))), random_model(seed))
+    for budget, num_ignores in grid:
+        alone = run(Machine(replace(base, caps=(budget,) * (num_ignores + 1))), random_model(seed))
+        stop = stop_of(trunk, budget, num_ignores)
+        assert list(stop.thinking) == alone.thinking
+        assert (stop.finish, stop.round) == (alone.thinking_finish, alone.round)
+        assert base.closing(stop.thinking, stop.finish != "stop") == alone.closing
+
+
+def scripted(*tokens: int) -> Model:
+    """A model that says `tokens` in order whatever it sees, then END for ever (5 where that is masked)."""
+    rest = list(tokens)
+
+    def choose(context: Sequence[int], masked: frozenset[int]) -> int:
+        token = rest.pop(0) if rest else END
+        return 5 if token in masked else token
+
+    return choose
+
+
+def test_a_natural_end_exactly_at_the_budget_is_a_forced_end() -> None:
+    machine = run(Machine(replace(RULES, caps=(3, 3))), scripted(5, 6, 7))
+    assert (machine.thinking, machine.thinking_finish, machine.closing) == ([5, 6, 7], "budget", (NEWLINE, *FINAL))
+
+
+def test_a_natural_end_one_token_before_the_budget_stays_natural() -> None:
+    machine = run(Machine(replace(RULES, caps=(4,))), scripted(5, 6, 7, END))
+    assert (machine.thinking, machine.thinking_finish, machine.closing) == ([5, 6, 7], "stop", CLOSE)
+
+
+@pytest.mark.parametrize("cap, rounds", [(5, 1), (6, 2)])
+def test_an_end_is_ignored_only_if_the_ignore_string_and_one_more_token_fit(cap: int, rounds: int) -> None:
+    machine = run(Machine(replace(RULES, caps=(cap, cap))), scripted(5, 6, 7, END))
+    assert machine.round + 1 == rounds
+    assert machine.thinking == ([5, 6, 7] if rounds == 1 else [5, 6, 7, *WAIT, 5])
+
+
+def test_no_newline_is_added_after_any_token_that_ends_in_one() -> None:
+    assert run(Machine(replace(RULES, caps=(2,))), scripted(5, NEWLINE)).closing == FINAL
+    assert run(Machine(replace(RULES, caps=(2,))), scripted(5, 11)).closing == FINAL
+    assert run(Machine(replace(RULES, caps=(2,))), scripted(NEWLINE, 5)).closing == (NEWLINE, *FINAL)
+
+
+@pytest.mark.parametrize("after_newline, closing", [(False, (NEWLINE, *FINAL)), (True, FINAL)])
+def test_a_budget_of_zero_closes_an_empty_thought_at_once(after_newline: bool, closing: tuple[int, ...]) -> None:
+    machine = Machine(replace(RULES, caps=(0,), after_newline=after_newline))
+    assert (machine.thinking, machine.closing, machine.phase) == ([], closing, "answer")
+
+
+def test_the_first_token_of_a_round_cannot_end_it_and_min_thinking_holds_ends_back() -> None:
+    assert run(Machine(replace(RULES, caps=(9,))), scripted(END, END)).thinking == [5]
+    long = run(Machine(replace(RULES, caps=(9,), min_thinking_tokens=4)), scripted(END, END, END, END, END))
+    assert (long.thinking, long.thinking_finish) == ([5, 5, 5, 5], "stop")
+
+
+def test_suppressing_without_a_string_goes_on_at_the_same_place() -> None:
+    machine = run(Machine(replace(RULES, caps=(9, 9, 9), ignores=())), scripted(6, END, 7, END, END, END))
+    assert (machine.thinking, machine.round, machine.spans) == ([6, 7, 5], 2, [])
+
+
+def test_an_end_of_several_tokens_is_dropped_whole_and_its_last_token_alone_is_no_end() -> None:
+    rules = replace(RULES, ends=((9, 40), (EOS,)), caps=(20, 20))
+    machine = run(Machine(rules), scripted(5, 40, 9, 41, 9, 40, 6, EOS))
+    assert machine.thinking == [5, 40, 9, 41, *WAIT, 6]
+    assert machine.spans[0].start == 4
+
+
+def test_a_loop_is_found_at_the_same_place_in_any_pieces_and_can_stop_the_thought() -> None:
+    rules = replace(RULES, caps=(2000,), stop_on_loop=True)
+    loop = [5, 6, 7, 11] * 400
+    stops = {len(run(Machine(rules), scripted(*loop), pieces).thinking) for pieces in (1, 3, 16, 500)}
+    assert stops == {256}
+    machine = run(Machine(replace(rules, stop_on_loop=False)), scripted(*loop))
+    assert is_looping(machine.thinking) and not is_looping(range(1000))
+    assert repetition([1, 2, 3]) == 0.0
+
+
+def test_the_answer_is_cut_by_its_own_cap_and_by_the_context() -> None:
+    machine = run(Machine(replace(RULES, caps=(0,), max_answer_tokens=4)), scripted(5, 5, 5, 5, 5))
+    assert (machine.answer, machine.answer_finish) == ([5] * 4, "length")
+    machine = run(Machine(replace(RULES, caps=(0,), room=5)), scripted(5, 5, 5))
+    assert (machine.answer, machine.answer_finish) == ([5, 5], "length")
+    assert Machine(replace(RULES, caps=(0,), room=3)).answer_finish == "length"
+
+
+# -- strings to ids ----------------------------------------------------------------------------------------------------
+
+VOCABULARY = Vocabulary(byte_tokenizer())
+S1 = Delimiters.of(VOCABULARY, FORMATS["s1"])
+
+
+def test_the_newline_rule_is_a_table_over_the_whole_vocabulary() -> None:
+    assert VOCABULARY.newline_tokens == frozenset(VOCABULARY.encode("\n"))
+
+
+def test_the_forced_closing_is_tokenised_together_and_end_of_text_always_ends() -> None:
+    assert VOCABULARY.decode(S1.forced) == "<|im_start|>answer\nFinal Answer:"
+    assert VOCABULARY.decode(S1.natural) == "<|im_start|>answer"
+    assert {VOCABULARY.decode(end) for end in S1.ends} == {"<|im_start|>", "<|im_end|>"}
+    more = Delimiters.of(Vocabulary(byte_tokenizer(), eos_ids=(0,)), FORMATS["s1"])
+    assert (0,) in more.ends and 0 in more.answer_ends
+
+
+CLOSING = 1 + len("answer\nFinal Answer:") + 1  # in the byte tokenizer: a newline, <|im_start|>, and the letters
+
+
+@pytest.mark.parametrize(
+    "budget, prompt, tokens",
+    [
+        (Budget(500), 100, 500),
+        (Budget("auto"), 100, 2000 - 100 - CLOSING - 200),
+        (Budget(5000), 100, 2000 - 100 - CLOSING - 100),  # a number leaves the answer 100 tokens
+        (Budget(0), 2000 - CLOSING - 100, 0),
+    ],
+)
+def test_the_budget_in_force_depends_on_this_prompt_alone(budget: Budget, prompt: int, tokens: int) -> None:
+    assert budget_tokens(budget, Sampling(max_answer_tokens=200), S1, prompt, max_model_len=2000) == tokens
+
+
+@pytest.mark.parametrize("prompt", [1990, 3000])
+def test_a_prompt_without_room_is_an_error_of_its_own(prompt: int) -> None:
+    with pytest.raises(PromptTooLongError, match="leaves no room"):
+        budget_tokens(Budget("auto"), Sampling(max_answer_tokens=200), S1, prompt, 2000)
+
+
+def test_an_ignore_string_that_would_end_the_thought_is_refused() -> None:
+    with pytest.raises(UserError, match="ends the thought"):
+        ignore_ids(Budget(100, 1, ignore_str="Wait<|im_end|>"), VOCABULARY, S1)
+    assert ignore_ids(Budget(100, 2, ignore_str=("Wait", "Hmm")), VOCABULARY, S1) == (
+        VOCABULARY.encode("Wait"),
+        VOCABULARY.encode("Hmm"),
+    )
+    assert ignore_ids(Budget(100, 2, ignore_str=None), VOCABULARY, S1) == ()
+
+
+def test_ids_that_the_tokenizer_does_not_know_are_named() -> None:
+    known = len(VOCABULARY.tokenizer)
+    assert VOCABULARY.missing_ids(known + 3) == (known, known + 1, known + 2)

@@ -1,0 +1,54 @@
+"""Identity is derived: what can change a text changes the id, placement does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from harness.config import PLACEMENT, Budget, EngineConfig, Sampling, Training, fingerprint, run_id, to_plain
+from harness.errors import UserError
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(Budget(), num_ignores=1),
+        replace(Budget(), max_thinking_tokens=8),
+        replace(Budget(), ignore_str="Hmm"),
+        replace(Budget(), compat="s1-fork"),
+    ],
+)
+def test_a_field_that_changes_the_text_changes_the_run_id(changed):
+    assert run_id([changed, Sampling()]) != run_id([Budget(), Sampling()])
+
+
+def test_placement_stays_out_of_the_run_id():
+    engine, training = EngineConfig(), Training()
+    moved = replace(engine, num_gpus=8, max_num_seqs=1, num_cpus=4)
+    spread = replace(training, num_workers=16, per_device_batch_size=4, gradient_checkpointing=False)
+    assert run_id([engine, training]) == run_id([moved, spread])
+    names = {name for config in (engine, training) for name in to_plain(config)}
+    assert names >= PLACEMENT
+
+
+def test_an_unstable_value_has_no_fingerprint():
+    with pytest.raises(TypeError, match="no stable"):
+        fingerprint({"key": object()})
+    with pytest.raises(TypeError, match="no stable"):
+        fingerprint(float("nan"))
+
+
+def test_the_fingerprint_is_the_same_in_another_process():
+    code = "from harness.config import *; print(fingerprint([Budget(), {'b': 1.5, 'a': None}]))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert fingerprint([Budget(), {"a": None, "b": 1.5}]) == other
+
+
+def test_an_unknown_method_names_the_near_one():
+    with pytest.raises(UserError, match="did you mean 'budget_forcing'"):
+        Budget(method="budget_forcin")
+    with pytest.raises(UserError, match="negative"):
+        Budget(max_thinking_tokens=-1)

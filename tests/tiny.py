@@ -1,0 +1,60 @@
+"""A random Qwen2 of about a million parameters with a byte tokenizer and Qwen's special tokens, made on the fly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+
+
+def byte_tokenizer() -> Any:
+    """259 ids: the bytes in order of their byte-level letters, then Qwen's three special tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>"],
+        clean_up_tokenization_spaces=False,
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 2, padded: int = 13) -> Path:
+    """Saves the model and its tokenizer to `folder`. Its embedding has `padded` rows the tokenizer does not know, and
+    the end tokens are made likely enough that greedy thoughts of tens of tokens end by themselves."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    tokenizer = byte_tokenizer()
+    torch.manual_seed(seed)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer) + padded,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 32,
+        num_key_value_heads=max(1, hidden // 64),
+        max_position_embeddings=2048,
+        tie_word_embeddings=False,
+        eos_token_id=tokenizer.eos_token_id,
+        initializer_range=0.3,
+    )
+    model = Qwen2ForCausalLM(config).to(torch.float32)
+    # What checkpoints recommend must not reach the sampling (Qwen2.5 ships a repetition penalty).
+    model.generation_config.repetition_penalty = 1.3
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
