@@ -221,12 +221,15 @@ def measured(step: Step, work: Path, data_dir: Path) -> Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--data-dir", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--rows", type=int, default=59029)
     parser.add_argument("--work", type=Path, help="keep the made-up pool here for the next run")
     parser.add_argument("--step", action="append", help="only these steps")
     parser.add_argument("--ours-only", action="store_true", help="do not time s1's way")
     arguments = parser.parse_args()
+    if not (arguments.data_dir / "sft_pool").is_dir():
+        print(f"SKIPPED: no sft_pool below {arguments.data_dir}; its real traces make the pool. Give --data-dir.")
+        return
     work = arguments.work or Path(tempfile.mkdtemp(prefix="s1-data-"))
     work.mkdir(parents=True, exist_ok=True)
     os.environ["HF_HOME"] = str(work / "cache")

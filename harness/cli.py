@@ -1,67 +1,27 @@
 """The command line: ablate | evaluate | grade | sample-stats | leaderboard | import | compare | data.
 
-Nothing heavy is imported before a command needs it: `harness --help` answers at once. Exit codes: 0 done, 1 some runs
-failed (the others are kept), 2 the user's input is wrong (one line says what and what to do).
+Nothing heavy is imported before a command needs it: `harness --help` answers at once.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from harness import __version__
 from harness.data.cli import data as data_commands
-from harness.errors import UserError
+from harness.exits import Commands, call, stop
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.config import Study
 
-INTERRUPTED = 130
 PLAIN_WIDTH = 110
-
-
-class Commands(click.Group):
-    """Names the near match of an unknown command, and turns `UserError` into one line and exit code 2."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.4)
-            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(self.list_commands(ctx))
-            raise click.UsageError(f"unknown command '{args[0]}'; {hint}")
-        return super().resolve_command(ctx, args)
-
-
-def stop(message: object, code: int = 2) -> NoReturn:
-    """End with one line on standard error."""
-    click.echo(f"harness: {' '.join(str(message).split())}", err=True)
-    sys.exit(code)
-
-
-def call(command: click.Command, arguments: list[str] | None = None, name: str = "harness") -> NoReturn:
-    """Run a click command with the exit codes of this module."""
-    try:
-        command.main(args=arguments, prog_name=name, standalone_mode=False)
-    except click.UsageError as error:
-        stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else name} --help)")
-    except click.ClickException as error:
-        stop(error.format_message())
-    except UserError as error:
-        stop(error)
-    except (click.Abort, KeyboardInterrupt):
-        stop("interrupted; what was finished is kept, the same command continues", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        stop(error if error.filename is None else f"{error.filename}: {error.strerror}")
-    sys.exit(0)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -167,69 +127,14 @@ def evaluate(
     settings: tuple[str, ...],
 ) -> None:
     """Evaluate MODEL (a folder or a hub name) with budget forcing: an s1-style sweep in one call."""
-    from harness import studies, tasks
-    from harness.config import Budget, EngineConfig, Sampling, Study, fingerprint
-    from harness.errors import unknown
-    from harness.generation import ENGINES
-    from harness.generation.dense import dense_budgets
-    from harness.thinking import FORMATS
+    from harness import evaluation, studies
+    from harness.config import Sampling, fingerprint
 
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
-    if thinking not in FORMATS:
-        raise unknown("thinking format", thinking, FORMATS)
-    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
-        raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
-    sweep = [Budget(max_thinking_tokens=limit) for limit in parse_budgets(budgets)]
-    counts = parse_counts("--ignores", ignores)
-    sweep += [Budget(num_ignores=count, ignore_str=ignore_str) for count in counts if count]
-    if every:
-        longest = max((limit for limit in parse_budgets(budgets) if limit != "auto"), default=None)
-        if longest is None:
-            raise UserError("--every needs a number in --budgets: how far the dense curve goes")
-        sweep += dense_budgets(Budget(max_thinking_tokens=longest), every)
-    if no_thinking:
-        sweep.insert(0, Budget(method="no_thinking"))
-    config = EngineConfig(name=engine, base_url=base_url)
-    name = f"evaluate-{Path(model).name if Path(model).is_dir() else model.replace('/', '--')}"
-    study = Study(
-        name=name,
-        base_model=str(Path(model).resolve()) if Path(model).is_dir() else model,
-        pool="",
-        recipes=(),
-        tasks=tasks.names(task_names),
-        budgets=tuple(dict.fromkeys(sweep)),
-        thinking=thinking,
-        engine=config,
-        sampling=Sampling(temperature=temperature, num_samples=samples, seed=seed),
-        replay=replay,
-        max_problems=max_problems,
-        seed=seed,
-        headline=sweep[-1],
-        reference_recipe="base",
-    )
-    study = studies.with_settings(studies.fit_context(study), settings)
-    run_study(study, out or default_out(f"{name}-{fingerprint(study)[:8]}"), data_dir)
-
-
-def parse_budgets(text: str) -> list[Any]:
-    """`500,1000,auto` as budgets."""
-    limits: list[Any] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        if part != "auto" and not part.isdigit():
-            raise UserError(f"--budgets {text}: '{part}' is neither a number of tokens nor 'auto'")
-        limits.append("auto" if part == "auto" else int(part))
-    if not limits:
-        raise UserError("--budgets is empty; give numbers of tokens, or auto")
-    return limits
-
-
-def parse_counts(flag: str, text: str) -> list[int]:
-    """`0,1,2` as numbers."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if wrong := next((part for part in parts if not part.isdigit()), None):
-        raise UserError(f"{flag} {text}: '{wrong}' is not a whole number")
-    return [int(part) for part in parts]
+    sampling = Sampling(temperature=temperature, num_samples=samples, seed=seed)
+    sweep = evaluation.sweep(budgets, ignores, ignore_str, every, no_thinking)
+    chosen = evaluation.study(model, task_names, sweep, sampling, engine, base_url, thinking, max_problems, replay)
+    chosen = studies.with_settings(chosen, settings)
+    run_study(chosen, out or default_out(f"{chosen.name}-{fingerprint(chosen)[:8]}"), data_dir)
 
 
 def plain_console() -> Console:

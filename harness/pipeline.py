@@ -9,7 +9,6 @@ Stages talk through files in OUT, so each can be opened, re-run or replaced, and
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,18 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance, tasks
+from harness.cluster import connect
 from harness.config import Budget, Recipe, Study, fingerprint, to_plain
-from harness.errors import UserError
-from harness.grading import grade
-from harness.logs import last_lines, output_to
+from harness.engine_handle import EngineHandle
 from harness.plan import Run, budgets_of, recipe_identity, run_row, runs_of
 from harness.progress import Progress
-from harness.records import Generation, Problem, Score, sample_row
+from harness.records import Generation, Problem, sample_row
 from harness.selecting import PoolWithAnswers, load_pool, select_rows
 from harness.store import Store
-from harness.workers import EngineWorker, train_recipe
+from harness.workers import score, train_recipe
 
-logger = logging.getLogger(__name__)
 BASE = "base"
 ENGINE_ATTEMPTS = 2  # an engine that dies is started once more; then the runs at hand are marked failed
 
@@ -54,44 +51,6 @@ class Outcome:
     seconds: float = 0.0
 
 
-def score(problem: Problem, generation: Generation) -> Score:
-    """The grader's verdict on one generation. A generation that failed in the engine has no answer."""
-    if generation.error:
-        return Score("no_answer", None, False, f"generation failed: {generation.error}")
-    final = generation.answer_finish != "length"  # cut by its cap: an answer that is missing is `truncated`
-    verdict = grade(generation.response, problem.gold, problem.kind, choices=problem.choices, final=final)
-    return Score(verdict.status, verdict.extracted, verdict.correct, verdict.reason, verdict.tier)
-
-
-def connect(study: Study, progress: Progress, log: Path) -> int:
-    """Join the Ray cluster that RAY_ADDRESS or `ray start` names, or start a local one.
-
-    Returns how many trainings fit at a time beside the engine. Raises `UserError` when the study can never fit.
-    """
-    import ray
-
-    with output_to(log):
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False, ignore_reinit_error=True)
-    total = ray.cluster_resources()
-    engine = {"CPU": study.engine.num_cpus, "GPU": study.engine.num_gpus}
-    workers = study.training.num_workers if study.recipes else 0
-    training = {"CPU": study.training.num_cpus * workers, "GPU": study.training.num_gpus * workers}
-    for stage, wanted in (("engine", engine), ("training", training)):
-        for resource, amount in wanted.items():
-            if amount > total.get(resource, 0):
-                raise UserError(
-                    f"the study's {stage} needs {amount} {resource}s, the Ray cluster has "
-                    f"{total.get(resource, 0):g}; add nodes, lower {stage}.num_{resource.lower()}s with --set, or "
-                    "try --smoke"
-                )
-    nodes = sum(node["Alive"] for node in ray.nodes())
-    progress.say(f"Ray: {nodes} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
-    fits = [
-        int((total.get(resource, 0) - engine[resource]) // amount) for resource, amount in training.items() if amount
-    ]
-    return max(1, min(fits, default=1))
-
-
 class Ablation:
     """One call of `harness ablate` or `harness evaluate`: the state of its event loop."""
 
@@ -106,9 +65,7 @@ class Ablation:
             progress.say(f"{len(store.quarantined)} sample file(s) could not be read; moved to {store.out}/quarantine")
         self.base_identity = provenance.model_identity(study.base_model)
         self.outcome = Outcome()
-        self.engine: Any = None
-        self.engine_info: dict[str, str] = {}
-        self.engine_log = store.out / "logs" / "engine.log"
+        self.engine = EngineHandle(study, store.out / "logs" / "engine.log", progress)
         self.parallel_trainings = 1
         self.queued: list[TrainingJob] = []  # selected, waiting for resources
         self.trainings: dict[Any, TrainingJob] = {}  # Ray reference -> what it trains
@@ -118,7 +75,6 @@ class Ablation:
         """Do what is missing. Raises nothing for a failed recipe or run: they are in the outcome."""
         start = time.monotonic()
         study = self.study
-        self.progress.add("engine", f"engine ({study.engine.name})")
         if study.recipes:
             self.progress.add("select", "select", total=len(study.recipes))
         for recipe in study.recipes:
@@ -127,18 +83,16 @@ class Ablation:
             self.progress.add(f"evaluate {name}", f"evaluate {name}")
         self.waiting.append((BASE, study.base_model, self.base_identity))
         if not self.looks_finished():
-            self.start_engine()
+            self.engine.start()
         if study.recipes:
             self.select_and_train()
         while self.waiting or self.trainings or self.queued:
             self.collect_trainings(block=not self.waiting)
             if self.waiting:
                 self.evaluate(*self.waiting.pop(0))
-        self.stop_engine()
+        self.engine.stop()
         self.outcome.seconds = time.monotonic() - start
         return self.outcome
-
-    # -- engine
 
     def looks_finished(self) -> bool:
         """Whether the folder holds as many finished runs as the study has: then the engine starts only if needed."""
@@ -148,65 +102,15 @@ class Ablation:
         )
         return sum(run["status"] == "done" for run in self.store.runs()) >= wanted
 
-    def generator(self) -> dict[str, str]:
-        """What generates, as far as it can change a text: name, version, dtype."""
-        if self.engine is None and (known := provenance.installed_engine(self.study.engine.name)):
-            return {**known, "dtype": self.study.engine.dtype}
-        info = self.wait_for_engine()
-        return {key: info[key] for key in ("name", "version", "dtype")}
-
-    def start_engine(self) -> None:
-        """Ask Ray for the engine; it starts while data is selected and models train."""
-        import ray
-
-        self.progress.update("engine", "running", detail="starting")
-        config = self.study.engine
-        actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus)(EngineWorker)
-        self.engine = actor.remote(config, self.study.base_model, str(self.engine_log.resolve()))
-        self.engine_info = {}
-
-    def wait_for_engine(self) -> dict[str, str]:
-        """What the engine is, once it is up. Raises Ray's error when it did not start."""
-        import ray
-
-        if self.engine is None:
-            self.start_engine()
-        if not self.engine_info:
-            self.engine_info = ray.get(self.engine.info.remote())
-            name, wanted = self.engine_info["name"], self.study.engine.name
-            if name != wanted:
-                self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
-            self.progress.update("engine", detail=f"{name} {self.engine_info['version']}, {self.engine_info['dtype']}")
-        return self.engine_info
-
-    def stop_engine(self) -> None:
-        """Stop the engine's processes; Ray's own end would leave them to their parents' death."""
-        import ray
-
-        if self.engine is not None:
-            try:
-                ray.get(self.engine.close.remote(), timeout=60)
-            except (ray.exceptions.RayError, TimeoutError) as error:
-                logger.warning("the engine did not stop in time: %s", error)
-            ray.kill(self.engine)
-            self.engine = None
-            self.progress.update("engine", "done")
-
     def answer_pool(self, pool: PoolWithAnswers) -> None:
         """Let the base answer every pool question directly: s1K's difficulty filter drops what it can do already."""
-        import ray
-
-        self.wait_for_engine()
+        self.engine.wait()
         direct = Budget(method="no_thinking")
         problems = pool.problems()
         self.progress.update("select", detail=f"the base answers the pool ({len(problems)} questions)")
         answers: dict[str, Generation] = {}
-        stream = self.engine.evaluate.options(num_returns="streaming").remote(
-            self.study.base_model, problems, (direct,), self.study.sampling, self.study.thinking, True
-        )
-        for reference in stream:
-            for generation in ray.get(reference):
-                answers[generation.problem_id] = generation
+        for generations in self.engine.generate(self.study.base_model, problems, (direct,), replay=True):
+            answers |= {generation.problem_id: generation for generation in generations}
         pool.put_answers(answers)
 
     # -- select and train
@@ -280,9 +184,9 @@ class Ablation:
 
         stage = f"evaluate {recipe}"
         try:
-            runs = runs_of(self.study, recipe, identity, self.problems, self.generator())
+            runs = runs_of(self.study, recipe, identity, self.problems, self.engine.identity())
         except ray.exceptions.RayError as error:
-            self.fail(recipe, "evaluate", f"the engine did not start: {error}\n{last_lines(self.engine_log)}")
+            self.fail(recipe, "evaluate", f"the engine did not start: {error}\n{self.engine.last_words()}")
             return
         samples = range(self.study.sampling.num_samples)
         missing = {
@@ -309,11 +213,10 @@ class Ablation:
                 self.store.flush()
                 words = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
                 if attempt == ENGINE_ATTEMPTS:
-                    self.fail(recipe, "evaluate", f"{words}\n{last_lines(self.engine_log)}", runs)
+                    self.fail(recipe, "evaluate", f"{words}\n{self.engine.last_words()}", runs)
                     return
                 self.progress.say(f"{stage}: the engine failed ({words}); starting it again")
-                ray.kill(self.engine)
-                self.start_engine()
+                self.engine.restart()
         self.store.flush()
         seconds = time.monotonic() - start
         self.put_runs(runs, status="done", error=None, seconds=seconds / len(runs))
@@ -323,21 +226,15 @@ class Ablation:
         self, recipe: str, model: str, runs: Sequence[Run], missing: dict[tuple[str, str, int], str], total: int
     ) -> None:
         """One pass of the engine over what `missing` names; grades and stores rows as they come, removing them."""
-        import ray
-
-        self.wait_for_engine()
         by_cell = {(run.task, run.budget): run for run in runs}
         wanted = {key for _, key, _ in missing}
         lacking = {run_id for run_id, _, _ in missing}
         asked = {run.budget for run in runs if run.run_id in lacking}
         budgets = [budget for budget in budgets_of(self.study, recipe) if budget in asked]
         problems = [problem for key, problem in self.by_key.items() if key in wanted]
-        stream = self.engine.evaluate.options(num_returns="streaming").remote(
-            model, problems, budgets, self.study.sampling, self.study.thinking, self.study.replay
-        )
-        for reference in stream:
+        for generations in self.engine.generate(model, problems, budgets, self.study.replay):
             rows, tokens = [], 0
-            for generation in ray.get(reference):
+            for generation in generations:
                 problem = self.by_key[generation.problem_id]
                 run = by_cell[problem.task, generation.budget]
                 key = missing.pop((run.run_id, generation.problem_id, generation.sample_index), None)
@@ -363,7 +260,7 @@ class Ablation:
 
     def put_runs(self, runs: Sequence[Run], **outcome: Any) -> None:
         """Write the runs' rows."""
-        device = self.engine_info.get("device", "")
+        device = self.engine.info.get("device", "")
         self.store.put_runs(
             run_row(run, self.study, len(self.problems[run.task]), device=device, **outcome) for run in runs
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import provenance
 from harness.config import Budget, Study, fingerprint, run_id, to_plain
-from harness.records import Problem
+from harness.records import Problem, budget_columns
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -82,8 +82,6 @@ def runs_of(
 
 def run_row(run: Run, study: Study, num_problems: int, **outcome: Any) -> dict[str, Any]:
     """One row of RUN_SCHEMA. `outcome`: status, error, seconds, device."""
-    budget = run.budget
-    ignore = budget.ignore_str
     config = run.config | {
         "training": to_plain(study.training),
         "reference_recipe": study.reference_recipe,
@@ -98,11 +96,7 @@ def run_row(run: Run, study: Study, num_problems: int, **outcome: Any) -> dict[s
         "model": run.model,
         "recipe": run.recipe,
         "task": run.task,
-        "method": budget.method,
-        "max_thinking_tokens": None if budget.max_thinking_tokens == "auto" else budget.max_thinking_tokens,
-        "num_ignores": budget.num_ignores,
-        "ignore_str": "|".join(ignore) if isinstance(ignore, tuple) else ignore,
-        "instructed": budget.instructed,
+        **budget_columns(run.budget),
         "seed": study.sampling.seed,
         "num_problems": num_problems,
         "num_samples": study.sampling.num_samples,

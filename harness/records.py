@@ -218,18 +218,25 @@ METRIC_SCHEMA = pa.schema(
 )
 
 
-def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, score: Score) -> dict[str, Any]:
-    """One row of `SAMPLE_SCHEMA`. `run` gives run_id, sample_key, study, model and recipe."""
-    budget, g = generation.budget, generation
+def budget_columns(budget: Budget) -> dict[str, Any]:
+    """A budget as the columns that sample and run rows share."""
     ignore = budget.ignore_str
     return {
-        **{key: run[key] for key in ("run_id", "sample_key", "study", "model", "recipe")},
-        "task": problem.task,
         "method": budget.method,
         "max_thinking_tokens": None if budget.max_thinking_tokens == "auto" else budget.max_thinking_tokens,
         "num_ignores": budget.num_ignores,
         "ignore_str": "|".join(ignore) if isinstance(ignore, tuple) else ignore,
         "instructed": budget.instructed,
+    }
+
+
+def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, score: Score) -> dict[str, Any]:
+    """One row of `SAMPLE_SCHEMA`. `run` gives run_id, sample_key, study, model and recipe."""
+    g = generation
+    return {
+        **{key: run[key] for key in ("run_id", "sample_key", "study", "model", "recipe")},
+        "task": problem.task,
+        **budget_columns(g.budget),
         "seed": g.seed,
         "sample_index": g.sample_index,
         "problem_id": problem.id,

@@ -1,4 +1,4 @@
-"""What runs inside Ray: the engine that generates, and the call that trains. Each in its own process."""
+"""What runs inside Ray: the engine that generates, the call that trains, and what grades."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Budget, EngineConfig, Sampling, Training
+from harness.grading import grade
 from harness.logs import output_to
-from harness.records import Generation, Problem
+from harness.records import Generation, Problem, Score
 from harness.training.sft import Trained, train
 
 BATCH_SECONDS = 0.5  # finished generations travel to the driver at least this often
@@ -109,3 +110,12 @@ def train_recipe(
 ) -> Trained:
     """`training.sft.train` as a Ray task: it holds no resources itself, its Ray Train workers do."""
     return train(rows, base_model, training, thinking, Path(folder), identity)
+
+
+def score(problem: Problem, generation: Generation) -> Score:
+    """The grader's verdict on one generation. A generation that failed in the engine has no answer."""
+    if generation.error:
+        return Score("no_answer", None, False, f"generation failed: {generation.error}")
+    final = generation.answer_finish != "length"  # cut by its cap: an answer that is missing is `truncated`
+    verdict = grade(generation.response, problem.gold, problem.kind, choices=problem.choices, final=final)
+    return Score(verdict.status, verdict.extracted, verdict.correct, verdict.reason, verdict.tier)

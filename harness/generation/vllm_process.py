@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.config import EngineConfig
 from harness.errors import UserError
+from harness.logs import output_to
 
 STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-string detection see it
 CPU_KV_CACHE_BYTES = 1 << 30  # allocated lazily; a real model on a CPU fits 80,000 tokens of a 0.5B Qwen2.5 in it
@@ -27,8 +28,7 @@ async def quiet_start(
         handle, name = tempfile.mkstemp(prefix="harness-vllm-", suffix=".log")
         os.close(handle)
         log_path = Path(name)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    with _environment(config), _without_main(), _output_to(log_path):
+    with _environment(config), _without_main(), output_to(log_path):
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -130,26 +130,6 @@ def _without_main() -> Iterator[None]:
         main.__spec__ = spec
         if file is not None:
             main.__file__ = file
-
-
-@contextlib.contextmanager
-def _output_to(path: Path) -> Iterator[None]:
-    """File descriptors 1 and 2 go to `path` meanwhile: the spawned processes inherit them for good."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    kept = os.dup(1), os.dup(2)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os.dup2(kept[0], 1)
-        os.dup2(kept[1], 2)
-        for descriptor in (*kept, log):
-            os.close(descriptor)
 
 
 def _log_to(path: Path) -> None:
