@@ -14,6 +14,7 @@ import click
 
 from harness import __version__
 from harness.data.cli import data as data_commands
+from harness.errors import UserError
 from harness.exits import Commands, call, stop
 
 if TYPE_CHECKING:
@@ -188,11 +189,22 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
 @click.option("--out", type=path_option, help="Write the graded rows here; default: standard output.")
 @click.option("--strict", is_flag=True, help="Switch off the conventions of the policy table.")
 @click.option("--compare", is_flag=True, help="Agreement with Math-Verify, lm-eval and s1's rule; lists disagreements.")
-def grade(file: Path, out: Path | None, strict: bool, compare: bool) -> None:
-    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?}, by sympy equivalence."""
-    from harness.grading.files import grade_file
+@click.option("--judge", metavar="URL", help="OpenAI-compatible server asked about rows the rules leave open.")
+@click.option("--judge-model", metavar="NAME", help="Its model. Its key comes from OPENAI_API_KEY, if set.")
+def grade(
+    file: Path, out: Path | None, strict: bool, compare: bool, judge: str | None, judge_model: str | None
+) -> None:
+    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?}, by sympy equivalence.
 
-    grade_file(file, out, strict=strict, compare=compare)
+    A judge's word is stored in columns of its own and never changes a verdict.
+    """
+    from harness.grading.files import grade_file
+    from harness.grading.judge import Judge
+
+    if (judge is None) != (judge_model is None):
+        raise UserError("--judge URL and --judge-model NAME go together; give both or neither")
+    asked = Judge(judge, judge_model, api_key=os.environ.get("OPENAI_API_KEY", "")) if judge and judge_model else None
+    grade_file(file, out, strict=strict, compare=compare, judge=asked)
 
 
 @cli.command()

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import cli
 from harness.errors import UserError
 from harness.grading import grade_many
 from harness.grading.files import grade_file
@@ -155,6 +157,20 @@ def test_the_judge_is_asked_only_about_open_rows_and_stored_apart(endpoint: str,
     assert rows[2]["judge_reply"] == "No" and rows[2]["judge_model"] == "tiny"
     assert [a["key"] for a in _Chat.asked] == ["Bearer secret"]
     assert _Chat.asked[0]["path"] == "/v1/chat/completions" and _Chat.asked[0]["body"]["temperature"] == 0
+
+
+def test_the_command_line_names_a_judge_and_its_model_together(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"gold": "7", "answer": "5!!"}) + "\n")
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    arguments = ["grade", str(path), "--out", str(tmp_path / "out.jsonl"), "--judge", endpoint]
+    alone = CliRunner().invoke(cli, arguments)
+    assert isinstance(alone.exception, UserError) and "go together" in str(alone.exception)
+    assert CliRunner().invoke(cli, [*arguments, "--judge-model", "tiny"]).exit_code == 0
+    assert [row["judge"] for row in graded(tmp_path / "out.jsonl")] == ["different"]
+    assert _Chat.asked[0]["key"] == "Bearer secret"
 
 
 def test_the_judge_is_not_told_which_answer_is_the_gold(endpoint: str) -> None:
