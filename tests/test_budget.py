@@ -23,8 +23,9 @@ from harness.generation.rules import (
     ignore_ids,
 )
 from harness.generation.sweep import Cell, trunk_caps
-from harness.thinking import FORMATS
-from tests.tiny import byte_tokenizer
+from harness.generation.text_ends import TextEnds
+from harness.thinking import FORMATS, custom_format
+from tests.tiny import bpe_tokenizer, byte_tokenizer
 
 END, EOS, NEWLINE, WAIT, CLOSE, FINAL = 1, 2, 10, (20, 21), (30,), (31, 32)
 RULES = Rules(
@@ -40,6 +41,8 @@ RULES = Rules(
     newline_tokens=frozenset({NEWLINE, 11}),
 )
 Model = Callable[[Sequence[int], frozenset[int]], int]
+TEXTS = {5: "so", 6: "</", 7: "think", NEWLINE: ">\n", 11: ".</", 20: "Wa", 21: "it"}
+TEXT_ENDS = TextEnds.of(("</think>",), lambda ids: "".join(TEXTS.get(i, "") for i in ids), TEXTS)
 
 
 def random_model(seed: int, p_end: float = 0.2) -> Model:
@@ -146,13 +149,10 @@ def test_the_budget_holds_the_forced_text_is_exact_and_the_ledger_adds_up(
 @given(
     seed=st.integers(0, 10_000),
     grid=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4)), min_size=1, max_size=8),
-    sequence=st.booleans(),
+    base=st.sampled_from([RULES, replace(RULES, ends=((END, 7), (EOS,))), replace(RULES, text_ends=TEXT_ENDS)]),
 )
-def test_a_trunk_tells_where_every_smaller_setting_stops(
-    seed: int, grid: list[tuple[int, int]], sequence: bool
-) -> None:
+def test_a_trunk_tells_where_every_smaller_setting_stops(seed: int, grid: list[tuple[int, int]], base: Rules) -> None:
     cells = [Cell(Budget(b, n), b) for b, n in grid]
-    base = replace(RULES, ends=((END, 7), (EOS,))) if sequence else RULES
     trunk = run(Machine(replace(base, caps=trunk_caps(cells))), random_model(seed))
     for budget, num_ignores in grid:
         alone = run(Machine(replace(base, caps=(budget,) * (num_ignores + 1))), random_model(seed))
@@ -218,6 +218,34 @@ def test_an_end_of_several_tokens_is_dropped_whole_and_its_last_token_alone_is_n
     machine = run(Machine(rules), scripted(5, 40, 9, 41, 9, 40, 6, EOS))
     assert machine.thinking == [5, 40, 9, 41, *WAIT, 6]
     assert machine.spans[0].start == 4
+
+
+def fed(machine: Machine, *tokens: int) -> Machine:
+    """`machine` after `tokens`, one by one, as far as it takes them for thinking."""
+    for token in tokens:
+        if machine.phase == "think":
+            machine.feed([token])
+    return machine
+
+
+def test_an_end_in_plain_text_is_found_however_it_is_tokenised_and_dropped_whole() -> None:
+    rules = replace(RULES, caps=(20, 20), text_ends=TEXT_ENDS)
+    machine = fed(Machine(rules), 5, 6, 7, 5, 11, 7, NEWLINE, 5, 6, 7, NEWLINE)
+    assert machine.thinking == [5, 6, 7, 5, *WAIT, 5]  # "so</thinkso" is no end; ".</" + "think" + ">\n" is one
+    assert [end.sequence for end in machine.ends] == [(11, 7, NEWLINE), (6, 7, NEWLINE)]
+    assert (machine.thinking_finish, machine.closing) == ("stop", CLOSE)
+
+
+@pytest.mark.parametrize("least, thinking", [(0, [5]), (2, [5, 6, 7, NEWLINE, 5])])
+def test_an_end_in_plain_text_keeps_the_minimum_though_it_cannot_be_masked(least: int, thinking: list[int]) -> None:
+    rules = replace(RULES, caps=(20,), text_ends=TEXT_ENDS, min_thinking_tokens=least)
+    machine = fed(Machine(rules), 5, 6, 7, NEWLINE, 5, 6, 7, NEWLINE)
+    assert machine.thinking == thinking
+
+
+def test_an_ignore_string_cannot_be_part_of_an_end_in_plain_text() -> None:
+    rules = replace(RULES, caps=(20, 20), text_ends=TEXT_ENDS, ignores=((5, 6),))
+    assert fed(Machine(rules), 5, EOS, 7, NEWLINE).thinking == [5, 5, 6, 7, NEWLINE]
 
 
 def test_a_loop_is_found_at_the_same_place_in_any_pieces_and_can_stop_the_thought() -> None:
@@ -286,6 +314,22 @@ def test_an_ignore_string_that_would_end_the_thought_is_refused() -> None:
         VOCABULARY.encode("Hmm"),
     )
     assert ignore_ids(Budget(100, 2, ignore_str=None), VOCABULARY, S1) == ()
+
+
+def test_stops_of_plain_text_are_found_in_the_text_and_special_ones_by_their_ids() -> None:
+    """In Qwen2.5's vocabulary, too, `.</` is one token: an end in plain text has no ids of its own."""
+    merged = Vocabulary(bpe_tokenizer([(".", "<"), (".<", "/"), ("<", "/"), (">", "Ċ"), ("Ċ", "Ċ")]))
+    ends = Delimiters.of(merged, FORMATS["think"])
+    assert ends.ends == ((merged.encode("<|im_end|>")),) and ends.text_ends is not None
+    for text, length in [("</think>", 7), ("2.</think>\n", 7), ("</think", 0), ("</think>x", 0)]:
+        ids = merged.encode(text)
+        assert (ids[-1] in ends.text_ends.last_tokens and ends.text_ends.length(ids)) == length
+    assert merged.decode(merged.encode("2.</think>\n")[-7:]) == ".</think>\n"
+    assert Delimiters.of(VOCABULARY, FORMATS["s1-steps"]).text_ends is None
+    blank = Delimiters.of(merged, custom_format("", "A:", "", ("\n\n", "")))
+    assert (merged.encode("\n\n"),) == blank.ends[:1] and blank.text_ends is not None
+    with pytest.raises(UserError, match="ends the thought"):
+        ignore_ids(Budget(100, 1, ignore_str="So:\n\nWait"), merged, blank)
 
 
 def test_ids_that_the_tokenizer_does_not_know_are_named() -> None:

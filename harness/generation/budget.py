@@ -17,10 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.generation.loops import loops_at
 from harness.records import Span
+
+if TYPE_CHECKING:
+    from harness.generation.text_ends import TextEnds
 
 Phase = Literal["think", "answer", "done"]
 
@@ -33,6 +36,7 @@ class Rules:
                          1 + num_ignores, and it never grows (a trunk shared by many budgets lets it shrink)
     ignores              the ignore strings, used in rotation; empty: ends are only suppressed
     ends                 token sequences that end the thought
+    text_ends            strings that end it however they are tokenised
     newline_tokens       ids whose text ends in a newline
     after_newline        the prompt ends in a newline: an empty thought then needs none
     room                 tokens that the model's context leaves after the prompt
@@ -53,6 +57,12 @@ class Rules:
     min_round_tokens: int = 1
     stop_on_loop: bool = False
     answer_stop: Callable[[Sequence[int]], bool] | None = None  # a stop string of the task, found in the answer's text
+    text_ends: TextEnds | None = None
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether a turn can be over for the machine where no token stops the engine."""
+        return self.stop_on_loop or self.answer_stop is not None or self.text_ends is not None
 
     def ignore(self, round_index: int) -> tuple[int, ...]:
         """The ids appended when the end of round `round_index` is ignored."""
@@ -184,22 +194,25 @@ class Machine:
         return True
 
     def _ended_by(self, token: int) -> tuple[int, ...] | None:
-        """The end sequence that `token` completes, the longest if several."""
-        found: tuple[int, ...] | None = None
+        """The tokens of the end that `token` completes, the longest if several."""
+        found: tuple[int, ...] = ()
         for sequence in self.rules.ends:
             before = len(sequence) - 1
-            if sequence[-1] != token or before > self._free or (found and len(found) > before):
+            if sequence[-1] != token or before > self._free or len(found) > before:
                 continue
-            if before:
-                if tuple(self.thinking[-before:]) != sequence[:-1]:
-                    continue
-                # Longer sequences cannot be masked, so the two minima are applied here.
-                if self._free - before < self.rules.min_round_tokens:
-                    continue
-                if len(self.thinking) - before < self.rules.min_thinking_tokens:
-                    continue
-            found = sequence
-        return found
+            if not before or (tuple(self.thinking[-before:]) == sequence[:-1] and self._may_end(before)):
+                found = sequence
+        if (text := self.rules.text_ends) is not None and token in text.last_tokens:
+            recent = self.thinking[len(self.thinking) - min(self._free, text.window) :]
+            length = text.length([*recent, token])
+            if length > len(found) and self._may_end(length - 1):
+                found = (*recent, token)[-length:]
+        return found or None
+
+    def _may_end(self, before: int) -> bool:
+        """Whether an end that took `before` tokens back leaves the two minima: only single tokens can be masked."""
+        long_enough = len(self.thinking) - before >= self.rules.min_thinking_tokens
+        return long_enough and self._free - before >= self.rules.min_round_tokens
 
     def _end(self, sequence: tuple[int, ...]) -> None:
         if before := len(sequence) - 1:

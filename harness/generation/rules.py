@@ -6,12 +6,14 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from harness.config import Budget, Sampling
 from harness.errors import UserError
 from harness.generation.budget import Rules
+from harness.generation.text_ends import TextEnds
 from harness.thinking import ThinkingFormat
 
 logger = logging.getLogger(__name__)
@@ -19,7 +21,7 @@ MIN_ANSWER_TOKENS = 100  # what a numeric budget always leaves to the answer (s1
 
 
 # Decoding a vocabulary of 150,000 takes seconds: once a tokenizer.
-_newline_tokens: WeakKeyDictionary[Any, frozenset[int]] = WeakKeyDictionary()
+_token_texts: WeakKeyDictionary[Any, dict[int, str]] = WeakKeyDictionary()
 
 
 class PromptTooLongError(Exception):
@@ -46,14 +48,23 @@ class Vocabulary:
         return str(text)
 
     @property
-    def newline_tokens(self) -> frozenset[int]:
-        """Ids whose text ends in a newline: also `.\\n` and `\\n\\n`, which a comparison with tok("\\n") would miss."""
-        if self.tokenizer not in _newline_tokens:
+    def token_texts(self) -> dict[int, str]:
+        """The text of each id decoded alone."""
+        if self.tokenizer not in _token_texts:
             ids = sorted(set(self.tokenizer.get_vocab().values()))
             texts = self.tokenizer.batch_decode([[i] for i in ids], clean_up_tokenization_spaces=False)
-            found = frozenset(i for i, text in zip(ids, texts, strict=True) if text.endswith("\n"))
-            _newline_tokens[self.tokenizer] = found
-        return _newline_tokens[self.tokenizer]
+            _token_texts[self.tokenizer] = dict(zip(ids, texts, strict=True))
+        return _token_texts[self.tokenizer]
+
+    @cached_property
+    def newline_tokens(self) -> frozenset[int]:
+        """Ids whose text ends in a newline: also `.\\n` and `\\n\\n`, which a comparison with tok("\\n") would miss."""
+        return frozenset(i for i, text in self.token_texts.items() if text.endswith("\n"))
+
+    @cached_property
+    def added_tokens(self) -> frozenset[int]:
+        """Ids of the tokens that text is cut at before it is tokenised (`<|im_start|>`): they have one spelling."""
+        return frozenset(self.tokenizer.get_added_vocab().values())
 
     def missing_ids(self, num_embeddings: int) -> tuple[int, ...]:
         """Ids the model can emit but the tokenizer does not know (Qwen2.5 pads 151,665 to 152,064); to be masked."""
@@ -70,18 +81,23 @@ class Delimiters:
     forced: tuple[int, ...]
     newline: tuple[int, ...]
     ends: tuple[tuple[int, ...], ...]
+    text_ends: TextEnds | None
     answer_ends: frozenset[int]
-    answer_stop_strings: tuple[str, ...]  # answer stops that are no single token here: found in the text instead
+    answer_stop_strings: tuple[str, ...]  # answer stops that are no token of their own: found in the text
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, thinking: ThinkingFormat) -> Delimiters:
-        ends = dict.fromkeys(vocabulary.encode(stop) for stop in thinking.stops)
-        for stop in thinking.stops:
-            if len(ids := vocabulary.encode(stop)) > 3:
+        stops = {stop: vocabulary.encode(stop) for stop in thinking.stops if stop}
+        # A stop with a token of its own is that token (and what follows it). Plain text has many tokenisations: the
+        # model that means "</think>" may write ".</", "think", ">\n". It is found in the text, however it is written.
+        plain = tuple(stop for stop, ids in stops.items() if not vocabulary.added_tokens.intersection(ids))
+        ends = dict.fromkeys(ids for stop, ids in stops.items() if stop not in plain or len(ids) == 1)
+        for stop in plain:
+            if len(stops[stop]) > 3:
                 logger.warning(
-                    "the tokenizer has no token for %r: it is matched as a sequence of %d tokens, and a model that was"
-                    " not trained on it will hardly write it; is '%s' this model's thinking format?",
-                    stop, len(ids), thinking.name,
+                    "the tokenizer has no token for %r (it takes %d), and a model that was not trained on it will"
+                    " hardly write it; is '%s' this model's thinking format?",
+                    stop, len(stops[stop]), thinking.name,
                 )  # fmt: skip
         answer_stops = {stop: vocabulary.encode(stop) for stop in thinking.answer_stops}
         answer_ends = {ids[0] for ids in answer_stops.values() if len(ids) == 1}
@@ -92,8 +108,11 @@ class Delimiters:
             forced=vocabulary.encode(thinking.thinking_end + thinking.final_answer),
             newline=vocabulary.encode("\n"),
             ends=(*ends, *((i,) for i in vocabulary.eos_ids if (i,) not in ends)),
+            text_ends=TextEnds.of(plain, vocabulary.decode, vocabulary.token_texts) if plain else None,
             answer_ends=frozenset(answer_ends | set(vocabulary.eos_ids)),
-            answer_stop_strings=tuple(stop for stop, ids in answer_stops.items() if len(ids) > 1),
+            answer_stop_strings=tuple(
+                stop for stop, ids in answer_stops.items() if len(ids) > 1 or ids[0] not in vocabulary.added_tokens
+            ),
         )
 
 
@@ -134,6 +153,7 @@ def make_rules(
         caps=caps,
         ignores=ignore_ids(budget, vocabulary, delimiters),
         ends=delimiters.ends,
+        text_ends=delimiters.text_ends,
         natural_closing=delimiters.natural,
         forced_closing=delimiters.forced,
         newline=delimiters.newline,
@@ -154,13 +174,16 @@ def ignore_ids(budget: Budget, vocabulary: Vocabulary, delimiters: Delimiters) -
         return ()
     strings = (budget.ignore_str,) if isinstance(budget.ignore_str, str) else budget.ignore_str
     ignores = tuple(vocabulary.encode(string) for string in strings)
+    plain = delimiters.text_ends.strings if delimiters.text_ends else ()
     for string, ids in zip(strings, ignores, strict=True):
+        found = [end for end in plain if end in string]
         for end in delimiters.ends:
             if any(ids[i : i + len(end)] == end for i in range(len(ids) - len(end) + 1)):
-                raise UserError(
-                    f"the ignore string {string!r} contains {vocabulary.decode(end)!r}, which ends the thought; "
-                    "use another string"
-                )
+                found.append(vocabulary.decode(end))
+        if found:
+            raise UserError(
+                f"the ignore string {string!r} contains {found[0]!r}, which ends the thought; use another string"
+            )
     return ignores if any(ignores) else ()
 
 

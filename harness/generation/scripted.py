@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UserError
 from harness.generation.requests import Counters, Request
 
 
@@ -57,7 +58,7 @@ class ScriptedEngine:
                     break
 
     def load_weights(self, path: str | Path) -> None:
-        raise NotImplementedError("a scripted engine has no weights")
+        raise UserError("a scripted engine has no weights to replace")
 
     def close(self) -> None:
         """Nothing to close."""

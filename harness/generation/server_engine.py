@@ -27,6 +27,7 @@ from harness.generation.rules import Vocabulary
 ATTEMPTS = 3  # at one completion, when the server is busy or the connection breaks
 BACKOFF_SECONDS = 1.0
 TIMEOUT_SECONDS = 3600.0
+CHUNK = 256  # tokens of one completion where a thought can end in its text
 
 
 class ServerEngine:
@@ -95,12 +96,14 @@ class ServerEngine:
 
     def _complete(self, request: Request, turn: Turn) -> None:
         temperature = request.temperature(turn)
+        # The server cannot see what only the text shows: it is asked for a little at a time then, not for the budget.
+        most = min(turn.max_tokens, CHUNK) if request.machine.rules.reads_text else turn.max_tokens
         context = [*request.prompt_ids, *request.machine.ids]
         body = {
             "model": self.model,
             "prompt": context,
-            "max_tokens": turn.max_tokens,
-            "min_tokens": turn.min_tokens,
+            "max_tokens": most,
+            "min_tokens": min(turn.min_tokens, most),
             "stop_token_ids": sorted(turn.stop_ids),
             "ignore_eos": True,
             "temperature": temperature,
