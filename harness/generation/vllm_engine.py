@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.config import EngineConfig
+from harness.errors import UserError
 from harness.generation.budget import Turn
+from harness.generation.guard import Guard
 from harness.generation.models import read_model, same_architecture
 from harness.generation.requests import Counters, Request, continuation
 from harness.generation.rules import Vocabulary
@@ -55,15 +57,21 @@ class VllmEngine:
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm-engine", daemon=True)
         self._thread.start()
         self._llm: Any = None
-        self._start()
+        self._guard = Guard()
+        try:
+            self._start()
+        except UserError:
+            self._guard.close()
+            raise
         atexit.register(self.close)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        before = vllm_children()
+        before = vllm_children(starting=True)
         start = quiet_start(self.config, self.model, self.max_model_len, self.log_path, self.arguments)
-        self._llm = self._wait(start)
+        with self._guard.watching(lambda: vllm_children(starting=True) - before):
+            self._llm = self._wait(start)
         self._children = vllm_children() - before
 
     def _stop(self) -> None:
@@ -101,6 +109,7 @@ class VllmEngine:
         if self._loop.is_closed():
             return
         self._stop()
+        self._guard.close()
         gc.collect()  # AsyncLLM is part of cycles, and its __del__ must not wait for the interpreter's end
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)

@@ -71,14 +71,15 @@ def _cpu_arguments(max_model_len: int) -> dict[str, Any]:
     }
 
 
-def vllm_children() -> set[Any]:
-    """The processes below this one that call themselves vLLM's."""
+def vllm_children(starting: bool = False) -> set[Any]:
+    """The processes below this one that call themselves vLLM's; `starting`: also those that have no name yet."""
     import psutil
 
+    marks = ("VLLM", "multiprocessing.spawn") if starting else ("VLLM",)
     found = set()
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if "VLLM" in " ".join(process.cmdline()):
+            if any(mark in " ".join(process.cmdline()) for mark in marks):
                 found.add(process)
     return found
 
