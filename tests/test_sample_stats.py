@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import byte_pair
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
 from harness.analysis.published import read_log
 from harness.analysis.sample_stats import compute, split
@@ -20,30 +19,12 @@ from harness.errors import UserError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 S1_LOG = SAMPLES / "s1-32B_aime24_nofigures_samples.jsonl"
-# How Qwen2.5 cuts text before its byte-pair merges.
-QWEN_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-WORDS = "the answer is so we have\n\n a step one two wait \\boxed{12} $x^2$ therefore.\n" * 20
 
 
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory) -> str:
     """A small byte-pair tokenizer that cuts text as Qwen's does."""
-    bpe = Tokenizer(models.BPE())
-    cut = pre_tokenizers.Split(Regex(QWEN_SPLIT), "isolated")
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=["<|im_start|>", "<|im_end|>"], show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
-    bpe.train_from_iterator([WORDS], trainer)
-    folder = tmp_path_factory.mktemp("tokenizer")
-    bpe.save(str(folder / "tokenizer.json"))
-    return str(folder)
+    return byte_pair.train(tmp_path_factory.mktemp("tokenizer"))
 
 
 def line(response: str | list[str], **more: Any) -> str:
@@ -239,37 +220,6 @@ def test_a_tokenizer_that_was_asked_for_must_load(tmp_path):
 def test_an_unknown_compat_is_refused(tmp_path):
     with pytest.raises(UserError, match="'s1'"):
         compute([file_of(tmp_path, line("x"))], compat="s2")
-
-
-def test_counting_by_words_equals_counting_whole_texts(tokenizer):
-    counter, whole = load_counter(tokenizer), Tokenizer.from_file(f"{tokenizer}/tokenizer.json")
-    texts = [
-        WORDS,
-        "a.\n\n\n b\n1)\n\n\t- c\r\n\r\nd",
-        "\n\n",
-        "",
-        "x\n",
-        "é\n\n漢字\n$y$\n  z",
-        "<|im_start|>think\n\na",
-    ]
-    assert counter.count(texts) == [len(whole.encode(t, add_special_tokens=False).ids) for t in texts]
-    assert counter.cut == "words"
-
-
-@given(st.lists(st.text("ab \n\t.'1é$\r", max_size=40), min_size=1, max_size=6))
-def test_cutting_texts_never_changes_a_count(tokenizer, texts):
-    whole = Tokenizer.from_file(f"{tokenizer}/tokenizer.json")
-    assert load_counter(tokenizer).count(texts) == [len(whole.encode(t, add_special_tokens=False).ids) for t in texts]
-
-
-def test_a_tokenizer_that_joins_over_line_ends_is_counted_whole(tmp_path):
-    joined = Tokenizer(models.BPE())
-    trainer = trainers.BpeTrainer(vocab_size=120, show_progress=False)
-    joined.train_from_iterator(["ab\ncd\n" * 50], trainer)  # no pre-tokenizer: merges run over lines
-    joined.save(str(tmp_path / "tokenizer.json"))
-    counter = load_counter(str(tmp_path))
-    assert counter.count(["ab\ncd\nab\ncd\n" * 9]) == [len(joined.encode("ab\ncd\nab\ncd\n" * 9).ids)]
-    assert counter.cut == "whole"
 
 
 def test_figures_are_written_as_json_and_responses_as_parquet(tmp_path, tokenizer):
