@@ -114,6 +114,8 @@ def test_statistics_count_rows_cuts_loss_and_padding(tokenizer: Any) -> None:
     assert report["rows"] == 3
     assert report["rows without thinking"] == 1
     assert report["rows cut at the block"] == sum(example["cut"] for example in examples) == 1
+    whole = formats.format_batch(tokenizer, [made[3]], S1, 10_000)[0]["num_tokens"]
+    assert report["tokens lost by the cut"] == whole - 200
     assert report["rows without loss"] == 1  # its question alone fills the block
     assert report["tokens"] == sum(lengths)
     assert report["loss tokens"] == sum(label != IGNORED for example in examples for label in example["labels"])

@@ -56,6 +56,12 @@ def test_the_manifest_is_the_same_in_another_process_with_another_hash_seed() ->
     assert found == {select(ROWS, "s1k", 60, 11).manifest["sha256"] + "\n"}
 
 
+def test_the_manifest_tells_changed_texts_under_the_same_ids_apart() -> None:
+    changed = [{**one, "thinking": one["thinking"] + " "} if one["id"] == "r0003" else one for one in ROWS]
+    before, after = (select(pool, "full", None, 0).manifest for pool in (ROWS, changed))
+    assert before["ids"] == after["ids"] and before["sha256"] != after["sha256"]
+
+
 # What the seed gives, for good: a change here changes every published subset.
 GOLDEN = {
     "random": ["r0318", "r0042", "r0050", "r0089", "r0103"],

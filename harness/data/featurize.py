@@ -129,7 +129,7 @@ def _length_part(part: Sequence[tuple[str, str]], tokenizer: str) -> Iterator[li
     loaded = AutoTokenizer.from_pretrained(tokenizer)
     for start in range(0, len(part), 64):
         some = part[start : start + 64]
-        ids = loaded([text for _, text in some], add_special_tokens=False)["input_ids"]
+        ids = loaded([text for _, text in some], add_special_tokens=False, verbose=False)["input_ids"]
         yield [(row_id, len(one)) for (row_id, _), one in zip(some, ids, strict=True)]
 
 

@@ -90,6 +90,7 @@ def format_batch(
                 "budget": budgets[number],
                 "prompt_tokens": len(ids[number]),
                 "num_tokens": len(example["input_ids"]),
+                "lost_tokens": len(ids[number]) + len(ids[len(rows) + number]) - len(example["input_ids"]),
                 **example,
             }
         )
@@ -97,7 +98,8 @@ def format_batch(
 
 
 def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    return list(tokenizer(texts, add_special_tokens=False)["input_ids"])
+    # Not verbose: a row longer than the model's context is counted in the statistics, not warned of here.
+    return list(tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 @dataclass
@@ -107,6 +109,7 @@ class Statistics:
     rows: int = 0
     without_thinking: int = 0
     cut: int = 0  # longer than the block: the end, with the answer, is lost
+    lost_tokens: int = 0  # by the cut
     without_loss: int = 0  # the prompt alone fills the block: the row teaches nothing
     tokens: int = 0  # as trained on, after the cut
     loss_tokens: int = 0
@@ -118,6 +121,7 @@ class Statistics:
         learned = max(0, length - example["prompt_tokens"])
         self.rows += 1
         self.cut += example["cut"]
+        self.lost_tokens += example["lost_tokens"]
         self.without_loss += learned == 0
         self.tokens += length
         self.loss_tokens += learned
@@ -136,10 +140,12 @@ class Statistics:
             "rows": self.rows,
             "rows without thinking": self.without_thinking,
             "rows cut at the block": self.cut,
+            "tokens lost by the cut": self.lost_tokens,
             "rows without loss": self.without_loss,
             "tokens": self.tokens,
             "loss tokens": self.loss_tokens,
             "median tokens": ordered[len(ordered) // 2] if ordered else 0,
+            "99% are no longer than": ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0,
             "longest": self.longest,
             "blocks when packed": blocks,
             "padding when batched": 1 - self.tokens / padded if padded else 0.0,

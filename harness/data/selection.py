@@ -38,6 +38,7 @@ class Candidates:
     benchmark_like: list[bool]
     solved: list[bool | None]  # by the reference models; None: not known
     dropped: list[str | None]  # the quality rule that drops the row; all None unless the selection asks for it
+    content: list[bytes]  # digest of the row's texts
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -181,7 +182,8 @@ SELECTIONS: dict[str, Selection] = {
 
 def too_small(selection: str, size: int, available: int, stages: dict[str, int]) -> UserError:
     """The error for a selection larger than what it may draw from."""
-    path = " -> ".join(f"{number} {name}" for name, number in stages.items())
+    left = {name: number for name, number in stages.items() if number >= available and not name.startswith("of these")}
+    path = " -> ".join(f"{number} {name}" for name, number in left.items())
     return UserError(
         f"selection {selection} of {size} rows is larger than its pool: {available} rows are left ({path}); "
         f"ask for {available} or fewer, or give a larger pool"
@@ -195,16 +197,17 @@ def candidates(
 
     One pass over the pool. Lengths are `thinking_tokens` where every trace has it, else characters.
     """
-    seen: list[tuple[str, int, str, int | None, int, bool, bool | None, str | None]] = []
+    seen: list[tuple[str, int, str, int | None, int, bool, bool | None, str | None, bytes]] = []
     content = []
     for number, row in enumerate(_rows(pool)):
-        text = "\0".join((row["id"], row["question"], row["thinking"], row["attempt"]))
+        text = "\0".join(row[name] for name in ("id", "question", "thinking", "attempt", "answer"))
         content.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
         if with_thinking(row):
             why = quality.why_dropped(row) if with_quality else None
             seen.append(
                 (row["id"], number, row["domain"].strip(), row.get("thinking_tokens"), len(row["thinking"]),
-                 bool(row.get("benchmark_like")), quality.solved(row.get("reference_correct"), solved_by), why)
+                 bool(row.get("benchmark_like")), quality.solved(row.get("reference_correct"), solved_by), why,
+                 content[-1])
             )  # fmt: skip
     digest = hashlib.sha256(b"".join(sorted(content))).hexdigest()[:16]
     seen.sort(key=lambda entry: entry[0])
@@ -216,6 +219,7 @@ def candidates(
         benchmark_like=[entry[5] for entry in seen],
         solved=[entry[6] for entry in seen],
         dropped=[entry[7] for entry in seen],
+        content=[entry[8] for entry in seen],
     )
     repeated = next((a for a, b in zip(found.ids, found.ids[1:], strict=False) if a == b), None)
     if repeated is not None:
@@ -265,7 +269,8 @@ def select(
         "solved_by": solved_by if selection == "s1k" else None,
         "stages": {**stages, **more, "selected": len(ids)},
         "domains": dict(sorted(domains.items())),
-        "sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        # Of ids and texts, in drawing order: what a model trained on these rows is known by.
+        "sha256": hashlib.sha256(b"".join(rows.content[i] for i in picked)).hexdigest(),
         "ids": ids,
     }
     return Selected(ids, [numbers[i] for i in picked], manifest)
