@@ -86,7 +86,9 @@ class EngineConfig:
     max_num_seqs: int = 256
     gpu_memory_utilization: float = 0.9
     num_cpus: int = 1
-    num_gpus: int = 0
+    num_gpus: int = 0  # of one engine: at least tensor_parallel_size
+    num_engines: int = 1  # data parallel: engines of the same kind that draw from one list of work
+    stall_seconds: float = 600.0  # an engine that has work and samples no token for so long is killed and replaced
     base_url: str | None = None  # openai only
     strategy: Literal["session", "resubmit"] = "session"  # vllm: how a thought is continued after an ignored end
     batch_size: int = 16  # transformers: rows of one static batch
@@ -121,17 +123,23 @@ class Training:
     block_size: int = 32768
     group_by_length: bool = False
     seed: int = 0
+    lora_rank: int = 0  # 0: all weights are trained; else adapters of this rank, merged into the checkpoint
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
     # placement
-    num_workers: int = 1
+    num_workers: int = 1  # more than one on GPUs: weights, gradients and optimizer are sharded over them (FSDP)
     per_device_batch_size: int = 1
-    num_cpus: int = 1
-    num_gpus: int = 0
+    num_cpus: int = 1  # of one worker
+    num_gpus: int = 0  # of one worker
     gradient_checkpointing: bool = True
+    save_steps: int = 100  # optimizer steps between two checkpoints to resume from; 0: none
+    report_to: str = "none"  # none | trackio | wandb
 
 
 PLACEMENT = frozenset(
     {"num_cpus", "num_gpus", "max_num_seqs", "gpu_memory_utilization", "num_workers", "per_device_batch_size",
-     "gradient_checkpointing", "base_url", "batch_size", "device", "num_gpu_blocks_override", "strategy"}
+     "gradient_checkpointing", "base_url", "batch_size", "device", "num_gpu_blocks_override", "strategy", "num_engines",
+     "stall_seconds", "save_steps", "report_to"}
 )  # fmt: skip
 
 

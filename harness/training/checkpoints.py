@@ -1,0 +1,79 @@
+"""Checkpoints to resume from: which are whole, which belong to this training, and what else going on exactly needs.
+
+Transformers' Trainer writes model, optimizer, scheduler, random state and its own state into steps/checkpoint-N, file
+by file; a kill can fall between two of them. Here a checkpoint counts once its marker is written, by rank 0 after every
+rank has finished. And one thing the Trainer does not keep: the random state in which the current epoch began. The order
+of the rows is drawn from it, so an epoch that is resumed in its middle would otherwise go on in another order.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from transformers import TrainerCallback
+
+MARKER = "whole.json"
+KEPT = 2  # while one is written, the one before is still there
+
+
+def last_whole(steps: Path, identity: str) -> Path | None:
+    """The newest whole checkpoint of the training `identity` in `steps`; what is torn or of another one is removed."""
+    found: dict[int, Path] = {}
+    for folder in steps.glob("checkpoint-*"):
+        if _identity(folder / MARKER) == identity:
+            found[int(folder.name.rpartition("-")[2])] = folder
+        else:
+            shutil.rmtree(folder)
+    return found[max(found)] if found else None
+
+
+def _identity(marker: Path) -> str | None:
+    """Whose checkpoint it is; None when it is not whole."""
+    return str(json.loads(marker.read_text())["identity"]) if marker.is_file() else None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process: waits until a worker of a killed driver, if there is one, has died too."""
+    with (folder / ".training.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Resumable(TrainerCallback):
+    """Marks checkpoints as whole, and keeps the epoch's random state beside them. One object per rank."""
+
+    def __init__(self, identity: str, rank: int, resumed: Path | None) -> None:
+        self.identity, self.rank = identity, rank
+        self.epoch_began = None if resumed is None else torch.load(self._file(resumed))
+        self.resumed = resumed is not None
+
+    def _file(self, checkpoint: Path) -> Path:
+        return checkpoint / f"epoch_random_state_{self.rank}.pt"
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called right before the epoch's rows are put in order."""
+        if self.resumed:
+            torch.set_rng_state(self.epoch_began)
+            self.resumed = False
+        self.epoch_began = torch.get_rng_state()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called on every rank when its files of a checkpoint are written."""
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        epoch_ends = state.global_step % (state.max_steps // state.num_train_epochs) == 0
+        torch.save(torch.get_rng_state() if epoch_ends else self.epoch_began, self._file(checkpoint))
+        if dist.is_initialized():
+            dist.barrier()
+        if self.rank == 0:
+            partial = checkpoint / (MARKER + ".partial")
+            partial.write_text(json.dumps({"identity": self.identity, "step": state.global_step}))
+            partial.replace(checkpoint / MARKER)

@@ -1,0 +1,150 @@
+"""How much memory one worker of a training needs, estimated from the model's shape before anything is loaded.
+
+Weights, gradients and Adam's two moments in float32: 16 bytes a parameter (ZeRO, arXiv 1910.02054, section 3.1, less
+its half precision copies), divided by the workers that share them. Activations: what a decoder layer keeps for its
+backward pass, counted as in "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198, section
+4) for a gated MLP and grouped attention heads, without its s^2 term (attention does not store its scores) and without
+the logits (TRL's fused head makes them in tiles). Not counted: CUDA's own context (about 0.5 GB), fragmentation,
+buffers of collectives. An estimate, to be read as "fits" or "does not fit".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.config import Training
+
+FLOAT32, BFLOAT16 = 4, 2  # bytes
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A decoder-only model of the Llama and Qwen kind."""
+
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocabulary: int
+    tied: bool = False
+    head_size: int = 0  # 0: hidden / heads
+    bias: bool = True  # of queries, keys and values (Qwen2)
+
+    @property
+    def query(self) -> int:
+        return self.heads * (self.head_size or self.hidden // self.heads)
+
+    @property
+    def kv(self) -> int:
+        return self.kv_heads * (self.head_size or self.hidden // self.heads)
+
+    def linears(self) -> list[tuple[int, int]]:
+        """(in, out) of the linear maps of one layer."""
+        mlp = (self.hidden, self.intermediate)
+        return [(self.hidden, self.query), (self.hidden, self.kv), (self.hidden, self.kv), (self.query, self.hidden),
+                mlp, mlp, mlp[::-1]]  # fmt: skip
+
+    @property
+    def layer_parameters(self) -> int:
+        biases = self.query + 2 * self.kv if self.bias else 0
+        return sum(a * b for a, b in self.linears()) + biases + 2 * self.hidden
+
+    @property
+    def embedding_parameters(self) -> int:
+        return self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    @property
+    def parameters(self) -> int:
+        return self.layers * self.layer_parameters + self.embedding_parameters + self.hidden
+
+
+QWEN25 = {  # billions in the name -> shape; from the config.json of Qwen/Qwen2.5-{size}-Instruct
+    0.5: Shape(896, 24, 14, 2, 4864, 151_936, tied=True),
+    1.5: Shape(1536, 28, 12, 2, 8960, 151_936, tied=True),
+    3.0: Shape(2048, 36, 16, 2, 11_008, 151_936, tied=True),
+    7.0: Shape(3584, 28, 28, 4, 18_944, 152_064),
+    14.0: Shape(5120, 48, 40, 8, 13_824, 152_064),
+    32.0: Shape(5120, 64, 40, 8, 27_648, 152_064),
+    72.0: Shape(8192, 80, 64, 8, 29_568, 152_064),
+}
+
+
+def shape_of(model: str) -> Shape | None:
+    """The shape of `model`: of a local folder exactly, of a hub name with a size ("32B") that of the Qwen2.5 model
+    nearest in size; None where neither is known."""
+    config = Path(model) / "config.json"
+    if config.is_file():
+        return _of_config(json.loads(config.read_text()))
+    named = re.search(r"(\d+(?:\.\d+)?)B\b", model, re.IGNORECASE)
+    if named is None:
+        return None
+    return QWEN25[min(QWEN25, key=lambda size: abs(size - float(named[1])))]
+
+
+def _of_config(config: dict[str, Any]) -> Shape | None:
+    needed = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+    if not all(name in config for name in needed):
+        return None  # not of this kind
+    hidden, layers, heads, intermediate, vocabulary = (int(config[name]) for name in needed)
+    return Shape(
+        hidden, layers, heads, int(config.get("num_key_value_heads") or heads), intermediate, vocabulary,
+        tied=bool(config.get("tie_word_embeddings")), head_size=int(config.get("head_dim") or 0),
+        bias=config.get("attention_bias", config.get("model_type") == "qwen2"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes of one worker, on its GPU or in main memory."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    working: float  # of sharded layers: those gathered; else the bfloat16 copies that autocast keeps
+    activations: float
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.gradients + self.optimizer + self.working + self.activations
+
+
+def estimate(shape: Shape, training: Training) -> Estimate:
+    """The memory of one worker of `training`, for rows that fill the block."""
+    gpu, lora = training.num_gpus > 0, training.lora_rank > 0
+    compute = BFLOAT16 if gpu and training.bf16 else FLOAT32
+    sharded = gpu and training.num_workers > 1 and not lora
+    shares = training.num_workers if sharded else 1
+    adapters = training.lora_rank * shape.layers * sum(a + b for a, b in shape.linears())
+    trained = adapters if lora else shape.parameters
+    weights = shape.parameters * compute + adapters * FLOAT32 if lora else trained * FLOAT32 / shares
+    if sharded:  # the layer at work, the next one on its way, a gradient not yet scattered; embedding and head
+        working = (3 * shape.layer_parameters + shape.embedding_parameters) * compute
+    else:
+        working = shape.parameters * compute if compute != FLOAT32 and not lora else 0
+    tokens = training.per_device_batch_size * training.block_size
+    # One layer: both norms' inputs and outputs, queries, keys, values, attention's output; gate, up, their product.
+    within = (5 * shape.hidden + shape.query + 2 * shape.kv + 4 * shape.intermediate) * compute
+    between = shape.hidden * (compute if sharded or lora else FLOAT32)  # autocast keeps the residual stream in float32
+    per_token = shape.layers * between + within if training.gradient_checkpointing else shape.layers * within
+    return Estimate(weights, trained * FLOAT32 / shares, 2 * trained * FLOAT32 / shares, working, tokens * per_token)
+
+
+def lines(model: str, training: Training) -> list[tuple[str, ...]]:
+    """Two rows for a table, gradient_checkpointing on and off: the setting, the parts and their sum in GB."""
+    shape = shape_of(model)
+    if shape is None:
+        return []
+    rows = []
+    for checkpointing in (True, False):
+        one = estimate(shape, replace(training, gradient_checkpointing=checkpointing))
+        name = "on" if checkpointing else "off"
+        total = one.total
+        parts = (one.weights, one.gradients, one.optimizer, one.working, one.activations, total)
+        chosen = " *" if checkpointing == training.gradient_checkpointing else ""
+        rows.append((name + chosen, *(f"{part / 1e9:,.1f}" if total >= 1e9 else f"{part / 1e9:.4f}" for part in parts)))
+    return rows

@@ -1,0 +1,53 @@
+"""Where a training runs: what may be missing for it, and the CPU in place of GPUs that a cluster does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+
+from harness.config import Training
+from harness.errors import UserError, unknown
+from harness.training import memory
+
+REPORTS = ("none", "trackio", "wandb")
+
+
+def check(training: Training) -> None:
+    """Raise `UserError` for a training that cannot start: sizes that do not divide, a package that is not there."""
+    at_once = training.per_device_batch_size * training.num_workers
+    if training.global_batch_size < at_once or training.global_batch_size % at_once:
+        raise UserError(
+            f"global_batch_size={training.global_batch_size} is not a multiple of per_device_batch_size="
+            f"{training.per_device_batch_size} times num_workers={training.num_workers}; change one of them"
+        )
+    if training.lora_rank < 0:
+        raise UserError(f"lora_rank={training.lora_rank} is negative; use 0 to train all weights")
+    if training.lora_rank and find_spec("peft") is None:
+        raise UserError(f"lora_rank={training.lora_rank} needs peft; pip install 's1-harness[lora]' -c constraints.txt")
+    if training.report_to not in REPORTS:
+        raise unknown("training.report_to", training.report_to, REPORTS)
+    if training.report_to != "none" and find_spec(training.report_to) is None:
+        raise UserError(f"report_to={training.report_to} needs that package; pip install {training.report_to}")
+
+
+def on_cpu(training: Training, base_model: str, nodes: Sequence[Mapping[str, float]]) -> tuple[Training, str]:
+    """`training` moved to the CPU if it asks for GPUs and no node of the Ray cluster has any, and one line on it.
+
+    `nodes` are their resources as Ray counts them (memory in bytes). Steps, rows and batches stay the same, so the
+    identity of the runs does too. Raises `UserError` when the model does not fit into any node's memory.
+    """
+    if not training.num_gpus or any(node.get("GPU") for node in nodes):
+        return training, ""
+    largest = max(nodes, key=lambda node: node.get("memory", 0))
+    cpus = max(1, min(training.num_cpus * training.num_workers, int(largest.get("CPU", 1)) - 1))  # one for the engine
+    moved = replace(training, num_workers=1, num_gpus=0, num_cpus=cpus, per_device_batch_size=1)
+    shape, room = memory.shape_of(base_model), largest.get("memory", 0)
+    need = memory.estimate(shape, moved).total if shape else 0.0
+    asked = f"{training.num_workers * training.num_gpus} GPUs"
+    if need > room:
+        raise UserError(
+            f"the study trains on {asked}, the Ray cluster has none, and on CPU {base_model} needs {need / 1e9:,.0f} "
+            f"of {room / 1e9:,.0f} GB; add GPU nodes, or try --smoke"
+        )
+    return moved, f"no GPU in the Ray cluster: training on {cpus} CPU{'s' * (cpus > 1)} instead of {asked}"

@@ -1,0 +1,227 @@
+"""What a Ray Train worker runs: TRL's `SFTTrainer` on one recipe's rows, resumed where an earlier worker was killed.
+
+The only importer of trl. Uses Ray for nothing: `run_sft` also works in a plain process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from harness.config import Training
+from harness.training import checkpoints
+
+LOSS_COLUMNS = {  # of losses.parquet: what the Trainer calls it
+    "step": "step",
+    "epoch": "epoch",
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "grad_norm",
+    "num_tokens": "num_input_tokens_seen",  # so far, all workers together, without padding
+    "token_accuracy": "mean_token_accuracy",
+}
+
+
+def run_sft(job: dict[str, Any]) -> None:
+    """Tokenise, train, save, report. `job` is plain data, made by `harness.training.sft.train`."""
+    training, folder = Training(**job["training"]), Path(job["folder"])
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    if rank > 0:
+        return _run(training, folder, job, rank)
+    with checkpoints.alone(folder):
+        return _run(training, folder, job, rank)
+
+
+def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> None:
+    from transformers import AutoTokenizer
+
+    from harness.data.chat import training_example
+    from harness.thinking import FORMATS
+
+    resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
+    if dist.is_initialized():
+        dist.broadcast_object_list(resumed, src=0)
+    gpu = torch.cuda.is_available() and training.num_gpus > 0
+    if not gpu:
+        torch.set_num_threads(training.num_cpus)
+    torch.manual_seed(training.seed)
+    tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
+    examples = [training_example(tokenizer, row, FORMATS[job["thinking"]], training.block_size) for row in job["rows"]]
+    config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
+    model = load_model(job["base_model"], training, gpu)
+    callback = checkpoints.Resumable(job["identity"], rank, resumed[0])
+    trainer = sft_trainer(model, tokenizer, examples, config, training, callback)
+    output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
+    save(trainer, folder / "checkpoint")
+    if rank == 0:
+        losses = losses_of(trainer.state.log_history)
+        write_losses(losses, folder / "losses.parquet")
+        # A file, not Ray Train's report: Ray keeps metrics only of reports that hand it a checkpoint to store.
+        figures = {
+            "num_rows": len(examples),
+            "num_cut": sum(e["cut"] for e in examples),
+            "num_tokens": sum(len(e["input_ids"]) for e in examples),
+            "num_loss_tokens": sum(label != -100 for e in examples for label in e["labels"]),
+            "num_steps": int(output.global_step),
+            # Not the Trainer's own mean, which forgets the steps before a resume.
+            "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
+        }
+        (folder / job["figures_file"]).write_text(json.dumps(figures))
+
+
+def sft_trainer(
+    model: Any, tokenizer: Any, examples: Sequence[Mapping[str, Any]], config: Any, training: Training, callback: Any
+) -> Any:
+    """TRL's trainer on `examples` (`harness.data.chat.Example`), whose labels it keeps."""
+    from datasets import Dataset
+    from trl import SFTTrainer
+
+    return SFTTrainer(
+        model=model,
+        args=config,
+        train_dataset=Dataset.from_list([{"input_ids": e["input_ids"], "labels": e["labels"]} for e in examples]),
+        processing_class=tokenizer,
+        peft_config=lora_config(training),
+        callbacks=[callback],
+    )
+
+
+def load_model(base_model: str, training: Training, gpu: bool) -> Any:
+    """The model to train. What is trained is kept in float32, as s1 does, and only computed with in bfloat16: in
+    bfloat16 a step of 1e-5 is lost on most weights. A base that LoRA leaves alone may be bfloat16 throughout."""
+    from transformers import AutoModelForCausalLM
+
+    frozen = training.lora_rank > 0
+    return AutoModelForCausalLM.from_pretrained(
+        base_model, dtype=torch.bfloat16 if frozen and gpu and training.bf16 else torch.float32
+    )
+
+
+def lora_config(training: Training) -> Any:
+    """peft's configuration: adapters on every linear layer but the output; None where all weights are trained."""
+    if not training.lora_rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=training.lora_rank,
+        lora_alpha=training.lora_alpha,
+        lora_dropout=training.lora_dropout,
+        target_modules="all-linear",
+    )
+
+
+def save(trainer: Any, target: Path) -> None:
+    """Write a plain model to `target`: shards gathered, adapters merged, so that engines read it as they read the base.
+
+    Called on every rank; rank 0 writes.
+    """
+    trainer.model.config.use_cache = True  # evaluation must not inherit training's choices
+    if trainer.is_world_process_zero():
+        shutil.rmtree(target, ignore_errors=True)  # an earlier model's shards may have other names
+    if trainer.is_fsdp_enabled:
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    if not hasattr(trainer.model, "merge_and_unload"):
+        trainer.save_model(str(target))
+    elif trainer.is_world_process_zero():
+        # In float32 and in main memory: the sum of base and adapter is not rounded, and no GPU must hold it.
+        merged = trainer.model.to(device="cpu", dtype=torch.float32).merge_and_unload()
+        merged.save_pretrained(target)
+        trainer.processing_class.save_pretrained(target)
+
+
+def sft_config(training: Training, folder: Path, gpu: bool) -> Any:
+    """TRL's configuration for `training`."""
+    from trl import SFTConfig
+
+    arguments = sft_arguments(training, folder, gpu)
+    if arguments.get("fsdp"):
+        os.environ["ACCELERATE_USE_FSDP"] = "true"  # what `accelerate launch` sets; from_pretrained looks for it
+    return SFTConfig(**arguments)
+
+
+def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]:
+    """`SFTConfig`'s arguments: s1's optimiser, its schedule, and what a CPU needs switched off.
+
+    Several GPUs share one model (FSDP); several CPUs, and LoRA's small adapters, are kept equal by gradients (DDP).
+    """
+    devices = training.num_workers
+    sharded = gpu and devices > 1 and not training.lora_rank
+    return {
+        "output_dir": str(folder),
+        "num_train_epochs": training.num_epochs,
+        "per_device_train_batch_size": training.per_device_batch_size,
+        "gradient_accumulation_steps": training.global_batch_size // (training.per_device_batch_size * devices),
+        "learning_rate": training.learning_rate,
+        "lr_scheduler_type": training.lr_scheduler,
+        "warmup_steps": training.warmup_ratio,  # a float below 1 is a share of all steps
+        "adam_beta1": training.adam_beta1,
+        "adam_beta2": training.adam_beta2,
+        "weight_decay": training.weight_decay,
+        "max_grad_norm": training.max_grad_norm,
+        "max_length": None,  # harness.data.chat has cut, and counted, already
+        "train_sampling_strategy": "group_by_length" if training.group_by_length else "random",
+        "bf16": gpu and training.bf16,
+        "use_cpu": not gpu,
+        "dataloader_pin_memory": gpu,
+        "gradient_checkpointing": training.gradient_checkpointing,
+        "ddp_backend": None if gpu or devices == 1 else "gloo",
+        "seed": training.seed,
+        "data_seed": training.seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # a loss that is not a number must show
+        "include_num_input_tokens_seen": "non_padding",
+        "save_strategy": "steps" if training.save_steps else "no",
+        "save_steps": training.save_steps or 1,
+        "save_total_limit": checkpoints.KEPT,
+        "report_to": [] if training.report_to == "none" else [training.report_to],
+        "project": "s1-harness",
+        "run_name": folder.parent.name,
+        "disable_tqdm": True,
+        **(fsdp(training) if sharded else {}),
+    }
+
+
+def fsdp(training: Training) -> dict[str, Any]:
+    """`SFTConfig`'s arguments that shard weights, gradients and optimizer over all workers (FSDP2 of torch).
+
+    The units are the model's own decoder layers (Qwen2DecoderLayer: its `_no_split_modules`), as in s1's
+    train/fsdp_config_qwen.json. Only one worker a node reads the weights; checkpoints to resume from stay sharded.
+    """
+    return {
+        "gradient_checkpointing": False,  # FSDP recomputes activations itself; the Trainer refuses both at once
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "reshard_after_forward": True,
+            "activation_checkpointing": training.gradient_checkpointing,
+            "cpu_ram_efficient_loading": True,
+            "state_dict_type": "SHARDED_STATE_DICT",
+        },
+    }
+
+
+def losses_of(log_history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out."""
+    return [
+        {column: entry.get(name) for column, name in LOSS_COLUMNS.items()} for entry in log_history if "loss" in entry
+    ]
+
+
+def write_losses(losses: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What each step was, as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    whole = {"step", "num_tokens"}
+    schema = pa.schema([(name, pa.int64() if name in whole else pa.float64()) for name in LOSS_COLUMNS])
+    pq.write_table(pa.Table.from_pylist([dict(entry) for entry in losses], schema), path)
