@@ -12,6 +12,7 @@ from harness.grading.words import names
 _CLOSERS = {"(": ")]", "[": "])", "{": "}", "⌊": "⌋", "⌈": "⌉", "⟨": "⟩"}
 _RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log", "ceiling": "ceil"}
 _MATRICES = ("matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array", "psmallmatrix")
+_IF_WORDS = names("if for when where otherwise else all other")
 _WRAPPERS = ("aligned", "align", "equation", "gathered", "gather", "split")
 
 
@@ -64,9 +65,12 @@ def _bar(p: Arithmetic, value: str) -> Node:
 
 def _environment(p: Arithmetic, name: str) -> Node:
     if name in _WRAPPERS:
+        _join_lines(p)
         inner = p.sequence()
         p.expect("end", f"\\end{{{name}}}")
         return inner
+    if name in ("cases", "dcases"):
+        return _cases(p)
     if name not in _MATRICES:
         raise UnreadableError(f"environment {name[:20]}")
     bars, p.bar_open = p.bar_open, 0
@@ -92,6 +96,40 @@ def _environment(p: Arithmetic, name: str) -> Node:
         raise UnreadableError("a matrix with uneven rows")
     kind = "det" if name == "vmatrix" else "matrix"
     return p.node(kind, tuple(tuple(row) for row in rows))
+
+
+def _join_lines(p: Arithmetic) -> None:
+    """Drops alignment marks, and the line breaks before a relation: x &= 2+3 \\\\ &= 5 is one chain."""
+    kept = [t for t in p.tokens[p.pos :] if t[0] != "amp"]
+    after = [*kept[1:], ("end_of_text", "")]
+    joined = [
+        t for t, following in zip(kept, after, strict=True) if t[0] != "row" or following[0] not in ("rel", "end")
+    ]
+    p.tokens = (*p.tokens[: p.pos], *joined)
+
+
+def _cases(p: Arithmetic) -> Node:
+    """`x & x \\ge 0 \\\\ -x & \\text{otherwise}` as (value, condition) pairs."""
+    bars, p.bar_open = p.bar_open, 0
+    rows: list[tuple[Node, Node]] = []
+    while not p.take("end"):
+        while p.take("row"):
+            pass
+        if p.take("end"):
+            break
+        value = p.relation()
+        condition: Node = ("text", "otherwise")
+        while p.peek()[0] in ("sep", "amp") or (
+            p.peek()[0] == "text" and set(p.peek()[1].lower().split()) <= _IF_WORDS
+        ):
+            p.pos += 1
+        if p.peek()[0] not in ("row", "end"):
+            condition = p.sequence()
+        if p.peek()[0] not in ("row", "end") or len(rows) >= MAX_MATRIX_ENTRIES:
+            raise UnreadableError("cases that do not end")
+        rows.append((value, condition))
+    p.bar_open = bars
+    return p.node("cases", tuple(rows))
 
 
 def _fraction(p: Arithmetic, _: str) -> Node:

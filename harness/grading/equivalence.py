@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from harness.grading.arithmetic import Node
 from harness.grading.limits import MAX_ITEMS, MAX_MATCH_STEPS, TooBigError
+from harness.grading.moments import compare_moments
 from harness.grading.policy import Policy
 from harness.grading.realsets import infinite
 from harness.grading.relations import compare_relations
@@ -24,6 +25,7 @@ from harness.grading.trees import (
 )
 from harness.grading.units import canonical
 
+_RADIAN: Node = ("div", ("const", "pi"), ("num", Fraction(180), None))  # one degree
 _COLLECTIONS = ("seq", "group", "matrix")
 
 
@@ -50,7 +52,7 @@ class Comparison:
         if a == b:
             return True
         a, b = hoist(fold_matrices(expand_signs(a))), hoist(fold_matrices(expand_signs(b)))
-        for compare in (compare_relations, _marks, _texts, _ratios, compare_sets, compare_collections):
+        for compare in (compare_moments, compare_relations, _marks, _texts, _ratios, compare_sets, compare_collections):
             decided = compare(self, a, b)
             if decided is not None:
                 return decided
@@ -92,13 +94,21 @@ class Comparison:
 def _marks(c: Comparison, a: Node, b: Node) -> bool | None:
     """Units, percent, degrees, base subscripts."""
     kinds = (a[0], b[0])
+    if set(kinds) == {"deg", "pct"}:
+        return False
+    if set(kinds) == {"deg", "unit"} and c.policy.degrees:
+        angle, other = (a, b) if a[0] == "deg" else (b, a)
+        known = canonical(other[2])
+        if known == canonical("radian"):
+            return c.equal(("mul", (angle[1], _RADIAN)), other[1])
+        if known and known[0] not in ("angle^1", "celsius^1", "fahrenheit^1"):
+            return False
     if "unit" in kinds:
         return _units(c, a, b)
     if "pct" in kinds:
         return _marked(c, a, b, "pct", ("num", Fraction(1, 100), None), c.policy.percent)
     if "deg" in kinds:
-        radian = ("div", ("const", "pi"), ("num", Fraction(180), None))
-        return _marked(c, a, b, "deg", radian, c.policy.degrees)
+        return _marked(c, a, b, "deg", _RADIAN, c.policy.degrees)
     if "based" in kinds:
         return _bases(c, a, b)
     if "label" in kinds:
@@ -120,10 +130,12 @@ def _marked(c: Comparison, a: Node, b: Node, kind: str, scale: Node, allowed: bo
 def _bases(c: Comparison, a: Node, b: Node) -> bool | None:
     c.used("structure")
     if a[0] == b[0] == "based":
-        return int(a[1]) == int(b[1]) and a[2] == b[2]
+        return bool(a[2] == b[2] and int(a[1], 36) == int(b[1], 36))
     based, plain = (a, b) if a[0] == "based" else (b, a)
     if not c.policy.base_subscript:
         return False
+    if not based[1].lstrip("-").isdecimal():  # AB_{16}
+        return bool(based[1] == (plain[1] if plain[0] == "text" else letters_of(plain)))
     return c.equal(("num", Fraction(int(based[1])), None), plain)
 
 
@@ -154,17 +166,10 @@ def _texts(c: Comparison, a: Node, b: Node) -> bool | None:
         return c.equal(number_a, number_b)
     if {a[0], b[0]} == {"text", "reals"}:
         words = plain_words(a[1] if a[0] == "text" else b[1]).casefold()
-        return words in ("all real numbers", "all reals", "real numbers", "all real x", "all x")
+        return words in ("all real number", "all real", "real number", "all real x", "all x")
     if {a[0], b[0]} == {"text", "empty"}:
         words = plain_words(a[1] if a[0] == "text" else b[1]).casefold()
-        return words in (
-            "no solution",
-            "no solutions",
-            "no real solution",
-            "no real solutions",
-            "none",
-            "empty set",
-        )
+        return words in ("no solution", "no real solution", "none", "empty set")
     word, letters = (a[1], letters_of(b)) if a[0] == "text" else (b[1], letters_of(a))
     if letters:
         return bool(word == letters or (c.policy.text_case and word.casefold() == letters.casefold()))

@@ -9,13 +9,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.grading.arithmetic import Node
 from harness.grading.cues import cues
-from harness.grading.limits import MAX_RESPONSE_CHARS, TooBigError, UnreadableError
+from harness.grading.limits import MAX_RESPONSE_CHARS, UnreadableError
 from harness.grading.literals import group_end
-from harness.grading.normalise import clean
-from harness.grading.parse import parse
-from harness.grading.units import number_word
+from harness.grading.sentences import (
+    COMPLETE,
+    NEGATED,
+    PROSE,
+    SENTENCE,
+    SENTENCE_STARTS,
+    first_sentence,
+    readable,
+    value_in,
+)
 
 CUE_WINDOW_CHARS = 20_000  # "Final Answer:" is looked for in the last so many characters
 LAST_LINE_CHARS = 2_000  # of the last line, when nothing else states an answer
@@ -38,36 +44,8 @@ _BOX_JOINT = re.compile(
 _TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
 _JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*"?([^"\n}]{1,500})"?\s*[,}\n]', re.IGNORECASE)
 _HASHES = re.compile(r"^\s*####\s*(.{1,500})$", re.MULTILINE)
-_SENTENCE = re.compile(
-    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\$\$)|(?<=[.!?]\\[\])]))\s+(?=[A-Z\"'(*$\\]|$)|(?<=[。！？।])"
-)
-_HOPE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*", re.IGNORECASE)
-_MATH = re.compile(
-    r"\$\$([^$]{1,2000})\$\$|\$([^$\n]{1,500})\$|\\\((.{1,500}?)\\\)|\\\[(.{1,2000}?)\\\]|\*\*([^*\n]{1,200})\*\*",
-    re.DOTALL,
-)
-_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,])[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?%?(?![A-Za-z_]*\d)")
-_COPULA = re.compile(
-    r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind|es|son|is equal to|equal to)\s+|"
-    r"(?<![<>!=])[=:：≈](?!=)\s*|是|为|為",
-    re.IGNORECASE,
-)
-_NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither)\b|不是|并非", re.IGNORECASE)
-_TAIL = re.compile(
-    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
-    r"by|however|therefore|thus|according)\b|[,，;；。]\s*(?=[^\x00-\x7f])|\.\s|\n|\s+\((?=[a-z]{3})",
-    re.IGNORECASE,
-)
-_SENTENCE_STARTS = frozenset(("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank"))
-# Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
-PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[A-Za-z]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
-_WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
-_BOUND = re.compile(
-    r"\b(?:between|at least|at most|more than|less than|greater than|fewer than|up to)\b", re.IGNORECASE
-)
 _DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
 _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
-_COMPLETE = re.compile(r"[.!?。！？।:)\]$*}]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +77,6 @@ def answer_part(response: str) -> tuple[str, bool]:
         elif at == 0:
             text = text[len(mark) :]
     return text, False
-
-
-def readable(text: str) -> Node | None:
-    """The tree of `text`, or None. Limits count as unreadable here; the comparison reports them."""
-    try:
-        return parse(clean(text))
-    except (UnreadableError, TooBigError, ValueError):
-        return None
-
-
-def is_value(tree: Node | None, words: int = 0) -> bool:
-    """Whether a tree is an answer rather than a sentence: no words in it but units, or at most `words` words alone."""
-    if tree is None:
-        return False
-    if tree[0] == "text":
-        said = tree[1].split()
-        return (len(said) <= words and said[0].lower() not in _SENTENCE_STARTS) or number_word(tree[1]) is not None
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if node[0] == "text" or (node[0] == "unit" and (len(node[2].split()) > 6 or node[1][0] in ("sym", "const"))):
-            return False
-        stack.extend(part for part in node if isinstance(part, tuple) and part)
-    return True
 
 
 def boxes(text: str) -> Iterator[tuple[int, int, str]]:
@@ -176,43 +130,17 @@ def last_box(text: str) -> tuple[int, int, str] | None:
     return found[0][0], found[0][1], connector.join(content for _, _, content in reversed(found))
 
 
-def value_in(sentence: str, complete: bool = True) -> str | None:
-    """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
-    sentence = _HOPE.sub(" ", sentence).strip()
-    if not sentence:
-        return None
-    if is_value(readable(sentence), words=4):
-        return sentence
-    head = _TAIL.split(sentence, maxsplit=1)[0].strip()
-    if head and head != sentence and is_value(readable(head)) and not _NEGATED.search(head):
-        return head
-    starts = [(m.end(), None) for m in _COPULA.finditer(sentence)][-12:]
-    formulas = [(m.start(), next(g for g in m.groups() if g is not None)) for m in _MATH.finditer(sentence)][-12:]
-    for at, formula in sorted(starts + formulas, key=lambda x: x[0], reverse=True):
-        rest = sentence[at:].strip()
-        for piece in (formula,) if formula is not None else (rest, _TAIL.split(rest, maxsplit=1)[0].strip()):
-            if piece and is_value(readable(piece)):
-                return None if _NEGATED.search(sentence[max(0, at - 12) : at + (formula is None) * 6]) else piece
-    numbers = list(_NUMBER.finditer(sentence)) if complete else []
-    if (
-        not numbers
-        or _WRONG.search(sentence)
-        or _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
-    ):
-        return None
-    last = numbers[-1]
-    return None if _NEGATED.search(sentence[max(0, last.start() - 12) : last.start()]) else last.group()
-
-
 def _cued(text: str) -> tuple[int, bool, str] | None:
     """(position, whether the cue is strong, value) of the last stated answer."""
     for at, strong, start in cues(text):
         rest = text[start : start + LAST_LINE_CHARS]
-        if _NEGATED.search(text[at:start]):
+        if NEGATED.search(text[at:start]):
             continue
         if not rest.startswith(("\\[", "$$", "\\begin")):
-            rest = rest.split("\n", 1)[0]
-        value = value_in(_first_sentence(rest)) if rest.strip() else None
+            rest = rest.split("\n", 1)[0].removeprefix("}").lstrip()  # \text{Answer: } 5
+        if rest.count("**") == 1:  # **The final answer is: 5**
+            rest = rest.replace("**", "")
+        value = value_in(first_sentence(rest)) if rest.strip() else None
         if value is not None:
             return at, strong, value
     return None
@@ -221,11 +149,6 @@ def _cued(text: str) -> tuple[int, bool, str] | None:
 def _without_code(text: str) -> str:
     """`text` with its fenced code blanked, JSON kept: what a program prints is not what the response states."""
     return _CODE.sub(" ", text) if "```" in text else text
-
-
-def _first_sentence(line: str) -> str:
-    parts = _SENTENCE.split(line, maxsplit=1)
-    return parts[0] if parts[0].strip() else line
 
 
 def extract_answer(response: str, final: bool = True) -> Extraction:
@@ -241,7 +164,10 @@ def extract_answer(response: str, final: bool = True) -> Extraction:
     boxed = last_box(text)
     cued = _cued(_without_code(text[boxed[1] :] if boxed else text[-CUE_WINDOW_CHARS:]))
     if boxed and _DENIED.search(text[max(0, boxed[0] - 16) : boxed[0]]):
-        return Extraction(None, "the boxed value is denied")
+        before = last_box(text[: boxed[0]])  # "the answer is [5], not [6]"
+        if before is None:
+            return Extraction(None, "the boxed value is denied")
+        boxed = before
     if boxed and not (cued and cued[1]):
         return Extraction(boxed[2].strip(), "box")
     if cued:
@@ -259,7 +185,7 @@ def extract_answer(response: str, final: bool = True) -> Extraction:
 def _few_words(text: str) -> bool:
     """Whether at most three words stand there and no sentence begins: "June 5", "red and blue"."""
     words = text.split()
-    return len(words) <= 3 and words[0].lower() not in _SENTENCE_STARTS and not _NEGATED.search(text)
+    return len(words) <= 3 and words[0].lower() not in SENTENCE_STARTS and not NEGATED.search(text)
 
 
 def _last_line(text: str) -> Extraction:
@@ -267,18 +193,22 @@ def _last_line(text: str) -> Extraction:
     whole = text.strip()
     if "\n" not in whole and len(whole) <= LAST_LINE_CHARS and (not PROSE.search(whole) or _few_words(whole)):
         return Extraction(whole, "the whole response")
+    if whole.endswith((":", "：")):
+        return Extraction(None, "the response ends before what it announces")
     tail = whole[-LAST_LINE_CHARS * 4 :]
     lines = [line.strip()[-LAST_LINE_CHARS:] for line in tail.split("\n") if line.strip()]
     if lines[-1] in ("\\]", "$$", "\\)", "```") or lines[-1].startswith("\\end"):
         lines = [tail[-LAST_LINE_CHARS:]]  # a displayed formula: take all of it
     for line in reversed(lines[-MAX_CLOSING_LINES:]):
-        sentences = [s for s in _SENTENCE.split(line) if s and s.strip()]
+        sentences = [s for s in SENTENCE.split(line) if s and s.strip()]
         for sentence in reversed(sentences[-3:]):
-            value = value_in(sentence, complete=bool(_COMPLETE.search(sentence)))
+            value = value_in(sentence, complete=bool(COMPLETE.search(sentence)))
             if value is not None:
                 return Extraction(value.strip(), "last line")
             if any(c.isdigit() for c in sentence):
                 break
+            if sentence is sentences[-1] and line is lines[-1] and len(sentences) > 1 and not COMPLETE.search(sentence):
+                return Extraction(None, "the response ends in the middle of a sentence")
         if any(c.isdigit() for c in line):
             break
     if whole.startswith(("$", "\\(", "\\[", "\\text")) and "\n" not in whole:

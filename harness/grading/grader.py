@@ -9,23 +9,19 @@ from typing import Any, Literal
 from harness.errors import unknown
 from harness.grading.arithmetic import Node
 from harness.grading.equivalence import Comparison
-from harness.grading.extract import PROSE, Extraction, extract_answer, is_value, value_in
+from harness.grading.extract import Extraction, extract_answer
 from harness.grading.letters import extract_letter
-from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError, UnreadableError
+from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
 from harness.grading.locales import localised
-from harness.grading.normalise import choice_prefix, clean
-from harness.grading.parse import has_operator, parse
-from harness.grading.policy import LENIENT, STRICT, Policy
+from harness.grading.normalise import clean
+from harness.grading.parse import has_operator
+from harness.grading.policy import LENIENT, STRICT
+from harness.grading.readings import readings
 from harness.grading.scalar import UndecidedError
 from harness.grading.symbolic import SymbolicTimeoutError, same
-from harness.grading.units import number_word
 from harness.grading.verdict import Verdict
 
 Kind = Literal["math", "integer", "choice"]
-_SPACED_UNIT = re.compile(
-    r"(-?\d{1,30}(?:\.\d{1,30})?)\s+((?:[mgshLlNJWVK]|cm|km|kg|mm|ft)(?:\s*\^?\s*[23])?(?:\s*/\s*(?:s|h|hr)\s*(?:\^?\s*2)?)?)"
-)
-_DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?:\d{1,2}|\d{4,30}))")
 KINDS = ("math", "integer", "choice")
 
 
@@ -164,8 +160,8 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
     if text == wanted:
         return Verdict("correct", answer, "the same text", "string")
     policy = STRICT if strict else LENIENT
-    golds, gold_error = _readings(wanted, policy)
-    answers, answer_error = _readings(text, policy)
+    golds, gold_error = readings(wanted, policy)
+    answers, answer_error = readings(text, policy)
     if not (golds and answers) and _squeezed(text) == _squeezed(wanted):
         return Verdict("correct", answer, "the same text, spaces apart", "string")
     if not golds:
@@ -201,40 +197,3 @@ def _symbolic(a: Node, b: Node) -> bool:
     if equal is None:
         raise UndecidedError("sympy cannot tell")
     return equal
-
-
-def _readings(text: str, policy: Policy) -> tuple[list[Node], str]:
-    """The trees that an answer may mean, the likeliest first, and why there is none."""
-    trees: list[Node] = []
-    error = ""
-    if "boxed" in text and policy.prose:
-        text = clean(extract_answer(text).text or text)
-    if text.casefold() in ("yes", "no", "true", "false", "none"):
-        return [("text", text)], ""
-    if policy.number_words and (spelled := number_word(text)) is not None:
-        return [("num", spelled, None)], ""
-    if policy.units and (match := _SPACED_UNIT.fullmatch(text)):
-        trees.append(("unit", parse(match.group(1)), match.group(2)))
-    prefixed = choice_prefix(text)
-    if prefixed and prefixed[1] and policy.choice_prefix:
-        for part in (prefixed[0], prefixed[1]):
-            try:
-                trees.append(parse(clean(part)))
-            except (UnreadableError, TooBigError) as e:
-                error = str(e)
-    try:
-        tree = parse(text)
-    except (UnreadableError, TooBigError) as e:
-        tree, error = None, str(e)
-    if policy.prose and not is_value(tree, words=4) and PROSE.search(text):
-        stated = value_in(text.rpartition("\n")[2] or text)
-        if stated is not None:
-            try:
-                trees.append(parse(clean(stated)))
-            except (UnreadableError, TooBigError) as e:
-                error = str(e)
-    if tree is not None:
-        trees.append(tree)
-    if policy.decimal_comma and _DECIMAL_COMMA.fullmatch(text):
-        trees.append(parse(text.replace(",", ".")))
-    return trees, error

@@ -11,61 +11,17 @@ import re
 from collections.abc import Sequence
 
 from harness.grading.extract import CUE_WINDOW_CHARS, Extraction, answer_part, last_box
+from harness.grading.letter_phrases import STATEMENTS, TURNS
 from harness.grading.normalise import translate
 
 _DECORATION = re.compile(
+    r"</?(?:b|i|u|p|em|strong|span|br)\s?/?>|"
     r"\\(?:text|textbf|mathbf|mathrm|textrm|textit|boxed|fbox|bf|rm|displaystyle)(?![A-Za-z])|\\[()\[\],;:! ]|\\q?quad|"
-    r"[*_`$\"“”‘{}<>\[\]#]|(?<![A-Za-z])['’]|['’](?![A-Za-z])"
+    r"[*_`$\"“”‘{}\[\]#]|(?<!\s)[<>]|[<>](?!\s)|(?m:^>)|(?<![A-Za-z])['’]|['’](?![A-Za-z])"
 )
 _SPACES = re.compile(r"[^\S\n]+")
-_CLOSE = r"(?=[\s).,:;!?|\\—–-]|$|[^\x00-\x7f])"
-_LETTER = rf"\(?\s?(?P<letter>[A-Za-z]){_CLOSE}"
-_CAPITAL = rf"\(?\s?(?P<letter>[A-Z]){_CLOSE}"
-_NOUN = (
-    r"(?:(?:the|la|le|die|der|el)\s|l['’])?(?:answer\s)?"
-    r"(?:(?:option|choice|answer|letter|选项|選項|opci[óo]n|opção|réponse)\s?)?(?::\s?)?"
-)
-_ADJECTIVE = (
-    r"(?:(?:final|correct|best|right|most \w{1,20}|likely|only|true|selected|my|richtige|bonne|правильный)\s|最终|正确)"
-)
-_SUBJECT = (
-    rf"{_ADJECTIVE}{{0,3}}(?:\b(?:answer|ans|option|choice|letter|statement|selection|selected|select|solution|r[ée]ponse|antwort|respuesta|"
-    r"resposta)\b|答案|选项|回答|答え|正解|ответ|\bjibu\b|정답|답|الإجابة|उत्तर|উত্তর|คำตอบ)(?:\s(?:correcta?|correcte|finale?|final))?"
-)
-_BE = (
-    r"(?:\s?(?:\b(?:is|are|was|(?:would|must|should) be|has to be|(?:appears|seems) to be|est|es|ist|ni)\b|"
-    r"é|è|应该是|应为|应是|是|为|為|は|은|는|选|選|选择|:|"
-    r"=|\\to|—|–|-\s)"
-    r"\s?(?:(?:most likely|likely|clearly|thus|therefore|indeed|actually|then|definitely|simply)\s)?)"
-)
-_STATEMENTS = (
-    # "The correct answer is (B)", "Answer: B", "答案是 B"
-    re.compile(rf"{_SUBJECT}(?:\s(?:to|for|of)\s[^.\n:]{{1,60}}?)?{_BE}{{1,3}}\s?{_NOUN}{_LETTER}", re.IGNORECASE),
-    # "Option B is correct", "(B) 42 GeV is the correct answer"
-    re.compile(
-        r"(?<![A-Za-z'’])(?P<letter>[A-Z])(?:\)|(?:[).:]\s|\s?:\s)(?:(?!\b[A-E]\b)[^.\n?!]){0,80}?)?"
-        r"\s(?:is|must be|seems|appears)\s"
-        r"(?:(?:therefore|thus|the|most|likely|to be)\s){0,3}"
-        r"(?:(?:correct|right|best|true)(?:\s(?:answer|option|choice|one|response))?|answer)"
-        r"(?=\s?[.,;:!)]|\s?$|\s?\n|\s(?:because|since|as|and|here|for)\b)"
-    ),
-    # "Answer B", "Answer\n\nB"
-    re.compile(rf"(?:\b(?:answer|ans)\b|答案)\.?(?:\s?\n\s{{0,4}}|\.\s|\s(?=\(?[A-Z]\)?\s?(?:$|\n|\.\s)))(?:option\s)?{_CAPITAL}",
-               re.IGNORECASE),
-    re.compile(rf"(?:故选|应选|答案选|选择|选){_NOUN}{_CAPITAL}"),
-)  # fmt: skip
-_TURNS = (
-    re.compile(rf"\b(?:go|going|goes) with\s{_NOUN}{_CAPITAL}", re.IGNORECASE),
-    re.compile(rf"\b(?:choose|pick|select|chose|picked|choosing)\s{_NOUN}{_CAPITAL}", re.IGNORECASE),
-    re.compile(rf"\b(?:[Ii]t|[Tt]hat|[Tt]his)(?: is|['’]s| must be| has to be)\s{_NOUN}{_CAPITAL}(?!\s[a-z])"),
-    re.compile(
-        r"\b(?:is|corresponds? to|corresponding to|match(?:es|ing)?|namely|i\.e\.,?|to|with|by|"
-        rf"(?:hence|thus|therefore|so),?)\s(?:the\s)?(?:answer\s)?(?:option|choice|answer)\s{_CAPITAL}", re.IGNORECASE),
-    re.compile(rf"\b(?:left with|[Oo]nly)\s(?:option|choice)?\s?{_CAPITAL}"),
-    re.compile(rf"\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|but|rather)\s?,?\s{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"),
-)  # fmt: skip
 _NAMED = r"(?:(?:option|choice|answer|ans)\b[\s.:]{0,3})?"
-_BARE = re.compile(rf"{_NAMED}\(?\s?(?P<letter>[A-Za-z])\s?[).,:]{{0,3}}", re.IGNORECASE)
+_BARE = re.compile(rf"(?:[-•>✅👉]\s?)?{_NAMED}\(?\s?(?P<letter>[A-Za-z])\s?[).,:;!]{{0,3}}", re.IGNORECASE)
 _WITH_TEXT = re.compile(rf"{_NAMED}(?P<open>\()?\s?(?P<letter>[A-Z])(?:[).:,]|。|，)\s?\S", re.IGNORECASE)
 _IN_BOX = re.compile(rf"{_NAMED}\(?\s?(?P<letter>[A-Za-z])(?:[).,:\s\\]|$)", re.IGNORECASE)
 _TAGGED = re.compile(
@@ -76,7 +32,12 @@ _NEGATED_BEFORE = re.compile(
     r"\b(?:not|isn't|isn’t|never|neither|nor)\b(?:(?!\bbut\b)[^.;\n]){0,14}$|不是$", re.IGNORECASE
 )
 _NEGATED_AFTER = re.compile(r"\b(?:not|isn't|isn’t|incorrect|wrong|false|never)\b", re.IGNORECASE)
-_SECOND = re.compile(r"\)?\s?(?:and|or|&|/|,)\s?\(?(?P<letter>[A-Z])(?![A-Za-z'’])")
+_SECOND = re.compile(  # "A or B"; not "B, A is wrong"
+    r"\)?\s{0,3}(?:and|or|\\?&|/|,|\|)\s{0,3}\(?(?P<letter>[A-Z])(?![A-Za-z'’])"
+    r"(?!\)?\s(?:is|was|being|would|will|cannot|can't|does|has|fails|violates|gives|ignores|requires)\b)"
+)
+_FIRST = re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:and|or|&|/)\s\(?$")  # "Either B or C is correct"
+_ORDERED = re.compile(r"\s?(?:[<>=≥≤→]|->)\s?[A-Z](?![A-Za-z])")  # D > C > B is a sequence, no choice
 _OPTION_LINE = re.compile(r"\(?([A-Z])[).:]")
 
 
@@ -105,10 +66,10 @@ def extract_letter(response: str, choices: Sequence[str] = (), num_choices: int 
     text = translate(text[-CUE_WINDOW_CHARS:])
     if not text.strip():
         return Extraction(None, "the answer part is empty", truncated=not final)
-    text = undecorated(_spell_out_marks(text, choices))
-    found, how = _matches(_STATEMENTS, text, letters), "stated"
+    text = undecorated(_spell_out_marks(text, choices, letters))
+    found, how = _matches(STATEMENTS, text, letters), "stated"
     if not found:
-        found, how = _matches(_TURNS, text, letters), "chosen"
+        found, how = _matches(TURNS, text, letters), "chosen"
     if not found:
         return _bare(text, letters, choices, final)
     at, letter = max(found)
@@ -120,11 +81,17 @@ def extract_letter(response: str, choices: Sequence[str] = (), num_choices: int 
     return Extraction(letter, how)
 
 
-def _spell_out_marks(text: str, choices: Sequence[str]) -> str:
+def _spell_out_marks(text: str, choices: Sequence[str], letters: str) -> str:
     """A box, an <answer> tag or a JSON field that holds a letter or an option, rewritten as "Answer: B"."""
 
     def spelled(content: str) -> str | None:
         inside = _IN_BOX.match(undecorated(content).strip())
+        if (
+            inside
+            and (second := _SECOND.match(inside.string, inside.end("letter")))
+            and second.group("letter") in letters
+        ):
+            return None
         letter = _option_text(content, choices) or (inside.group("letter").upper() if inside else None)
         return None if letter is None else f"\nAnswer: {letter}\n"
 
@@ -140,11 +107,14 @@ def _matches(patterns: Sequence[re.Pattern[str]], text: str, letters: str) -> li
     for pattern in patterns:
         for match in pattern.finditer(text):
             letter, at = match.group("letter"), match.start("letter")
-            if letter.islower() and (letter.upper() not in letters or text[at + 1 :].split("\n", 1)[0].strip(" .)")):
-                continue
-            if letter == "I" and "I" not in letters:
+            ends_line = not text[at + 1 :].split("\n", 1)[0].strip(" .)")
+            if letter.islower() and (letter.upper() not in letters or not (ends_line or text[at - 1 : at] == "(")):
+                continue  # "a" is an article
+            if (letter == "I" and "I" not in letters) or _ORDERED.match(text, at + 1):
                 continue
             if _NEGATED_BEFORE.search(text[max(0, at - 24) : at]) or "not" in text[at : match.end()]:
+                continue
+            if (first := _FIRST.search(text[max(0, at - 8) : at])) and first.group("letter") in letters:
                 continue
             found.append((at, letter.upper()))
     return found
@@ -164,6 +134,7 @@ def _bare(text: str, letters: str, choices: Sequence[str], final: bool) -> Extra
         if match and match.group("letter") in letters and not _listed(lines, match.group("letter")):
             letter = match.group("letter")
             others = any(re.search(rf"(?<![A-Za-z]){c}[).:]", line) for c in letters if c != letter)
+            others = others or bool(_SECOND.match(line, match.end("letter")))
             if not others and not _NEGATED_AFTER.search(line) and (line is lines[-1] or len(lines) <= 3):
                 return Extraction(letter, "letter and text")
     return Extraction(None, "no option is chosen", truncated=not final)

@@ -133,12 +133,12 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
             out.append(("num", bare))
         elif STYLES[command] == "math" and bare.isalpha():
             _word(bare, out)
-        elif bare.isalpha():
-            out.append(("text", bare))
+        elif bare.isalpha():  # in x^2 + \text{C} it is a symbol
+            out.append(("sym" if len(bare) == 1 and out and out[-1][0] == "op" else "text", bare))
         else:
             out.extend(_tokens(bare, depth + 1))
-    elif bare.rstrip(".") == "in" and out and out[-1][0] == "num":
-        out.append(("text", "in"))
+    elif bare.rstrip(".") in ("in", "to") and out and out[-1][0] == "num":
+        out.append(("colon", ":") if bare == "to" else ("text", "in"))
     elif match := _LETTER_IN_BRACKETS.fullmatch(bare):
         out.append(("sym", match.group(1)))
     elif _LISTED.search(bare) and bare.lower().strip(" ,.") not in CONNECTORS:

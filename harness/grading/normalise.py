@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from harness.grading.limits import MAX_DEPTH, UnreadableError
 from harness.grading.literals import group_end
+from harness.grading.spellings import respelled
 
 _UNICODE = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ", "∙": "\\cdot ",
@@ -40,7 +41,7 @@ _ESCAPES = {"\x08": "b", "\x0c": "f", "\t": "t", "\r": "r", "\x0b": "v"}
 _MANGLED = re.compile(  # LaTeX whose backslash and letter a string literal took for one control character
     "\x08(?=oxed|inom|egin|eta|ar|f)|\x0c(?=rac)|\t(?=ext|imes|heta|au|an|frac|o)|\r(?=ight|ho|angle)|\x0b(?=ec|matrix)"
 )
-_DOLLAR_OF = re.compile(r"\b(?:US|HK|CA|AU|NZ|Rs)\s*\$(?=\s*\d)")
+_DOLLAR_OF = re.compile(r"\b(?:US|HK|CA|AU|NZ|Rs)\s*\\?\$(?=\s*\d)")
 _WORDS_IN_BRACKETS = re.compile(r"(?<=[\d}%])\s+\([A-Za-z]{3,}(?:[ -][A-Za-z]+)*\)$")  # 7 (seven)
 _NOT_PLAIN = re.compile(r"[^0-9]")
 _WRAPS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("```", "```"),
@@ -52,11 +53,13 @@ _APPROXIMATE_TAIL = re.compile(
     r"|\((?:approximately|approx\.?|about|exact(?:ly)?|rounded|or about|or approximately)[^()]*\))\s*$",
     re.IGNORECASE | re.DOTALL,
 )
+_ABOUT = re.compile(r"^(?:\\text\s*\{\s*)?(?:about|roughly|around)\s*\}?\s*(?=[\d$\\-])", re.IGNORECASE)
 _CHOICE_PREFIX = re.compile(
     r"\s*(?:\\(?:text|textbf|mathbf|mathrm|textrm|textit|bf|rm)\s*\{\s*)?\(\s*([A-Z])\s*\)\s*\}?"
     r"(?:\\[ ,;:!]|\\quad|\s|~)*\}?(.*)$",
     re.DOTALL,
 )
+_MORE_CHOICES = re.compile(r"\s*(?:[,;/&]|(?:\\(?:text|mbox|textbf)\s*\{\s*)?(?:and|or)\b)", re.IGNORECASE)  # (C), (D)
 _PROSE = re.compile(
     r"^\s*(?:so|thus|hence|therefore|then|and)?,?\s*(?:the|our|my)?\s*(?:final|correct|exact)?\s*"
     r"(?:answer|result|solution|value)s?\s*(?:(?:is|are|:|=|equals)+\s*:?\s*|\s(?=[\\$\d(]))",
@@ -87,7 +90,8 @@ def translate(text: str) -> str:
 def _character(c: str) -> str:
     category = unicodedata.category(c)
     if category in ("Cf", "Cc", "Cs", "Co", "Cn", "So", "Sk", "Mn", "Me"):
-        return "°" if c == "°" else ""
+        plain = unicodedata.normalize("NFKC", c) if category == "So" else ""  # a circled letter
+        return "°" if c == "°" else plain if plain.isascii() and plain.isalnum() else ""
     if category == "Nd":
         return str(unicodedata.decimal(c))
     if category in ("Zs", "Zl", "Zp"):
@@ -127,7 +131,7 @@ def _trailing(text: str) -> str:
     """`text` without the punctuation that ends a sentence; factorials, dots that go on and LaTeX spaces are kept."""
     bare = text.rstrip(".,;:!?")
     tail = text[len(bare) :]
-    if not tail or tail.startswith("..."):
+    if not tail or "..." in tail:
         return text
     if bare.endswith("\\"):  # "5\\!", "5\\,"
         return bare[:-1].rstrip()
@@ -166,10 +170,16 @@ def clean(text: str) -> str:
         stripped = _PROSE.sub("", text, count=1)
         if stripped.strip():
             text = unwrap(stripped)
-    return text
+    if "bout" in text or "oughly" in text or "round" in text:
+        text = _ABOUT.sub("", text)
+    if len(text) == 2 and text[1] == ")" and text[0].isupper():
+        return text[0]
+    return respelled(text)
 
 
 def choice_prefix(text: str) -> tuple[str, str] | None:
     """`("B", "5")` for "\\textbf{(B) }5"; None where no letter in brackets opens the text."""
     match = _CHOICE_PREFIX.match(text)
-    return (match.group(1), match.group(2).strip()) if match else None
+    if match is None or _MORE_CHOICES.match(match.group(2)):
+        return None
+    return match.group(1), match.group(2).strip()

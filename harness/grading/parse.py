@@ -85,7 +85,7 @@ class Parser(Arithmetic):
         return result
 
     def union(self) -> Node:
-        left = self.additive()
+        left = _without(self.additive())
         while True:
             kind, value = self.peek()
             if kind == "set" and value in ("cup", "cap", "minus"):
@@ -93,12 +93,18 @@ class Parser(Arithmetic):
                 right = self.additive()
                 name = {"cup": "union", "cap": "cap", "minus": "minus"}[value]
                 left = self.node(name, (*left[1], right) if left[0] == name == "union" else (left, right))
-            elif (kind, value) == ("sym", "U") and self.peek(1)[0] == "open" and left[0] in ("group", "union"):
-                self.pos += 1
-                right = self.additive()
-                left = self.node("union", (*left[1], right) if left[0] == "union" else (left, right))
             else:
                 return left
+
+
+def _without(node: Node) -> Node:
+    """A set minus points or intervals, written with a minus sign: \\mathbb{R} - \\{0\\}."""
+    if node[0] != "add" or node[1][0][0] != "reals" or any(p[0] != "neg" or p[1][0] != "group" for p in node[1][1:]):
+        return node
+    left = node[1][0]
+    for part in node[1][1:]:
+        left = ("minus", (left, part[1]))
+    return left
 
 
 def has_operator(node: Node) -> bool:

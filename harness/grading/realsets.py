@@ -184,6 +184,10 @@ def _combine(node: Node) -> tuple[RealSet, str] | None:
 
 
 def _several(node: Node) -> tuple[RealSet, str] | None:
+    first = node[1][0]
+    if first[0] == "rel" and len(first) == 4 and first[2] == "!=" and node[2] != "or":  # x != -3, 3
+        parts = (p if p[0] == "rel" else ("rel", first[1], "!=", p) for p in node[1])
+        node = ("seq", tuple(parts), node[2])
     sets = [real_set(part) for part in node[1]]
     if any(s is None for s in sets):
         return None
@@ -191,13 +195,15 @@ def _several(node: Node) -> tuple[RealSet, str] | None:
     if len(names) > 1:
         return None
     result: RealSet | None = sets[0][0]  # type: ignore[index]
-    if node[2] == "and":
+    if node[2] == "and" or (node[2] == "," and all(part[0] == "rel" and part[2] == "!=" for part in node[1])):
         for item in sets[1:]:
             result = intersection(result, item[0]) if result is not None else None  # type: ignore[index]
-    if node[2] != "and" or not result:  # "x < 1 and x > 3" is meant as a union
+    else:  # "x < 1, x > 3" is meant as a union, "x > 1, x < 3" as what both allow
         result = sets[0][0]  # type: ignore[index]
         for item in sets[1:]:
             result = union(result, item[0]) if result is not None else None  # type: ignore[index]
+        if node[2] == "," and result == ALL and len(sets) == 2:
+            result = intersection(sets[0][0], sets[1][0])  # type: ignore[index]
     return None if result is None else (result, next(iter(names), ""))
 
 

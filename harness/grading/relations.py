@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.grading.arithmetic import Node
@@ -42,7 +43,7 @@ def _equations(c: Comparison, a: Node, b: Node) -> bool:
     values = [stated_values(x, c.policy) for x in (a, b)]
     if all(values):
         bare = all(label[0] == "sym" for label in labels)
-        same_name = labels[0] == labels[1]
+        same_name = labels[0] == labels[1] or _one_function(labels, [v for side in values for v in side])
         numeric = all(not symbols(value) for side in values for value in side)
         chains = any(not symbols(label) and label[0] != "label" for label in labels)
         if (same_name or chains or (bare and numeric and c.policy.assignment)) and any(
@@ -55,6 +56,16 @@ def _equations(c: Comparison, a: Node, b: Node) -> bool:
         if c.policy.equation_scale:
             return proportional(difference(a), difference(b))
     return False
+
+
+def _one_function(labels: Sequence[Node], values: Sequence[Node]) -> bool:
+    """Whether `y = 2x+3` and `f(x) = 2x+3`, `x = 3t` and `x(t) = 3t` name one function of one variable."""
+    calls = [x for x in labels if x[0] == "mul" and len(x[1]) == 2 and all(part[0] == "sym" for part in x[1])]
+    plain = [x for x in labels if x[0] == "sym"]
+    if len(calls) != 1 or len(plain) != 1:
+        return False
+    variable = calls[0][1][1][1]
+    return plain[0][1] != variable and all(symbols(value) <= {variable} for value in values)
 
 
 def compare_orders(c: Comparison, a: Node, b: Node) -> bool:

@@ -13,7 +13,7 @@ from harness.grading.trees import ijk_components, list_items, names_of
 if TYPE_CHECKING:
     from harness.grading.equivalence import Comparison
 
-_COLLECTIONS = ("seq", "group", "matrix")
+_COLLECTIONS = ("seq", "group", "matrix", "cases", "pair")
 
 
 def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
@@ -54,6 +54,10 @@ def compare_collections(c: Comparison, a: Node, b: Node) -> bool | None:
     if a[0] not in _COLLECTIONS and b[0] not in _COLLECTIONS:
         return None
     c.used("structure")
+    if "cases" in (a[0], b[0]):
+        return a[0] == b[0] and c.unordered([("pair", *row) for row in a[1]], [("pair", *row) for row in b[1]])
+    if a[0] == b[0] == "pair":
+        return c.each(a[1:], b[1:])
     if a[0] == b[0] == "matrix":
         same_shape = len(a[1]) == len(b[1]) and len(a[1][0]) == len(b[1][0])
         return same_shape and all(c.each(x, y) for x, y in zip(a[1], b[1], strict=True))
@@ -85,6 +89,8 @@ def _bare_list(c: Comparison, a: Node, b: Node) -> bool:
         if named_a and sorted(named_a) == sorted(named_b):
             ordered = [b[1][named_b.index(name)] for name in named_a]
             return c.each(a[1], ordered)
+        if set(named_a) & set(named_b):
+            return False
         return c.unordered(list_items(a), list_items(b))
     listed, other = (a, b) if a[0] == "seq" else (b, a)
     if not c.policy.bare_list:
@@ -95,7 +101,11 @@ def _bare_list(c: Comparison, a: Node, b: Node) -> bool:
         if other[1] == "{":
             return c.unordered(list_items(listed), other[3])
         if other[1] + other[2] in ("()", "⟨⟩", "[]") and (other[1] != "[" or len(other[3]) != 2):
-            return c.each(list_items(listed), other[3])
+            items = list_items(listed)
+            names = names_of(listed)
+            if names and set(names) <= {"x", "y", "z"}:  # y = -4, x = 3 is the point (3, -4)
+                items = tuple(item for _, item in sorted(zip(names, items, strict=True), key=lambda pair: pair[0]))
+            return c.each(items, other[3])
     return False
 
 

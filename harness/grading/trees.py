@@ -30,6 +30,9 @@ def expand_signs(node: Node) -> Node:
         return ("seq", tuple(out), ",") if node[0] == "seq" else ("group", node[1], node[2], tuple(out))
     if node[0] in ("text", "num", "sym", "const") or not _has_sign(node):
         return node
+    if node[0] == "pm" and node[1] is not None and node[3] == "+" and _signs(node[1]) == ["+"]:  # four values
+        rest, value = node[1], node[2]
+        return ("seq", tuple(("add", (_signed(rest, s), v)) for s in (1, -1) for v in (value, ("neg", value))), ",")
     return ("seq", (_signed(node, 1), _signed(node, -1)), ",")
 
 
@@ -57,6 +60,11 @@ def fold_matrices(node: Node) -> Node:
     if kind == "neg":
         inner = fold_matrices(node[1])
         return ("matrix", tuple(tuple(("neg", x) for x in row) for row in inner[1])) if inner[0] == "matrix" else node
+    if kind == "pow" and node[2] == ("sym", "T"):
+        inner = fold_matrices(node[1])
+        if inner[0] == "matrix":
+            return ("matrix", tuple(zip(*inner[1], strict=True)))
+        return inner if inner[0] == "group" else node
     if kind == "div":
         inner = fold_matrices(node[1])
         if inner[0] != "matrix":
@@ -98,6 +106,11 @@ def _multiply(a: Sequence[Sequence[Node]], b: Sequence[Sequence[Node]]) -> Seque
 
 def _has_sign(node: Node) -> bool:
     return node[0] == "pm" or any(_has_sign(part) for part in node if isinstance(part, tuple) and part)
+
+
+def _signs(node: Node) -> list[str]:
+    own = [node[3]] if node[0] == "pm" else []
+    return own + [sign for part in node if isinstance(part, tuple) and part for sign in _signs(part)]
 
 
 def _signed(node: Node, sign: int) -> Node:
@@ -217,10 +230,11 @@ def names_of(node: Node) -> list[str]:
 
 
 def plain_words(text: str) -> str:
-    """The words of a text answer: no articles, no punctuation, and of "the function is even" what is said."""
+    """The words of a text answer: no articles, no plural s, and of "the function is even" what is said."""
     words = "".join(c if c.isalnum() else " " for c in text).split()
     said = max((k + 1 for k, w in enumerate(words) if w.lower() in ("is", "are")), default=0)
     words = words[said:] or words
+    words = [w[:-1] if len(w) > 3 and w.endswith("s") else w for w in words]
     return " ".join(w for w in words if w.lower() not in ("the", "a", "an"))
 
 

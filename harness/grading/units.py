@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from harness.grading.words import IRREGULAR, MAGNITUDES, NUMBER_WORDS, UNITS
+from harness.grading.arithmetic import Node
+from harness.grading.words import IRREGULAR, MAGNITUDES, NUMBER_WORDS, UNIT_WORDS, UNITS
 
 _PARTS = {
     "half": 2,
@@ -18,6 +19,7 @@ _PARTS = {
     "eighth": 8,
     "tenth": 10,
 }
+_COMPOUND = {"mph": "mi / h", "kph": "km / h", "kmh": "km / h"}
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
 
 
@@ -34,6 +36,7 @@ def canonical(words: str) -> tuple[str, Fraction] | None:
     power, divide = 1, False
     dimension: list[str] = []
     factor = Fraction(1)
+    words = " ".join(_COMPOUND.get(word.lower(), word) for word in words.split())
     tokens = words.replace("/", " / ").replace("^", " ^ ").replace("*", " ").replace(".", " ").split()
     for k, word in enumerate(tokens):
         if word in ("/", "per"):
@@ -88,3 +91,15 @@ def number_word(words: str) -> Fraction | None:
         else:
             current += NUMBER_WORDS[token]
     return Fraction(total + current)
+
+
+def counted(text: str) -> Node | None:
+    """A spelled number before a unit: "three hours", "seven ways"; None for other words."""
+    words = text.replace("\\text{", "").replace("}", "").split()
+    if not 2 <= len(words) <= 4 or words[0].lower().partition("-")[0] not in NUMBER_WORDS:
+        return None
+    for size in range(len(words) - 1, 0, -1):
+        value, rest = number_word(" ".join(words[:size])), words[size:]
+        if value is not None and all(_lookup(w) or w.lower() in UNIT_WORDS for w in rest if w != "per"):
+            return ("unit", ("num", value, None), " ".join(rest))
+    return None

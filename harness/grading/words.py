@@ -26,6 +26,7 @@ CONNECTORS: dict[str, tuple[str, str]] = {
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "\\frac": ("frac", ""), "\\dfrac": ("frac", ""), "\\tfrac": ("frac", ""), "\\cfrac": ("frac", ""),
+    "\\nicefrac": ("frac", ""), "\\sfrac": ("frac", ""),
     "\\binom": ("binom", ""), "\\dbinom": ("binom", ""), "\\tbinom": ("binom", ""), "\\choose": ("op", "choose"),
     "\\sqrt": ("sqrt", ""), "\\pi": ("const", "pi"), "\\infty": ("const", "inf"), "\\infinity": ("const", "inf"),
     "\\cdot": ("op", "*"), "\\times": ("op", "*"), "\\ast": ("op", "*"), "\\div": ("op", "/"), "\\over": ("op", "over"),
@@ -48,7 +49,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "\\rightarrow": ("arrow", "->"), "\\Rightarrow": ("arrow", "=>"), "\\implies": ("arrow", "=>"),
     "\\iff": ("arrow", "=>"), "\\land": ("conn", "and"), "\\wedge": ("conn", "and"), "\\lor": ("conn", "or"),
     "\\vee": ("conn", "or"), "\\sum": ("big", "sum"), "\\prod": ("big", "prod"), "\\int": ("big", "int"),
-    "\\lim": ("big", "lim"), "\\prime": ("prime", "'"), "\\colon": ("colon", ":"), "\\imath": ("sym", "i"),
+    "\\lim": ("big", "lim"), "\\prime": ("prime", "'"),
+    "\\top": ("sym", "T"), "\\intercal": ("sym", "T"), "\\colon": ("colon", ":"), "\\imath": ("sym", "i"),
     "\\angle": ("label", "angle"), "\\measuredangle": ("label", "angle"), "\\triangle": ("label", "triangle"),
     "\\cr": ("row", ""), "\\Pr": ("sym", "P"),
     "\\newline": ("row", ""), "\\omicron": ("sym", "o"), "\\nabla": ("sym", "nabla"),
@@ -93,7 +95,7 @@ UNITS: dict[str, tuple[str, float]] = {
     "cent": ("money", 0.01), "dollar": ("money", 1), "usd": ("money", 1), "buck": ("money", 1), "euro": ("euro", 1),
     "l": ("volume", 1), "L": ("volume", 1), "liter": ("volume", 1), "litre": ("volume", 1), "ml": ("volume", 0.001),
     "mL": ("volume", 0.001), "gallon": ("gallon", 1), "quart": ("gallon", 0.25), "pint": ("gallon", 0.125),
-    "cup": ("gallon", 0.0625), "mph": ("mph", 1), "kph": ("kph", 1), "degree": ("angle", 1),
+    "cup": ("gallon", 0.0625), "degree": ("angle", 1), "radian": ("radian", 1), "rad": ("radian", 1),
     "C": ("celsius", 1), "F": ("fahrenheit", 1), "N": ("N", 1),
     "J": ("J", 1), "kJ": ("J", 1000), "Hz": ("Hz", 1), "W": ("W", 1), "V": ("V", 1), "Pa": ("Pa", 1), "K": ("K", 1),
     "mol": ("mol", 1), "eV": ("eV", 1), "GeV": ("eV", 1e9), "MeV": ("eV", 1e6),
