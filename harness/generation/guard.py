@@ -26,7 +26,7 @@ class Guard:
             [sys.executable, "-P", __file__],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        self._told: set[int] = set()
+        self.wards: set[int] = set()  # ids of the processes it is in charge of
 
     @contextlib.contextmanager
     def watching(self, find: Callable[[], set[Any]]) -> Iterator[None]:
@@ -49,8 +49,8 @@ class Guard:
 
     def take(self, processes: set[Any]) -> None:
         """Takes charge of `processes`."""
-        new = {process.pid for process in processes} - self._told
-        self._told |= new
+        new = {process.pid for process in processes} - self.wards
+        self.wards |= new
         pipe = self._process.stdin
         assert pipe is not None
         with contextlib.suppress(BrokenPipeError):  # somebody ended the guard: nothing depends on it

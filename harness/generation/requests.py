@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,14 +82,3 @@ def continuation(held: Sequence[int], wanted: Sequence[int]) -> list[int] | None
     if len(wanted) <= len(held) or list(wanted[: len(held)]) != list(held):
         return None
     return list(wanted[len(held) :])
-
-
-@dataclass
-class Held:
-    """The tokens whose keys and values an engine session keeps: all but the last sampled one, as vLLM defines it."""
-
-    ids: list[int] = field(default_factory=list)
-
-    def after(self, appended: Sequence[int], sampled: Sequence[int]) -> None:
-        self.ids.extend(appended)
-        self.ids.extend(sampled[:-1])

@@ -1,13 +1,17 @@
-"""The same machine inside `transformers`: a logits processor that holds one machine a row of a static batch.
+"""The same machine inside `transformers`: a logits processor that holds one machine a row of a batch.
 
 Slower than vLLM, but it runs wherever torch does, and it is the second opinion that the engines are tested against.
+Batches are `generate`'s static ones, left before their slowest row is done (`is_idle`). transformers' own continuous
+batching was not taken: without flash attention every token attends, masked, to the keys of the whole batch, and a
+processor of one's own enters it by private attributes that change from release to release (seen in 5.19).
 """
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +24,9 @@ from harness.generation.rules import Vocabulary
 
 if TYPE_CHECKING:
     import torch
+
+logger = logging.getLogger(__name__)
+PREFILL_SPEED = 8  # tokens of a context that are computed in the time of one row's step, at the least
 
 
 class TransformersEngine:
@@ -66,42 +73,62 @@ class TransformersEngine:
         self.model = None
 
     def run(self, requests: Iterable[Request]) -> None:
-        """See `Engine.run`. A row that has to go back in its context leaves its batch and joins a later one."""
-        waiting = deque(requests)
-        while waiting:
-            batch: list[Request] = []
-            while waiting and len(batch) < self.config.batch_size:
-                request = waiting.popleft()
+        """See `Engine.run`. What a batch leaves unfinished goes on in the next one, beside those that wait."""
+        fresh, waiting = iter(requests), deque[Request]()
+        rows: list[_Row] = []
+        limit = self.config.batch_size
+        while True:
+            while len(rows) < limit:
+                request = waiting.popleft() if waiting else next(fresh, None)
+                if request is None:
+                    break
                 if request.machine.turn() is None or request.error:
                     waiting.extendleft(reversed(list(request.on_done(request))))
-                    continue
-                request.submissions += 1
-                self.counters.submissions += 1
-                batch.append(request)
+                else:
+                    rows.append(self._submit(request))
+            batch, rows = rows[:limit], rows[limit:]
             if not batch:
-                continue
-            before = sum(request.machine.sampled_tokens for request in batch)
+                return
+            before = sum(row.request.machine.sampled_tokens for row in batch)
             try:
                 self._generate(batch)
             except RuntimeError as error:  # the engine call: out of memory, a bad shape
-                for request in batch:
-                    request.error = f"{type(error).__name__}: {error}"
-            self.counters.sampled_tokens += sum(request.machine.sampled_tokens for request in batch) - before
+                limit = self._shrink(batch, error)
+            self.counters.sampled_tokens += sum(row.request.machine.sampled_tokens for row in batch) - before
+            going_on: list[_Row] = []
             following: list[Request] = []
-            for request in batch:
+            for row in batch:
+                request = row.request
                 if request.machine.done or request.error:
                     self.counters.finished += 1
                     following.extend(request.on_done(request))
                 else:
-                    following.append(request)
+                    going_on.append(self._submit(request) if row.over else row)
+            rows = going_on + rows
             waiting.extendleft(reversed(following))
 
-    def _generate(self, batch: list[Request]) -> None:
-        """Samples for all rows of `batch` until each is done or has to be submitted anew."""
+    def _submit(self, request: Request) -> _Row:
+        request.submissions += 1
+        self.counters.submissions += 1
+        return _Row(request)
+
+    def _shrink(self, batch: list[_Row], error: RuntimeError) -> int:
+        """How many rows to try next after `error`: a row fails only if it fails alone."""
+        import torch
+
+        if len(batch) == 1:
+            batch[0].request.error = f"{type(error).__name__}: {error}"
+            return self.config.batch_size
+        logger.warning("a batch of %d rows failed (%s): trying half as many", len(batch), str(error).split("\n")[0])
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        return len(batch) // 2
+
+    def _generate(self, rows: list[_Row]) -> None:
+        """Samples for `rows` until each is over, or too many are."""
         import torch
         import transformers
 
-        rows = [_Row(request) for request in batch]
         longest = max(len(row.emitted) for row in rows)
         ids = torch.zeros((len(rows), longest), dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -109,23 +136,24 @@ class TransformersEngine:
             ids[i, longest - len(row.emitted) :] = torch.tensor(row.emitted)
             mask[i, longest - len(row.emitted) :] = 1
         self.counters.appended_tokens += sum(len(row.emitted) for row in rows)
-        engine = self
+        engine, idle_steps = self, 0
 
         class Steer(transformers.LogitsProcessor):
             def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
                 return engine._steer(rows, scores)
 
-        class AllDone(transformers.StoppingCriteria):
+        class Idle(transformers.StoppingCriteria):
             def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-                over = all(row.over for row in rows)
-                return torch.full((len(rows),), over, dtype=torch.bool, device=input_ids.device)
+                nonlocal idle_steps
+                idle_steps += sum(row.over for row in rows)
+                return torch.full((len(rows),), is_idle(rows, idle_steps), dtype=torch.bool, device=input_ids.device)
 
         with torch.inference_mode():
             self.model.generate(
                 input_ids=ids.to(self.device),
                 attention_mask=mask.to(self.device),
                 logits_processor=transformers.LogitsProcessorList([Steer()]),
-                stopping_criteria=transformers.StoppingCriteriaList([AllDone()]),
+                stopping_criteria=transformers.StoppingCriteriaList([Idle()]),
                 generation_config=transformers.GenerationConfig(
                     do_sample=False,
                     max_new_tokens=self.max_model_len,
@@ -145,6 +173,14 @@ class TransformersEngine:
         steered = torch.full_like(scores, -torch.inf)
         steered[torch.arange(len(rows)), torch.tensor(chosen, device=scores.device)] = 0.0
         return steered
+
+
+def is_idle(rows: Sequence[_Row], idle_steps: int) -> bool:
+    """Whether to leave a batch: its rows that are over have cost as much as the others' contexts cost in a new one.
+
+    `idle_steps`: row steps computed so far for rows that were over.
+    """
+    return idle_steps * PREFILL_SPEED >= sum(len(row.emitted) for row in rows if not row.over)
 
 
 class _Row:
