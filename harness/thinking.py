@@ -6,6 +6,7 @@ and its released tokenisation.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from harness.errors import UserError, unknown
@@ -75,7 +76,16 @@ FORMATS: dict[str, ThinkingFormat] = {
 
 
 def thinking_format(name: str) -> ThinkingFormat:
-    """The format called `name`; raises `UserError` with the near match."""
+    """The format called `name`, or your own as a JSON list of four strings (or more: further stops):
+    `["<think>\\n", "</think>\\n\\n", "Final Answer:", "</think>"]`. Raises `UserError` with the near match."""
+    if name.lstrip().startswith("["):
+        try:
+            strings = json.loads(name)
+        except json.JSONDecodeError as error:
+            raise UserError(f"the thinking format {name} is no JSON list: {error.msg}") from None
+        if len(strings) < 4 or not all(isinstance(string, str) for string in strings):
+            raise UserError(f"the thinking format {name} needs four strings: start, end, final answer, stop")
+        return custom_format(*strings[:3], tuple(strings[3:]))
     if name not in FORMATS:
         raise unknown("thinking format", name, FORMATS)
     return FORMATS[name]

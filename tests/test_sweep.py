@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.config import Budget, Sampling
 from harness.errors import UserError
@@ -15,7 +17,7 @@ from harness.generation.rules import Vocabulary, derive_seed
 from harness.generation.scripted import ScriptedEngine
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
-from harness.thinking import FORMATS, custom_format
+from harness.thinking import FORMATS, custom_format, thinking_format
 from tests.tiny import byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
@@ -63,6 +65,30 @@ def by_cell(rows: Sequence[Generation]) -> dict[Any, Generation]:
 
 
 GRID = [Budget(b, n) for b in (64, 128, 256, 512, 1024) for n in (0, 1, 2, 4)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    salt=st.integers(0, 10_000), p_end=st.sampled_from([0.0, 0.02, 0.2]), budget=st.integers(0, 60),
+    num_ignores=st.integers(0, 4), strings=st.sampled_from([None, "Wait", ("Wait", "Hmm\n"), ""]),
+)  # fmt: skip
+def test_a_row_keeps_its_budget_decodes_to_its_text_and_accounts_for_every_token(
+    salt: int, p_end: float, budget: int, num_ignores: int, strings: Any
+) -> None:
+    asked = Budget(budget, num_ignores, ignore_str=strings)
+    rows, engine = run([asked], chatter(p_end, salt), texts=["q"])
+    row = rows[0]
+    for ids, text in [(row.thinking_ids, row.thinking), (row.closing_ids, row.closing), (row.answer_ids, row.answer)]:
+        assert VOCABULARY.decode(ids) == text
+    assert len(row.thinking_ids) <= row.budget_tokens == budget
+    newline = "" if row.thinking.endswith("\n") else "\n"
+    assert row.closing == f"{newline}<|im_start|>answer\nFinal Answer:" if row.forced_end else "<|im_start|>answer"
+    said = [VOCABULARY.decode(row.thinking_ids[x.start : x.start + x.length]) for x in row.forced_spans]
+    rotation = (strings,) if isinstance(strings, str) else strings or ()
+    assert said == [rotation[i % len(rotation)] for i in range(row.num_rounds - 1) if any(rotation)]
+    ends = row.num_rounds - 1 + (row.thinking_finish == "stop") + (row.answer_finish == "stop")
+    sampled = len(row.thinking_ids) - row.injected_tokens + len(row.answer_ids) + ends
+    assert sampled == engine.counters.sampled_tokens
 
 
 def test_twenty_cells_cost_hardly_more_than_the_longest() -> None:
@@ -172,6 +198,17 @@ def test_a_format_of_your_own_takes_four_strings() -> None:
     own = custom_format("[think]", "[answer]", " So:", "\n\n")
     rows, _ = run([Budget(9)], chatter(0), thinking=own)
     assert rows[0].prompt.endswith("[think]") and rows[0].closing.endswith("[answer] So:")
+    assert thinking_format('["[think]", "[answer]", " So:", "\\n\\n"]') == own
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [('["a", "b", "c"]', "needs four strings"), ('["a", "b", "c", 4]', "needs four strings"), ("[a", "no JSON list"),
+     ('["a", "", "c", "d"]', "has no thinking_end"), ("thnk", "did you mean 'think'")],
+)  # fmt: skip
+def test_a_thinking_format_that_is_none_is_refused(text: str, match: str) -> None:
+    with pytest.raises(UserError, match=match):
+        thinking_format(text)
 
 
 # -- rejection sampling ------------------------------------------------------------------------------------------------
@@ -215,6 +252,20 @@ def test_one_series_of_attempts_serves_every_length_as_it_would_alone() -> None:
         assert (alone[0].num_attempts, alone[0].discarded_tokens) == found[budget.max_thinking_tokens]
 
 
+def test_attempts_of_many_prompts_never_cross() -> None:
+    def model(context: Sequence[int], masked: frozenset[int]) -> int:
+        rng = random.Random(derive_seed(*context[:1], rng_state[0]))
+        rng_state[0] += 1
+        return START if rng.random() < 0.1 and START not in masked else context[0]
+
+    rng_state = [0]
+    budgets = [Budget(n, method="rejection_sampling", max_attempts=200) for n in (3, 9)]
+    rows, _ = run(budgets, model, texts=list("abcdefgh"), sampling=SAMPLED)
+    assert max(row.num_attempts for row in rows) > 2
+    for row in rows:
+        assert row.error is None and set(row.thinking) == {row.prompt[0]} and len(row.thinking) <= row.budget_tokens
+
+
 def test_attempts_are_bounded_and_their_failure_is_a_row() -> None:
     budget = Budget(4, method="rejection_sampling", max_attempts=5)
     rows, _ = run([budget], chatter(0), texts=["q"], sampling=SAMPLED)
@@ -233,48 +284,3 @@ def test_attempts_are_bounded_and_their_failure_is_a_row() -> None:
 def test_rejection_that_cannot_work_is_refused(budget: Budget, sampling: Sampling, match: str) -> None:
     with pytest.raises(UserError, match=match):
         run([budget], sampling=sampling)
-
-
-# -- s1's fork ---------------------------------------------------------------------------------------------------------
-
-
-def fork(tokens: int, num_ignores: int, lengths: Sequence[int]) -> Generation:
-    """One run with the fork's arithmetic; the n-th round is `lengths[n]` letters long."""
-
-    def model(context: Sequence[int], masked: frozenset[int]) -> int:
-        thought = VOCABULARY.decode(context).split("think", 1)[1]
-        if "answer" in thought:
-            return END
-        rounds = thought.split("Wait")
-        wanted = lengths[len(rounds) - 1]
-        return START if len(rounds[-1]) >= wanted and START not in masked else LETTERS[0]
-
-    rows, _ = run([Budget(tokens, num_ignores, compat="s1-fork")], model, texts=["q"])
-    return rows[0]
-
-
-def test_the_fork_gives_each_round_the_whole_budget_and_cuts_afterwards() -> None:
-    row = fork(10, 1, [8, 9])
-    assert (len(row.thinking_ids), row.discarded_tokens) == (10, 8 + 4 + 9 - 10)
-    assert row.thinking == "a" * 8 + "Wa"
-    # Cut, yet its last round ended by itself: no "Final Answer:" (s1's fork, lines 382-401).
-    assert (row.thinking_finish, row.closing) == ("stop", "<|im_start|>answer")
-
-
-def test_the_fork_stops_ignoring_when_a_round_fills_the_budget() -> None:
-    row = fork(10, 3, [3, 50, 5, 5])
-    assert (row.thinking, row.num_rounds, row.discarded_tokens) == ("aaaWaitaaa", 2, 7)
-    assert (row.thinking_finish, row.closing) == ("budget", "\n<|im_start|>answer\nFinal Answer:")
-
-
-def test_the_fork_lets_a_thought_be_empty_unless_it_ignores() -> None:
-    assert fork(10, 0, [0]).thinking == ""
-    assert fork(10, 1, [0, 2]).thinking == "aWaitaa"
-
-
-def test_the_forks_auto_depends_on_the_longest_prompt_of_the_batch() -> None:
-    budget = Budget("auto", compat="s1-fork")
-    sampling = Sampling(max_answer_tokens=600)
-    rows, _ = run([budget], chatter(0), texts=["q", "q" * 50], sampling=sampling)
-    delimiters = VOCABULARY.encode("<|im_start|>think<|im_start|>answer\nFinal Answer:")
-    assert {row.budget_tokens for row in rows} == {600 - 50 - len(delimiters) - 100}
