@@ -244,6 +244,12 @@ def test_flips_count_what_one_more_wait_turned(tmp_path):
     assert "20 more thinking tokens" in found["flips_wrong_to_right"].note
 
 
+def test_a_wait_that_turned_nothing_has_the_exact_bound_of_no_event(tmp_path):
+    rows = rows_of([True] * 20, run_id="a") + rows_of([True] * 20, run_id="b", num_ignores=1, ignore_str="Wait")
+    turned = figures(made_up.write(tmp_path, rows), num_ignores=1)["flips_right_to_wrong"]
+    assert (turned.value, turned.low) == (0, 0) and turned.high == pytest.approx(1 - 0.025 ** (1 / 20))
+
+
 def test_the_first_correct_length_is_that_of_the_shortest_setting_that_solves_a_problem(tmp_path):
     rows = rows_of([True, False, False], run_id="a", max_thinking_tokens=10, thinking_tokens=10)
     rows += rows_of([True, True, False], run_id="b", max_thinking_tokens=30, thinking_tokens=30)

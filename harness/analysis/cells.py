@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -30,6 +31,7 @@ COLUMNS = (
     "extracted", "correct",
 )  # fmt: skip
 UNPARSED = ("no_answer", "answer_unparseable")
+IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,24 @@ def load(dirs: Sequence[Path]) -> Cells:
 
 
 def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> pa.Table:
-    """The named columns of one file in `schema`'s types: missing ones (an older schema) are null, and said."""
-    file = pq.ParquetFile(path)
+    """The named columns of one file in `schema`'s types: missing ones (an older schema) are null, and said.
+
+    Raises UserError for a file that is no Parquet, was cut, or holds something else than our rows.
+    """
+    try:
+        return _read_columns(pq.ParquetFile(path), path, schema, names, notes)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise UserError(
+            f"{path} cannot be read ({reason}); remove it, the run that wrote it can be repeated"
+        ) from error
+
+
+def _read_columns(
+    file: pq.ParquetFile, path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]
+) -> pa.Table:
+    if foreign := [name for name in IDENTITY if name not in file.schema_arrow.names and name in schema.names]:
+        raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
     version = int((file.schema_arrow.metadata or {}).get(b"s1_harness_schema", b"0") or 0)
     if version > SCHEMA_VERSION:
         notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
@@ -130,9 +148,16 @@ def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: lis
     columns = {}
     for name in names:
         kind = schema.field(name).type
-        column = table[name].cast(kind) if name in present else pa.nulls(table.num_rows, kind)
+        column = _cast(table[name], kind) if name in present else pa.nulls(table.num_rows, kind)
         columns[name] = column.dictionary_encode() if pa.types.is_string(kind) and schema is SAMPLE_SCHEMA else column
     return pa.table(columns)
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """The column in another type; a NaN where a whole number belongs is no number."""
+    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+    return column.cast(kind)
 
 
 def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
@@ -147,7 +172,8 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
     if (bad := ~(pd.to_numeric(frame["thinking_tokens"], errors="coerce") >= 0)).any():
         notes.append(f"{int(bad.sum())} row(s) without a thinking-token count: in the accuracy, not in the token means")
     configs: dict[str, dict[str, Any]] = {
-        str(row["run_id"]): json.loads(row["config"] or "{}") for row in runs.to_dict("records")
+        str(row["run_id"]): json.loads(row["config"]) if isinstance(row["config"], str) else {}
+        for row in runs.to_dict("records")
     }
     failed = runs[runs["status"] == "failed"] if len(runs) else runs
     for row in failed.to_dict("records"):
@@ -195,12 +221,13 @@ def _cell(
         "forced": rows["forced_end"].fillna(False).to_numpy(dtype=bool),
         "truncated": (status == "truncated").to_numpy(),
         "looping": rows["looping"].fillna(False).to_numpy(dtype=bool),
-        "unparsed": status.isin(UNPARSED).to_numpy(),
+        "unparsed": (status.isin(UNPARSED) & rows["error"].isna()).to_numpy(),
         "timeout": (status == "answer_timeout").to_numpy(),
         "error": rows["error"].notna().to_numpy(),
     }
     tokens: dict[str, Floats] = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in TOKENS}
-    tokens = {name: np.where(values >= 0, values, np.nan) for name, values in tokens.items()}
+    counted = ~flags["error"]  # what a failed call had generated is not known
+    tokens = {name: np.where(counted & (values >= 0), values, np.nan) for name, values in tokens.items()}
     tokens["total_tokens"] = tokens["thinking_tokens"] + np.nan_to_num(tokens["closing_tokens"]) + np.nan_to_num(
         tokens["answer_tokens"]) + np.nan_to_num(tokens["discarded_tokens"])  # fmt: skip
     values = tokens | {name: flag.astype(float) for name, flag in flags.items()}

@@ -167,10 +167,13 @@ def _ids(folder: Path, cell: Cell) -> dict[str, list[int]]:
 
 
 def _rows(folder: Path, cell: Cell, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The cell's rows; a column that an older file lacks is None."""
     rows: list[dict[str, Any]] = []
     for path in sample_files(folder):
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=2_000, columns=["run_id", "problem_id", *columns]):
-            rows += [row for row in batch.to_pylist() if row["run_id"] in cell.run_ids]
+        file = pq.ParquetFile(path)
+        present = [name for name in ("run_id", "problem_id", *columns) if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=2_000, columns=present):
+            rows += [dict.fromkeys(columns) | row for row in batch.to_pylist() if row["run_id"] in cell.run_ids]
     return rows
 
 
@@ -194,7 +197,7 @@ def rendered(comparisons: Sequence[Comparison]) -> Group:
     """The comparisons for a terminal of 100 columns."""
     from rich.console import Group
 
-    from harness.report.tables import Column, Entry, Table, number, p_value
+    from harness.report.tables import Column, Entry, Table, number
     from harness.report.terminal import rendered as as_rich
 
     def bounded(interval: Interval, sign: str = "") -> Entry:
@@ -214,7 +217,7 @@ def rendered(comparisons: Sequence[Comparison]) -> Group:
         gap = bounded(c.gap, "+")
         verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
         table.notes += [
-            f"A - B: {gap.text} {gap.detail} points, {c.test} p={p_value(c.p_value).text}: the two {verdict}.",
+            f"A - B: {gap.text} {gap.detail} points, {c.test} {_p(c.p_value)}: the two {verdict}.",
             f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
             "(80 % power).",
         ]
@@ -232,6 +235,13 @@ def rendered(comparisons: Sequence[Comparison]) -> Group:
         table.notes += [c.note + "."] if c.note else []
         parts.append(as_rich(table))
     return Group(*parts)
+
+
+def _p(value: float) -> str:
+    from harness.report.tables import p_value
+
+    text = p_value(value).text
+    return f"p{text}" if text.startswith("<") else f"p={text}"
 
 
 def _listed(problems: Sequence[str]) -> str:

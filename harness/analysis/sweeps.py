@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import metrics
-from harness.analysis.bootstrap import Interval, Resampler, percentiles
+from harness.analysis.bootstrap import Interval, Resampler, exact_extreme, percentiles
 from harness.analysis.cells import Cell, row_means
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,10 @@ def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: R
     limits, note = _limits(sweep, all_cells)
     figures["control"] = Figure(_control(a[None], limits)[0], *percentiles(_control(drawn_a, limits)), n, note=note)
     figures["performance"] = Figure(
-        metrics.performance(f), *percentiles(drawn_f.max(axis=1)), n, note="the maximum of a sweep is biased upwards"
+        metrics.performance(f),
+        *percentiles(np.fmax.reduce(drawn_f, axis=1)),
+        n,
+        note="the maximum of a sweep is biased upwards",
     )
     units: tuple[metrics.Per, ...] = ("doubling", "1k_tokens")
     for per in units:
@@ -127,7 +130,9 @@ def _limits(sweep: Sequence[Cell], all_cells: Sequence[Cell]) -> tuple[list[tupl
             high = float(cell.max_thinking_tokens)
         else:
             high = cell.mean("budget_tokens")  # auto: what the context left, on average
-        if np.isnan(low) or np.isnan(high):
+        if np.isnan(cell.mean("thinking_tokens")):
+            notes.append("a run without a token count")
+        elif np.isnan(low) or np.isnan(high):
             notes.append("a run without a limit")
         limits.append((low, high))
     return limits, "; ".join(dict.fromkeys(notes))
@@ -163,7 +168,10 @@ def flips(before: Cell, after: Cell, resampler: Resampler) -> dict[str, Figure]:
     figures = {}
     for i, (name, shares) in enumerate((("right_to_wrong", lost), ("wrong_to_right", won))):
         note = f"{np.nansum(shares):g} of {int(both.sum())} problems, for {extra:.0f} more thinking tokens each"
-        figures[f"flips_{name}"] = Figure(_mean(shares), *percentiles(draws[:, i]), int(both.sum()), reference, note)
+        low, high = percentiles(draws[:, i])
+        if both.any() and not np.nansum(shares):  # resampling problems that never turned would claim [0, 0]
+            high = exact_extreme(0.0, int(both.sum())).high
+        figures[f"flips_{name}"] = Figure(_mean(shares), low, high, int(both.sum()), reference, note)
     return figures
 
 
