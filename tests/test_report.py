@@ -108,6 +108,12 @@ def test_rows_not_distinguishable_from_the_best_are_marked(tmp_path):
     assert "80.0 ≈" in markdown(table) and "**87.5**" in markdown(table)
 
 
+def test_a_row_without_a_rival_is_not_called_best(tmp_path):
+    study = made_up.write(tmp_path, [made_up.sample(problem_id=f"p{i}", correct=i > 3) for i in range(10)])
+    table = builders.recipe_table(measure_cells(load([study])), "made_up", "quick")
+    assert [row[1].style for row in table.rows] == [""] and "best" not in table.caption
+
+
 def test_a_row_at_another_setting_than_the_headline_says_so(tmp_path):
     config = {"headline": {"max_thinking_tokens": "auto", "num_ignores": 0}, "reference_recipe": "s1k"}
     good = [made_up.sample(problem_id=f"p{i}", run_id="a") for i in range(4)]

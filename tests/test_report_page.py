@@ -139,6 +139,16 @@ def test_a_sample_opens_with_its_forced_tokens_marked(page):
     assert "<|im_start|>answer" in page.find_element("css selector", "#sample pre:last-child mark").text
 
 
+def test_who_ended_an_imported_thought_is_not_known_so_its_end_is_not_marked_as_forced(browser, tmp_path):
+    rows = [made_up.sample(problem_id=f"p{i}", num_rounds=None, closing="</think>") for i in (10, 9)]
+    leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
+    browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+    wait(browser, "document.querySelector('#sample article') !== null")
+    assert browser.find_elements("css selector", "#sample mark") == []
+    assert browser.find_element("css selector", "#sample pre:last-child").text.startswith("</think>")
+    assert browser.find_element("css selector", "#list .row span").text.startswith("p9")  # 9 before 10
+
+
 def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page):
     choose(page, "by-run", "s1k · auto+2 Wait")
     page.find_element("css selector", "#list .row").click()
@@ -172,6 +182,20 @@ def test_a_phone_has_no_sideways_scroll(page):
         assert page.find_element("css selector", "#board_made_up").is_displayed()
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser, tmp_path):
+    rows = [made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
+            for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "B") for i in range(8)]  # fmt: skip
+    leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
+    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+        wide = browser.execute_script("return document.querySelector('.board td').getBoundingClientRect().width")
+        assert 60 < wide < 0.5 * 360
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page):

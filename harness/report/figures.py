@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis.cells import Cell
 from harness.analysis.measure import Measured
-from harness.analysis.sweeps import Sweep
+from harness.analysis.sweeps import Figure, Sweep
 from harness.report.naming import recipe_order, row_name, setting_name
 
 if TYPE_CHECKING:
@@ -87,11 +86,22 @@ class Canvas:
         buffer = io.StringIO()
         with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
             self.drawing.savefig(buffer, format="svg", metadata={"Date": None})
-        svg = buffer.getvalue()
-        (folder / f"{self.name}.svg").write_text(svg, encoding="utf-8")
-        self.drawing.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
+            self._add_legend()  # the files stand alone; on the page the names are switches
+            self.drawing.savefig(folder / f"{self.name}.svg", metadata={"Date": None})
+            self.drawing.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
         plt.close(self.drawing)
-        return Drawn(self.name, title, caption, list(self.series.items()), self._for_page(svg))
+        return Drawn(self.name, title, caption, list(self.series.items()), self._for_page(buffer.getvalue()))
+
+    def _add_legend(self) -> None:
+        from matplotlib.lines import Line2D
+
+        dots = [
+            Line2D([], [], color=colour, marker="o", linestyle="", label=name) for name, colour in self.series.items()
+        ]
+        columns = 6 if len(self.axes) > 1 else 3
+        self.drawing.legend(
+            handles=dots, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, labelcolor=INK
+        )
 
     def _for_page(self, svg: str) -> str:
         svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(LINE, "var(--line)")
@@ -139,21 +149,24 @@ def _curve(canvas: Canvas, axes: Axes, measured: Measured, sweep: Sweep) -> None
     colour = canvas.colour(label)
     points = [(i, cells[i].mean("thinking_tokens"), measured.figures[i]["accuracy"]) for i in sweep.cells]
     points = [p for p in points if p[1] > 0 and not np.isnan(p[2].value)]
-    x = [tokens for _, tokens, _ in points]
-    if points:
-        lows, highs = [100 * f.low for _, _, f in points], [100 * f.high for _, _, f in points]
-        canvas.mark(axes.fill_between(x, lows, highs, color=colour, alpha=0.13, linewidth=0), label)
-        canvas.mark(axes.plot(x, [100 * f.value for _, _, f in points], color=colour, linewidth=1.6)[0], label)
+    _line_with_band(canvas, axes, label, [(tokens, figure) for _, tokens, figure in points])
     for i, tokens, figure in points:
         face = "none" if cells[i].num_ignores else colour
         point = axes.plot([tokens], [100 * figure.value], "o", color=colour, markerfacecolor=face, markersize=5)[0]
-        canvas.tip(point, label, _told(cells[i], name, figure.value, figure.low, figure.high, tokens))
+        canvas.tip(point, label, _told(f"{name}, {setting_name(cells[i])}", figure, tokens))
 
 
-def _told(cell: Cell, name: str, value: float, low: float, high: float, tokens: float) -> str:
-    return (
-        f"{name}, {setting_name(cell)}: {100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}] at {tokens:,.0f} tokens"
-    )
+def _line_with_band(canvas: Canvas, axes: Axes, label: str, points: Sequence[tuple[float, Figure]]) -> None:
+    """(tokens, accuracy) points joined, with the band of their intervals."""
+    x, colour = [x for x, _ in points], canvas.colour(label)
+    lows, highs = [100 * f.low for _, f in points], [100 * f.high for _, f in points]
+    canvas.mark(axes.fill_between(x, lows, highs, color=colour, alpha=0.13, linewidth=0), label)
+    canvas.mark(axes.plot(x, [100 * f.value for _, f in points], color=colour, linewidth=1.6)[0], label)
+
+
+def _told(name: str, figure: Figure, tokens: float) -> str:
+    bounds = f" [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" if figure.low < figure.high else ""
+    return f"{name}: {100 * figure.value:.1f} %{bounds} at {tokens:,.0f} tokens"
 
 
 def pareto(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -> Drawn | None:
@@ -171,7 +184,7 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -
             if tokens > 0 and not np.isnan(figure.value):
                 name = row_name(cells[i], cells)
                 point = axes.plot([tokens], [100 * figure.value], "o", color=canvas.colour(name), markersize=4.5)[0]
-                canvas.tip(point, name, _told(cells[i], name, figure.value, figure.low, figure.high, tokens))
+                canvas.tip(point, name, _told(f"{name}, {setting_name(cells[i])}", figure, tokens))
                 points.append((tokens, 100 * figure.value))
         best, frontier = -1.0, []
         for tokens, value in sorted(points, key=lambda p: (p[0], -p[1])):
@@ -179,7 +192,7 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -
                 best = value
                 frontier.append((tokens, value))
         axes.step(*zip(*frontier, strict=True), where="post", color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-        _token_axis(axes, "mean tokens a problem, all of them")
+        _token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %", fontsize=9)
     return canvas.finish(
         folder, "Accuracy and cost", "Dashed: the frontier; no setting is both cheaper and more accurate."
@@ -197,8 +210,10 @@ def parallel(measured: Measured, study: str, tasks: Sequence[str], folder: Path)
                 chosen[task] = i
     if not chosen:
         return None
-    canvas = Canvas(f"parallel_{slug(study)}", list(chosen))
-    for (task, i), axes in zip(chosen.items(), canvas.axes, strict=True):
+    shown = [task for task in tasks if task in chosen]
+    canvas = Canvas(f"parallel_{slug(study)}", shown)
+    for task, axes in zip(shown, canvas.axes, strict=True):
+        i = chosen[task]
         figures, tokens = measured.figures[i], cells[i].mean("total_tokens")
         axes.set_title(f"{task}, {row_name(cells[i], cells)}", color=INK, fontsize=10, loc="left")
         sweep = next((s for s in measured.sweeps if i in s.cells), None)
@@ -211,14 +226,11 @@ def parallel(measured: Measured, study: str, tasks: Sequence[str], folder: Path)
             lines[label] = [(tokens, figures["accuracy"])] + [(k * tokens, figures[f"{kind}@{k}"]) for k in ks]
         for label, points in lines.items():
             points = [(x, f) for x, f in points if x > 0 and not np.isnan(f.value)]
-            if not points:
-                continue
-            x, colour = [x for x, _ in points], canvas.colour(label)
-            lows, highs = [100 * f.low for _, f in points], [100 * f.high for _, f in points]
-            canvas.mark(axes.fill_between(x, lows, highs, color=colour, alpha=0.13, linewidth=0), label)
-            line = axes.plot(x, [100 * f.value for _, f in points], "o-", color=colour, markersize=4, linewidth=1.5)[0]
-            canvas.mark(line, label)
-        _token_axis(axes, "mean tokens a problem, all of them")
+            _line_with_band(canvas, axes, label, points)
+            for x, figure in points:
+                point = axes.plot([x], [100 * figure.value], "o", color=canvas.colour(label), markersize=4)[0]
+                canvas.tip(point, label, _told(label, figure, x))
+        _token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %", fontsize=9)
     return canvas.finish(
         folder, "Parallel against sequential", "The most accurate recipe of each task, at equal tokens."
@@ -234,9 +246,10 @@ def flips(measured: Measured, study: str, tasks: Sequence[str], folder: Path) ->
             bars.setdefault(cell.task, []).append(i)
     if not bars:
         return None
-    canvas = Canvas(f"flips_{slug(study)}", list(bars))
-    for (_, members), axes in zip(bars.items(), canvas.axes, strict=True):
-        members.sort(key=lambda i: (recipe_order(measured)(i), cells[i].num_ignores))
+    shown = [task for task in tasks if task in bars]
+    canvas = Canvas(f"flips_{slug(study)}", shown)
+    for task, axes in zip(shown, canvas.axes, strict=True):
+        members = sorted(bars[task], key=lambda i: (recipe_order(measured)(i), cells[i].num_ignores))
         labels = []
         for x, i in enumerate(members):
             name, figures = row_name(cells[i], cells), measured.figures[i]

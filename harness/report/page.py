@@ -11,7 +11,7 @@ from typing import Any
 from harness.analysis.measure import Measured, distinguishable
 from harness.report import tables_of_a_study as builders
 from harness.report.figures import Drawn, slug
-from harness.report.naming import recipe_order, row_name, setting_name
+from harness.report.naming import recipe_order, row_name, setting_name, short
 from harness.report.samples import Browser
 from harness.report.tables import MISSING, Column, Table, number
 
@@ -64,20 +64,25 @@ def board(measured: Measured, study: str, tasks: Sequence[str]) -> list[dict[str
     for (s, task, _, _), i in sorted(measured.headlines.items(), key=lambda item: recipe_order(measured)(item[1])):
         if s == study:
             rows.setdefault(row_name(cells[i], cells), {})[task] = i
+    rivals = {task: sum(task in found for found in rows.values()) > 1 for task in tasks}
     return [
-        {"name": name, "cells": [_place(measured, found.get(task)) for task in tasks]} for name, found in rows.items()
+        {"name": name, "cells": [_place(measured, found.get(task), rivals[task]) for task in tasks]}
+        for name, found in rows.items()
     ]
 
 
-def _place(measured: Measured, i: int | None) -> dict[str, Any]:
+def _place(measured: Measured, i: int | None, rivals: bool) -> dict[str, Any]:
     """One place of the board: the accuracy in percent, its interval, its mark, and the difference below."""
     if i is None or math.isnan(measured.figures[i]["accuracy"].value):
         return {"value": None}
-    figures = measured.figures[i]
+    figures, cell = measured.figures[i], measured.cells.cells[i]
     accuracy, gap = figures["accuracy"], figures.get("difference_to_reference")
     lead = figures.get("difference_to_best")
     style = "best" if lead is None or lead.value >= 0 else "" if distinguishable(figures) else "tied"
-    delta = ""
+    style = style if rivals else ""
+    members = _headlines(measured, cell.study, cell.task)
+    told = rivals and builders.compared_with(measured, members) == "reference"
+    delta = "reference" if told and cell.recipe == builders.reference_name(measured.cells.cells, members) else ""
     if gap:
         delta = f"{100 * gap.value:+.1f} to {gap.reference}"
         delta += f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if gap.low < gap.high else ""
@@ -93,7 +98,7 @@ def runs_table(measured: Measured) -> Table:
     """What ran: one row a run, so that a figure can be traced to a configuration."""
     table = Table(
         "runs_table", "Runs",
-        [Column("run"), Column("study"), Column("recipe"), Column("task"), Column("setting"), Column("seed", True),
+        [*(Column(name) for name in ("run", "study", "model", "recipe", "task", "setting")), Column("seed", True),
          Column("problems", True), Column("samples", True, "generations of each problem"), Column("engine"),
          Column("device"), Column("seconds", True), Column("commit"), Column("status")],
     )  # fmt: skip
@@ -102,7 +107,8 @@ def runs_table(measured: Measured) -> Table:
         cell = cell_of.get(row["run_id"])
         setting = setting_name(cell) if cell else MISSING
         table.add(
-            str(row["run_id"]), *(_text(row[name]) for name in ("study", "recipe", "task")), setting,
+            str(row["run_id"]), _text(row["study"]), short(_text(row["model"])), _text(row["recipe"]),
+            _text(row["task"]), setting,
             *(number(_float(row[name]), 0) for name in ("seed", "num_problems", "num_samples")),
             *(_text(row[name]) for name in ("engine", "device")), number(_float(row["seconds"])),
             _text(row["commit"])[:10], _text(row["status"]),

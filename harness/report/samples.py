@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -117,7 +118,9 @@ def collect(dirs: Sequence[Path], measured: Measured, most: int = MOST_SAMPLES) 
         if places[chosen[row["run_id"]]] > 0:
             places[chosen[row["run_id"]]] -= 1
             rows.append(row)
-    rows.sort(key=lambda r: (r["task"], r["problem_id"], order.index(chosen[r["run_id"]]), r["sample_index"] or 0))
+    rows.sort(
+        key=lambda r: (r["task"], _natural(r["problem_id"]), order.index(chosen[r["run_id"]]), r["sample_index"] or 0)
+    )
     note = f"{len(rows):,} of {total:,} samples are on this page, whole runs first; all are in the Parquet files."
     return _packed(rows, [chosen[r["run_id"]] for r in rows], measured, note if len(rows) < total else "")
 
@@ -175,6 +178,11 @@ def _sample(row: dict[str, Any], most: int, with_ids: bool) -> dict[str, Any]:
     sample = {name: _plain(row[name]) for name in ("question", "closing", "answer", "reason", "error", "answer_tokens",
               "num_rounds", "thinking_finish", "seed")}  # fmt: skip
     return sample | {"thinking": pieces(thinking, ranges, most), "ids": list(map(int, ids)) if with_ids else None}
+
+
+def _natural(text: str) -> str:
+    """A key that sorts p2 before p10."""
+    return re.sub(r"\d+", lambda found: found[0].zfill(12), text)
 
 
 def _plain(value: Any) -> Any:

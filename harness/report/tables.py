@@ -83,9 +83,11 @@ def _scaled(table: Table, figure: Figure | None, factor: float, digits: int, sty
     if math.isnan(value):
         return Entry(MISSING, footnote=table.footnote(figure.note or "no value"))
     sign = "+" if signed else ""
-    bounded = low < high  # equal bounds would claim certainty: no resample differed
+    bounded = low < high  # equal bounds would claim certainty
     detail = f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]".replace("+0.0,", "0.0,") if bounded else ""
     unusual = figure.note if any(word in figure.note for word in UNUSUAL) else ""
+    if not bounded and not unusual:
+        unusual = "no interval: every resample gives this value"
     return Entry(
         f"{value:{sign},.{digits}f}", value, detail, style, table.footnote(unusual), low, high
     )  # fmt: skip

@@ -47,13 +47,15 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
     ]  # fmt: skip
     table = Table(f"recipes_{study}_{task}", f"{task}: accuracy by recipe", columns)
     table.columns += [Column("paper")] if paper_column else []
-    best = max((measured.figures[i]["accuracy"].value for i in members), default=math.nan)
+    known = [f for i in members if not math.isnan(f := measured.figures[i]["accuracy"].value)]
+    best, rivals = max(known, default=math.nan), len(known) > 1
     settings = set()
     for i in members:
         cell, figures = cells[i], measured.figures[i]
         settings.add(setting_name(cell))
         value = figures["accuracy"].value
         style = "best" if value == best else "" if distinguishable(figures) or math.isnan(value) else "tied"
+        style = style if rivals else ""
         name = row_name(cell, cells)
         odd = f"at {setting_name(cell)}, not at the headline setting" if _off_headline(cell) else ""
         p = figures.get(f"p_holm_to_{kind}", Figure(math.nan))
@@ -65,8 +67,10 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
             number(figures["mean_thinking_tokens"].value, 0), *(_count(cell, name) for name in COUNTS),
             *([_paper_of(cell) or MISSING] if paper_column else []),
         )  # fmt: skip
-    where = next(iter(settings)) if len(settings) == 1 else "each row's own setting"
-    table.caption = f"{_problems(cells, members)} problems, thinking budget {where}. " + LEGEND
+    where = f"setting: {next(iter(settings))}" if len(settings) == 1 else "each row at its own setting"
+    table.caption = f"{_problems(cells, members)} problems, {where}. " + (
+        f"{LEGEND[0].upper()}{LEGEND[1:]}." if rivals else ""
+    )
     table.notes += [*_count_notes(cells, members), power_line(measured, members)]
     return table
 
@@ -127,7 +131,7 @@ def power_line(measured: Measured, members: Sequence[int]) -> str:
 
 
 def sweep_table(measured: Measured, study: str, task: str) -> Table:
-    """Accuracy at every budget and wait, one row a setting, one column a recipe."""
+    """Accuracy at every budget and wait, one row a setting, one column a recipe. Empty with a single setting."""
     cells = measured.cells.cells
     members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
     by_row: dict[tuple[Any, str], dict[str, int]] = {}
@@ -142,6 +146,8 @@ def sweep_table(measured: Measured, study: str, task: str) -> Table:
         [Column("setting"), *(Column(name, True) for name in names)],
         caption="Percent, with 95 % intervals.",
     )  # fmt: skip
+    if len(by_row) < 2:
+        return table  # its one row stands in the table before
     for (_, setting), found in sorted(by_row.items(), key=lambda item: item[0]):
         table.add(Entry(setting, len(table.rows)), *(
             percent(table, measured.figures[found[n]]["accuracy"]) if n in found else Entry(MISSING) for n in names
@@ -163,8 +169,8 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
     with_paper = any(paper.method_entry(s.label, task) for s in sweeps)
     table = Table(
         f"methods_{study}_{task}", f"{task}: does the method control and scale thinking?",
-        [Column("recipe"), Column("method"), Column("Control %", True), Column("per doubling", True),
-         Column("per 1K tokens", True), Column("Performance", True), Column("|A|", True)]
+        [Column("recipe"), Column("method"), Column("Control %", True), Column("points per doubling", True),
+         Column("points per 1K tokens", True), Column("Performance", True), Column("|A|", True)]
         + ([Column("paper")] if with_paper else []),
         caption="Scaling: mean slope over all pairs of runs, in percentage points per doubling of thinking tokens (the "
         "paper's Table 3) and per 1,000 tokens (its Eq. 2).",
@@ -218,7 +224,8 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
         f"flips_{study}_{task}", f"{task}: what each Wait turns",
         [Column("recipe"), Column("setting"), Column("wrong to right", True), Column("right to wrong", True),
          Column("net", True), Column("tokens each", True)],
-        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent.",
+        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent. "
+        "Where none changed the bound is the exact binomial one.",
     )  # fmt: skip
     members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
     for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
@@ -227,7 +234,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
             won, lost = figures["flips_wrong_to_right"], figures["flips_right_to_wrong"]
             table.add(
                 row_name(cells[i], cells), setting_name(cells[i]), percent(table, won), percent(table, lost),
-                Entry(f"{100 * (won.value - lost.value):+.1f}", won.value - lost.value),
+                Entry(f"{100 * (won.value - lost.value):+.1f}".replace("+0.0", "0.0"), won.value - lost.value),
                 Entry(won.note.split("for ")[-1].removesuffix(" more thinking tokens each"), None),
             )  # fmt: skip
     return table

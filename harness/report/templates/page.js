@@ -94,6 +94,7 @@ function browse() {
   };
 
   const line = (text, kind) => { const span = document.createElement("span"); span.textContent = text; span.className = kind; return span; };
+  const counted = (before, tokens) => (tokens === null ? "" : `${before}${tokens.toLocaleString("en")} tokens`);
   const mood = (i) => (index.status[i] === "correct" ? "ok" : "no");
   const draw = () => {  // only the rows in sight exist
     const first = Math.max(0, Math.floor(list.scrollTop / HEIGHT) - 4);
@@ -108,7 +109,7 @@ function browse() {
       row.style.top = `${at * HEIGHT}px`;
       row.setAttribute("role", "option");
       row.setAttribute("aria-selected", String(i === chosen));
-      row.append(line(`${index.problem_id[i]} · ${index.status[i]} · ${index.thinking_tokens[i] ?? "?"} tokens`, mood(i)), line(index.runs[index.run[i]], "soft"));
+      row.append(line(`${index.problem_id[i]} · ${index.status[i]}`, mood(i)), line(index.runs[index.run[i]] + counted(" · ", index.thinking_tokens[i]), "soft"));
       row.onclick = () => open(i);
       rows.push(row);
     }
@@ -138,8 +139,8 @@ function browse() {
     fact("status", index.status[i]);
     fact("extracted", index.extracted[i] ?? "–");
     fact("gold", index.gold[i] ?? "–");
-    fact("thinking", `${index.thinking_tokens[i] ?? "?"} tokens`);
-    fact("answer", `${s.answer_tokens ?? "?"} tokens`);
+    fact("thinking", counted("", index.thinking_tokens[i]) || "not counted");
+    if (s.answer_tokens !== null) fact("answer", counted("", s.answer_tokens));
     if (s.num_rounds > 1) fact("rounds", s.num_rounds);
     if (s.thinking_finish) fact("ended by", s.thinking_finish);
     if (s.reason) fact("grader", s.reason);
@@ -169,7 +170,7 @@ function browse() {
     }
     part("thinking", thought);
     const answer = pre();
-    const closing = document.createElement("mark");
+    const closing = document.createElement(s.num_rounds === null ? "span" : "mark");  // an imported log does not tell who wrote it
     closing.textContent = s.closing ?? "";
     if (s.closing) answer.append(closing);
     answer.append(s.answer ?? "");
