@@ -45,6 +45,7 @@ _NEXT_WORD = re.compile(r"\s+(?!(?:and|or)\b)[A-Za-z]{2,}")
 _LISTED = re.compile(r",|;|\b(?:and|or)\b")
 _LETTER_IN_BRACKETS = re.compile(r"\(\s*([A-Z])\s*\)\.?")
 _UNBRACED_ENVIRONMENT = re.compile(r"(begin|end)([pbBv]?matrix)")
+_GROUP_ENDS = re.compile(r"\s*(?:\}|\\end|\\right)")
 _DIGITS = frozenset("0123456789")
 _SINGLE = {"+": "op", "-": "op", "*": "op", "/": "op", "!": "op", "^": "hat", "_": "base", "(": "open", "[": "open",
            "{": "brace", "}": "unbrace", ")": "close", "]": "close", "|": "bar", ",": "sep", ";": "sep", "&": "amp",
@@ -270,7 +271,7 @@ def _tokens(text: str, nesting: int = 0) -> list[Token]:
             i = degree.end()
         elif value == "°":
             out.append(("deg", "°"))
-        elif value in ("$", "~") or (value == "." and _abbreviates(out, text[i : i + 1])):
+        elif value in ("$", "~") or (value == "." and _abbreviates(out, text, i)):
             continue
         elif value in _SINGLE:
             kind = _SINGLE[value]
@@ -281,9 +282,11 @@ def _tokens(text: str, nesting: int = 0) -> list[Token]:
     return out
 
 
-def _abbreviates(out: list[Token], following: str) -> bool:
-    """Whether a dot only ends a word or a letter: "in.", "a.m."."""
-    return bool(out) and out[-1][0] in ("text", "sym") and following not in _DIGITS
+def _abbreviates(out: list[Token], text: str, i: int) -> bool:
+    """Whether a dot only ends a word, a letter or a group: "in.", "a.m.", "{5.}"."""
+    return bool(out) and (
+        (out[-1][0] in ("text", "sym") and text[i : i + 1] not in _DIGITS) or bool(_GROUP_ENDS.match(text, i))
+    )
 
 
 @lru_cache(maxsize=16_384)

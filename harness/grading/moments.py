@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
            "november", "december")  # fmt: skip
 _MAX_CHARS = 60
-_WRAPPERS = re.compile(r"\\(?:text|textrm|mathrm|mbox|rm)(?![A-Za-z])|\\[ ,;:!]|[{}~$]")
+_WRAPPERS = re.compile(
+    r"\\(?:text|textrm|mathrm|mbox|rm|q?quad|displaystyle)(?![A-Za-z])|\\(?:left|right)\.|\\[ ,;:!]|[{}~$]"
+)
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
 _DATE = re.compile(
     r"(?:(?P<month>[a-z]{3,9})\.?\s+(?P<day>\d{1,2})|(?P<day2>\d{1,2})\s+(?:of\s+)?(?P<month2>[a-z]{3,9}))(?:,?\s+(?P<year>\d{4}))?",

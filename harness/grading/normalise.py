@@ -59,7 +59,9 @@ _CHOICE_PREFIX = re.compile(
     r"(?:\\[ ,;:!]|\\quad|\s|~)*\}?(.*)$",
     re.DOTALL,
 )
-_MORE_CHOICES = re.compile(r"\s*(?:[,;/&]|(?:\\(?:text|mbox|textbf)\s*\{\s*)?(?:and|or)\b)", re.IGNORECASE)  # (C), (D)
+_MORE_CHOICES = re.compile(
+    r"\s*(?:[,;/&+*^!=<>_]|\([A-Z]\)|(?:\\(?:text|mbox|textbf)\s*\{\s*)?(?:and|or)\b)", re.IGNORECASE
+)  # (C), (D)
 _PROSE = re.compile(
     r"^\s*(?:so|thus|hence|therefore|then|and)?,?\s*(?:the|our|my)?\s*(?:final|correct|exact)?\s*"
     r"(?:answer|result|solution|value)s?\s*(?:(?:is|are|:|=|equals)+\s*:?\s*|\s(?=[\\$\d(]))",

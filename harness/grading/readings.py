@@ -19,7 +19,7 @@ _SPACED_UNIT = re.compile(
     r"(?:\\(?:mathrm|text|mbox|textrm)\s*\{\s*)?"
     r"((?:[mgshLlNJWVK]|cm|km|kg|mm|ft|in)(?:\s*\^?\s*[23])?(?:\s*/\s*(?:s|h|hr)\s*(?:\^?\s*2)?)?)\.?(?:\s*\})?"
 )
-_DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?:\d{1,2}|\d{4,30}))")
+_DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?=\d*[1-9])(?:\d{1,2}|\d{4,30}))")  # -1,0 is a list
 _NUMERAL = re.compile(
     r"(-?)(?:\\(?:text|mathrm|textrm|mathbf)\s*\{\s*)?([0-9A-Z]{1,60})\s*\}?\s*_\s*"
     r"\{?\s*(?:\\(?:text|mathrm)\s*\{\s*)?(1[1-9]|2\d|3[0-6])\s*\}?\s*\}?"
