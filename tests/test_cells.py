@@ -97,6 +97,33 @@ def test_old_and_new_files_in_one_folder_are_read_together(tmp_path):
     assert compare(f"{tmp_path}:random", f"{tmp_path}:full")[0].gap.mean == pytest.approx(2 / 3)
 
 
+def test_a_run_without_samples_and_a_folder_without_any_are_said(tmp_path):
+    rows = [made_up.sample(problem_id=f"p{i}") for i in range(4)]
+    runs = [made_up.run(rows), made_up.run(rows, run_id="nothing", recipe="full")]
+    assert load([made_up.write(tmp_path / "one", rows, runs)]).notes == (
+        "run nothing (full, quick) has no samples: no figure for it",
+    )
+    leaderboard.write([made_up.write(tmp_path / "none", [], [])], tmp_path / "out")
+    assert "no sample was found" in (tmp_path / "out" / "LEADERBOARD.md").read_text()
+    assert "no sample was found" in (tmp_path / "out" / "leaderboard.html").read_text()
+
+
+def test_a_row_without_any_gold_leaves_no_number_that_is_none(tmp_path):
+    lost = {"status": "gold_unparseable", "correct": None}
+    rows = [made_up.sample(run_id="a", recipe="full", problem_id=f"p{i}", correct=i > 2) for i in range(6)]
+    rows += [made_up.sample(run_id="b", recipe="s1k", problem_id=f"p{i}") | lost for i in range(6)]
+    leaderboard.write([made_up.write(tmp_path, rows)], tmp_path / "out")
+    text = (tmp_path / "out" / "LEADERBOARD.md").read_text()
+    assert "nan" not in text.lower() and "no paired problem" in text and "no scored problem" in text
+
+
+def test_a_seed_that_lacks_problems_is_a_footnote(tmp_path):
+    rows = [made_up.sample(run_id="a", problem_id=f"p{i}", seed=0, correct=i > 2) for i in range(6)]
+    rows += [made_up.sample(run_id="b", problem_id=f"p{i}", seed=1, correct=i > 1) for i in range(4)]
+    leaderboard.write([made_up.write(tmp_path, rows)], tmp_path / "out")
+    assert "2 seeds, not all with every problem" in (tmp_path / "out" / "LEADERBOARD.md").read_text()
+
+
 def test_a_sweep_with_an_unscored_setting_still_has_its_best(tmp_path):
     rows = [
         made_up.sample(run_id=f"r{limit}", max_thinking_tokens=limit, problem_id=f"p{i}", thinking_tokens=limit,

@@ -190,6 +190,11 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
         else:
             parts = [(group, "")]
         cells += [_cell(key, part, problems[str(key[3])], configs, note) for part, note in parts]
+    measured = {run for cell in cells for run in cell.run_ids}
+    for row in runs.to_dict("records"):
+        if row["run_id"] not in measured and row["status"] != "failed":
+            notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) has no samples: no figure for it")
+    notes += [] if cells else ["no sample was found: there is nothing to measure"]
     return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)))
 
 

@@ -155,7 +155,7 @@ def _compare(
             interval = difference(cell.correct, baseline.correct, resampler)  # the seeds are resampled too
         n = int((~np.isnan(gap)).sum())
         spread = float(np.nanstd(gap)) if n > 1 else NAN
-        note = f"{test} p={p:.3g}, Holm over {len(others)} p={p_holm:.3g}"
+        note = f"{test} p={p:.3g}, Holm over {len(others)} p={p_holm:.3g}" if n else test
         if n < max(cell.num_problems, baseline.num_problems):
             note += f"; paired over {n} of {max(cell.num_problems, baseline.num_problems)} problems"
         figures[i][metric] = as_figure(interval, n, baseline.recipe, note)

@@ -88,14 +88,16 @@ def _scaled(table: Table, figure: Figure | None, factor: float, digits: int, sty
     unusual = figure.note if any(word in figure.note for word in UNUSUAL) else ""
     if not bounded and not unusual:
         unusual = "no interval: every resample gives this value"
+    text = f"{value:{sign},.{digits}f}"
+    text = text.lstrip("+-") if float(text.replace(",", "")) == 0 else text  # no "+0.0"
     return Entry(
-        f"{value:{sign},.{digits}f}", value, detail, style, table.footnote(unusual), low, high
+        text, value, detail, style, table.footnote(unusual), low, high
     )  # fmt: skip
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.
 UNUSUAL = ("no interval", "exact binomial", "paired over", "left out", "same difference", "within 3.5", "without a",
-           "un-prompted", "no slope")  # fmt: skip
+           "un-prompted", "no slope", " seeds")  # fmt: skip
 
 
 def _sortable(value: float) -> float | None:

@@ -26,7 +26,7 @@ COUNT_HELP = {
     "unparsed": "generations without an answer that can be read",
 }
 LEGEND = (
-    "bold: best; ≈: not distinguishable from the best (its paired 95 % interval holds 0, or Holm's p is 0.05 or more)"
+    "Bold: best; ≈: not distinguishable from the best (its paired 95 % interval holds 0, or Holm's p is 0.05 or more)"
 )
 
 
@@ -68,9 +68,7 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
             *([_paper_of(cell) or MISSING] if paper_column else []),
         )  # fmt: skip
     where = f"setting: {next(iter(settings))}" if len(settings) == 1 else "each row at its own setting"
-    table.caption = f"{_problems(cells, members)} problems, {where}. " + (
-        f"{LEGEND[0].upper()}{LEGEND[1:]}." if rivals else ""
-    )
+    table.caption = f"{_problems(cells, members)}, {where}." + (f" {LEGEND}." if rivals else "")
     table.notes += [*_count_notes(cells, members), power_line(measured, members)]
     return table
 
@@ -96,7 +94,11 @@ def _count(cell: Cell, name: str) -> Entry:
 
 def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:
     counts = sorted({cells[i].num_problems for i in members})
-    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
+    return (
+        "1 problem"
+        if counts == [1]
+        else f"{' to '.join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))} problems"
+    )
 
 
 def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
@@ -120,7 +122,7 @@ def power_line(measured: Measured, members: Sequence[int]) -> str:
     """What a table of this size can show: the median minimum detectable difference of its pairs."""
     cells, figures = measured.cells.cells, measured.figures
     kind = compared_with(measured, members)
-    least = [f.value for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}"))]
+    least = [f.value for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}")) and f.num_problems]
     num = max((cells[i].num_problems for i in members), default=0)
     if num == 0:
         return "No scored problem: no difference can be seen."
