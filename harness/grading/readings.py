@@ -20,6 +20,7 @@ _SPACED_UNIT = re.compile(
     r"((?:[mgshLlNJWVK]|cm|km|kg|mm|ft|in)(?:\s*\^?\s*[23])?(?:\s*/\s*(?:s|h|hr)\s*(?:\^?\s*2)?)?)\.?(?:\s*\})?"
 )
 _DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?=\d*[1-9])(?:\d{1,2}|\d{4,30}))")  # -1,0 is a list
+_DOLLARS = re.compile(r"-?\\?\$[^$]+$")
 _NUMERAL = re.compile(
     r"(-?)(?:\\(?:text|mathrm|textrm|mathbf)\s*\{\s*)?([0-9A-Z]{1,60})\s*\}?\s*_\s*"
     r"\{?\s*(?:\\(?:text|mathrm)\s*\{\s*)?(1[1-9]|2\d|3[0-6])\s*\}?\s*\}?"
@@ -61,7 +62,7 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         tree = parse(text)
     except (UnreadableError, TooBigError) as e:
         tree, error = None, str(e)
-    if tree is not None and policy.units and text.startswith(("$", "\\$", "-$", "-\\$")) and is_value(tree):
+    if tree is not None and tree[0] in ("num", "neg", "add") and policy.units and _DOLLARS.match(text):
         tree = ("unit", tree, "dollars")  # so that $5 is not 5 cents
     if policy.prose and not is_value(tree, words=4) and PROSE.search(text):
         stated = value_in(text.rpartition("\n")[2] or text)
