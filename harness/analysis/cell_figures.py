@@ -64,7 +64,8 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure
             found[i][name] = as_figure(interval, known, note=notes.get((i, name), ""))
     for i, cell in enumerate(cells):
         seeds = f"{len(cell.run_ids)} seeds" if len(cell.run_ids) > 1 else ""
-        if seeds and np.isnan(cell.correct).any(axis=1)[~np.isnan(cell.accuracy)].any():
+        known = np.logical_not(np.isnan(cell.correct))
+        if seeds and np.any(known.any(axis=1) & ~known.all(axis=1)):
             seeds += ", not all with every problem: each score counts once"
         note = "; ".join(text for text in (cell.note, seeds) if text)
         if seeds:

@@ -94,21 +94,16 @@ def _count(cell: Cell, name: str) -> Entry:
 
 def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:
     counts = sorted({cells[i].num_problems for i in members})
-    return (
-        "1 problem"
-        if counts == [1]
-        else f"{' to '.join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))} problems"
-    )
+    shown = " to ".join(str(n) for n in dict.fromkeys(counts[:1] + counts[-1:]))
+    return f"{shown} problem" + ("" if counts == [1] else "s")
 
 
 def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
     """What left the denominator or went wrong, said aloud."""
     notes = []
+    unscored = sum(cells[i].num_unscored for i in members)
     for what, total in (
-        (
-            "generation(s) not scored (the gold answer cannot be read): left out",
-            sum(cells[i].num_unscored for i in members),
-        ),
+        ("generation(s) not scored (the gold answer cannot be read): left out", unscored),
         ("answer(s) ran out of checking time: counted wrong", sum(cells[i].counts["timeout"] for i in members)),
         ("generation(s) ended in an engine error: counted wrong", sum(cells[i].counts["error"] for i in members)),
     ):
