@@ -6,8 +6,8 @@ The ideal is plain, unforced generation of the same number of tokens per request
 sessions, s1's synchronised rounds (written anew here from their description: every sample waits for the slowest of each
 round, answers start after all thoughts, each round submits the whole trace again), and a sweep of 5 budgets x 4 ignores
 against its longest cell and against its 20 runs. Greedy, float32, a random Qwen2 of 2.5M parameters whose chaotic
-greedy walk ends its thoughts at geometrically distributed, so skewed, lengths. Tokens and steps are counts and exact;
-the wall is the median of paired repeats, an ideal directly before each.
+greedy walk ends its thoughts at geometrically distributed, so skewed, lengths. Every ratio is the median of paired
+repeats, an ideal directly before each.
 """
 
 from __future__ import annotations
@@ -177,6 +177,11 @@ def different(left: Ids, right: Ids) -> int:
     return sum(left[key] != right[key] for key in left.keys() & right.keys()) + len(left.keys() ^ right.keys())
 
 
+def median(costs: Sequence[Cost], others: Sequence[Cost], what: str) -> float:
+    """The median over paired repeats of the ratio of `what`: steps, too, vary with how soon the host answers."""
+    return statistics.median(getattr(c, what) / getattr(o, what) for c, o in zip(costs, others, strict=True))
+
+
 def line(name: str, ratios: Sequence[tuple[str, float | str]]) -> None:
     text = "  ".join(f"{key} {value if isinstance(value, str) else format(value, '.2f')}" for key, value in ratios)
     print(f"  {name:34s}{text}", flush=True)
@@ -196,12 +201,10 @@ def compare(bench: Bench, repeats: int) -> Ids:
         longest = ours[-1].output
         print(f" budget 512, {num_ignores} ignores: {ideal[-1].tokens:,} tokens, {ideal[-1].steps:,} steps")
         for name, costs in (("sessions", ours), ("s1's synchronised rounds", rounds)):
-            wall = statistics.median(c.seconds / i.seconds for c, i in zip(costs, ideal, strict=True))
-            last = costs[-1]
             line(name, [
-                ("forward tokens", last.tokens / ideal[-1].tokens), ("steps", last.steps / ideal[-1].steps),
-                ("wall", wall), ("preemptions", str(last.preemptions)),
-                ("different outputs", str(different(last.output, longest))),
+                ("forward tokens", median(costs, ideal, "tokens")), ("steps", median(costs, ideal, "steps")),
+                ("wall", median(costs, ideal, "seconds")), ("preemptions", str(costs[-1].preemptions)),
+                ("different outputs", str(sum(different(cost.output, longest) for cost in costs))),
             ])  # fmt: skip
     budget = SWEEP[-1]
     sweeps, cells = [], []
@@ -210,10 +213,9 @@ def compare(bench: Bench, repeats: int) -> Ids:
         sweeps.append(bench.measure(lambda: bench.ours(SWEEP)))
     apart = bench.measure(lambda: bench.ours(SWEEP, replay=False))
     print(" sweep of 5 budgets x 4 ignores")
-    wall = statistics.median(s.seconds / c.seconds for s, c in zip(sweeps, cells, strict=True))
     line("against its longest cell", [
-        ("wall", wall), ("steps", sweeps[-1].steps / cells[-1].steps),
-        ("forward tokens", sweeps[-1].tokens / cells[-1].tokens),
+        ("wall", median(sweeps, cells, "seconds")), ("steps", median(sweeps, cells, "steps")),
+        ("forward tokens", median(sweeps, cells, "tokens")),
     ])  # fmt: skip
     line("20 runs against the sweep", [
         ("generated tokens", apart.sampled / sweeps[-1].sampled), ("forward tokens", apart.tokens / sweeps[-1].tokens),

@@ -31,6 +31,7 @@ GRID = [Budget(b, n) for b in (0, 1, 16, 64, 200) for n in (0, 1, 3)]
 BUDGETS = [
     *GRID,
     Budget("auto", 1),
+    Budget(100_000),  # more than the context
     Budget(100, 2, ignore_str=None),
     Budget(100, 3, ignore_str=("Wait", "Hmm\n")),
     Budget(60, 1, min_thinking_tokens=30),
@@ -58,13 +59,13 @@ def vllm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
 
 
 def counted(engine: Any, run: Callable[[], Any]) -> tuple[int, int, int]:
-    """Tokens computed, engine steps and preemptions of `run`, from an empty prefix cache."""
+    """Tokens computed, steps taken part in (summed over requests) and preemptions of `run`, from an empty cache."""
     log = engine.log_path.with_name("steps")
     engine._wait(engine._llm.reset_prefix_cache())
     log.write_text("")
     run()
     steps = [tuple(map(int, line.split())) for line in log.read_text().splitlines()]
-    return sum(step[0] for step in steps), len(steps), sum(step[2] for step in steps)
+    return sum(step[0] for step in steps), sum(step[1] for step in steps), sum(step[2] for step in steps)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +108,10 @@ def differing(left: Rows, right: Rows) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def reference(vllm: Any) -> Rows:
-    """Each run apart, on vLLM sessions."""
-    return rows(vllm, replay=False)
+    """Each run apart, on vLLM sessions that are short of memory."""
+    found: list[Rows] = []
+    assert counted(vllm, lambda: found.append(rows(vllm, replay=False)))[2] > 0
+    return found[0]
 
 
 def test_a_replayed_sweep_equals_its_runs_apart(vllm: Any, reference: Rows) -> None:
@@ -122,11 +125,11 @@ def test_a_replayed_sweep_equals_its_runs_apart(vllm: Any, reference: Rows) -> N
 
 
 def test_a_forced_generation_costs_what_an_unforced_one_of_its_length_costs(vllm: Any) -> None:
-    """Counts, not seconds (issue 3): forward tokens <= 1.02x and engine steps <= 1.03x of the ideal."""
+    """Counts, not seconds: tokens computed and steps taken part in, summed over the requests. Engine steps besides
+    depend on how soon a busy host sends the next turn; benchmarks/budget_forcing.py has them."""
     from benchmarks.budget_forcing import plain_generation
 
-    budget = Budget(200, 3)
-    found: list[Rows] = []
+    budget, found = Budget(200, 3), list[Rows]()
     tokens, steps, preempted = counted(vllm, lambda: found.append(rows(vllm, 7, [budget])))  # as many as fit
     assert preempted == 0 and sum(row.num_rounds for row in found[0].values()) > 14
     lengths = [
@@ -134,11 +137,17 @@ def test_a_forced_generation_costs_what_an_unforced_one_of_its_length_costs(vllm
         for row in found[0].values()
     ]
     ideal_tokens, ideal_steps, _ = counted(vllm, lambda: plain_generation(vllm, lengths))
-    assert tokens <= 1.02 * ideal_tokens and steps <= 1.03 * ideal_steps
+    assert tokens <= 1.02 * ideal_tokens and steps <= 1.01 * ideal_steps
 
 
-def test_the_engine_of_these_tests_is_short_of_memory(vllm: Any) -> None:
-    assert counted(vllm, lambda: rows(vllm, replay=False))[2] > 0
+def test_a_sweep_of_twenty_cells_samples_a_fifth_of_what_they_sample_apart(vllm: Any) -> None:
+    grid = [Budget(b, n) for b in (16, 32, 64, 128, 256) for n in (0, 1, 2, 4)]
+    sampled, found = [vllm.counters.sampled_tokens], []
+    for replay in (True, False):
+        found.append(rows(vllm, 7, grid, replace(SAMPLING, max_answer_tokens=4), replay=replay))
+        sampled.append(vllm.counters.sampled_tokens)
+    assert differing(*found) == []
+    assert sampled[2] - sampled[1] >= 5 * (sampled[1] - sampled[0])
 
 
 def test_transformers_gives_the_tokens_of_vllm(transformers_engine: Any, reference: Rows) -> None:
@@ -165,7 +174,7 @@ def test_rows_decode_to_their_text_and_stay_in_their_budget(vllm: Any, reference
 
 
 def spans_of(row: Generation) -> list[Any]:
-    """The ignores of `row`; a suppression without a string leaves nothing to see: its count is taken on trust."""
+    """The ignores of `row`; one without a string leaves nothing to see: its count is taken on trust."""
     return [None] * (row.num_rounds - 1) if row.budget.ignore_str is None else list(row.forced_spans)
 
 
@@ -198,21 +207,10 @@ def test_every_token_is_the_models_own_greedy_choice(model: Path, reference: Row
 
 def test_a_prompt_that_does_not_fit_is_a_row_with_an_error(vllm: Any) -> None:
     found: list[Generation] = []
-    long = Prompt("long", "x" * 600, Vocabulary(vllm.tokenizer).encode("x" * 600))
-    some = [prompts(vllm, 1)[0], long]
+    some = [prompts(vllm, 1)[0], Prompt("long", "x" * 600, Vocabulary(vllm.tokenizer).encode("x" * 600))]
     generate(vllm, some, [Budget(16), Budget("auto")], SAMPLING, FORMATS["s1"], on_generation=found.append)
-    errors = {(row.problem_id, row.error is not None) for row in found}
-    assert len(found) == 4 and errors == {("0", False), ("long", True)}
+    assert sorted((row.problem_id, row.error is None) for row in found) == [("0", True)] * 2 + [("long", False)] * 2
     assert all("leaves no room" in (row.error or "") for row in found if row.problem_id == "long")
-
-
-def test_an_unknown_engine_and_a_missing_model_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="did you mean 'vllm'"):
-        open_engine(EngineConfig(name="vlm"), "x")
-    with pytest.raises(UserError, match="no CUDA device"):
-        open_engine(EngineConfig(name="transformers", device="cuda"), str(make_model(tmp_path / "m", hidden=32)))
-    with pytest.raises(UserError, match="cannot load the model"):
-        open_engine(EngineConfig(name="transformers"), str(tmp_path))
 
 
 def test_sampling_does_not_depend_on_the_batch_and_samples_differ(vllm: Any) -> None:
@@ -223,22 +221,24 @@ def test_sampling_does_not_depend_on_the_batch_and_samples_differ(vllm: Any) -> 
     assert len({many["0", Budget(40, 1), i].thinking_ids for i in range(3)}) == 3
 
 
-def test_ends_of_two_tokens_are_taken_back_by_every_engine(
-    vllm: Any, transformers_engine: Any, reference: Rows
-) -> None:
-    """Neither a session nor a static batch can take tokens back: both submit anew, and nothing may differ."""
-    pairs: Counter[tuple[int, int]] = Counter()
-    for row in reference.values():
-        pairs.update(pair for pair in zip(row.thinking_ids, row.thinking_ids[1:], strict=False) if max(pair) < 256)
+@pytest.mark.parametrize("first", ["text", "<|im_start|>"])
+def test_ends_of_two_tokens_are_taken_back_by_every_engine(vllm: Any, transformers_engine: Any, first: str) -> None:
+    """Neither a session nor a static batch can take tokens back: both submit anew, and nothing may differ. Ends in
+    plain text are found in the text, those with a token of their own by their ids (`<|im_start|>0`)."""
     vocabulary = Vocabulary(vllm.tokenizer)
-    texts = {pair: vocabulary.decode(pair) for pair in pairs}
-    usable = (p for p, _ in pairs.most_common() if vocabulary.encode(texts[p]) == p and texts[p] not in "Wait")
-    thinking = custom_format("<|im_start|>think", "<|im_start|>answer", "\nSo:", texts[next(usable)])
-    budgets = [Budget(b, n) for b in (30, 90) for n in (0, 2)]
-    apart = rows(vllm, 6, budgets, thinking=thinking, replay=False)
-    assert differing(rows(vllm, 6, budgets, thinking=thinking), apart) == []
-    assert differing(rows(transformers_engine, 6, budgets, thinking=thinking), apart) == []
-    assert any(row.thinking_finish == "stop" for row in apart.values())
+    unending = custom_format("<|im_start|>think", "<|im_start|>answer", "\nSo:", "<|im_end|>")
+    pairs: Counter[tuple[int, int]] = Counter()
+    for row in rows(vllm, 12, [Budget(280)], thinking=unending).values():
+        pairs.update(zip(row.thinking_ids, row.thinking_ids[1:], strict=False))
+    texts = {pair: vocabulary.decode(pair) for pair, _ in pairs.most_common() if pair[1] < 256}
+    usable = [text for pair, text in texts.items() if vocabulary.encode(text) == pair and text not in "Wait"]
+    stops = [text for text in usable if (text[0] != "<") == (first == "text") and first in ("text", text[:12])]
+    thinking = replace(unending, stops=(*stops[:3], "<|im_end|>"))
+    budgets = [Budget(b, n) for b in (90, 280) for n in (0, 2)]
+    apart = rows(vllm, 12, budgets, thinking=thinking, replay=False)
+    assert differing(rows(vllm, 12, budgets, thinking=thinking), apart) == []
+    assert differing(rows(transformers_engine, 12, budgets, thinking=thinking), apart) == []
+    assert differing(rows(vllm, 12, budgets, thinking=unending), apart) != []
     assert any(row.forced_spans for row in apart.values())
 
 
@@ -288,6 +288,7 @@ def test_weights_are_swapped_in_place_and_the_cache_forgets_the_old_ones(
 
 def test_an_engine_that_dies_is_started_again_and_no_row_is_lost(vllm: Any, reference: Rows) -> None:
     found: Rows = {}
+    assert vllm._guard.wards >= {process.pid for process in vllm._children} != set()
 
     def keep(row: Generation) -> None:
         if len(found) == 10:
