@@ -298,8 +298,10 @@ def test_two_workers_that_share_one_model_train_what_one_worker_trains_and_resum
     run_sharded(tmp_path / "two", 29611)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert one.keys() == two.keys()
+    configs = [json.loads((tmp_path / name / "checkpoint" / "config.json").read_text()) for name in ("one", "two")]
+    assert configs[0] == configs[1]
     assert [row["loss"] for row in losses(tmp_path / "two")] == pytest.approx(
-        [row["loss"] for row in losses(tmp_path / "one")], rel=1e-3
+        [row["loss"] for row in losses(tmp_path / "one")], rel=1e-5
     )
     assert losses(tmp_path / "two")[-1]["num_tokens"] == 2 * figures["num_tokens"]
     assert list(tmp_path.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))
@@ -324,12 +326,12 @@ LONG = replace(SMALL, num_epochs=12, save_steps=5)
 
 
 def wait_for(found: Any, process: subprocess.Popen[bytes] | None = None) -> Any:
-    for _ in range(1200):
+    for _ in range(4800):
         if result := found():
             return result
         assert process is None or process.poll() is None, "the driver ended too soon"
         time.sleep(0.05)
-    raise AssertionError("nothing came in 60 seconds")
+    raise AssertionError("nothing came in four minutes")
 
 
 def newest_step(folder: Path) -> int:

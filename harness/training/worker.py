@@ -124,18 +124,21 @@ def save(trainer: Any, target: Path) -> None:
 
     Called on every rank; rank 0 writes.
     """
-    trainer.model.config.use_cache = True  # evaluation must not inherit training's choices
-    if trainer.is_world_process_zero():
-        shutil.rmtree(target, ignore_errors=True)  # an earlier model's shards may have other names
+    model = trainer.model
+    model.config.use_cache = True  # evaluation must not inherit training's choices
+    state = None
     if trainer.is_fsdp_enabled:
-        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
-    if not hasattr(trainer.model, "merge_and_unload"):
-        trainer.save_model(str(target))
-    elif trainer.is_world_process_zero():
+        state = trainer.accelerator.get_state_dict(model)
+        for tied in getattr(model, "all_tied_weights_keys", {}):
+            state.pop(tied, None)  # gathered, it no longer shares memory with its twin and would be written twice
+    if not trainer.is_world_process_zero():
+        return
+    if hasattr(model, "merge_and_unload"):
         # In float32 and in main memory: the sum of base and adapter is not rounded, and no GPU must hold it.
-        merged = trainer.model.to(device="cpu", dtype=torch.float32).merge_and_unload()
-        merged.save_pretrained(target)
-        trainer.processing_class.save_pretrained(target)
+        model = model.to(device="cpu", dtype=torch.float32).merge_and_unload()
+    shutil.rmtree(target, ignore_errors=True)  # an earlier model's shards may have other names
+    trainer.accelerator.unwrap_model(model).save_pretrained(target, state_dict=state)
+    trainer.processing_class.save_pretrained(target)
 
 
 def sft_config(training: Training, folder: Path, gpu: bool) -> Any:
@@ -184,7 +187,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "save_total_limit": checkpoints.KEPT,
         "report_to": [] if training.report_to == "none" else [training.report_to],
         "project": "s1-harness",
-        "run_name": folder.parent.name,
+        "run_name": "-".join(part for part in folder.parts[-4:-1] if part != "recipes"),  # STUDY-RECIPE
         "disable_tqdm": True,
         **(fsdp(training) if sharded else {}),
     }
