@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test check bench paper-tables clean
+.PHONY: setup ablate test check bench chaos paper-tables clean
 
 setup: $(VENV)/.installed
 
@@ -32,8 +32,12 @@ check: setup
 	$(BIN)/mypy
 
 bench: setup
-	@for name in grading budget_forcing report sample_stats data; do \
+	@for name in grading budget_forcing report sample_stats data store; do \
 		echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+# Kills something every few seconds until a study is done, and compares its rows with an undisturbed run's.
+chaos: setup
+	$(BIN)/python tests/chaos.py
 
 paper-tables: setup
 	$(BIN)/python -m harness.report.paper

@@ -1,4 +1,4 @@
-"""The command line: ablate | evaluate | grade | sample-stats | leaderboard | import | compare | data.
+"""The command line: ablate | evaluate | status | grade | sample-stats | leaderboard | import | compare | diff | data.
 
 Nothing heavy is imported before a command needs it: `harness --help` answers at once.
 """
@@ -170,9 +170,8 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
     quiet_libraries()
     console = plain_console()
     outcome = run(study, out, data_dir, Progress(console))
-    measured = leaderboard.measure_dirs([out])
-    files = leaderboard.write([out], out, measured=measured)
-    console.print(leaderboard.terminal([out], measured=measured))
+    files = leaderboard.write([out], out, measured=outcome.measured)
+    console.print(leaderboard.terminal([out], measured=outcome.measured))
     if outcome.num_kept == outcome.num_runs and not outcome.failures:
         console.print(f"Nothing to do: all {outcome.num_runs} runs were finished before ({clock(outcome.seconds)}).")
     else:
@@ -274,6 +273,27 @@ def compare(a: str, b: str) -> None:
     from harness.analysis.compare import compare_runs
 
     compare_runs(a, b)
+
+
+@cli.command()
+@click.argument("a", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("b", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=path_option, help="Also write every sample to this Parquet file.")
+def diff(a: Path, b: Path, out: Path | None) -> None:
+    """The same runs in two results folders: first differing token of each sample, share of changed answers."""
+    from harness.analysis.diff import diff_folders
+
+    diff_folders(a, b, out)
+
+
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def status(out: Path) -> None:
+    """Where the study in OUT stands, running or dead, from its files alone."""
+    from harness.status import rendered
+    from harness.status import status as read
+
+    plain_console().print(rendered(read(out), out), soft_wrap=True)
 
 
 cli.add_command(data_commands)

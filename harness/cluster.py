@@ -1,30 +1,34 @@
-"""Joining a Ray cluster, or starting one here."""
+"""Joining a Ray cluster, or starting one here, and what fits into it."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from harness.config import Study
 from harness.errors import UserError
 from harness.logs import output_to
 from harness.progress import Progress
+from harness.training.placement import on_cpu
+from harness.training.sft import nodes as node_resources
 
 
-def connect(study: Study, progress: Progress, log: Path) -> int:
-    """Join the Ray cluster that RAY_ADDRESS or `ray start` names, or start a local one.
+def connect(study: Study, out: Path, progress: Progress) -> None:
+    """Join the Ray cluster that RAY_ADDRESS or `ray start` names, or start a local one; nothing if that is done.
 
-    Returns how many trainings fit at a time beside the engine. Raises `UserError` when the study can never fit.
+    Raises `UserError` when the study can never fit, or when a node of the cluster does not see `out`.
     """
     import ray
 
-    with output_to(log):
+    if ray.is_initialized():
+        return
+    with output_to(out / "logs" / "ray.log"):
         ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False, ignore_reinit_error=True)
     total = ray.cluster_resources()
-    engine = {"CPU": study.engine.num_cpus, "GPU": study.engine.num_gpus}
-    workers = study.training.num_workers if study.recipes else 0
-    training = {"CPU": study.training.num_cpus * workers, "GPU": study.training.num_gpus * workers}
-    for stage, wanted in (("engine", engine), ("training", training)):
+    if study.recipes and (words := on_cpu(study.training, study.base_model, node_resources())[1]):
+        progress.say(words)
+    for stage, wanted in needs(study).items():
         for resource, amount in wanted.items():
             if amount > total.get(resource, 0):
                 raise UserError(
@@ -32,9 +36,59 @@ def connect(study: Study, progress: Progress, log: Path) -> int:
                     f"{total.get(resource, 0):g}; add nodes, lower {stage}.num_{resource.lower()}s with --set, or "
                     "try --smoke"
                 )
-    nodes = sum(node["Alive"] for node in ray.nodes())
-    progress.say(f"Ray: {nodes} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
-    fits = [
-        int((total.get(resource, 0) - engine[resource]) // amount) for resource, amount in training.items() if amount
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) > 1:
+        check_shared(out, [node["NodeID"] for node in nodes])
+    progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
+
+
+def disconnect() -> None:
+    """Leave the cluster; a local one ends."""
+    if ray := sys.modules.get("ray"):
+        ray.shutdown()
+
+
+def needs(study: Study) -> dict[str, dict[str, int]]:
+    """CPUs and GPUs of one engine and of one training. Without recipes nothing is trained."""
+    training = {"CPU": 0, "GPU": 0}
+    if study.recipes:
+        placed, _ = on_cpu(study.training, study.base_model, node_resources())
+        training = {"CPU": placed.num_cpus * placed.num_workers, "GPU": placed.num_gpus * placed.num_workers}
+    return {"engine": {"CPU": study.engine.num_cpus, "GPU": study.engine.num_gpus}, "training": training}
+
+
+def fitting(study: Study) -> int:
+    """How many trainings fit at a time beside the engines, as the cluster is now; at least one."""
+    import ray
+
+    total, wanted = ray.cluster_resources(), needs(study)
+    engines = study.engine.num_engines
+    rooms = [
+        int((total.get(resource, 0) - engines * wanted["engine"][resource]) // amount)
+        for resource, amount in wanted["training"].items()
+        if amount
     ]
-    return max(1, min(fits, default=1))
+    return max(1, min(rooms, default=1))
+
+
+def check_shared(out: Path, node_ids: list[str]) -> None:
+    """Raises `UserError` naming the first node that does not see `out`: checkpoints travel through that folder."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def sees(path: str) -> tuple[bool, str]:
+        import socket
+
+        return Path(path).is_dir(), socket.gethostname()
+
+    look = ray.remote(num_cpus=0)(sees)
+    for seen, host in ray.get(
+        [
+            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True)).remote(
+                str((out / "samples").resolve())
+            )
+            for node_id in node_ids
+        ]
+    ):
+        if not seen:
+            raise UserError(f"--out {out} is not visible from node {host}; give a folder that all nodes share")

@@ -31,11 +31,16 @@ def output_to(path: Path) -> Iterator[None]:
 
 
 def quiet_libraries() -> None:
-    """Before Ray, vLLM and Hugging Face libraries are imported: no banners, no progress bars, no usage pings."""
+    """Before Ray, vLLM and Hugging Face libraries are imported: no banners, progress bars, usage pings or orphans."""
     quiet = {
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default; silences a warning on every start
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process for each training; Ray says itself when a node dies
         "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+        # For a cluster that we start: an engine's children must not outlive it, however it dies; and a warning about
+        # "8 PYTHON worker processes" (Ray Train's own helpers) belongs on nobody's screen.
+        "RAY_process_group_cleanup_enabled": "1",
+        "RAY_worker_maximum_startup_concurrency": "8",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",

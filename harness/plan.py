@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from harness.records import Problem, budget_columns
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 # What --dry-run assumes, printed with its result. The training rates are the paper's own (section 4.1, App. D):
 # 7 H100 hours for 1,000 rows of 4.7K thinking tokens and 5 epochs with a 32B model.
@@ -40,7 +42,8 @@ class Run:
 
     def sample_key(self, problem: Problem, sample_index: int) -> str:
         """Identity of one generation of this run."""
-        return fingerprint([self.run_id, problem.id, problem.question, sample_index])
+        text = "\0".join((self.run_id, problem.id, problem.question, str(sample_index)))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def recipe_identity(study: Study, base_identity: str, manifest_sha256: str) -> str:
@@ -80,8 +83,8 @@ def runs_of(
     return runs
 
 
-def run_row(run: Run, study: Study, num_problems: int, **outcome: Any) -> dict[str, Any]:
-    """One row of RUN_SCHEMA. `outcome`: status, error, seconds, device."""
+def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str], **outcome: Any) -> dict[str, Any]:
+    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `outcome`: status, error, seconds."""
     config = run.config | {
         "training": to_plain(study.training),
         "reference_recipe": study.reference_recipe,
@@ -89,6 +92,7 @@ def run_row(run: Run, study: Study, num_problems: int, **outcome: Any) -> dict[s
         "recipe_config": next((to_plain(r) for r in study.recipes if r.name == run.recipe), None),
         "hypothesis": study.hypothesis,
         "seed": study.seed,
+        "tokenizer": engine.get("tokenizer"),
     }
     return {
         "run_id": run.run_id,
@@ -104,6 +108,7 @@ def run_row(run: Run, study: Study, num_problems: int, **outcome: Any) -> dict[s
         "versions": json.dumps(provenance.versions(), sort_keys=True),
         "commit": provenance.commit(),
         "engine": f"{run.config['engine']['name']} {run.config['engine']['version']}",
+        "device": engine.get("device", ""),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **outcome,
     }
@@ -201,7 +206,33 @@ def planned_table(study: Study, num_problems: dict[str, int]) -> Group:
         notes += (
             "\nReplay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
         )
-    return Group(table, notes)
+    return Group(table, notes, *memory_table(study))
+
+
+def memory_table(study: Study) -> list[Table | str]:
+    """What one worker needs to train, by `harness.training.memory`; nothing for a study that trains nothing."""
+    from rich.table import Table
+
+    from harness.training import memory
+
+    training = study.training
+    if not study.recipes:
+        return []
+    device = "GPU" if training.num_gpus else "worker"
+    lines = memory.lines(study.base_model, training)
+    if not lines:
+        return [f"\nMemory a {device}: not known; the name {study.base_model} has no size, and no config.json is here."]
+    what = f"LoRA of rank {training.lora_rank}" if training.lora_rank else "all weights"
+    where = f"{training.num_workers} workers" if training.num_workers > 1 else "one worker"
+    rows = f"{training.per_device_batch_size} x {training.block_size:,} tokens"
+    table = Table(title=f"\nMemory a {device} to train, in GB ({what}, {where}, {rows})", title_justify="left",
+                  box=None, pad_edge=False)  # fmt: skip
+    table.add_column("gradient checkpointing (*: planned)")
+    for name in ("weights", "gradients", "optimizer", "working copies", "activations", "sum"):
+        table.add_column(name, justify="right")
+    for line in lines:
+        table.add_row(*line)
+    return [table]
 
 
 def money(hours: float) -> tuple[str, str]:

@@ -33,7 +33,10 @@ from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 FLUSH_ROWS = 2000
 ROW_GROUP_ROWS = 4000  # the report's sample browser reads text by row group
 FLUSH_SECONDS = 2.0
-COMPACT_FILES = 64  # more sample files than this are merged when a study ends
+COMPACT_FILES = 64  # small sample files: more of them are merged
+COMPACT_BYTES = 128 * 2**20  # what they are merged to
+COMPACT_EVERY = 500  # flushes between two looks at the number of files
+INTENT = "merge.json"  # a merge that is being carried out
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -58,8 +61,9 @@ class Store:
         self.out = out
         self.samples = out / "samples"
         self.quarantined: list[Path] = []
-        self._buffer: list[dict[str, Any]] = []
+        self._buffer: list[pa.Table] = []
         self._flushed = time.monotonic()
+        self._num_flushes = 0
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Store:
@@ -77,6 +81,7 @@ class Store:
             raise UserError(
                 f"--out {self.out} is being written by another harness process; wait for it or choose another folder"
             ) from None
+        self._finish_merge()
         for leftover in self.samples.glob("*.partial"):
             leftover.unlink(missing_ok=True)
         return self
@@ -91,8 +96,8 @@ class Store:
                 self._lock.close()
                 self._lock = None
 
-    def claim(self, name: str, identity: str, description: Mapping[str, Any]) -> None:
-        """Tie this folder to a study. Raises `UserError` when it holds another one.
+    def claim(self, name: str, identity: str, description: Mapping[str, Any], num_problems: Mapping[str, int]) -> None:
+        """Tie this folder to a study; `num_problems` a task. Raises `UserError` when it holds another one.
 
         A changed study of the same name may go on here: each run has its own identity, finished ones are not redone.
         """
@@ -107,31 +112,41 @@ class Store:
         elif any(self.samples.glob("*.parquet")):
             raise UserError(f"--out {self.out} holds samples of an unknown study; choose another folder")
         partial = path.with_suffix(".json.partial")
-        partial.write_text(json.dumps({"name": name, "identity": identity, "study": description}, indent=1))
+        claim = {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description}
+        partial.write_text(json.dumps(claim, indent=1))
         partial.replace(path)
 
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def append(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
         """Add rows of SAMPLE_SCHEMA; they are on disk within `FLUSH_SECONDS` of the next append, or after `flush`."""
-        self._buffer.extend(dict(row) for row in rows)
-        if len(self._buffer) >= FLUSH_ROWS or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=SAMPLE_SCHEMA)
+        if table.num_rows:
+            self._buffer.append(table)
+        buffered = sum(table.num_rows for table in self._buffer)
+        if buffered >= FLUSH_ROWS or time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Put every row appended so far on disk."""
         if self._buffer:
-            table = pa.Table.from_pylist(self._buffer, schema=SAMPLE_SCHEMA)
+            table = pa.concat_tables(self._buffer)
             write_table(table, self.samples / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet")
             self._buffer.clear()
+            self._num_flushes += 1
+            if self._num_flushes % COMPACT_EVERY == 0:
+                self.compact()
         self._flushed = time.monotonic()
 
     def readable_files(self) -> list[Path]:
-        """The sample files that open. Torn ones are moved to OUT/quarantine and listed in `quarantined`."""
+        """The sample files that open. The writer moves torn ones to OUT/quarantine and lists them in `quarantined`;
+        a reader passes them over."""
         good = []
         for path in sorted(self.samples.glob("*.parquet")):
             try:
                 pq.read_metadata(path)
                 good.append(path)
             except (pa.ArrowInvalid, OSError):
+                if self._lock is None:
+                    continue
                 target = self.out / "quarantine" / path.name
                 target.parent.mkdir(exist_ok=True)
                 path.replace(target)
@@ -146,29 +161,83 @@ class Store:
             return schema.empty_table()
         return ds.dataset([str(path) for path in files], schema=SAMPLE_SCHEMA).to_table(columns=columns, filter=where)
 
-    def done_keys(self) -> set[str]:
-        """`sample_key` of every sample on disk that did not end in an engine error (those are tried again)."""
-        table = self.read_samples(["sample_key", "error"])
-        errors = table["error"].is_null().to_pylist()
-        return {key for key, ok in zip(table["sample_key"].to_pylist(), errors, strict=True) if ok}
+    def done_keys(self, recipe: str, run_ids: Sequence[str]) -> set[str]:
+        """`sample_key` of these runs' samples on disk that did not end in an engine error (those are tried again).
+
+        All are runs of `recipe`: rows come recipe by recipe, so that a scan passes most row groups over.
+        """
+        mine = (pc.field("recipe") == recipe) & pc.field("run_id").isin(list(run_ids)) & pc.field("error").is_null()
+        return set(self.read_samples(["sample_key"], mine)["sample_key"].to_pylist())
+
+    def count_samples(self) -> list[dict[str, Any]]:
+        """Samples that did not end in an engine error: rows of recipe, task, count."""
+        table = self.read_samples(["recipe", "task"], pc.field("error").is_null())
+        counted = table.group_by(["recipe", "task"]).aggregate([([], "count_all")])
+        return [{**row, "count": row.pop("count_all")} for row in counted.to_pylist()]
+
+    def mean_thinking_tokens(self) -> dict[str, float]:
+        """`task/problem_id` -> mean thinking tokens of the base's samples so far."""
+        table = self.read_samples(["task", "problem_id", "thinking_tokens"], pc.field("recipe") == "base")
+        grouped = table.group_by(["task", "problem_id"]).aggregate([("thinking_tokens", "mean")]).to_pylist()
+        return {f"{row['task']}/{row['problem_id']}": row["thinking_tokens_mean"] or 0.0 for row in grouped}
 
     def compact(self) -> None:
-        """Merge many small sample files into one, dropping rows of failed attempts that succeeded later."""
-        files = self.readable_files()
-        if len(files) <= COMPACT_FILES:
+        """Merge small sample files into files of about `COMPACT_BYTES`, when there are more than `COMPACT_FILES`,
+        dropping rows of failed attempts that succeeded later. Holds one batch of rows in memory; a writer killed on
+        the way leaves nothing lost and nothing twice."""
+        small = [path for path in self.readable_files() if path.stat().st_size < COMPACT_BYTES // 2]
+        if len(small) <= COMPACT_FILES:
             return
-        table = self.read_samples()
-        keys, errors = table["sample_key"].to_pylist(), table["error"].to_pylist()
-        good = {key for key, error in zip(keys, errors, strict=True) if error is None}
-        last = {key: index for index, key in enumerate(keys)}  # of what failed every time, the last attempt
-        kept = [
-            index
-            for index, (key, error) in enumerate(zip(keys, errors, strict=True))
-            if error is None or (key not in good and last[key] == index)
-        ]
-        write_table(table.take(kept), self.samples / f"{time.time_ns():020d}-compact.parquet")
-        for path in files:
-            path.unlink()
+        superseded = self._superseded()
+        group: list[Path] = []
+        size = 0
+        for path in small:
+            group.append(path)
+            size += path.stat().st_size
+            if size >= COMPACT_BYTES:
+                self._merge(group, superseded)
+                group, size = [], 0
+        if len(group) > 1:
+            self._merge(group, superseded)
+
+    def _superseded(self) -> pa.Array:
+        """`sample_key` of the samples that have a row with an error and one without."""
+        failed = self.read_samples(["sample_key"], pc.field("error").is_valid())["sample_key"].unique()
+        if not len(failed):
+            return pa.array([], pa.string())
+        good = pc.field("error").is_null() & pc.field("sample_key").isin(failed)
+        return self.read_samples(["sample_key"], good)["sample_key"].combine_chunks()
+
+    def _merge(self, paths: Sequence[Path], superseded: pa.Array) -> None:
+        merged = self.samples / f"{time.time_ns():020d}-merged.parquet"
+        hidden = merged.with_suffix(".parquet.partial")
+        kept = pc.field("error").is_null() | ~pc.field("sample_key").isin(superseded)
+        scanner = ds.dataset([str(path) for path in paths], schema=SAMPLE_SCHEMA).scanner(filter=kept)
+        with hidden.open("wb") as file:
+            with pq.ParquetWriter(file, SAMPLE_SCHEMA, compression="zstd") as writer:
+                for batch in scanner.to_batches():
+                    if batch.num_rows:
+                        writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+            file.flush()
+            os.fsync(file.fileno())
+        intent = self.out / INTENT
+        partial = intent.with_suffix(".partial")
+        partial.write_text(json.dumps({"merged": merged.name, "replaces": [path.name for path in paths]}))
+        partial.replace(intent)  # from here on the merge is carried out, if need be by the next writer
+        self._finish_merge()
+
+    def _finish_merge(self) -> None:
+        """Carry out the merge that `INTENT` names, wherever a killed writer left it."""
+        intent = self.out / INTENT
+        if not intent.is_file():
+            return
+        wanted = json.loads(intent.read_text())
+        for name in wanted["replaces"]:
+            (self.samples / name).unlink(missing_ok=True)
+        hidden = self.samples / f"{wanted['merged']}.partial"
+        if hidden.is_file():
+            hidden.replace(self.samples / wanted["merged"])
+        intent.unlink()
 
     def runs(self) -> list[dict[str, Any]]:
         """The run rows so far."""

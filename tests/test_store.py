@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,14 @@ from harness.store import Store
 
 def row(key: str, error: str | None = None) -> dict[str, Any]:
     empty = dict.fromkeys(SAMPLE_SCHEMA.names)
-    return empty | {"sample_key": key, "run_id": "r", "task": "t", "error": error, "thinking": "…" * 10}
+    return empty | {
+        "sample_key": key,
+        "run_id": "r",
+        "recipe": "base",
+        "task": "t",
+        "error": error,
+        "thinking": "…" * 10,
+    }
 
 
 def test_rows_come_back_with_their_schema(tmp_path):
@@ -37,7 +47,7 @@ def test_a_generation_that_failed_in_the_engine_is_not_done(tmp_path):
     with Store(tmp_path) as store:
         store.append([row("a"), row("b", error="engine died")])
         store.flush()
-        assert store.done_keys() == {"a"}
+        assert store.done_keys("base", ["r"]) == {"a"}
 
 
 def test_a_second_writer_is_refused(tmp_path):
@@ -62,7 +72,7 @@ with Store(Path({str(tmp_path)!r})) as store:
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL and "ready" in process.stdout, process.stderr
     with Store(tmp_path) as store:
-        assert "a" in store.done_keys()
+        assert "a" in store.done_keys("base", ["r"])
         assert not list(store.samples.glob("*.partial"))
 
 
@@ -72,7 +82,7 @@ def test_a_torn_file_is_put_aside_and_said(tmp_path):
         store.flush()
         torn = store.samples / "9.parquet"
         torn.write_bytes(b"PAR1 half a file")
-        assert store.done_keys() == {"a"}
+        assert store.done_keys("base", ["r"]) == {"a"}
         assert store.quarantined == [tmp_path / "quarantine" / "9.parquet"] and not torn.exists()
 
 
@@ -91,12 +101,77 @@ def test_compacting_keeps_every_row_once(tmp_path, monkeypatch):
     assert table["error"].null_count == 6
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_writer_killed_while_it_merges_loses_nothing_and_doubles_nothing(tmp_path, monkeypatch, steps):
+    """Killed before the intent, after it, between two deletions, before the rename: the next writer carries it out."""
+    monkeypatch.setattr(store_module, "COMPACT_FILES", 2)
+    with Store(tmp_path) as store:
+        for key in "abcd":
+            store.append([row(key)])
+            store.flush()
+        monkeypatch.setattr(Store, "_finish_merge", lambda self: None)
+        store.compact()
+    monkeypatch.undo()
+    intent = tmp_path / store_module.INTENT
+    wanted = json.loads(intent.read_text())
+    if steps == 0:
+        intent.unlink()
+    for name in wanted["replaces"][: max(0, 2 * (steps - 1))]:
+        (tmp_path / "samples" / name).unlink()
+    with Store(tmp_path) as store:
+        assert sorted(store.read_samples()["sample_key"].to_pylist()) == list("abcd")
+        assert len(store.readable_files()) == (4 if steps == 0 else 1)
+        assert not intent.exists() and not list(store.samples.glob("*.partial"))
+
+
+def test_merging_many_files_keeps_their_number_and_their_size_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "COMPACT_FILES", 4)
+    monkeypatch.setattr(store_module, "COMPACT_EVERY", 8)
+    monkeypatch.setattr(store_module, "COMPACT_BYTES", 60_000)
+    with Store(tmp_path) as store:
+        for index in range(100):
+            store.append([row(f"{index}")])
+            store.flush()
+        assert len(store.readable_files()) < 24
+        assert sorted(store.read_samples()["sample_key"].to_pylist(), key=int) == [f"{i}" for i in range(100)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("SKIPPED LOUDLY: no right to mount a small disk here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full_keeps_what_it_has_and_goes_on_when_there_is_room(small_disk):
+    ballast = small_disk / "ballast"
+    with Store(small_disk / "out") as store:
+        store.append([row("a")])
+        store.flush()
+        with contextlib.suppress(OSError), ballast.open("wb") as file:
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+        store.append([row("b")])
+        with pytest.raises(OSError, match="free some space"):
+            store.flush()
+        assert store.done_keys("base", ["r"]) == {"a"}
+        ballast.unlink()
+        store.flush()
+        assert store.done_keys("base", ["r"]) == {"a", "b"}
+
+
 def test_a_folder_belongs_to_one_study(tmp_path):
     with Store(tmp_path) as store:
-        store.claim("one", "1", {})
-        store.claim("one", "2", {})  # the same study, changed
+        store.claim("one", "1", {}, {})
+        store.claim("one", "2", {}, {})  # the same study, changed
         with pytest.raises(UserError, match="holds the study 'one', not 'two'"):
-            store.claim("two", "1", {})
+            store.claim("two", "1", {}, {})
 
 
 def test_a_run_row_is_replaced_not_repeated(tmp_path):
@@ -120,7 +195,7 @@ def test_a_full_disk_loses_no_earlier_row_and_says_what_to_do(tmp_path, monkeypa
             with pytest.raises(OSError, match="free some space"):
                 store.flush()
         store.flush()  # the rows were kept in memory and go out once there is room
-        assert store.done_keys() == {"a", "b"}
+        assert store.done_keys("base", ["r"]) == {"a", "b"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -41,7 +41,13 @@ def generate(
     for budget in budgets:
         check(budget, sampling)
     writer = Writer(engine, sampling, thinking, on_generation, stop_strings)
-    engine.run(_requests(writer, prompts, _groups(budgets, replay)))
+    longest = max((len(prompt.ids) for prompt in prompts), default=0)
+    engine.run(
+        request
+        for prompt in prompts
+        for sample in range(sampling.num_samples)
+        for request in requests(writer, prompt, budgets, sample, replay=replay, longest=longest)
+    )
 
 
 def check(budget: Budget, sampling: Sampling) -> None:
@@ -68,21 +74,24 @@ def _groups(budgets: Sequence[Budget], replay: bool) -> list[list[Budget]]:
     return list(groups.values())
 
 
-def _requests(writer: Writer, prompts: Sequence[Prompt], groups: Sequence[Sequence[Budget]]) -> Iterator[Request]:
-    longest = max((len(prompt.ids) for prompt in prompts), default=0)
-    for prompt in prompts:
-        opened = writer.open(prompt)
-        for sample in range(writer.sampling.num_samples):
-            for group in groups:
-                method = group[0].method
-                if method == "no_thinking":
-                    yield from _without_thinking(writer, prompt, group[0], sample)
-                elif method == "rejection_sampling":
-                    yield from attempts(writer, opened, group, sample)
-                elif group[0].compat == "s1-fork":
-                    yield from _as_the_fork(writer, opened, group[0], sample, longest)
-                else:
-                    yield from _trunk(writer, opened, group, sample)
+def requests(
+    writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int, *, replay: bool = True, longest: int = 0
+) -> Iterator[Request]:
+    """What an engine has to run for one sample of `prompt` under `budgets`; the rest follows from each `on_done`.
+
+    `longest`: tokens of the longest prompt of the batch, which s1's fork takes "auto" from.
+    """
+    opened = writer.open(prompt)
+    for group in _groups(budgets, replay):
+        method = group[0].method
+        if method == "no_thinking":
+            yield from _without_thinking(writer, prompt, group[0], sample)
+        elif method == "rejection_sampling":
+            yield from attempts(writer, opened, group, sample)
+        elif group[0].compat == "s1-fork":
+            yield from _as_the_fork(writer, opened, group[0], sample, max(longest, len(prompt.ids)))
+        else:
+            yield from _trunk(writer, opened, group, sample)
 
 
 def _trunk(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
@@ -167,4 +176,4 @@ def _as_the_fork(writer: Writer, prompt: Prompt, budget: Budget, sample: int, lo
     yield from _alone(writer, prompt, Cell(budget, tokens), sample, machine, "think as the fork")
 
 
-__all__ = ["Cell", "Prompt", "check", "generate", "trunk_caps"]
+__all__ = ["Cell", "Prompt", "Writer", "check", "generate", "requests", "trunk_caps"]

@@ -1,0 +1,185 @@
+"""`harness diff A B`: the same runs made twice (two machines, engines, versions), sample by sample (s1 issue 134).
+
+Runs are matched by what they are (recipe, task, method, budget, seed), not by their ids, which hold the engine and its
+version. The first differing token says where two greedy texts part; the changed answers say whether it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from harness.analysis.cells import sample_files
+from harness.config import Budget
+from harness.errors import UserError
+from harness.plan import setting
+from harness.records import SAMPLE_SCHEMA
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+RUN = ("recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed", "seed")
+TEXT = ("thinking_ids", "closing_ids", "answer_ids")
+
+DIFF_SCHEMA = pa.schema(
+    [SAMPLE_SCHEMA.field(name) for name in (*RUN, "problem_id", "sample_index")]
+    + [
+        ("first_difference", pa.int64()),  # token after the prompt; null: the same text
+        ("tokens_a", pa.int64()),
+        ("tokens_b", pa.int64()),
+        ("extracted_a", pa.string()),
+        ("extracted_b", pa.string()),
+        ("correct_a", pa.bool_()),
+        ("correct_b", pa.bool_()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RunDiff:
+    """One run in both folders. Counts are of samples that both have; tokens are counted from the prompt's end."""
+
+    run: dict[str, Any]
+    num_samples: int
+    num_same: int  # texts
+    num_changed_answers: int
+    num_gained: int  # wrong in A, right in B
+    num_lost: int
+    first_differences: list[int]
+
+
+def diff(a: Path, b: Path) -> Iterator[tuple[RunDiff, list[dict[str, Any]]]]:
+    """Every run that both have, with its samples as rows of DIFF_SCHEMA. Raises `UserError` when there is none."""
+    left, right = _runs(a), _runs(b)
+    shared = [run for run in left if run in right]
+    if not shared:
+        raise UserError(
+            f"{a} ({len(left)} runs) and {b} ({len(right)} runs) have no run in common: recipe, task, method, budget "
+            "and seed have to agree"
+        )
+    for run in shared:
+        rows = list(_samples(dict(zip(RUN, run, strict=True)), _texts(a, left[run]), _texts(b, right[run])))
+        if rows:
+            yield _summed(dict(zip(RUN, run, strict=True)), rows), rows
+
+
+def first_difference(a: Sequence[int], b: Sequence[int]) -> int | None:
+    """The first place at which two token sequences differ (one may just end there); None if they are the same."""
+    for index, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return index
+    return None if len(a) == len(b) else min(len(a), len(b))
+
+
+def _dataset(folder: Path) -> ds.Dataset:
+    files = sample_files(folder)
+    if not files:
+        raise UserError(f"{folder} has no samples/*.parquet; give a results folder")
+    return ds.dataset([str(path) for path in files], schema=SAMPLE_SCHEMA)
+
+
+def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
+    """What each run is -> its run_ids (more than one where the study was changed and run again)."""
+    table = _dataset(folder).to_table(columns=["run_id", *RUN])
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for row in table.group_by(["run_id", *RUN]).aggregate([]).to_pylist():
+        found.setdefault(tuple(row[name] for name in RUN), []).append(row["run_id"])
+    return found
+
+
+def _texts(folder: Path, run_ids: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
+    columns = ["problem_id", "sample_index", *TEXT, "extracted", "correct"]
+    good = pc.field("run_id").isin(run_ids) & pc.field("error").is_null()
+    rows = _dataset(folder).to_table(columns=columns, filter=good).to_pylist()
+    return {(row["problem_id"], row["sample_index"]): row for row in rows}
+
+
+def _samples(
+    run: dict[str, Any], a: dict[tuple[str, int], dict[str, Any]], b: dict[tuple[str, int], dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for where in sorted(set(a) & set(b)):
+        x, y = a[where], b[where]
+        ids_x, ids_y = ([token for name in TEXT for token in row[name] or ()] for row in (x, y))
+        yield {
+            **run,
+            "problem_id": where[0],
+            "sample_index": where[1],
+            "first_difference": first_difference(ids_x, ids_y),
+            "tokens_a": len(ids_x),
+            "tokens_b": len(ids_y),
+            "extracted_a": x["extracted"],
+            "extracted_b": y["extracted"],
+            "correct_a": x["correct"],
+            "correct_b": y["correct"],
+        }
+
+
+def _summed(run: dict[str, Any], rows: list[dict[str, Any]]) -> RunDiff:
+    places = [row["first_difference"] for row in rows if row["first_difference"] is not None]
+    return RunDiff(
+        run,
+        len(rows),
+        len(rows) - len(places),
+        sum(row["extracted_a"] != row["extracted_b"] for row in rows),
+        sum(bool(row["correct_b"]) and not row["correct_a"] for row in rows),
+        sum(bool(row["correct_a"]) and not row["correct_b"] for row in rows),
+        places,
+    )
+
+
+def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
+    """Print what differs between two folders, and write each sample to `out` (Parquet, DIFF_SCHEMA)."""
+    from rich.console import Console
+
+    from harness.store import write_table
+
+    runs, rows = [], []
+    for run, samples in diff(a, b):
+        runs.append(run)
+        rows += samples
+    if out:
+        write_table(pa.Table.from_pylist(rows, schema=DIFF_SCHEMA), out)
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(rendered(runs))
+    return runs
+
+
+def rendered(runs: Sequence[RunDiff]) -> Group:
+    """The runs that differ as a table, the others as a count."""
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("recipe", "task", "setting"):
+        table.add_column(name)
+    for name in ("samples", "same text", "changed answers", "gained", "lost", "first differing token"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        if run.first_differences:
+            table.add_row(
+                run.run["recipe"], run.run["task"], setting(_budget(run.run)), f"{run.num_samples:,}",
+                f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
+                str(run.num_gained), str(run.num_lost),
+                f"{min(run.first_differences):,} earliest, {median(run.first_differences):,.0f} median",
+            )  # fmt: skip
+    total = sum(run.num_samples for run in runs)
+    same = sum(run.num_same for run in runs)
+    changed = sum(run.num_changed_answers for run in runs)
+    words = (
+        f"{len(runs)} runs, {total:,} samples in both: {same / total:.2%} the same token by token, "
+        f"{changed / total:.2%} with another answer."
+    )
+    return Group(table, words) if same < total else Group(words)
+
+
+def _budget(run: dict[str, Any]) -> Budget:
+    limit = run["max_thinking_tokens"]
+    return Budget("auto" if limit is None else limit, run["num_ignores"], run["ignore_str"], method=run["method"],
+                  instructed=run["instructed"])  # fmt: skip

@@ -1,0 +1,247 @@
+"""The driver's side of the engines: Ray actors that draw work from one list, are watched, and replaced when they die.
+
+Ray places them, moves rows and notices a lost node; what is added here is the list of work, the watch on tokens (Ray
+cannot know that a live process hangs) and the sums for "how much of their time did the engines generate".
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import provenance
+from harness.cluster import connect
+from harness.config import Study
+from harness.logs import last_lines
+from harness.progress import Progress
+from harness.workers import EngineWorker, Pulse, Work
+
+logger = logging.getLogger(__name__)
+WATCH_SECONDS = 2.0  # between two looks at every engine
+STOP_SECONDS = 60.0
+NOT_ALIVE = Pulse(0, 0.0, 0.0)
+
+
+@dataclass
+class Member:
+    """One engine of the pool."""
+
+    actor: Any
+    log: Path
+    up: Any  # reference to its `info`, ready when it is
+    stream: Any = None  # of the pass at hand
+    asked: Any = None  # reference to the pulse that it was asked for last
+    pulse: Pulse = NOT_ALIVE
+    moved: float = field(default_factory=time.monotonic)  # when a token was last seen
+
+
+class EngineFailedError(RuntimeError):
+    """No engine could be started; the message ends with the last lines of its log."""
+
+
+class EnginePool:
+    """`engine.num_engines` engines for all of a study's checkpoints; weights are swapped in as they come."""
+
+    def __init__(self, study: Study, out: Path, progress: Progress) -> None:
+        self.study, self.out, self.progress = study, out, progress
+        self.members: list[Member] = []
+        self.failures: list[str] = []  # of the pass at hand
+        self.info: dict[str, str] = {}  # name, version, dtype, device, tokenizer; empty until one is up
+        self.busy_seconds = self.alive_seconds = 0.0  # of engines that are gone
+        self.num_started = 0
+        progress.add("engine", f"engine ({study.engine.name})")
+
+    def start(self) -> None:
+        """Ask Ray for the engines; they start while data is selected and models train."""
+        if not self.members:
+            connect(self.study, self.out, self.progress)
+            self.progress.update("engine", "running", detail="starting")
+        while len(self.members) < self.study.engine.num_engines:
+            self.members.append(self._member())
+
+    def _member(self) -> Member:
+        import ray
+
+        config = self.study.engine
+        self.num_started += 1
+        log = self.out / "logs" / ("engine.log" if self.num_started == 1 else f"engine-{self.num_started}.log")
+        # Threads: one for `evaluate`, one for `pulse`, one for `close`.
+        actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
+        handle = actor.remote(config, self.study.base_model, str(log.resolve()))
+        return Member(handle, log, handle.info.remote())
+
+    def wait(self) -> dict[str, str]:
+        """What the engines are, once one is up. Raises `EngineFailedError` when none starts."""
+        import ray
+
+        self.start()
+        while not self.info:
+            if not self.members:
+                raise EngineFailedError(self.failures[-1])
+            ready, _ = ray.wait([member.up for member in self.members])
+            member = next(member for member in self.members if member.up == ready[0])
+            try:
+                self.info = ray.get(member.up)
+            except ray.exceptions.RayError as error:
+                self._lose(member, _reason(error), replace=False)
+        name, wanted = self.info["name"], self.study.engine.name
+        if name != wanted and self.num_started == len(self.members):
+            self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
+        self.progress.update("engine", detail=f"{name} {self.info['version']}, {self.info['dtype']}")
+        return self.info
+
+    def identity(self) -> dict[str, str]:
+        """What generates, as far as it can change a text: name, version, dtype."""
+        if not self.members and (known := provenance.installed_engine(self.study.engine.name)):
+            return {**known, "dtype": self.study.engine.dtype}
+        info = self.wait()
+        return {key: info[key] for key in ("name", "version", "dtype")}
+
+    # -- one pass over a list of work
+
+    def generate(self, model: str, work: Sequence[Work], replay: bool) -> Iterator[Any]:
+        """References to lists of generations, as they finish, until no engine works on the list any more; None now and
+        then, so that the caller can look after other things.
+
+        An engine that dies or hangs is replaced; what it had drawn is missing then, and `failures` says why.
+        """
+        import ray
+
+        self.failures = []
+        self.wait()
+        shared = _queue(len(work)) if len(self.members) > 1 else None
+        work_reference = ray.put(list(work))
+        arguments = (model, work_reference, shared, self.study.sampling, self.study.thinking, replay)
+        joined: set[int] = set()
+        looked = time.monotonic()
+        while True:
+            for member in self.members:
+                if id(member) not in joined and member.stream is None and _is_ready(member.up):
+                    # With one engine and no queue, an engine that came later must not begin the list again.
+                    if shared is None and joined:
+                        continue
+                    joined.add(id(member))
+                    if self._came_up(member):
+                        member.moved = time.monotonic()
+                        member.stream = member.actor.evaluate.options(num_returns="streaming").remote(*arguments)
+            streams = {member.stream: member for member in self.members if member.stream is not None}
+            if not streams:
+                if joined or not self.members:
+                    return
+                ray.wait([member.up for member in self.members], timeout=WATCH_SECONDS)
+                yield None
+                continue
+            ready, _ = ray.wait(list(streams), timeout=WATCH_SECONDS, fetch_local=False)
+            for stream in ready:
+                yield from self._next(streams[stream])
+            if time.monotonic() - looked > WATCH_SECONDS:
+                looked = time.monotonic()
+                self._watch()
+                yield None
+
+    def _next(self, member: Member) -> Iterator[Any]:
+        """The next list of a stream, unless that has ended or failed."""
+        import ray
+
+        try:
+            reference = next(member.stream)
+            ray.get(reference)  # an engine's failure is the last thing in its stream
+            member.moved = time.monotonic()
+            yield reference
+        except StopIteration:
+            member.stream = None
+        except ray.exceptions.RayError as error:
+            self._lose(member, _reason(error))
+
+    # -- life and death
+
+    def _came_up(self, member: Member) -> bool:
+        """Whether `member` really is up; one that did not start is given up, not started again."""
+        import ray
+
+        try:
+            ray.get(member.up)
+        except ray.exceptions.RayError as error:
+            self._lose(member, _reason(error), replace=False)
+            return False
+        return True
+
+    def _watch(self) -> None:
+        """Ask each working engine for its tokens; kill one that has sampled none for `engine.stall_seconds`."""
+        import ray
+
+        for member in list(self.members):
+            if member.stream is None:
+                continue
+            if member.asked is not None and _is_ready(member.asked):
+                try:
+                    pulse = ray.get(member.asked)
+                except ray.exceptions.RayError:
+                    continue  # dead: its stream says so too
+                if pulse.sampled_tokens > member.pulse.sampled_tokens:
+                    member.moved = time.monotonic()
+                member.pulse, member.asked = pulse, None
+            if member.asked is None:
+                member.asked = member.actor.pulse.remote()
+            still = time.monotonic() - member.moved
+            if still > self.study.engine.stall_seconds:
+                self._lose(member, f"the engine sampled no token for {still:.0f} s and was killed")
+
+    def _lose(self, member: Member, reason: str, replace: bool = True) -> None:
+        """Give an engine up, remember why, and ask Ray for another one."""
+        import ray
+
+        self.failures.append(f"{reason}\n{last_lines(member.log)}")
+        self._count(member)
+        ray.kill(member.actor)
+        self.members.remove(member)
+        if replace:
+            self.progress.say(f"an engine failed ({reason.splitlines()[-1][:200]}); starting another")
+            self.members.append(self._member())
+
+    def _count(self, member: Member) -> None:
+        self.busy_seconds += member.pulse.busy_seconds
+        self.alive_seconds += member.pulse.alive_seconds
+
+    def stop(self) -> None:
+        """Stop the engines' processes; Ray's own end would leave them to their parents' death."""
+        if not self.members:
+            return
+        import ray
+
+        for member in self.members:
+            try:
+                if _is_ready(member.up):
+                    member.pulse = ray.get(member.actor.pulse.remote(), timeout=STOP_SECONDS)
+                    self._count(member)
+                    ray.get(member.actor.close.remote(), timeout=STOP_SECONDS)
+            except (ray.exceptions.RayError, TimeoutError) as error:
+                logger.warning("an engine did not stop in time: %s", error)
+            ray.kill(member.actor)
+        share = self.busy_seconds / self.alive_seconds if self.alive_seconds else 0.0
+        self.progress.update("engine", "done", detail=f"generating {share:.0%} of its time")
+        self.members = []
+
+
+def _queue(size: int) -> Any:
+    """A queue on Ray with the numbers 0 .. size - 1."""
+    from ray.util.queue import Queue
+
+    shared = Queue(actor_options={"num_cpus": 0})
+    shared.put_nowait_batch(list(range(size)))
+    return shared
+
+
+def _is_ready(reference: Any) -> bool:
+    import ray
+
+    return bool(ray.wait([reference], timeout=0, fetch_local=False)[0])
+
+
+def _reason(error: Exception) -> str:
+    """The last line of what an actor's failure says."""
+    return str(getattr(error, "cause", None) or error).strip().splitlines()[-1]

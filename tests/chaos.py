@@ -1,0 +1,168 @@
+"""`make chaos`: something is killed every few seconds until a study is done; its rows have to equal a calm run's.
+
+    python tests/chaos.py [--minutes 15] [--seed 0] [--keep DIR]
+
+A three-node Ray cluster on this machine, real vLLM, real training. At random: kill -9 of an engine actor, of vLLM's
+core, of a grader, of a training worker, of the driver (started again), of a whole node (another one joins). Not part of
+`make test`: it takes minutes and depends on chance by design; the seed fixes the order of the victims.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = """
+from dataclasses import replace
+from ablations.quickstart import quickstart
+from harness.config import Budget, EngineConfig, Recipe
+
+
+def chaos():
+    study = quickstart()
+    return replace(
+        study, name="chaos", pool_size=160, max_problems=48, recipes=(Recipe("full", "full"), Recipe("s1k", "s1k", 16)),
+        budgets=(Budget(max_thinking_tokens=24), Budget(max_thinking_tokens=96), Budget(), Budget(num_ignores=1)),
+        base_budgets=(), training=replace(study.training, save_steps=20),
+        engine=EngineConfig(max_model_len=320, num_cpus=1, max_num_seqs=16, stall_seconds=60.0),
+    )
+"""
+TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_ids", "closing_ids", "answer_ids",
+        "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
+# What is killed, how long it is then left alone, in seconds: an engine needs half a minute to start on two cores.
+VICTIMS = {
+    "engine actor": ("ray::EngineWorker", 45),
+    "vLLM core": ("VLLM::EngineCore", 45),
+    "grader": ("ray::grade_batch", 2),
+    "training worker": ("ray::RayTrainWorker", 30),
+    "driver": ("harness ablate", 30),
+    "node": ("", 60),
+}
+QUIET_SECONDS = 4.0  # between two kills
+
+
+def start(folder: Path, address: str | None) -> subprocess.Popen[bytes]:
+    """The study's driver, on the cluster at `address` or on one of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({"RAY_ADDRESS": address} if address else {})
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:chaos", "--out", str(folder / "out")],
+            cwd=ROOT, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    """Texts and verdicts of all rows in a fixed order."""
+    found = pd.read_parquet(folder / "out" / "samples")
+    for name in ("prompt_ids", "thinking_ids", "closing_ids", "answer_ids"):
+        found[name] = found[name].map(tuple)
+    return found[TEXT].sort_values("sample_key").reset_index(drop=True)
+
+
+def processes(name: str) -> list[psutil.Process]:
+    """This machine's processes whose command line holds `name`, this one apart."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and name in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+class Chaos:
+    """The cluster, the driver, and what may be killed when."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.folder, self.random = folder, random.Random(seed)
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        self.nodes = [self.cluster.add_node(num_cpus=2) for _ in range(2)]
+        self.driver = start(folder, self.cluster.address)
+        self.free_at = dict.fromkeys(VICTIMS, time.monotonic() + 20)
+        self.kills: list[str] = []
+
+    def strike(self) -> None:
+        """Kill one of the things that may be killed now, if any is there."""
+        now = time.monotonic()
+        ready = [name for name, at in self.free_at.items() if now >= at]
+        self.random.shuffle(ready)
+        for name in ready:
+            if self._kill(name):
+                self.free_at[name] = time.monotonic() + VICTIMS[name][1]
+                self.kills.append(name)
+                print(f"  killed: {name}", flush=True)
+                return
+
+    def _kill(self, name: str) -> bool:
+        if name == "node":
+            lost = self.nodes.pop(0)
+            self.cluster.remove_node(lost, allow_graceful=False)
+            self.nodes.append(self.cluster.add_node(num_cpus=2))
+            return True
+        if name == "driver":
+            self.driver.send_signal(signal.SIGKILL)
+            self.driver.wait()
+            self.driver = start(self.folder, self.cluster.address)
+            return True
+        victims = processes(VICTIMS[name][0])
+        if victims:
+            with contextlib.suppress(psutil.Error):
+                self.random.choice(victims).kill()
+        return bool(victims)
+
+    def end(self) -> None:
+        self.driver.kill()
+        self.driver.wait()
+        self.cluster.shutdown()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=15.0, help="of killing; after that the study ends in peace")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="work here and keep it")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.keep or Path(temporary)
+        for name in ("calm", "chaos"):
+            (work / name).mkdir(parents=True, exist_ok=True)
+            (work / name / "study.py").write_text(STUDY)
+        print("the undisturbed run", flush=True)
+        if start(work / "calm", None).wait():
+            print((work / "calm" / "log").read_text()[-2000:])
+            return 1
+        print(f"the disturbed run, seed {arguments.seed}", flush=True)
+        chaos: Any = Chaos(work / "chaos", arguments.seed)
+        try:
+            end = time.monotonic() + 60 * arguments.minutes
+            while chaos.driver.poll() is None:
+                time.sleep(QUIET_SECONDS)
+                if time.monotonic() < end and chaos.driver.poll() is None:
+                    chaos.strike()
+            code = chaos.driver.returncode
+        finally:
+            chaos.end()
+        calm, found = rows(work / "calm"), rows(work / "chaos")
+        print(f"exit {code}; {len(chaos.kills)} kills: " + ", ".join(f"{n} {chaos.kills.count(n)}" for n in VICTIMS))
+        print(f"rows: {len(calm)} undisturbed, {len(found)} disturbed, {found['sample_key'].nunique()} distinct")
+        same = calm.equals(found)
+        print("the rows are the same, one by one" if same else "THE ROWS DIFFER")
+        return 0 if same and code == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

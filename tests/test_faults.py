@@ -1,0 +1,215 @@
+"""Nothing lost, nothing twice: the driver, an engine, a grader and a node are killed for real while a study runs.
+
+The transformers engine generates (it starts in seconds); vLLM goes through the same in tests/chaos.py. Every disturbed
+study has to end with the rows of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from harness.records import SAMPLE_SCHEMA
+from harness.status import status
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = """
+from dataclasses import replace
+from ablations.quickstart import quickstart
+from harness.config import Budget, EngineConfig
+
+
+def faults():
+    study = quickstart()
+    return replace(
+        study, name="faults", recipes=(), pool="", max_problems=24, tasks=("quick_aime", "quick_math"),
+        budgets=tuple(Budget(max_thinking_tokens=most, min_thinking_tokens=most - 8) for most in (24, 48, 96)),
+        base_budgets=(), reference_recipe="base", replay=False,
+        engine=EngineConfig(name="transformers", max_model_len=320, num_cpus=1, batch_size=4, stall_seconds=8.0),
+    )
+
+
+def two_engines():
+    study = faults()
+    return replace(study, engine=replace(study.engine, num_engines=2, num_cpus=0))
+
+
+def needs_a_node():
+    study = faults()
+    return replace(study, engine=replace(study.engine, num_cpus=2))
+"""
+NUM_ROWS = 2 * 24 * 3
+TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_ids", "closing_ids", "answer_ids",
+        "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
+
+
+def start(folder: Path, function: str = "faults", **environment: str) -> subprocess.Popen[bytes]:
+    """`harness ablate` of the study in a process group of its own; its output goes to folder/log."""
+    (folder / "study.py").write_text(STUDY)
+    command = [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:{function}"]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, "--out", str(folder / "out")],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def until(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
+    """Wait for a true value of `condition`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds:g} s for {what}")
+
+
+def num_files(folder: Path) -> int:
+    return len(list((folder / "out" / "samples").glob("*.parquet")))
+
+
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes below the driver, Ray's and the engine's included."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def named(process: subprocess.Popen[bytes], name: str) -> list[psutil.Process]:
+    found = []
+    for child in family(process):
+        with contextlib.suppress(psutil.Error):
+            if name in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+def ends_well(process: subprocess.Popen[bytes], folder: Path) -> str:
+    """Wait for the driver's end; returns what it printed."""
+    code = process.wait(timeout=240)
+    log = (folder / "log").read_text()
+    assert code == 0, log[-3000:]
+    return log
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    """The rows' texts and verdicts in a fixed order; each is there once."""
+    found = pd.read_parquet(folder / "out" / "samples")
+    assert list(found.columns) == SAMPLE_SCHEMA.names and found["error"].isna().all()
+    assert found["sample_key"].is_unique and len(found) == NUM_ROWS
+    for name in ("prompt_ids", "thinking_ids", "closing_ids", "answer_ids"):
+        found[name] = found[name].map(tuple)
+    return found[TEXT].sort_values("sample_key").reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    log = ends_well(start(folder), folder)
+    assert "generating" in log and "% of its time" in log
+    return rows(folder)
+
+
+def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_path):
+    process = start(tmp_path)
+    until(lambda: num_files(tmp_path), what="the first rows")
+    children = family(process)
+    assert status(tmp_path / "out").state == "running"
+    process.kill()
+    process.wait()
+    before = status(tmp_path / "out")
+    assert before.state == "stopped" and 0 < before.models[0].samples_done < NUM_ROWS
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], alive
+    kept = set((tmp_path / "out" / "samples").glob("*.parquet"))
+    ends_well(start(tmp_path), tmp_path)
+    assert kept <= set((tmp_path / "out" / "samples").glob("*.parquet"))  # what was finished was not done again
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+    assert status(tmp_path / "out").state == "complete"
+
+
+def test_killed_engines_and_graders_cost_no_row(undisturbed, tmp_path):
+    process = start(tmp_path)
+    until(lambda: num_files(tmp_path), what="the first rows")
+    for child in until(lambda: named(process, "ray::EngineWorker"), what="the engine's process"):
+        child.kill()
+    killed = 0
+    while process.poll() is None:
+        for child in named(process, "ray::grade_batch"):
+            if killed < 3:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+                    killed += 1
+        time.sleep(0.02)
+    log = ends_well(process, tmp_path)
+    assert "an engine failed" in log
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+def test_an_engine_that_hangs_is_killed_and_replaced(undisturbed, tmp_path):
+    process = start(tmp_path)
+    until(lambda: num_files(tmp_path), what="the first rows")
+    for child in named(process, "ray::EngineWorker"):
+        child.send_signal(signal.SIGSTOP)
+    log = ends_well(process, tmp_path)
+    assert "sampled no token for" in log
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+def test_two_engines_draw_from_one_list(undisturbed, tmp_path):
+    ends_well(start(tmp_path, "two_engines"), tmp_path)
+    assert (tmp_path / "out" / "logs" / "engine-2.log").is_file()
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_stops_at_once_and_the_same_command_continues(times, undisturbed, tmp_path):
+    process = start(tmp_path)
+    until(lambda: num_files(tmp_path), what="the first rows")
+    children = family(process)
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    assert process.wait(timeout=60) == 130
+    log = (tmp_path / "log").read_text()
+    assert "interrupted; what was finished is kept" in log and "Traceback" not in log
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], alive
+    if times == 1:
+        ends_well(start(tmp_path), tmp_path)
+        pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    yield found
+    found.shutdown()
+
+
+def test_a_lost_node_is_given_up_and_one_that_joins_is_used(undisturbed, tmp_path, cluster):
+    lost = cluster.add_node(num_cpus=2)
+    process = start(tmp_path, "needs_a_node", RAY_ADDRESS=cluster.address)
+    until(lambda: num_files(tmp_path), what="the first rows")
+    cluster.remove_node(lost, allow_graceful=False)
+    time.sleep(3)
+    assert process.poll() is None
+    cluster.add_node(num_cpus=2)
+    log = ends_well(process, tmp_path)
+    assert "Ray: 2 node(s)" in log and "an engine failed" in log
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
