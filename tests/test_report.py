@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import re
+import subprocess
+import sys
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,12 @@ def test_the_papers_tables_2_and_3_are_rebuilt_from_data():
 
 
 # forced tokens
+
+
+def test_the_rebuilt_tables_lose_no_heading_in_a_pipe():
+    command = [sys.executable, "-m", "harness.report.paper"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "…" not in printed and "McNemar p" in printed and "Performance" in printed
 
 
 def test_forced_waits_are_told_from_the_models_own_by_their_ids():

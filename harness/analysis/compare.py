@@ -60,10 +60,10 @@ class Comparison:
 
 def compare_runs(a: str, b: str) -> list[Comparison]:
     """Compare two runs and print the result; returns it, one comparison a shared task."""
-    from rich.console import Console
+    from harness.report.terminal import show
 
     found = compare(a, b)
-    Console().print(rendered(found))
+    show(rendered(found))
     return found
 
 

@@ -168,8 +168,6 @@ def _paper_control(method: str, rows: Sequence[dict[str, str]]) -> float:
 
 
 if __name__ == "__main__":
-    from rich.console import Console
+    from harness.report.terminal import rendered, show
 
-    from harness.report.terminal import rendered
-
-    Console().print(rendered(rebuilt_table2()), rendered(rebuilt_table3()))
+    show(rendered(rebuilt_table2()), rendered(rebuilt_table3()))

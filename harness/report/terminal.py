@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
+PLAIN_WIDTH = 110
+
+
+def show(*parts: Group) -> None:
+    """Print to standard output; a pipe or a file, which has no width of its own, gets `PLAIN_WIDTH` columns."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=PLAIN_WIDTH)).print(*parts)
+
 
 def rendered(table: Table) -> Group:
     """One table as a rich renderable with its caption, footnotes and notes below."""
