@@ -235,32 +235,6 @@ def memory_table(study: Study) -> list[Table | str]:
     return [table]
 
 
-def memory_table(study: Study) -> list[Table | str]:
-    """What one worker needs to train, by `harness.training.memory`; nothing for a study that trains nothing."""
-    from rich.table import Table
-
-    from harness.training import memory
-
-    training = study.training
-    if not study.recipes:
-        return []
-    device = "GPU" if training.num_gpus else "worker"
-    lines = memory.lines(study.base_model, training)
-    if not lines:
-        return [f"\nMemory a {device}: not known; the name {study.base_model} has no size, and no config.json is here."]
-    what = f"LoRA of rank {training.lora_rank}" if training.lora_rank else "all weights"
-    where = f"{training.num_workers} workers" if training.num_workers > 1 else "one worker"
-    rows = f"{training.per_device_batch_size} x {training.block_size:,} tokens"
-    table = Table(title=f"\nMemory a {device} to train, in GB ({what}, {where}, {rows})", title_justify="left",
-                  box=None, pad_edge=False)  # fmt: skip
-    table.add_column("gradient checkpointing (*: planned)")
-    for name in ("weights", "gradients", "optimizer", "working copies", "activations", "sum"):
-        table.add_column(name, justify="right")
-    for line in lines:
-        table.add_row(*line)
-    return [table]
-
-
 def money(hours: float) -> tuple[str, str]:
     """GPU hours and dollars; empty where no GPU is asked for."""
     return (f"{hours:,.1f}", f"${hours * DOLLARS_PER_GPU_HOUR:,.0f}") if hours else ("", "")
