@@ -37,12 +37,14 @@ def test_what_a_guard_is_told_of_ends_with_its_owner(number: signal.Signals) -> 
         assert owner.stdout is not None
         ward = psutil.Process(int(owner.stdout.readline()))
         assert ward.is_running()
+        children = psutil.Process(owner.pid).children()
+        assert children == [ward]  # the guard itself is none: Ray kills a dead worker's children
         owner.send_signal(number)
         owner.wait(10)
         assert ended(ward)
 
 
-def test_closing_a_guard_ends_what_is_left_and_the_guard() -> None:
+def test_closing_a_guard_ends_what_is_left() -> None:
     from harness.generation.guard import Guard
 
     guard = Guard()
@@ -50,4 +52,3 @@ def test_closing_a_guard_ends_what_is_left_and_the_guard() -> None:
         guard.take({psutil.Process(ward.pid)})
         guard.close()
         assert ward.wait(10) == -signal.SIGKILL
-    assert guard._process.returncode == 0

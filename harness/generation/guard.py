@@ -1,7 +1,8 @@
 """vLLM's processes end with the process that started them, also by `kill -9`: its core waits for ever.
 
-A guard is a small process of its own session, so that what kills our process group does not kill it too. It is told the
-processes it is in charge of, and ends them when the pipe that it listens to closes or its parent is another.
+A guard is a small process of its own session and nobody's child, so that what kills our process group, or our children
+(Ray does, after a worker's death), does not kill it too. It is told the processes it is in charge of, and ends them
+when the pipe that it listens to closes or its owner is gone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Guard:
             [sys.executable, "-P", __file__],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
+        self._process.wait()  # it has left a child behind, which is the guard
         self.wards: set[int] = set()  # ids of the processes it is in charge of
 
     @contextlib.contextmanager
@@ -58,19 +60,20 @@ class Guard:
             pipe.flush()
 
     def close(self) -> None:
-        """Ends what it is in charge of, and itself."""
+        """Has it end what it is in charge of, and itself."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._process.wait(timeout=10)
 
 
 def main() -> None:
     """The guard itself: a process id a line on its input."""
     import psutil
 
-    parent, rest, wards = os.getppid(), b"", set()
-    while os.getppid() == parent:
+    owner, rest, wards = psutil.Process(os.getppid()), b"", set()
+    if os.fork():
+        os._exit(0)
+    while _alive(owner):
         if not select.select([0], [], [], LOOK_SECONDS)[0]:
             continue
         if not (data := os.read(0, 4096)):
@@ -82,6 +85,15 @@ def main() -> None:
     for ward in wards:
         with contextlib.suppress(psutil.Error):
             ward.kill()
+
+
+def _alive(process: Any) -> bool:
+    import psutil
+
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and bool(process.is_running())
+    except psutil.Error:
+        return False
 
 
 if __name__ == "__main__":
