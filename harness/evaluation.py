@@ -11,7 +11,7 @@ from harness.config import Budget, EngineConfig, Sampling, Study
 from harness.errors import UserError, unknown
 from harness.generation import ENGINES
 from harness.generation.dense import dense_budgets
-from harness.thinking import FORMATS
+from harness.thinking import thinking_format
 
 
 def sweep(budgets: str, ignores: str, ignore_str: str, every: int | None, no_thinking: bool) -> tuple[Budget, ...]:
@@ -46,8 +46,7 @@ def study(
     """The study of one model, a folder or a hub name. The last of `budgets` is its headline."""
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    if thinking not in FORMATS:
-        raise unknown("thinking format", thinking, FORMATS)
+    thinking_format(thinking)
     folder = Path(model)
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")

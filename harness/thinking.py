@@ -85,7 +85,8 @@ def thinking_format(name: str) -> ThinkingFormat:
             raise UserError(f"the thinking format {name} is no JSON list: {error.msg}") from None
         if len(strings) < 4 or not all(isinstance(string, str) for string in strings):
             raise UserError(f"the thinking format {name} needs four strings: start, end, final answer, stop")
-        return custom_format(*strings[:3], tuple(strings[3:]))
+        start, end, final_answer, *stops = strings
+        return custom_format(start, end, final_answer, tuple(stops))
     if name not in FORMATS:
         raise unknown("thinking format", name, FORMATS)
     return FORMATS[name]

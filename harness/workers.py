@@ -103,14 +103,14 @@ class EngineWorker:
         finished: queue.Queue[Generation | BaseException | None],
     ) -> None:  # fmt: skip
         from harness.generation import sweep
-        from harness.thinking import FORMATS
+        from harness.thinking import thinking_format
 
         if model != self.loaded:
             self.engine.load_weights(model)
             self.loaded = model
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
-        writer = sweep.Writer(self.engine, sampling, FORMATS[thinking], finished.put)
+        writer = sweep.Writer(self.engine, sampling, thinking_format(thinking), finished.put)
         self.engine.run(
             request
             for item in (work if shared is None else (work[index] for index in _drawn(shared)))

@@ -43,7 +43,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     from transformers import AutoTokenizer
 
     from harness.data.chat import training_example
-    from harness.thinking import FORMATS
+    from harness.thinking import thinking_format
 
     resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
     if dist.is_initialized():
@@ -53,7 +53,9 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
         torch.set_num_threads(training.num_cpus)
     torch.manual_seed(training.seed)
     tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
-    examples = [training_example(tokenizer, row, FORMATS[job["thinking"]], training.block_size) for row in job["rows"]]
+    examples = [
+        training_example(tokenizer, row, thinking_format(job["thinking"]), training.block_size) for row in job["rows"]
+    ]
     config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
     model = load_model(job["base_model"], training, gpu)
     callback = checkpoints.Resumable(job["identity"], rank, resumed[0])
