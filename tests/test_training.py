@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -350,30 +351,42 @@ def training_worker(folder: Path) -> psutil.Process | None:
     return None
 
 
-@pytest.mark.slow
-def test_a_training_killed_with_its_worker_and_then_with_its_driver_ends_as_if_undisturbed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster without GPUs."""
     import ray
 
+    yield ray.init(num_cpus=3, num_gpus=0, include_dashboard=False, log_to_driver=False).address_info["gcs_address"]
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_training_for_gpus_trains_on_a_cluster_without_any(cluster: str, tmp_path: Path) -> None:
+    asked = replace(SMALL, num_epochs=1, num_gpus=1, num_workers=2)
+    trained = sft.train(ROWS, TINY_MODEL, asked, "s1", tmp_path / "gpus", "gpus")
+    assert trained.num_steps == 5 and (tmp_path / "gpus" / "checkpoint" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_training_killed_with_its_worker_and_then_with_its_driver_ends_as_if_undisturbed(
+    cluster: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "killed"
-    cluster = ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
-    environment = os.environ | {"RAY_ADDRESS": cluster.address_info["gcs_address"]}
+    environment = os.environ | {"RAY_ADDRESS": cluster}
     arguments = [sys.executable, "-c", DRIVER, str(folder), str(Path(__file__).parent)]
+    driver = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        driver = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(lambda: newest_step(folder) >= 5, driver)
-            first = wait_for(lambda: training_worker(folder), driver)
-            first.send_signal(signal.SIGKILL)
-            killed_at = newest_step(folder)
-            wait_for(lambda: newest_step(folder) > killed_at + 5, driver)  # another worker went on
-        finally:
-            driver.kill()
-            driver.wait()
-        assert newest_step(folder) < 60 and not (folder / sft.DONE_FILE).exists()
-        trained = sft.train(ROWS, TINY_MODEL, LONG, "s1", folder, "killed")
-        undisturbed = sft.train(ROWS, TINY_MODEL, LONG, "s1", tmp_path / "undisturbed", "undisturbed")
+        wait_for(lambda: newest_step(folder) >= 5, driver)
+        first = wait_for(lambda: training_worker(folder), driver)
+        first.send_signal(signal.SIGKILL)
+        killed_at = newest_step(folder)
+        wait_for(lambda: newest_step(folder) > killed_at + 5, driver)  # another worker went on
     finally:
-        ray.shutdown()
+        driver.kill()
+        driver.wait()
+    assert newest_step(folder) < 60 and not (folder / sft.DONE_FILE).exists()
+    trained = sft.train(ROWS, TINY_MODEL, LONG, "s1", folder, "killed")
+    undisturbed = sft.train(ROWS, TINY_MODEL, LONG, "s1", tmp_path / "undisturbed", "undisturbed")
     assert trained.final_loss == undisturbed.final_loss and trained.num_steps == undisturbed.num_steps == 60
     assert same(folder, tmp_path / "undisturbed")
     assert losses(folder) == losses(tmp_path / "undisturbed")

@@ -109,7 +109,8 @@ def nodes() -> list[dict[str, float]]:
     """The resources of each node of the Ray cluster."""
     import ray
 
-    ray.init(ignore_reinit_error=True)
+    if not ray.is_initialized():
+        ray.init()
     return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
