@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -139,25 +140,23 @@ class EngineWorker:
 def _batches(finished: queue.Queue[Generation | BaseException | None]) -> Iterator[list[Generation]]:
     """What is put into `finished`, in lists, until None; an exception in it is raised after what came before."""
     batch: list[Generation] = []
+    due = time.monotonic() + BATCH_SECONDS
     while True:
-        try:
-            item = finished.get(timeout=BATCH_SECONDS)
-        except queue.Empty:
+        item: Generation | BaseException | bool | None = False  # nothing came in time
+        with contextlib.suppress(queue.Empty):
+            item = finished.get(timeout=max(0.01, due - time.monotonic()))
+        if isinstance(item, Generation):
+            batch.append(item)
+        ended = item is None or isinstance(item, BaseException)
+        if ended or len(batch) >= BATCH_ROWS or time.monotonic() >= due:
             if batch:
                 yield batch
                 batch = []
-            continue
-        if isinstance(item, Generation):
-            batch.append(item)
-            if len(batch) < BATCH_ROWS:
-                continue
-        if batch:
-            yield batch
-            batch = []
-        if item is None:
-            return
+            due = time.monotonic() + BATCH_SECONDS
         if isinstance(item, BaseException):
             raise item
+        if ended:
+            return
 
 
 def _drawn(shared: Any) -> Iterator[int]:
