@@ -79,24 +79,38 @@ def line(rows: list[dict[str, Any]], doc_id: int) -> dict[str, Any]:
 
 
 def write_logs(store: Store) -> list[Path]:
-    """Write one file a run that has none yet or has grown; returns the files written."""
+    """Write one file a run that has none yet or has grown; returns the files written. Holds one task's samples of one
+    recipe at a time."""
     folder = store.out / "lm_eval"
     written = []
-    keys = store.read_samples(["run_id", "task"]).group_by(["run_id", "task"]).aggregate([([], "count_all")])
-    for entry in keys.to_pylist():
-        path = folder / f"samples_{entry['task']}_{entry['run_id']}.jsonl"
-        if path.is_file() and sum(1 for _ in path.open(encoding="utf-8")) == entry["count_all"]:
-            continue
-        table = store.read_samples(COLUMNS, pc.field("run_id") == entry["run_id"])
-        table = table.sort_by([("problem_id", "ascending"), ("sample_index", "ascending")])
-        problems: dict[str, list[dict[str, Any]]] = {}
-        for row in table.to_pylist():
-            problems.setdefault(row["problem_id"], []).append(row)
-        folder.mkdir(exist_ok=True)
-        partial = path.with_suffix(".jsonl.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            for doc_id, rows in enumerate(problems.values()):
-                file.write(json.dumps(line(rows, doc_id), ensure_ascii=False) + "\n")
-        partial.replace(path)
-        written.append(path)
+    counted = store.read_samples(["recipe", "task", "run_id"]).group_by(["recipe", "task", "run_id"])
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for entry in counted.aggregate([([], "count_all")]).to_pylist():
+        path = _file(folder, entry["task"], entry["run_id"])
+        if not path.is_file() or sum(1 for _ in path.open(encoding="utf-8")) != entry["count_all"]:
+            lacking.setdefault((entry["recipe"], entry["task"]), []).append(entry["run_id"])
+    for (recipe, task), run_ids in lacking.items():
+        mine = (pc.field("recipe") == recipe) & (pc.field("task") == task) & pc.field("run_id").isin(run_ids)
+        table = store.read_samples(COLUMNS, mine)
+        for run_id in run_ids:
+            rows = table.filter(pc.field("run_id") == run_id)
+            path = _file(folder, task, run_id)
+            _write(path, rows.sort_by([("problem_id", "ascending"), ("sample_index", "ascending")]).to_pylist())
+            written.append(path)
     return written
+
+
+def _file(folder: Path, task: str, run_id: str) -> Path:
+    return folder / f"samples_{task}_{run_id}.jsonl"
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    problems: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        problems.setdefault(row["problem_id"], []).append(row)
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".jsonl.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for doc_id, samples in enumerate(problems.values()):
+            file.write(json.dumps(line(samples, doc_id), ensure_ascii=False) + "\n")
+    partial.replace(path)
