@@ -18,11 +18,7 @@ from harness.errors import UserError
 from harness.exits import Commands, call, stop
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from harness.config import Study
-
-PLAIN_WIDTH = 110
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -138,18 +134,11 @@ def evaluate(
     run_study(chosen, out or default_out(f"{chosen.name}-{fingerprint(chosen)[:8]}"), data_dir)
 
 
-def plain_console() -> Console:
-    """Standard output; a file or a pipe, which has no width of its own, gets `PLAIN_WIDTH` columns."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
-
-
 def show_plan(study: Study, data_dir: Path | None) -> None:
     """Print `--dry-run`."""
     from harness import tasks
     from harness.plan import planned_table
+    from harness.report.terminal import plain_console
 
     sizes = {}
     for name in study.tasks:
@@ -166,6 +155,7 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
     from harness.pipeline import ablate as run
     from harness.progress import Progress, clock
     from harness.report import leaderboard
+    from harness.report.terminal import plain_console
 
     quiet_libraries()
     console = plain_console()
@@ -290,6 +280,7 @@ def diff(a: Path, b: Path, out: Path | None) -> None:
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def status(out: Path) -> None:
     """Where the study in OUT stands, running or dead, from its files alone."""
+    from harness.report.terminal import plain_console
     from harness.status import rendered
     from harness.status import status as read
 

@@ -60,10 +60,10 @@ class Comparison:
 
 def compare_runs(a: str, b: str) -> list[Comparison]:
     """Compare two runs and print the result; returns it, one comparison a shared task."""
-    from harness.report.terminal import show
+    from harness.report.terminal import plain_console
 
     found = compare(a, b)
-    show(rendered(found))
+    plain_console().print(rendered(found))
     return found
 
 

@@ -136,8 +136,7 @@ def _summed(run: dict[str, Any], rows: list[dict[str, Any]]) -> RunDiff:
 
 def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
     """Print what differs between two folders, and write each sample to `out` (Parquet, DIFF_SCHEMA)."""
-    from rich.console import Console
-
+    from harness.report.terminal import plain_console
     from harness.store import write_table
 
     runs, rows = [], []
@@ -146,8 +145,7 @@ def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
         rows += samples
     if out:
         write_table(pa.Table.from_pylist(rows, schema=DIFF_SCHEMA), out)
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(rendered(runs))
+    plain_console().print(rendered(runs))
     return runs
 
 

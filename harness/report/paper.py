@@ -168,6 +168,6 @@ def _paper_control(method: str, rows: Sequence[dict[str, str]]) -> float:
 
 
 if __name__ == "__main__":
-    from harness.report.terminal import rendered, show
+    from harness.report.terminal import plain_console, rendered
 
-    show(rendered(rebuilt_table2()), rendered(rebuilt_table3()))
+    plain_console().print(rendered(rebuilt_table2()), rendered(rebuilt_table3()))

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from harness.report.tables import Entry, Table
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.text import Text
 
 PLAIN_WIDTH = 110
 
 
-def show(*parts: Group) -> None:
-    """Print to standard output; a pipe or a file, which has no width of its own, gets `PLAIN_WIDTH` columns."""
+def plain_console() -> Console:
+    """Standard output; a pipe or a file, which has no width of its own, gets `PLAIN_WIDTH` columns."""
     from rich.console import Console
 
     console = Console()
-    (console if console.is_terminal else Console(width=PLAIN_WIDTH)).print(*parts)
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
 
 
 def rendered(table: Table) -> Group:
