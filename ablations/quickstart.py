@@ -43,7 +43,7 @@ def quickstart() -> Study:
         headline=auto,
         sampling=Sampling(max_answer_tokens=24),
         training=Training(
-            global_batch_size=8, per_device_batch_size=8, learning_rate=1.5e-3, bf16=False, block_size=512,
+            global_batch_size=4, per_device_batch_size=4, learning_rate=1.5e-3, bf16=False, block_size=512,
             group_by_length=True, gradient_checkpointing=False, save_steps=500,
         ),
         # No core of its own: beside it two models train at a time, and it needs one only for seconds between them.
