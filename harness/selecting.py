@@ -66,7 +66,7 @@ def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: 
     if study.pool == "quickstart":
         from harness.quickstart.problems import pool_rows
 
-        rows: list[dict[str, Any]] = list(pool_rows(study.seed, study.pool_size or 59_029 // 24))
+        rows: list[dict[str, Any]] = list(pool_rows(study.seed, study.pool_size or 59_029 // 30))
     else:
         from harness.data import pool as pools
 
