@@ -84,17 +84,19 @@ def _generate(
         return
     import ray
 
-    from harness.workers import EngineWorker
+    from harness.workers import EngineWorker, Work
 
     start_ray()
     worker = ray.remote(num_cpus=engine.num_cpus, num_gpus=engine.num_gpus)(EngineWorker)
     actors, streams, done = [], [], 0
     for number, some in enumerate(parts(list(missing.items()), num_workers)):
         actor: Any = worker.remote(engine, model, str((folder / f"engine-{number}.log").resolve()))
-        problems = [Problem(key, "pool", row["question"], row["answer"], _kind(row)) for key, row in some]
+        work = [
+            Work(Problem(key, "pool", row["question"], row["answer"], _kind(row)), 0, (budget,)) for key, row in some
+        ]
         actors.append(actor)
         streams.append(
-            actor.evaluate.options(num_returns="streaming").remote(model, problems, (budget,), sampling, thinking, True)
+            actor.evaluate.options(num_returns="streaming").remote(model, work, None, sampling, thinking, True)
         )
     try:
         for stream in streams:
