@@ -135,7 +135,7 @@ def test_the_loss_is_on_thinking_and_answer_only(results):
     assert figures["num_rows"] == 16 and figures["num_cut"] == 0
     assert 0 < figures["num_loss_tokens"] < figures["num_tokens"]
     losses = pq.read_table(results[0] / "out" / "recipes" / "s1k" / "losses.parquet").to_pylist()
-    assert losses[-1]["step"] == figures["num_steps"] == 20
+    assert losses[-1]["step"] == figures["num_steps"] == 40
 
 
 def test_lm_evals_own_logs_stand_beside_the_parquet(results):

@@ -1,6 +1,6 @@
 """The embedded default: small generated problems, a pool of thinking traces, and a tiny base model that ships here.
 
-It mirrors s1's experiment at 1:30 of its pool and about one 30,000th of its model, so that select, train, generate,
+It mirrors s1's experiment at 1:50 of its pool and about one 30,000th of its model, so that select, train, generate,
 grade and measure all really run on two CPU cores in minutes. What it shows about data is true of *this* pool: the
 effects are partly built into the traces (see `problems`), and the README says so.
 """
