@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test check bench chaos paper-tables clean
+.PHONY: setup ablate test faults check bench chaos paper-tables clean
 
 setup: $(VENV)/.installed
 
@@ -25,6 +25,10 @@ ablate: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Engines, graders, trainings, drivers and nodes killed at chosen moments: minutes each, so not part of `make test`.
+faults: setup
+	$(BIN)/python -m pytest -m faults
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -152,6 +152,7 @@ def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_
     assert status(tmp_path / "out").state == "complete"
 
 
+@pytest.mark.faults
 def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp_path):
     process = start(tmp_path)
     first = until(lambda: num_files(tmp_path), what="the first rows")
@@ -172,6 +173,7 @@ def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
 
 
+@pytest.mark.faults
 def test_ctrl_c_once_or_twice_stops_at_once_and_the_same_command_continues(undisturbed, tmp_path):
     for times in (1, 2):
         process = start(tmp_path)
@@ -198,6 +200,7 @@ def cluster() -> Iterator[Any]:
     found.shutdown()
 
 
+@pytest.mark.faults
 def test_two_engines_share_the_work_and_a_lost_node_is_given_up_for_one_that_joins(undisturbed, tmp_path, cluster):
     lost, _ = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
     process = start(tmp_path, "two_engines", RAY_ADDRESS=cluster.address)

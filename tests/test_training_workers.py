@@ -152,6 +152,7 @@ def test_a_training_for_gpus_trains_on_a_cluster_without_any(cluster: str, tmp_p
     assert trained.num_steps == 5 and (tmp_path / "gpus" / "checkpoint" / "model.safetensors").is_file()
 
 
+@pytest.mark.faults
 def test_a_training_killed_with_its_worker_and_then_with_its_driver_ends_as_if_undisturbed(
     cluster: str, tmp_path: Path
 ) -> None:
