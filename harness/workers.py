@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -21,6 +22,7 @@ from harness.training.sft import Trained, train
 
 BATCH_SECONDS = 0.5  # finished generations travel on at least this often
 BATCH_ROWS = 256
+GIVE_WAY = 4  # an engine that reserved no processor leaves them to those who did; Ray's workers have a niceness of 15
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class EngineWorker:
 
     def __init__(self, config: EngineConfig, model: str, log: str) -> None:
         self.config, self.log, self.loaded = config, Path(log), model
+        if not (config.num_cpus or config.num_gpus):
+            os.nice(GIVE_WAY)
         with output_to(self.log):
             from harness.generation import open_engine
 
