@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
+from harness import studies
 from harness.config import PLACEMENT, Budget, EngineConfig, Sampling, Training, fingerprint, run_id, to_plain
 from harness.errors import UserError
+from harness.plan import runs_of
+from harness.provenance import model_identity
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,23 @@ def test_placement_stays_out_of_the_run_id():
     spread = replace(training, num_workers=16, per_device_batch_size=4, gradient_checkpointing=False)
     assert run_id([engine, training]) == run_id([moved, spread])
     names = {name for config in (engine, training) for name in to_plain(config)}
-    assert names >= PLACEMENT
+    assert names | {"base_model"} >= PLACEMENT
+
+
+def test_a_checkout_that_moved_makes_the_same_runs_and_another_model_does_not(tmp_path):
+    study = studies.load("quickstart")
+    shutil.copytree(study.base_model, tmp_path / "model")
+    moved = replace(study, base_model=str(tmp_path / "model"))
+    problems = {task: [] for task in study.tasks}
+
+    def ids(of):
+        return [run.run_id for run in runs_of(of, "base", model_identity(of.base_model), problems, {"name": "vllm"})]
+
+    before = ids(study)
+    assert ids(moved) == before
+    model_identity.cache_clear()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    assert not set(ids(moved)) & set(before)
 
 
 def test_an_unstable_value_has_no_fingerprint():
