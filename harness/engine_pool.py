@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0  # between two looks at every engine
 STOP_SECONDS = 60.0
 NOT_ALIVE = Pulse(0, 0.0, 0.0)
+MAX_CUT_STARTS = 3  # in a row; a start that was cut off from outside is tried again
 
 
 @dataclass
@@ -52,7 +53,7 @@ class EnginePool:
         self.failures: list[str] = []  # of the pass at hand
         self.info: dict[str, str] = {}  # name, version, dtype, device, tokenizer; empty until one is up
         self.busy_seconds = self.alive_seconds = 0.0  # of engines that are gone
-        self.num_started = 0
+        self.num_started = self.num_cut_starts = 0
         progress.add("engine", f"engine ({study.engine.name})")
 
     def start(self) -> None:
@@ -86,8 +87,9 @@ class EnginePool:
             member = next(member for member in self.members if member.up == ready[0])
             try:
                 self.info = ray.get(member.up)
+                self.num_cut_starts = 0
             except ray.exceptions.RayError as error:
-                self._lose(member, _reason(error), replace=False)
+                self._lose_start(member, error)
         name, wanted = self.info["name"], self.study.engine.name
         if name != wanted and self.num_started == len(self.members):
             self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
@@ -160,15 +162,23 @@ class EnginePool:
     # -- life and death
 
     def _came_up(self, member: Member) -> bool:
-        """Whether `member` really is up; one that did not start is given up, not started again."""
+        """Whether `member` really is up."""
         import ray
 
         try:
             ray.get(member.up)
         except ray.exceptions.RayError as error:
-            self._lose(member, _reason(error), replace=False)
+            self._lose_start(member, error)
             return False
+        self.num_cut_starts = 0
         return True
+
+    def _lose_start(self, member: Member, error: Exception) -> None:
+        """Give up an engine that did not start. Where it was killed (a lost node, no memory), or where an engine of the
+        kind has been up before, another one is asked for; an engine that refuses its model would refuse it again."""
+        refused = getattr(error, "actor_init_failed", True) and not self.info
+        self.num_cut_starts += 1
+        self._lose(member, _reason(error), replace=not refused and self.num_cut_starts <= MAX_CUT_STARTS)
 
     def _watch(self) -> None:
         """Ask each working engine for its tokens; kill one that has sampled none for `engine.stall_seconds`."""
