@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+from harness.quickstart import POOL_SIZE, SUBSET_SIZE
 from harness.studies import TINY_MODEL
-
-POOL_SIZE = 59_029 // 50  # the paper's pool and, below, its 1,000 rows, at 1:50
-SUBSET_SIZE = 1_000 // 50
 
 
 def quickstart() -> Study:

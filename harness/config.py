@@ -139,8 +139,7 @@ class Training:
 PLACEMENT = frozenset(
     {"num_cpus", "num_gpus", "max_num_seqs", "gpu_memory_utilization", "num_workers", "per_device_batch_size",
      "gradient_checkpointing", "base_url", "batch_size", "device", "num_gpu_blocks_override", "strategy", "num_engines",
-     "stall_seconds", "save_steps", "report_to",
-     "base_model"}  # a name or a folder: what is in it enters as `model_identity`, so that a moved checkout resumes
+     "stall_seconds", "save_steps", "report_to"}
 )  # fmt: skip
 
 

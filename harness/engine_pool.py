@@ -85,11 +85,8 @@ class EnginePool:
                 raise EngineFailedError(self.failures[-1])
             ready, _ = ray.wait([member.up for member in self.members])
             member = next(member for member in self.members if member.up == ready[0])
-            try:
+            if self._came_up(member):
                 self.info = ray.get(member.up)
-                self.num_cut_starts = 0
-            except ray.exceptions.RayError as error:
-                self._lose_start(member, error)
         name, wanted = self.info["name"], self.study.engine.name
         if name != wanted and self.num_started == len(self.members):
             self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")

@@ -66,7 +66,6 @@ def runs_of(
         for budget in budgets_of(study, recipe):
             config = {
                 "study": study.name,
-                "base_model": study.base_model,
                 "model_identity": model_identity,
                 "recipe": recipe,
                 "task": task,
@@ -79,7 +78,9 @@ def runs_of(
                 "engine": engine,
             }
             model = study.base_model if recipe == "base" else f"{study.name}/{recipe}"
-            runs.append(Run(run_id(config), study.name, model, recipe, task, budget, config))
+            # Where the base lies is told, but is no identity: its content is, so that a moved checkout resumes.
+            told = {**config, "base_model": study.base_model}
+            runs.append(Run(run_id(config), study.name, model, recipe, task, budget, told))
     return runs
 
 

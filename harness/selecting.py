@@ -64,9 +64,10 @@ def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: 
     """The pool of `study`: generated for "quickstart", else read by `harness.data.pool.load`."""
     num_broken, note = 0, ""
     if study.pool == "quickstart":
+        from harness.quickstart import POOL_SIZE
         from harness.quickstart.problems import pool_rows
 
-        rows: list[dict[str, Any]] = list(pool_rows(study.seed, study.pool_size or 59_029 // 30))
+        rows: list[dict[str, Any]] = list(pool_rows(study.seed, study.pool_size or POOL_SIZE))
     else:
         from harness.data import pool as pools
 
