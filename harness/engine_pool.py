@@ -23,6 +23,7 @@ from harness.workers import EngineWorker, Pulse, Work
 logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0  # between two looks at every engine
 STOP_SECONDS = 60.0
+IDLE_PASSES = 2  # passes over what is missing that bring nothing before their caller gives up
 NOT_ALIVE = Pulse(0, 0.0, 0.0)
 MAX_CUT_STARTS = 3  # in a row; a start that was cut off from outside is tried again
 

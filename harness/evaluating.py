@@ -14,13 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, Study
-from harness.engine_pool import EngineFailedError, EnginePool
+from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.plan import Run
 from harness.records import Problem
 from harness.store import Store
 from harness.workers import Work, grade_batch
 
-IDLE_PASSES = 2  # passes over what is missing that bring no row before it is given up
 CPUS_PER_GRADER = 8  # graders at a time: one for so many CPUs of the cluster; each is a process of its own
 
 

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
 from harness.cluster import disconnect
-from harness.config import Budget, Study, fingerprint, to_plain
+from harness.config import Study, fingerprint, to_plain
 from harness.engine_pool import EngineFailedError, EnginePool
 from harness.evaluating import Evaluation
 from harness.plan import Run, budgets_of, recipe_identity, run_row, runs_of
 from harness.progress import Progress
-from harness.records import Generation, Problem
-from harness.selecting import PoolWithAnswers, load_pool, select_rows
+from harness.records import Problem
+from harness.selecting import load_pool, select_rows
 from harness.store import Store
 from harness.trainings import TrainingJob, Trainings
-from harness.workers import Work
 
 if TYPE_CHECKING:
     from harness.analysis.measure import Measured
@@ -96,19 +95,6 @@ class Ablation:
         wanted = sum(len(budgets_of(self.study, name)) for name in self.models) * len(self.study.tasks)
         return sum(run["status"] == "done" for run in self.store.runs()) >= wanted
 
-    def answer_pool(self, pool: PoolWithAnswers) -> None:
-        """Let the base answer every pool question directly: s1K's difficulty filter drops what it can do already."""
-        import ray
-
-        direct = (Budget(method="no_thinking"),)
-        work = [Work(problem, 0, direct) for problem in pool.problems()]
-        self.progress.update("select", detail=f"the base answers the pool ({len(work)} questions)")
-        answers: dict[str, Generation] = {}
-        for reference in self.engines.generate(self.study.base_model, work, replay=True):
-            if reference is not None:
-                answers |= {generation.problem_id: generation for generation in ray.get(reference)}
-        pool.put_answers(answers)
-
     # -- select and train
 
     def select_and_train(self) -> None:
@@ -122,7 +108,11 @@ class Ablation:
         order = sorted(study.recipes, key=lambda r: (pool.needs_answers(r), -(r.size or len(pool.rows))))
         for count, recipe in enumerate(order, 1):
             if pool.needs_answers(recipe):
-                self.answer_pool(pool)
+                try:
+                    pool.answer(self.engines, study.base_model, self.progress)
+                except EngineFailedError as error:
+                    self.fail(recipe.name, "train", str(error))
+                    continue
             folder = out / "recipes" / recipe.name
             rows, manifest = select_rows(pool, recipe, study.seed, folder)
             self.progress.update("select", done=count, detail=f"{recipe.name}: {len(rows)} rows")

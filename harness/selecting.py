@@ -2,62 +2,84 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from harness.config import Recipe, Study, fingerprint
+from harness.config import Budget, Recipe, Study
+from harness.data.kept import Kept, content_key
+from harness.data.rows import metadata_of
+from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.grading import grade
+from harness.progress import Progress
 from harness.records import Generation, Problem
-from harness.store import write_table
+from harness.workers import Work
 
 
 class PoolWithAnswers:
-    """The pool's rows (schema: harness.data.pool), and which of them the base answers correctly at once."""
+    """The pool's rows (schema: harness.data.pool), and which of them the base answers correctly at once. Answers are
+    kept one by one in `folder`, so that whatever ends a study costs those under way."""
 
-    def __init__(self, rows: list[dict[str, Any]], folder: Path, identity: str, num_broken: int, note: str) -> None:
-        self.rows, self.folder, self.identity = rows, folder, identity
-        self.num_broken, self.broken_note = num_broken, note
-        self.answers_file = folder / f"answers-{identity}.parquet"
-        if self.answers_file.is_file():
-            self._attach(pq.read_table(self.answers_file).to_pylist())
+    def __init__(self, rows: list[dict[str, Any]], folder: Path, num_broken: int, note: str) -> None:
+        self.rows, self.num_broken, self.broken_note = rows, num_broken, note
+        self.answers = Kept(folder)
+        self.brought = any(row.get("reference_correct") for row in rows)  # the pool comes with its own answers
+        self.by_name = {f"pool/{row['id']}": row for row in rows}
 
     def needs_answers(self, recipe: Recipe) -> bool:
         """Whether `recipe` cannot be selected before the base has answered: s1k's difficulty filter."""
-        return recipe.selection == "s1k" and not any(row.get("reference_correct") for row in self.rows)
+        return recipe.selection == "s1k" and bool(self.unanswered())
 
-    def problems(self) -> list[Problem]:
-        """The pool's questions as problems of a task called `pool`."""
+    def unanswered(self) -> list[Problem]:
+        """The questions that are left for the base, as problems of a task called `pool`."""
+        return [] if self.brought else [_problem(row) for row in self.rows if _answer_key(row) not in self.answers]
+
+    def answer(self, engines: EnginePool, base: str, progress: Progress) -> None:
+        """Let the base answer directly what is unanswered: s1K's difficulty filter drops what it can do already.
+
+        Raises `EngineFailedError` when `IDLE_PASSES` passes brought no answer.
+        """
+        import ray
+
+        direct, idle = (Budget(method="no_thinking"),), 0
+        while work := [Work(problem, 0, direct) for problem in self.unanswered()]:
+            if idle == IDLE_PASSES:
+                why = engines.failures[-1] if engines.failures else "the engine ended without them"
+                raise EngineFailedError(f"{len(work)} pool questions without an answer of the base: {why}")
+            progress.update("select", detail=f"the base answers the pool ({len(work)} questions)")
+            idle += 1
+            for reference in engines.generate(base, work, replay=True):
+                with contextlib.suppress(ray.exceptions.RayError):  # lost with its node: asked again
+                    if reference is not None:
+                        self.put_answers(ray.get(reference))
+                        idle = 0
+
+    def put_answers(self, generations: Iterable[Generation]) -> None:
+        """Grade and keep the base's answers, `problem_id` being `pool/` and the row's id."""
+        for generation in generations:
+            row = self.by_name[generation.problem_id]
+            verdict = grade(generation.response, row["answer"], _problem(row).kind)
+            self.answers.put(_answer_key(row), {"answer": generation.answer, "correct": bool(verdict.correct)})
+
+    def answered_rows(self) -> list[dict[str, Any]]:
+        """The rows with `reference_answers` and `reference_correct`, as far as there are any."""
+        if self.brought:
+            return self.rows
+        found = [self.answers.get(_answer_key(row)) for row in self.rows]
         return [
-            Problem(row["id"], "pool", row["question"], row["answer"], metadata_of(row).get("kind", "math"))
-            for row in self.rows
+            {**row, "reference_answers": [one["answer"]], "reference_correct": [one["correct"]]} if one else row
+            for row, one in zip(self.rows, found, strict=True)
         ]
 
-    def put_answers(self, answers: Mapping[str, Generation]) -> None:
-        """Grade the base's answers, keep them in the pool's folder and attach them to the rows."""
-        graded = []
-        for problem in self.problems():
-            generation = answers[f"pool/{problem.id}"]
-            verdict = grade(generation.response, problem.gold, problem.kind)
-            graded.append({"id": problem.id, "answer": generation.answer, "correct": bool(verdict.correct)})
-        write_table(pa.Table.from_pylist(graded), self.answers_file)
-        self._attach(graded)
 
-    def _attach(self, graded: list[dict[str, Any]]) -> None:
-        by_id = {row["id"]: row for row in graded}
-        for row in self.rows:
-            row["reference_answers"] = [by_id[row["id"]]["answer"]]
-            row["reference_correct"] = [by_id[row["id"]]["correct"]]
+def _problem(row: Mapping[str, Any]) -> Problem:
+    return Problem(row["id"], "pool", row["question"], row["answer"], metadata_of(row).get("kind", "math"))
 
 
-def metadata_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A pool row's metadata, which Arrow files hold as JSON text."""
-    found = row.get("metadata") or {}
-    return dict(json.loads(found)) if isinstance(found, str) else dict(found)
+def _answer_key(row: Mapping[str, Any]) -> str:
+    return content_key("direct answer", row["question"], row["answer"], _problem(row).kind)
 
 
 def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: str) -> PoolWithAnswers:
@@ -78,7 +100,7 @@ def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: 
         if study.pool_size and study.pool_size < len(kept):
             kept = kept.shuffle(seed=study.seed).select(range(study.pool_size))
         rows = [dict(row) for row in kept]
-    return PoolWithAnswers(rows, folder, fingerprint([base_identity, [row["id"] for row in rows]]), num_broken, note)
+    return PoolWithAnswers(rows, folder / f"answers-{base_identity}", num_broken, note)
 
 
 def select_rows(
@@ -88,7 +110,8 @@ def select_rows(
     from harness.data.selection import select
 
     size = None if recipe.selection == "full" else recipe.size
-    selected = select(pool.rows, recipe.selection, size, recipe.seed + seed)
+    candidates = pool.answered_rows() if recipe.selection == "s1k" else pool.rows
+    selected = select(candidates, recipe.selection, size, recipe.seed + seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").write_text(json.dumps(selected.manifest, indent=1))
     rows = [pool.rows[index] for index in selected.indices]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import random
 import signal
 import subprocess
@@ -21,10 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psutil
+from disturbed import TEXT, named, rows, start
 
-ROOT = Path(__file__).resolve().parents[1]
 STUDY = """
 from dataclasses import replace
 from ablations.quickstart import quickstart
@@ -40,46 +38,19 @@ def chaos():
         engine=EngineConfig(max_model_len=320, num_cpus=1, max_num_seqs=16, stall_seconds=60.0),
     )
 """
-TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_ids", "closing_ids", "answer_ids",
-        "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
-# What is killed, how long it is then left alone, in seconds: an engine needs half a minute to start on two cores.
+# What is killed: its process's name, where it has one, and what the study loses by it.
 VICTIMS = {
-    "engine actor": ("ray::EngineWorker", 45),
-    "vLLM core": ("VLLM::EngineCore", 45),
-    "grader": ("ray::grade_batch", 2),
-    "training worker": ("ray::RayTrainWorker", 30),
-    "driver": ("harness ablate", 30),
-    "node": ("", 60),
+    "engine actor": ("ray::EngineWorker", "engine"),
+    "vLLM core": ("VLLM::EngineCore", "engine"),
+    "driver": ("", "engine"),
+    "node": ("", "engine"),
+    "training worker": ("ray::RayTrainWorker", "training"),
+    "grader": ("ray::grade_batch", "grading"),
 }
+# Seconds, drawn at random, until the next of what costs the same. The shorter ones hit an engine while it starts (half
+# a minute, more when a training runs), the longer ones let it make rows.
+REST = {"engine": (5.0, 110.0), "training": (10.0, 40.0), "grading": (2.0, 2.0)}
 QUIET_SECONDS = 4.0  # between two kills
-
-
-def start(folder: Path, address: str | None) -> subprocess.Popen[bytes]:
-    """The study's driver, on the cluster at `address` or on one of its own."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({"RAY_ADDRESS": address} if address else {})
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:chaos", "--out", str(folder / "out")],
-            cwd=ROOT, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
-
-
-def rows(folder: Path) -> pd.DataFrame:
-    """Texts and verdicts of all rows in a fixed order."""
-    found = pd.read_parquet(folder / "out" / "samples")
-    for name in ("prompt_ids", "thinking_ids", "closing_ids", "answer_ids"):
-        found[name] = found[name].map(tuple)
-    return found[TEXT].sort_values("sample_key").reset_index(drop=True)
-
-
-def processes(name: str) -> list[psutil.Process]:
-    """This machine's processes whose command line holds `name`, this one apart."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and name in " ".join(process.cmdline()):
-                found.append(process)
-    return found
 
 
 class Chaos:
@@ -91,18 +62,22 @@ class Chaos:
         self.folder, self.random = folder, random.Random(seed)
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         self.nodes = [self.cluster.add_node(num_cpus=2) for _ in range(2)]
-        self.driver = start(folder, self.cluster.address)
-        self.free_at = dict.fromkeys(VICTIMS, time.monotonic() + 20)
+        self.driver = self._start()
+        self.free_at = dict.fromkeys(REST, time.monotonic() + 20)
         self.kills: list[str] = []
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return start(self.folder, STUDY, "chaos", RAY_ADDRESS=self.cluster.address)
 
     def strike(self) -> None:
         """Kill one of the things that may be killed now, if any is there."""
         now = time.monotonic()
-        ready = [name for name, at in self.free_at.items() if now >= at]
+        ready = [name for name, (_, cost) in VICTIMS.items() if now >= self.free_at[cost]]
         self.random.shuffle(ready)
         for name in ready:
             if self._kill(name):
-                self.free_at[name] = time.monotonic() + VICTIMS[name][1]
+                cost = VICTIMS[name][1]
+                self.free_at[cost] = time.monotonic() + self.random.uniform(*REST[cost])
                 self.kills.append(name)
                 print(f"  killed: {name}", flush=True)
                 return
@@ -116,9 +91,9 @@ class Chaos:
         if name == "driver":
             self.driver.send_signal(signal.SIGKILL)
             self.driver.wait()
-            self.driver = start(self.folder, self.cluster.address)
+            self.driver = self._start()
             return True
-        victims = processes(VICTIMS[name][0])
+        victims = named(VICTIMS[name][0], psutil.process_iter())
         if victims:
             with contextlib.suppress(psutil.Error):
                 self.random.choice(victims).kill()
@@ -140,9 +115,8 @@ def main() -> int:
         work = arguments.keep or Path(temporary)
         for name in ("calm", "chaos"):
             (work / name).mkdir(parents=True, exist_ok=True)
-            (work / name / "study.py").write_text(STUDY)
         print("the undisturbed run", flush=True)
-        if start(work / "calm", None).wait():
+        if start(work / "calm", STUDY, "chaos").wait():
             print((work / "calm" / "log").read_text()[-2000:])
             return 1
         print(f"the disturbed run, seed {arguments.seed}", flush=True)
@@ -159,7 +133,7 @@ def main() -> int:
         if code:
             print(f"exit {code} after {', '.join(chaos.kills)}\n{(work / 'chaos' / 'log').read_text()[-2000:]}")
             return 1
-        calm, found = rows(work / "calm"), rows(work / "chaos")
+        calm, found = (rows(work / name)[TEXT] for name in ("calm", "chaos"))
         print(f"{len(chaos.kills)} kills: " + ", ".join(f"{n} {chaos.kills.count(n)}" for n in VICTIMS))
         print(f"rows: {len(calm)} undisturbed, {len(found)} disturbed, {found['sample_key'].nunique()} distinct")
         same = calm.equals(found)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from disturbed import family, named
 from rich.console import Console
 
-from harness import cluster, studies
+from harness import cluster, selecting, studies
 from harness.config import EngineConfig
 from harness.engine_pool import EngineFailedError, EnginePool
 from harness.progress import Progress
@@ -22,7 +25,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def pool(tmp_path: Path):
     (tmp_path / "logs").mkdir()
-    study = replace(studies.load("quickstart"), engine=EngineConfig(name="transformers", max_model_len=128))
+    study = replace(
+        studies.load("quickstart"), engine=EngineConfig(name="transformers", max_model_len=128, batch_size=4)
+    )
     made = EnginePool(study, tmp_path, Progress(Console(file=io.StringIO())))
     yield made
     made.stop()
@@ -33,12 +38,8 @@ def engine_process(seconds: float = 60) -> psutil.Process:
     """The Ray worker that is starting an engine."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for child in psutil.Process().children(recursive=True):
-            try:
-                if "ray::EngineWorker" in " ".join(child.cmdline()):
-                    return child
-            except psutil.Error:
-                continue
+        if found := named("ray::EngineWorker", family(os.getpid())):
+            return found[0]
         time.sleep(0.05)
     raise AssertionError("no engine was started")
 
@@ -56,3 +57,25 @@ def test_an_engine_that_refuses_its_model_is_not_tried_again(pool, tmp_path):
     with pytest.raises(EngineFailedError):
         pool.wait()
     assert pool.num_started == 1
+
+
+def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_under_way_alone(pool, tmp_path):
+    pool.progress.add("select", "select")
+    study = replace(studies.load("quickstart"), pool_size=120)
+    asked = selecting.load_pool(study, None, tmp_path / "pool", "base")
+    (s1k,) = (recipe for recipe in study.recipes if recipe.selection == "s1k")
+    pool.wait()
+
+    def kill_when_some_are_there() -> None:
+        while not list((tmp_path / "pool").rglob("*.jsonl")):
+            time.sleep(0.01)
+        engine_process().kill()
+
+    killer = threading.Thread(target=kill_when_some_are_there)
+    killer.start()
+    asked.answer(pool, study.base_model, pool.progress)
+    killer.join()
+    assert pool.num_started == 2 and len(asked.answers) == 120 and not asked.needs_answers(s1k)
+    before = selecting.select_rows(asked, s1k, 0, tmp_path / "first")[1]
+    again = selecting.load_pool(study, None, tmp_path / "pool", "base")  # what another call finds
+    assert not again.unanswered() and selecting.select_rows(again, s1k, 0, tmp_path / "second")[1] == before

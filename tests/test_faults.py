@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,15 +17,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import disturbed
 import pandas as pd
 import psutil
 import pytest
+from disturbed import family, named
 
 from harness.records import SAMPLE_SCHEMA
 from harness.status import status
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[1]
 STUDY = """
 from dataclasses import replace
 from ablations.quickstart import quickstart
@@ -46,20 +48,10 @@ def two_engines():
     return replace(study, engine=replace(study.engine, num_engines=2))
 """
 NUM_ROWS = 2 * 40 * 3
-TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_ids", "closing_ids", "answer_ids",
-        "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
 
 
 def start(folder: Path, function: str = "faults", **environment: str) -> subprocess.Popen[bytes]:
-    """`harness ablate` of the study in a process group of its own; its output goes to folder/log."""
-    (folder / "study.py").write_text(STUDY)
-    command = [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:{function}"]
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            [*command, "--out", str(folder / "out")],
-            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
+    return disturbed.start(folder, STUDY, function, **environment)
 
 
 def until(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
@@ -76,22 +68,6 @@ def num_files(folder: Path) -> int:
     return len(list((folder / "out" / "samples").glob("*.parquet")))
 
 
-def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes below the driver, Ray's and the engine's included."""
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(process.pid).children(recursive=True)
-    return []
-
-
-def named(process: subprocess.Popen[bytes], name: str) -> list[psutil.Process]:
-    found = []
-    for child in family(process):
-        with contextlib.suppress(psutil.Error):
-            if name in " ".join(child.cmdline()):
-                found.append(child)
-    return found
-
-
 def ends_well(process: subprocess.Popen[bytes], folder: Path) -> str:
     """Wait for the driver's end; returns what it printed."""
     code = process.wait(timeout=240)
@@ -102,12 +78,10 @@ def ends_well(process: subprocess.Popen[bytes], folder: Path) -> str:
 
 def rows(folder: Path) -> pd.DataFrame:
     """The rows' texts and verdicts in a fixed order; each is there once."""
-    found = pd.read_parquet(folder / "out" / "samples")
+    found = disturbed.rows(folder)
     assert list(found.columns) == SAMPLE_SCHEMA.names and found["error"].isna().all()
     assert found["sample_key"].is_unique and len(found) == NUM_ROWS
-    for name in ("prompt_ids", "thinking_ids", "closing_ids", "answer_ids"):
-        found[name] = found[name].map(tuple)
-    return found[TEXT].sort_values("sample_key").reset_index(drop=True)
+    return found[disturbed.TEXT]
 
 
 def nobody_left(children: list[psutil.Process]) -> None:
@@ -138,7 +112,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_path):
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")
-    children = family(process)
+    children = family(process.pid)
     assert status(tmp_path / "out").state == "running"
     process.kill()
     process.wait()
@@ -156,20 +130,31 @@ def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_
 def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp_path):
     process = start(tmp_path)
     first = until(lambda: num_files(tmp_path), what="the first rows")
-    for child in until(lambda: named(process, "ray::EngineWorker"), what="the engine's process"):
+    for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
         child.kill()
     killed = 0
     while killed < 2 and process.poll() is None:
-        for child in named(process, "ray::grade_batch"):
+        for child in named("ray::grade_batch", family(process.pid)):
             with contextlib.suppress(psutil.Error):
                 child.kill()
                 killed += 1
         time.sleep(0.02)
     until(lambda: num_files(tmp_path) > first + 1 or process.poll() is not None, what="rows of the second engine")
-    for child in named(process, "ray::EngineWorker"):
+    for child in named("ray::EngineWorker", family(process.pid)):
         child.send_signal(signal.SIGSTOP)
     log = ends_well(process, tmp_path)
     assert killed == 2 and log.count("an engine failed") == 2 and "sampled no token for" in log
+    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+@pytest.mark.faults
+def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed, tmp_path):
+    process = start(tmp_path)
+    until(lambda: num_files(tmp_path), what="the first rows")
+    for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
+        child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms, psutil.RLIM_INFINITY))  # not a byte more from now on
+    log = ends_well(process, tmp_path)
+    assert "an engine failed" in log
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
 
 
@@ -179,7 +164,7 @@ def test_ctrl_c_once_or_twice_stops_at_once_and_the_same_command_continues(undis
         process = start(tmp_path)
         before = num_files(tmp_path)
         until(lambda: num_files(tmp_path) > before, what="new rows")  # noqa: B023
-        children = family(process)
+        children = family(process.pid)
         for _ in range(times):
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)
@@ -213,3 +198,81 @@ def test_two_engines_share_the_work_and_a_lost_node_is_given_up_for_one_that_joi
     assert "Ray: 3 node(s)" in log and "an engine failed" in log
     assert (tmp_path / "out" / "logs" / "engine-2.log").is_file()
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+
+
+HOST, INSIDE = "10.213.77.1", "10.213.77.2"  # the two ends of a wire between this machine and the namespace
+
+
+def can_cut_off_a_node() -> bool:
+    """Network namespaces need root and iproute2."""
+    made = shutil.which("ip") and subprocess.run(["ip", "netns", "add", "s1-try"], capture_output=True).returncode == 0
+    if made:
+        subprocess.run(["ip", "netns", "delete", "s1-try"], check=True)
+    return bool(made)
+
+
+@pytest.fixture
+def wire() -> Iterator[str]:
+    """A network namespace at the end of a wire; gives the wire's name on this side."""
+    if not can_cut_off_a_node():
+        pytest.skip("a node cannot be cut off here: network namespaces need root and iproute2")
+    space, here, there = "s1-faults", "s1-here", "s1-there"
+    commands = (
+        f"ip netns add {space}",
+        f"ip link add {here} type veth peer name {there} netns {space}",
+        f"ip addr add {HOST}/24 dev {here}",
+        f"ip link set {here} up",
+        f"ip netns exec {space} ip addr add {INSIDE}/24 dev {there}",
+        f"ip netns exec {space} ip link set {there} up",
+        f"ip netns exec {space} ip link set lo up",
+    )
+    try:
+        for command in commands:
+            subprocess.run(command.split(), check=True)
+        yield here
+    finally:
+        subprocess.run(["ip", "netns", "delete", space], check=False)  # takes the wire with it
+
+
+@pytest.mark.faults
+def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs(undisturbed, tmp_path, wire):
+    ray = str(Path(sys.executable).with_name("ray"))
+    # Ray gives a silent node up after half a minute; here after about six seconds.
+    environment = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000",
+                   "RAY_health_check_failure_threshold": "3", "RAY_health_check_initial_delay_ms": "0"}  # fmt: skip
+    nodes = (
+        [ray, "start", "--head", f"--node-ip-address={HOST}", "--port=6391", "--num-cpus=0"],
+        ["ip", "netns", "exec", "s1-faults", ray, "start", f"--node-ip-address={INSIDE}", f"--address={HOST}:6391",
+         "--num-cpus=1"],
+        [ray, "start", f"--node-ip-address={HOST}", f"--address={HOST}:6391", "--num-cpus=1"],
+    )  # fmt: skip
+    running: list[subprocess.Popen[bytes]] = []
+
+    def join(node: list[str]) -> None:
+        with (tmp_path / f"node-{len(running)}.log").open("wb") as log:
+            running.append(
+                subprocess.Popen(
+                    [*node, "--block", "--disable-usage-stats"], env=os.environ | environment, stdout=log, stderr=log
+                )
+            )
+
+    try:
+        join(nodes[0])
+        until(lambda: "Ray runtime started" in (tmp_path / "node-0.log").read_text(), what="the head")
+        join(nodes[1])
+        until(lambda: "Ray runtime started" in (tmp_path / "node-1.log").read_text(), what="the node")
+        process = start(tmp_path, RAY_ADDRESS=f"{HOST}:6391", **environment)
+        until(lambda: num_files(tmp_path), what="the first rows")
+        (engine,) = named("ray::EngineWorker", family(running[1].pid))
+        subprocess.run(["ip", "link", "set", wire, "down"], check=True)
+        time.sleep(3)
+        assert engine.is_running() and process.poll() is None
+        join(nodes[2])
+        log = ends_well(process, tmp_path)
+        assert "an engine failed" in log
+        pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+    finally:
+        for node in running:
+            for child in (*family(node.pid), node):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()

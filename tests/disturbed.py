@@ -1,0 +1,54 @@
+"""What the tests that kill things share: a study's driver, its processes by name, its rows in a fixed order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_ids", "closing_ids", "answer_ids",
+        "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
+
+
+def start(folder: Path, study: str, function: str, **environment: str) -> subprocess.Popen[bytes]:
+    """`harness ablate` of the source text `study` in a process group of its own; its output is added to folder/log."""
+    (folder / "study.py").write_text(study)
+    command = [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:{function}"]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, "--out", str(folder / "out")],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The processes below `pid`, Ray's and the engine's included."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def named(name: str, among: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those whose command line holds `name`."""
+    found = []
+    for process in among:
+        with contextlib.suppress(psutil.Error):
+            if name in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    """Texts and verdicts of all rows in a fixed order. Two calls on equal studies give equal tables."""
+    found = pd.read_parquet(folder / "out" / "samples")
+    for name in ("prompt_ids", "thinking_ids", "closing_ids", "answer_ids"):
+        found[name] = found[name].map(tuple)
+    return found.sort_values("sample_key").reset_index(drop=True)
