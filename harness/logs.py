@@ -41,6 +41,8 @@ def quiet_libraries() -> None:
         # "8 PYTHON worker processes" (Ray Train's own helpers) belongs on nobody's screen.
         "RAY_process_group_cleanup_enabled": "1",
         "RAY_worker_maximum_startup_concurrency": "8",
+        # A grader that has nothing to do for a minute is kept: another one would import sympy and pandas again.
+        "RAY_idle_worker_killing_time_threshold_ms": "60000",
         "RAY_USAGE_STATS_ENABLED": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",

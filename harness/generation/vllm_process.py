@@ -48,6 +48,7 @@ async def quiet_start(
             "disable_log_stats": True,
             "enable_log_requests": False,
             **(_cpu_arguments(max_model_len) if current_platform.is_cpu() else {}),
+            **({"distributed_executor_backend": "uni"} if _in_one_process(config) else {}),
             **arguments,
         }
         try:
@@ -69,6 +70,12 @@ def _cpu_arguments(max_model_len: int) -> dict[str, Any]:
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(max_model_len, 8192),
     }
+
+
+def _in_one_process(config: EngineConfig) -> bool:
+    """Whether vLLM's core runs the model itself, without a worker process of its own, as it does on one GPU. On a CPU
+    that is a third process that imports torch, and a message a step (benchmarks/NOTES.md)."""
+    return config.num_gpus == 0 and config.tensor_parallel_size == 1
 
 
 def vllm_children(starting: bool = False) -> set[Any]:
@@ -104,6 +111,10 @@ def _environment(config: EngineConfig) -> Iterator[None]:
         "OMP_NUM_THREADS": str(max(1, config.num_cpus)),
         "TOKENIZERS_PARALLELISM": "false",
     }
+    if _in_one_process(config):
+        # The CPU platform reads it as "no worker process"; the core stays a process of its own. What vLLM
+        # fears there is its pinning of threads to cores, which is off ("nobind"): OMP_NUM_THREADS holds for it as well.
+        wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update({name: os.environ.get(name, value) for name, value in wanted.items()})
     try:
