@@ -160,14 +160,17 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
     quiet_libraries()
     console = plain_console()
     outcome = run(study, out, data_dir, Progress(console))
-    files = leaderboard.write([out], out, measured=outcome.measured)
-    console.print(leaderboard.terminal([out], measured=outcome.measured))
+    files: list[Path] = []
+    if outcome.measured is not None:
+        files = leaderboard.write([out], out, measured=outcome.measured)
+        console.print(leaderboard.terminal([out], measured=outcome.measured))
     if outcome.num_kept == outcome.num_runs and not outcome.failures:
         console.print(f"Nothing to do: all {outcome.num_runs} runs were finished before ({clock(outcome.seconds)}).")
     else:
         kept = f"; {outcome.num_kept} were finished before" if outcome.num_kept else ""
         console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
-    console.print(f"Results in {out.resolve()}: " + ", ".join(sorted({file.name for file in files})), soft_wrap=True)
+    names = ", ".join(sorted({file.name for file in files})) or "no sample yet"
+    console.print(f"Results in {out.resolve()}: {names}", soft_wrap=True)
     if outcome.failures:
         names = ", ".join(outcome.failures)
         stop(f"failed: {names}; the other runs are kept, the same command tries them again", code=1)

@@ -23,8 +23,15 @@ def connect(study: Study, out: Path, progress: Progress) -> None:
 
     if ray.is_initialized():
         return
-    with output_to(out / "logs" / "ray.log"):
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False, ignore_reinit_error=True)
+    try:
+        with output_to(out / "logs" / "ray.log"):
+            ray.init(
+                logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False, ignore_reinit_error=True
+            )
+    except ConnectionError as error:
+        raise UserError(
+            f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"
+        ) from None
     total = ray.cluster_resources()
     if study.recipes and (words := on_cpu(study.training, study.base_model, node_resources())[1]):
         progress.say(words)

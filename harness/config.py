@@ -88,7 +88,7 @@ class EngineConfig:
     num_cpus: int = 1
     num_gpus: int = 0  # of one engine: at least tensor_parallel_size
     num_engines: int = 1  # data parallel: engines of the same kind that draw from one list of work
-    stall_seconds: float = 600.0  # an engine that has work and samples no token for so long is killed and replaced
+    stall_seconds: float = 600.0  # an engine that samples no token, or a grader that is silent, for so long is replaced
     base_url: str | None = None  # openai only
     strategy: Literal["session", "resubmit"] = "session"  # vllm: how a thought is continued after an ignored end
     batch_size: int = 16  # transformers: rows of one static batch

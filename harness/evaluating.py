@@ -6,6 +6,7 @@ once it is stored; whatever dies on the way leaves its rows missing, and the nex
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, Study
-from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
+from harness.engine_pool import IDLE_PASSES, WATCH_SECONDS, EngineFailedError, EnginePool
 from harness.plan import Run
 from harness.records import Problem
 from harness.store import Store
@@ -86,12 +87,12 @@ class Evaluation:
         grade = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(grade_batch)
         slots = max(1, int(ray.cluster_resources().get("CPU", 0)) // CPUS_PER_GRADER)
         ungraded: deque[Any] = deque()
-        grading: list[Any] = []
+        grading: dict[Any, float] = {}  # reference -> when it was handed out
 
         def go_on(wait: bool) -> None:
             self._store_graded(grading, wait)
             while ungraded and len(grading) < slots:
-                grading.append(grade.remote(ungraded.popleft(), *shared))
+                grading[grade.remote(ungraded.popleft(), *shared)] = time.monotonic()
 
         self.reasons = []
         try:
@@ -106,17 +107,26 @@ class Evaluation:
             go_on(wait=True)
         self.reasons += engines.failures
 
-    def _store_graded(self, grading: list[Any], wait: bool) -> None:
-        """Take what has been graded out of `grading`, at least one batch with `wait`, and append its rows."""
+    def _store_graded(self, grading: dict[Any, float], wait: bool) -> None:
+        """Take what has been graded out of `grading` and append its rows; with `wait`, wait a moment for some.
+
+        Ray waits for ever for a call on a node that the network has cut off, also after it has declared the node dead:
+        a grader that is silent for `engine.stall_seconds` is given up.
+        """
         import ray
 
         if not grading:
             return
-        ready, rest = ray.wait(grading, num_returns=len(grading), timeout=0)
+        ready, _ = ray.wait(list(grading), num_returns=len(grading), timeout=0)
         if wait and not ready:
-            ready, rest = ray.wait(grading)
-        grading[:] = rest
+            ready, _ = ray.wait(list(grading), timeout=WATCH_SECONDS)
+        for reference, since in list(grading.items()):
+            if reference not in ready and time.monotonic() - since > self.study.engine.stall_seconds:
+                del grading[reference]
+                ray.cancel(reference, force=True)
+                self.reasons.append(f"grading: a grader was silent for {self.study.engine.stall_seconds:g} s")
         for reference in ready:
+            del grading[reference]
             try:
                 rows = ray.get(reference)
             except ray.exceptions.RayError as error:  # lost with its node, or its grader kept dying: made again

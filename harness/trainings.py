@@ -51,11 +51,14 @@ class Trainings:
     def _start(self) -> None:
         """Hand Ray what fits now; more would only hold memory while it waits. Nodes that join are counted in."""
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         study = self.study
         connect(study, self.out, self.progress)
-        # Started anew when its node or its process dies; the training goes on from its last checkpoint.
-        remote = ray.remote(num_cpus=0, max_retries=3)(train_recipe)
+        # Started anew when its process dies; the training goes on from its last checkpoint. Beside the driver, and with
+        # it Ray Train's controller: Ray waits for ever for a call on a node that the network has cut off.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        remote = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy=here)(train_recipe)
         while self.queued and len(self.running) < fitting(study):
             job = self.queued.pop(0)
             reference = remote.remote(

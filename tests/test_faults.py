@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.slow
 STUDY = """
 from dataclasses import replace
 from ablations.quickstart import quickstart
-from harness.config import Budget, EngineConfig
+from harness.config import Budget, EngineConfig, Recipe
 
 
 def faults():
@@ -46,6 +48,21 @@ def faults():
 def two_engines():
     study = faults()
     return replace(study, engine=replace(study.engine, num_engines=2))
+
+
+def unfit():
+    study = faults()
+    return replace(study, engine=replace(study.engine, name="openai", base_url="http://127.0.0.1:9/v1"))
+
+
+def two_recipes():
+    study = quickstart()
+    return replace(
+        study, name="two-recipes", pool_size=40, max_problems=4, tasks=("quick_aime",), base_budgets=(),
+        recipes=(Recipe("longest", "longest", 4), Recipe("random", "random", 4)),
+        budgets=(Budget(max_thinking_tokens=24),),
+        reference_recipe="random", engine=EngineConfig(name="transformers", max_model_len=320, num_cpus=0),
+    )
 """
 NUM_ROWS = 2 * 40 * 3
 
@@ -148,6 +165,30 @@ def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp
 
 
 @pytest.mark.faults
+def test_a_recipe_that_fails_is_marked_and_the_rest_goes_on(tmp_path):
+    in_the_way = tmp_path / "out" / "recipes" / "longest" / "train.log"
+    in_the_way.mkdir(parents=True)
+    process = start(tmp_path, "two_recipes")
+    assert process.wait(timeout=240) == 1
+    log = (tmp_path / "log").read_text()
+    assert "failed: longest; the other runs are kept" in log and "Traceback" not in log
+    assert set(pd.read_parquet(tmp_path / "out" / "samples")["recipe"]) == {"base", "random"}
+    in_the_way.rmdir()
+    log = ends_well(start(tmp_path, "two_recipes"), tmp_path)
+    assert "train random: kept" in log and "2 were finished before" in log
+    found = pd.read_parquet(tmp_path / "out" / "samples")
+    assert len(found) == 12 and found["sample_key"].is_unique
+
+
+def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path):
+    (tmp_path / "out").mkdir()
+    process = start(tmp_path, "unfit")
+    assert process.wait(timeout=120) == 1
+    log = (tmp_path / "log").read_text()
+    assert "the engine did not start" in log and "failed: base" in log and "Traceback" not in log
+
+
+@pytest.mark.faults
 def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed, tmp_path):
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")
@@ -237,9 +278,13 @@ def wire() -> Iterator[str]:
 @pytest.mark.faults
 def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs(undisturbed, tmp_path, wire):
     ray = str(Path(sys.executable).with_name("ray"))
+    short = tempfile.mkdtemp(
+        prefix="s1-", dir="/tmp"
+    )  # sockets' paths are limited, and the cluster's address stays in it
     # Ray gives a silent node up after half a minute; here after about six seconds.
     environment = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000",
-                   "RAY_health_check_failure_threshold": "3", "RAY_health_check_initial_delay_ms": "0"}  # fmt: skip
+                   "RAY_health_check_failure_threshold": "3", "RAY_health_check_initial_delay_ms": "0",
+                   "RAY_TMPDIR": short, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # fmt: skip
     nodes = (
         [ray, "start", "--head", f"--node-ip-address={HOST}", "--port=6391", "--num-cpus=0"],
         ["ip", "netns", "exec", "s1-faults", ray, "start", f"--node-ip-address={INSIDE}", f"--address={HOST}:6391",
@@ -276,3 +321,5 @@ def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs
             for child in (*family(node.pid), node):
                 with contextlib.suppress(psutil.Error):
                     child.kill()
+            node.wait()
+        shutil.rmtree(short, ignore_errors=True)

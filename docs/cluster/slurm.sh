@@ -14,6 +14,10 @@
 #SBATCH --signal=INT@300
 set -euo pipefail
 
+# A secret of this job's own, which Ray's nodes and the driver ask each other for.
+RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
+
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 # `ray symmetric-run` starts Ray on every node, runs the command on the head node, and stops Ray everywhere.
 exec srun --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --kill-on-bad-exit=0 \
