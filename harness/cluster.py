@@ -13,6 +13,8 @@ from harness.progress import Progress
 from harness.training.placement import on_cpu
 from harness.training.sft import nodes as node_resources
 
+LOOK_SECONDS = 120  # for all nodes to say whether they see a folder; a process has to start on each
+
 
 def connect(study: Study, out: Path, progress: Progress) -> None:
     """Join the Ray cluster that RAY_ADDRESS or `ray start` names, or start a local one; nothing if that is done.
@@ -89,13 +91,19 @@ def check_shared(out: Path, node_ids: list[str]) -> None:
         return Path(path).is_dir(), socket.gethostname()
 
     look = ray.remote(num_cpus=0)(sees)
-    for seen, host in ray.get(
-        [
-            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True)).remote(
-                str((out / "samples").resolve())
-            )
-            for node_id in node_ids
-        ]
-    ):
+    answers = [
+        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True)).remote(
+            str((out / "samples").resolve())
+        )
+        for node_id in node_ids
+    ]
+    try:
+        found = ray.get(answers, timeout=LOOK_SECONDS)
+    except ray.exceptions.GetTimeoutError:
+        raise UserError(
+            f"a node of the Ray cluster did not answer within {LOOK_SECONDS} s; wait until Ray has given it up, or "
+            "remove it (`ray status` lists the nodes)"
+        ) from None
+    for seen, host in found:
         if not seen:
             raise UserError(f"--out {out} is not visible from node {host}; give a folder that all nodes share")

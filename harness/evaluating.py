@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,16 @@ from harness.store import Store
 from harness.workers import Work, grade_batch
 
 CPUS_PER_GRADER = 8  # graders at a time: one for so many CPUs of the cluster; each is a process of its own
+
+MOST_PATIENCE = 4  # times engine.stall_seconds: the last grader of a batch is given so long
+
+
+class Batch(NamedTuple):
+    """Generations that a grader has."""
+
+    generations: Any  # reference to them
+    seconds: float  # until the grader is given up
+    since: float  # time.monotonic() when they were handed out
 
 
 class Evaluation:
@@ -86,19 +96,21 @@ class Evaluation:
         # No core of its own: it needs one for a fraction of the time that the rows took to generate.
         grade = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(grade_batch)
         slots = max(1, int(ray.cluster_resources().get("CPU", 0)) // CPUS_PER_GRADER)
-        ungraded: deque[Any] = deque()
-        grading: dict[Any, float] = {}  # reference -> when it was handed out
+        patience = self.study.engine.stall_seconds
+        ungraded: deque[tuple[Any, float]] = deque()
+        grading: dict[Any, Batch] = {}
 
         def go_on(wait: bool) -> None:
-            self._store_graded(grading, wait)
+            ungraded.extend(self._store_graded(grading, wait))
             while ungraded and len(grading) < slots:
-                grading[grade.remote(ungraded.popleft(), *shared)] = time.monotonic()
+                generations, seconds = ungraded.popleft()
+                grading[grade.remote(generations, *shared)] = Batch(generations, seconds, time.monotonic())
 
         self.reasons = []
         try:
             for reference in engines.generate(model, self.work(), self.study.replay):
                 if reference is not None:
-                    ungraded.append(reference)
+                    ungraded.append((reference, patience))
                 go_on(wait=False)
                 meanwhile()
         except EngineFailedError as error:
@@ -107,24 +119,29 @@ class Evaluation:
             go_on(wait=True)
         self.reasons += engines.failures
 
-    def _store_graded(self, grading: dict[Any, float], wait: bool) -> None:
+    def _store_graded(self, grading: dict[Any, Batch], wait: bool) -> list[tuple[Any, float]]:
         """Take what has been graded out of `grading` and append its rows; with `wait`, wait a moment for some.
 
         Ray waits for ever for a call on a node that the network has cut off, also after it has declared the node dead:
-        a grader that is silent for `engine.stall_seconds` is given up.
+        a grader that does not answer in time is given up. Returns what to hand out again, with twice the patience.
         """
         import ray
 
         if not grading:
-            return
+            return []
         ready, _ = ray.wait(list(grading), num_returns=len(grading), timeout=0)
         if wait and not ready:
             ready, _ = ray.wait(list(grading), timeout=WATCH_SECONDS)
-        for reference, since in list(grading.items()):
-            if reference not in ready and time.monotonic() - since > self.study.engine.stall_seconds:
-                del grading[reference]
-                ray.cancel(reference, force=True)
-                self.reasons.append(f"grading: a grader was silent for {self.study.engine.stall_seconds:g} s")
+        again = []
+        for reference, batch in list(grading.items()):
+            if reference in ready or time.monotonic() - batch.since <= batch.seconds:
+                continue
+            del grading[reference]
+            ray.cancel(reference, force=True)
+            if batch.seconds < MOST_PATIENCE * self.study.engine.stall_seconds:
+                again.append((batch.generations, 2 * batch.seconds))
+            else:
+                self.reasons.append(f"grading: no grader answered, the last one for {batch.seconds:g} s")
         for reference in ready:
             del grading[reference]
             try:
@@ -140,6 +157,7 @@ class Evaluation:
                     self.errors.setdefault(run_id, why)
             thinking = pc.if_else(rows["replayed"], 0, rows["thinking_tokens"])
             self.num_tokens += sum(pc.sum(column).as_py() or 0 for column in (thinking, rows["answer_tokens"]))
+        return again
 
     @property
     def num_done(self) -> int:

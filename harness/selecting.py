@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
 from harness.workers import Work
+
+TRIES = 2  # of one question, before it stays ungraded
 
 
 class PoolWithAnswers:
@@ -39,29 +42,36 @@ class PoolWithAnswers:
     def answer(self, engines: EnginePool, base: str, progress: Progress) -> None:
         """Let the base answer directly what is unanswered: s1K's difficulty filter drops what it can do already.
 
-        Raises `EngineFailedError` when `IDLE_PASSES` passes brought no answer.
+        A question that fails `TRIES` times (a prompt that is too long) stays ungraded, and is asked again by the next
+        call. Raises `EngineFailedError` when `IDLE_PASSES` passes brought no answer.
         """
         import ray
 
-        direct, idle = (Budget(method="no_thinking"),), 0
-        while work := [Work(problem, 0, direct) for problem in self.unanswered()]:
+        direct, idle, why = (Budget(method="no_thinking"),), 0, "the engine ended without them"
+        tries: Counter[str] = Counter()
+        while work := [Work(p, 0, direct) for p in self.unanswered() if tries[f"pool/{p.id}"] < TRIES]:
             if idle == IDLE_PASSES:
-                why = engines.failures[-1] if engines.failures else "the engine ended without them"
                 raise EngineFailedError(f"{len(work)} pool questions without an answer of the base: {why}")
             progress.update("select", detail=f"the base answers the pool ({len(work)} questions)")
-            idle += 1
+            before = len(self.answers)
             for reference in engines.generate(base, work, replay=True):
                 with contextlib.suppress(ray.exceptions.RayError):  # lost with its node: asked again
-                    if reference is not None:
-                        self.put_answers(ray.get(reference))
-                        idle = 0
+                    for generation in ray.get(reference) if reference is not None else ():
+                        if generation.error is None:
+                            self.put_answer(generation)
+                        else:
+                            tries[generation.problem_id] += 1
+                            why = generation.error
+            why = engines.failures[-1] if engines.failures else why
+            idle = 0 if len(self.answers) > before else idle + 1
+        if left := self.unanswered():
+            progress.say(f"{len(left)} pool questions stay ungraded, the base's answers failed: {why}")
 
-    def put_answers(self, generations: Iterable[Generation]) -> None:
-        """Grade and keep the base's answers, `problem_id` being `pool/` and the row's id."""
-        for generation in generations:
-            row = self.by_name[generation.problem_id]
-            verdict = grade(generation.response, row["answer"], _problem(row).kind)
-            self.answers.put(_answer_key(row), {"answer": generation.answer, "correct": bool(verdict.correct)})
+    def put_answer(self, generation: Generation) -> None:
+        """Grade and keep one of the base's answers, `problem_id` being `pool/` and the row's id."""
+        row = self.by_name[generation.problem_id]
+        verdict = grade(generation.response, row["answer"], _problem(row).kind)
+        self.answers.put(_answer_key(row), {"answer": generation.answer, "correct": verdict.correct})
 
     def answered_rows(self) -> list[dict[str, Any]]:
         """The rows with `reference_answers` and `reference_correct`, as far as there are any."""

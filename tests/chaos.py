@@ -116,7 +116,12 @@ def main() -> int:
         for name in ("calm", "chaos"):
             (work / name).mkdir(parents=True, exist_ok=True)
         print("the undisturbed run", flush=True)
-        if start(work / "calm", STUDY, "chaos").wait():
+        calm_driver = start(work / "calm", STUDY, "chaos")
+        try:
+            failed = calm_driver.wait()
+        finally:
+            calm_driver.kill()
+        if failed:
             print((work / "calm" / "log").read_text()[-2000:])
             return 1
         print(f"the disturbed run, seed {arguments.seed}", flush=True)

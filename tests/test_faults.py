@@ -7,13 +7,8 @@ study has to end with the rows of an undisturbed one.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,14 +184,18 @@ def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path):
 
 
 @pytest.mark.faults
-def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed, tmp_path):
+def test_an_engine_that_runs_out_of_memory_costs_at_most_a_second_call(undisturbed, tmp_path):
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")
     for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
-        child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms, psutil.RLIM_INFINITY))  # not a byte more from now on
-    log = ends_well(process, tmp_path)
-    assert "an engine failed" in log
-    pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
+        child.rlimit(psutil.RLIMIT_AS, (1, psutil.RLIM_INFINITY))  # not a byte more from now on
+    code = process.wait(timeout=240)
+    assert code == 1 or "an engine failed" in (tmp_path / "log").read_text()
+    if code:
+        ends_well(start(tmp_path), tmp_path)
+    found = disturbed.rows(tmp_path)
+    good = found[found["error"].isna()].reset_index(drop=True)
+    pd.testing.assert_frame_equal(good[disturbed.TEXT], undisturbed)
 
 
 @pytest.mark.faults
@@ -239,87 +238,3 @@ def test_two_engines_share_the_work_and_a_lost_node_is_given_up_for_one_that_joi
     assert "Ray: 3 node(s)" in log and "an engine failed" in log
     assert (tmp_path / "out" / "logs" / "engine-2.log").is_file()
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
-
-
-HOST, INSIDE = "10.213.77.1", "10.213.77.2"  # the two ends of a wire between this machine and the namespace
-
-
-def can_cut_off_a_node() -> bool:
-    """Network namespaces need root and iproute2."""
-    made = shutil.which("ip") and subprocess.run(["ip", "netns", "add", "s1-try"], capture_output=True).returncode == 0
-    if made:
-        subprocess.run(["ip", "netns", "delete", "s1-try"], check=True)
-    return bool(made)
-
-
-@pytest.fixture
-def wire() -> Iterator[str]:
-    """A network namespace at the end of a wire; gives the wire's name on this side."""
-    if not can_cut_off_a_node():
-        pytest.skip("a node cannot be cut off here: network namespaces need root and iproute2")
-    space, here, there = "s1-faults", "s1-here", "s1-there"
-    commands = (
-        f"ip netns add {space}",
-        f"ip link add {here} type veth peer name {there} netns {space}",
-        f"ip addr add {HOST}/24 dev {here}",
-        f"ip link set {here} up",
-        f"ip netns exec {space} ip addr add {INSIDE}/24 dev {there}",
-        f"ip netns exec {space} ip link set {there} up",
-        f"ip netns exec {space} ip link set lo up",
-    )
-    try:
-        for command in commands:
-            subprocess.run(command.split(), check=True)
-        yield here
-    finally:
-        subprocess.run(["ip", "netns", "delete", space], check=False)  # takes the wire with it
-
-
-@pytest.mark.faults
-def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs(undisturbed, tmp_path, wire):
-    ray = str(Path(sys.executable).with_name("ray"))
-    short = tempfile.mkdtemp(
-        prefix="s1-", dir="/tmp"
-    )  # sockets' paths are limited, and the cluster's address stays in it
-    # Ray gives a silent node up after half a minute; here after about six seconds.
-    environment = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000",
-                   "RAY_health_check_failure_threshold": "3", "RAY_health_check_initial_delay_ms": "0",
-                   "RAY_TMPDIR": short, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # fmt: skip
-    nodes = (
-        [ray, "start", "--head", f"--node-ip-address={HOST}", "--port=6391", "--num-cpus=0"],
-        ["ip", "netns", "exec", "s1-faults", ray, "start", f"--node-ip-address={INSIDE}", f"--address={HOST}:6391",
-         "--num-cpus=1"],
-        [ray, "start", f"--node-ip-address={HOST}", f"--address={HOST}:6391", "--num-cpus=1"],
-    )  # fmt: skip
-    running: list[subprocess.Popen[bytes]] = []
-
-    def join(node: list[str]) -> None:
-        with (tmp_path / f"node-{len(running)}.log").open("wb") as log:
-            running.append(
-                subprocess.Popen(
-                    [*node, "--block", "--disable-usage-stats"], env=os.environ | environment, stdout=log, stderr=log
-                )
-            )
-
-    try:
-        join(nodes[0])
-        until(lambda: "Ray runtime started" in (tmp_path / "node-0.log").read_text(), what="the head")
-        join(nodes[1])
-        until(lambda: "Ray runtime started" in (tmp_path / "node-1.log").read_text(), what="the node")
-        process = start(tmp_path, RAY_ADDRESS=f"{HOST}:6391", **environment)
-        until(lambda: num_files(tmp_path), what="the first rows")
-        (engine,) = named("ray::EngineWorker", family(running[1].pid))
-        subprocess.run(["ip", "link", "set", wire, "down"], check=True)
-        time.sleep(3)
-        assert engine.is_running() and process.poll() is None
-        join(nodes[2])
-        log = ends_well(process, tmp_path)
-        assert "an engine failed" in log
-        pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)
-    finally:
-        for node in running:
-            for child in (*family(node.pid), node):
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
-            node.wait()
-        shutil.rmtree(short, ignore_errors=True)

@@ -17,9 +17,10 @@ set -euo pipefail
 # A secret of this job's own, which Ray's nodes and the driver ask each other for.
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
+export PATH="$PWD/.venv/bin:$PATH"  # `ray symmetric-run` calls `ray`
 
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 # `ray symmetric-run` starts Ray on every node, runs the command on the head node, and stops Ray everywhere.
 exec srun --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --kill-on-bad-exit=0 \
-    .venv/bin/ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_JOB_NUM_NODES" -- \
-    .venv/bin/harness ablate "$@"
+    ray symmetric-run --address "$head:6379" --min-nodes "$SLURM_JOB_NUM_NODES" -- \
+    harness ablate "$@"

@@ -73,8 +73,8 @@ def _cpu_arguments(max_model_len: int) -> dict[str, Any]:
 
 
 def _in_one_process(config: EngineConfig) -> bool:
-    """Whether vLLM's core runs the model itself, without a worker process of its own, as it does on one GPU. On a CPU
-    that is a third process that imports torch, and a message a step (benchmarks/NOTES.md)."""
+    """Whether vLLM's core runs the model itself: its default on one GPU, asked for here on a CPU, where the worker is a
+    third process that imports torch, and costs a message a step (benchmarks/NOTES.md)."""
     return config.num_gpus == 0 and config.tensor_parallel_size == 1
 
 
