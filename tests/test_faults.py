@@ -96,6 +96,12 @@ def rows(folder: Path) -> pd.DataFrame:
     return found[disturbed.TEXT]
 
 
+def started(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The engines' processes that have their model; one that is starting says so in its name."""
+    starting = named("ray::EngineWorker.__init__", family(process.pid))
+    return [child for child in named("ray::EngineWorker", family(process.pid)) if child not in starting]
+
+
 def nobody_left(children: list[psutil.Process]) -> None:
     """None of a dead driver's processes outlives it for long; Ray's two agents, a killed raylet's, are Ray's own."""
     _, alive = psutil.wait_procs([child for child in children if not named_agent(child)], timeout=60)
@@ -152,7 +158,7 @@ def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp
                 killed += 1
         time.sleep(0.02)
     until(lambda: num_files(tmp_path) > first + 1 or process.poll() is not None, what="rows of the second engine")
-    for child in named("ray::EngineWorker", family(process.pid)):
+    for child in until(lambda: started(process), what="the second engine to be up"):
         child.send_signal(signal.SIGSTOP)
     log = ends_well(process, tmp_path)
     assert killed == 2 and log.count("an engine failed") == 2 and "sampled no token for" in log
