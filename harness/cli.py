@@ -169,8 +169,8 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
     else:
         kept = f"; {outcome.num_kept} were finished before" if outcome.num_kept else ""
         console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
-    names = ", ".join(sorted({file.name for file in files})) or "no sample yet"
-    console.print(f"Results in {out.resolve()}: {names}", soft_wrap=True)
+    written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
+    console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
     if outcome.failures:
         names = ", ".join(outcome.failures)
         stop(f"failed: {names}; the other runs are kept, the same command tries them again", code=1)

@@ -160,23 +160,20 @@ class EnginePool:
     # -- life and death
 
     def _came_up(self, member: Member) -> bool:
-        """Whether `member` really is up."""
+        """Whether `member` really is up; one that did not start is given up. Where it was killed (a lost node, no
+        memory), or where an engine of the kind has been up before, another one is asked for; an engine that refuses its
+        model would refuse it again."""
         import ray
 
         try:
             ray.get(member.up)
         except ray.exceptions.RayError as error:
-            self._lose_start(member, error)
+            refused = getattr(error, "actor_init_failed", True) and not self.info
+            self.num_cut_starts += 1
+            self._lose(member, _reason(error), replace=not refused and self.num_cut_starts <= MAX_CUT_STARTS)
             return False
         self.num_cut_starts = 0
         return True
-
-    def _lose_start(self, member: Member, error: Exception) -> None:
-        """Give up an engine that did not start. Where it was killed (a lost node, no memory), or where an engine of the
-        kind has been up before, another one is asked for; an engine that refuses its model would refuse it again."""
-        refused = getattr(error, "actor_init_failed", True) and not self.info
-        self.num_cut_starts += 1
-        self._lose(member, _reason(error), replace=not refused and self.num_cut_starts <= MAX_CUT_STARTS)
 
     def _watch(self) -> None:
         """Ask each working engine for its tokens; kill one that has sampled none for `engine.stall_seconds`."""

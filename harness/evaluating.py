@@ -22,7 +22,6 @@ from harness.store import Store
 from harness.workers import Work, grade_batch
 
 CPUS_PER_GRADER = 8  # graders at a time: one for so many CPUs of the cluster; each is a process of its own
-
 MOST_PATIENCE = 4  # times engine.stall_seconds: the last grader of a batch is given so long
 
 

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.config import Budget, Recipe, Study
+from harness.config import Recipe, Study
 from harness.data.kept import Kept, content_key
-from harness.data.rows import metadata_of
+from harness.data.references import DIRECT, as_problem, graded
 from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
-from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
 from harness.workers import Work
@@ -37,7 +36,9 @@ class PoolWithAnswers:
 
     def unanswered(self) -> list[Problem]:
         """The questions that are left for the base, as problems of a task called `pool`."""
-        return [] if self.brought else [_problem(row) for row in self.rows if _answer_key(row) not in self.answers]
+        if self.brought:
+            return []
+        return [as_problem(row, row["id"]) for row in self.rows if _answer_key(row) not in self.answers]
 
     def answer(self, engines: EnginePool, base: str, progress: Progress) -> None:
         """Let the base answer directly what is unanswered: s1K's difficulty filter drops what it can do already.
@@ -47,9 +48,9 @@ class PoolWithAnswers:
         """
         import ray
 
-        direct, idle, why = (Budget(method="no_thinking"),), 0, "the engine ended without them"
+        idle, why = 0, "the engine ended without them"
         tries: Counter[str] = Counter()
-        while work := [Work(p, 0, direct) for p in self.unanswered() if tries[f"pool/{p.id}"] < TRIES]:
+        while work := [Work(p, 0, (DIRECT,)) for p in self.unanswered() if tries[f"pool/{p.id}"] < TRIES]:
             if idle == IDLE_PASSES:
                 raise EngineFailedError(f"{len(work)} pool questions without an answer of the base: {why}")
             progress.update("select", detail=f"the base answers the pool ({len(work)} questions)")
@@ -70,8 +71,7 @@ class PoolWithAnswers:
     def put_answer(self, generation: Generation) -> None:
         """Grade and keep one of the base's answers, `problem_id` being `pool/` and the row's id."""
         row = self.by_name[generation.problem_id]
-        verdict = grade(generation.response, row["answer"], _problem(row).kind)
-        self.answers.put(_answer_key(row), {"answer": generation.answer, "correct": verdict.correct})
+        self.answers.put(_answer_key(row), graded(row, generation))
 
     def answered_rows(self) -> list[dict[str, Any]]:
         """The rows with `reference_answers` and `reference_correct`, as far as there are any."""
@@ -84,12 +84,8 @@ class PoolWithAnswers:
         ]
 
 
-def _problem(row: Mapping[str, Any]) -> Problem:
-    return Problem(row["id"], "pool", row["question"], row["answer"], metadata_of(row).get("kind", "math"))
-
-
 def _answer_key(row: Mapping[str, Any]) -> str:
-    return content_key("direct answer", row["question"], row["answer"], _problem(row).kind)
+    return content_key("direct answer", row["question"], row["answer"], as_problem(row, row["id"]).kind)
 
 
 def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: str) -> PoolWithAnswers:

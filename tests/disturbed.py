@@ -6,8 +6,10 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -27,6 +29,16 @@ def start(folder: Path, study: str, function: str, **environment: str) -> subpro
             cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
+
+
+def until(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
+    """Wait for a true value of `condition`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds:g} s for {what}")
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -16,10 +16,11 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from disturbed import family, named
-from test_faults import ends_well, num_files, rows, start, undisturbed, until  # noqa: F401
+from disturbed import family, named, until
+from test_faults import ends_well, num_files, rows, start, undisturbed  # noqa: F401
 
 pytestmark = pytest.mark.slow
+SPACE = "s1-faults"
 HOST, INSIDE = "10.213.77.1", "10.213.77.2"  # the two ends of a wire between this machine and the namespace
 
 
@@ -36,37 +37,36 @@ def wire() -> Iterator[str]:
     """A network namespace at the end of a wire; gives the wire's name on this side."""
     if not can_cut_off_a_node():
         pytest.skip("a node cannot be cut off here: network namespaces need root and iproute2")
-    space, here, there = "s1-faults", "s1-here", "s1-there"
+    here, there = "s1-here", "s1-there"
     commands = (
-        f"ip netns add {space}",
-        f"ip link add {here} type veth peer name {there} netns {space}",
+        f"ip netns add {SPACE}",
+        f"ip link add {here} type veth peer name {there} netns {SPACE}",
         f"ip addr add {HOST}/24 dev {here}",
         f"ip link set {here} up",
-        f"ip netns exec {space} ip addr add {INSIDE}/24 dev {there}",
-        f"ip netns exec {space} ip link set {there} up",
-        f"ip netns exec {space} ip link set lo up",
+        f"ip netns exec {SPACE} ip addr add {INSIDE}/24 dev {there}",
+        f"ip netns exec {SPACE} ip link set {there} up",
+        f"ip netns exec {SPACE} ip link set lo up",
     )
     try:
         for command in commands:
             subprocess.run(command.split(), check=True)
         yield here
     finally:
-        subprocess.run(["ip", "netns", "delete", space], check=False)  # takes the wire with it
+        subprocess.run(["ip", "netns", "delete", SPACE], check=False)  # takes the wire with it
 
 
 @pytest.mark.faults
 def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs(undisturbed, tmp_path, wire):  # noqa: F811
     ray = str(Path(sys.executable).with_name("ray"))
-    short = tempfile.mkdtemp(
-        prefix="s1-", dir="/tmp"
-    )  # sockets' paths are limited, and the cluster's address stays in it
+    # Sockets' paths are limited, and the cluster's address stays in here.
+    short = tempfile.mkdtemp(prefix="s1-", dir="/tmp")
     # Ray gives a silent node up after half a minute; here after about six seconds.
     environment = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000",
                    "RAY_health_check_failure_threshold": "3", "RAY_health_check_initial_delay_ms": "0",
                    "RAY_TMPDIR": short, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # fmt: skip
     nodes = (
         [ray, "start", "--head", f"--node-ip-address={HOST}", "--port=6391", "--num-cpus=0"],
-        ["ip", "netns", "exec", "s1-faults", ray, "start", f"--node-ip-address={INSIDE}", f"--address={HOST}:6391",
+        ["ip", "netns", "exec", SPACE, ray, "start", f"--node-ip-address={INSIDE}", f"--address={HOST}:6391",
          "--num-cpus=1"],
         [ray, "start", f"--node-ip-address={HOST}", f"--address={HOST}:6391", "--num-cpus=1"],
     )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from disturbed import family, named
+from disturbed import family, named, until
 from rich.console import Console
 
 from harness import cluster, selecting, studies
@@ -34,14 +34,9 @@ def pool(tmp_path: Path):
     cluster.disconnect()
 
 
-def engine_process(seconds: float = 60) -> psutil.Process:
+def engine_process() -> psutil.Process:
     """The Ray worker that is starting an engine."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := named("ray::EngineWorker", family(os.getpid())):
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError("no engine was started")
+    return until(lambda: named("ray::EngineWorker", family(os.getpid())), 60, "an engine's process")[0]
 
 
 def test_an_engine_killed_while_it_starts_is_started_again(pool):

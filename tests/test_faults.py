@@ -10,7 +10,7 @@ import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import disturbed
 import pandas as pd
 import psutil
 import pytest
-from disturbed import family, named
+from disturbed import family, named, until
 
 from harness.records import SAMPLE_SCHEMA
 from harness.status import status
@@ -66,16 +66,6 @@ def start(folder: Path, function: str = "faults", **environment: str) -> subproc
     return disturbed.start(folder, STUDY, function, **environment)
 
 
-def until(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
-    """Wait for a true value of `condition`."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds:g} s for {what}")
-
-
 def num_files(folder: Path) -> int:
     return len(list((folder / "out" / "samples").glob("*.parquet")))
 
@@ -98,8 +88,9 @@ def rows(folder: Path) -> pd.DataFrame:
 
 def started(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The engines' processes that have their model; one that is starting says so in its name."""
-    starting = named("ray::EngineWorker.__init__", family(process.pid))
-    return [child for child in named("ray::EngineWorker", family(process.pid)) if child not in starting]
+    children = named("ray::EngineWorker", family(process.pid))
+    starting = named("ray::EngineWorker.__init__", children)
+    return [child for child in children if child not in starting]
 
 
 def nobody_left(children: list[psutil.Process]) -> None:

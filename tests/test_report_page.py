@@ -166,11 +166,20 @@ def test_the_list_is_walked_with_the_arrow_keys(page):
 
 
 def test_the_theme_is_switched_and_kept(page):
-    before = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    colour = "getComputedStyle(document.body).backgroundColor"
+    before = page.execute_script(f"return {colour}")
     page.find_element("id", "theme").click()
-    after = page.execute_script("return getComputedStyle(document.body).backgroundColor")
-    page.refresh()
-    assert before != after == page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    after = page.execute_script(f"return {colour}")
+    assert before != after
+
+    def is_kept(browser: Any) -> bool:
+        """Chromium writes its storage behind the page's back: the first reload may come before that."""
+        browser.refresh()
+        return browser.execute_script(f"return {colour}") == after
+
+    WebDriverWait(page, 30).until(is_kept)
     page.find_element("id", "theme").click()
 
 

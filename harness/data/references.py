@@ -35,18 +35,25 @@ def answer(
     missing = {question_key(row): row for row in rows if question_key(row) not in kept}
     for key, generation in _generate(missing, model, folder, engine, sampling, DIRECT, "s1", num_workers, tick):
         if generation.error is None:
-            row = missing[key]
-            verdict = grade(generation.response, row["answer"], _kind(row))
-            kept.put(
-                key,
-                {
-                    "answer": generation.answer,
-                    "correct": verdict.correct,
-                    "status": verdict.status,
-                    "reason": verdict.reason,
-                },
-            )
+            kept.put(key, graded(missing[key], generation))
     return kept
+
+
+def as_problem(row: Mapping[str, Any], name: str) -> Problem:
+    """A pool row's question as problem `name` of a task called `pool`."""
+    return Problem(name, "pool", row["question"], row["answer"], metadata_of(row).get("kind", "math"))
+
+
+def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
+    """What is kept of a model's answer to `row`; `correct` is None where the gold cannot be read."""
+    problem = as_problem(row, generation.problem_id)
+    verdict = grade(generation.response, problem.gold, problem.kind)
+    return {
+        "answer": generation.answer,
+        "correct": verdict.correct,
+        "status": verdict.status,
+        "reason": verdict.reason,
+    }
 
 
 def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> str:
@@ -91,9 +98,7 @@ def _generate(
     actors, streams, done = [], [], 0
     for number, some in enumerate(parts(list(missing.items()), num_workers)):
         actor: Any = worker.remote(engine, model, str((folder / f"engine-{number}.log").resolve()))
-        work = [
-            Work(Problem(key, "pool", row["question"], row["answer"], _kind(row)), 0, (budget,)) for key, row in some
-        ]
+        work = [Work(as_problem(row, key), 0, (budget,)) for key, row in some]
         actors.append(actor)
         streams.append(
             actor.evaluate.options(num_returns="streaming").remote(model, work, None, sampling, thinking, True)
@@ -111,10 +116,6 @@ def _generate(
             with contextlib.suppress(ray.exceptions.RayError):  # an engine that died has no processes left to stop
                 ray.get(actor.close.remote(), timeout=60)
             ray.kill(actor)
-
-
-def _kind(row: Mapping[str, Any]) -> Any:
-    return metadata_of(row).get("kind", "math")
 
 
 def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[Kept]) -> Iterator[Row]:
