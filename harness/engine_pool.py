@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,7 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0  # between two looks at every engine
 STOP_SECONDS = 60.0
 IDLE_PASSES = 2  # passes over what is missing that bring nothing before their caller gives up
-NOT_ALIVE = Pulse(0, 0.0, 0.0)
-MAX_CUT_STARTS = 3  # in a row; a start that was cut off from outside is tried again
+MAX_CUT_STARTS = 3  # in a row; a start that was cut off from outside, or hangs, is tried again
 
 
 @dataclass
@@ -34,11 +33,11 @@ class Member:
 
     actor: Any
     log: Path
-    up: Any  # reference to its `info`, ready when it is
+    up: Any  # reference to what it is, ready when it is up
+    asked: Any  # reference to the pulse that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
-    asked: Any = None  # reference to the pulse that it was asked for last
-    pulse: Pulse = NOT_ALIVE
-    moved: float = field(default_factory=time.monotonic)  # when a token was last seen
+    pulse: Pulse | None = None  # None until Ray has given it a place
+    moved: float = 0.0  # when its place, its start or a token was last seen
 
 
 class EngineFailedError(RuntimeError):
@@ -74,7 +73,7 @@ class EnginePool:
         # Threads: one for `evaluate`, one for `pulse`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
         handle = actor.remote(config, self.study.base_model, str(log.resolve()))
-        return Member(handle, log, handle.info.remote())
+        return Member(handle, log, up=handle.open.remote(), asked=handle.pulse.remote())
 
     def wait(self) -> dict[str, str]:
         """What the engines are, once one is up. Raises `EngineFailedError` when none starts."""
@@ -84,10 +83,11 @@ class EnginePool:
         while not self.info:
             if not self.members:
                 raise EngineFailedError(self.failures[-1])
-            ready, _ = ray.wait([member.up for member in self.members])
-            member = next(member for member in self.members if member.up == ready[0])
-            if self._came_up(member):
-                self.info = ray.get(member.up)
+            ready, _ = ray.wait([member.up for member in self.members], timeout=WATCH_SECONDS)
+            for member in [member for member in self.members if member.up in ready]:
+                if self._came_up(member):
+                    self.info = ray.get(member.up)
+            self._watch()
         name, wanted = self.info["name"], self.study.engine.name
         if name != wanted and self.num_started == len(self.members):
             self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
@@ -133,6 +133,7 @@ class EnginePool:
                 if joined or not self.members:
                     return
                 ray.wait([member.up for member in self.members], timeout=WATCH_SECONDS)
+                self._watch()
                 yield None
                 continue
             ready, _ = ray.wait(list(streams), timeout=WATCH_SECONDS, fetch_local=False)
@@ -169,31 +170,40 @@ class EnginePool:
             ray.get(member.up)
         except ray.exceptions.RayError as error:
             refused = getattr(error, "actor_init_failed", True) and not self.info
-            self.num_cut_starts += 1
-            self._lose(member, _reason(error), replace=not refused and self.num_cut_starts <= MAX_CUT_STARTS)
+            self._lose_start(member, _reason(error), replace=not refused)
             return False
         self.num_cut_starts = 0
         return True
 
+    def _lose_start(self, member: Member, reason: str, replace: bool = True) -> None:
+        self.num_cut_starts += 1
+        self._lose(member, reason, replace=replace and self.num_cut_starts <= MAX_CUT_STARTS)
+
     def _watch(self) -> None:
-        """Ask each working engine for its tokens; kill one that has sampled none for `engine.stall_seconds`."""
+        """Ask each engine that starts or works for its tokens; kill one that is not up `engine.start_seconds` after it
+        got its place, or that has sampled no token for `engine.stall_seconds`."""
         import ray
 
         for member in list(self.members):
-            if member.stream is None:
+            starts = not _is_ready(member.up)
+            if not starts and member.stream is None:
                 continue
             if member.asked is not None and _is_ready(member.asked):
                 try:
                     pulse = ray.get(member.asked)
                 except ray.exceptions.RayError:
-                    continue  # dead: its stream says so too
-                if pulse.sampled_tokens > member.pulse.sampled_tokens:
+                    continue  # dead: its start or its stream says so too
+                if member.pulse is None or pulse.sampled_tokens > member.pulse.sampled_tokens:
                     member.moved = time.monotonic()
                 member.pulse, member.asked = pulse, None
+            if member.pulse is None:
+                continue  # Ray has no place for it yet
             if member.asked is None:
                 member.asked = member.actor.pulse.remote()
             still = time.monotonic() - member.moved
-            if still > self.study.engine.stall_seconds:
+            if starts and still > self.study.engine.start_seconds:
+                self._lose_start(member, f"the engine was not up after {still:.0f} s and was killed")
+            elif not starts and still > self.study.engine.stall_seconds:
                 self._lose(member, f"the engine sampled no token for {still:.0f} s and was killed")
 
     def _lose(self, member: Member, reason: str, replace: bool = True) -> None:
@@ -209,6 +219,8 @@ class EnginePool:
             self.members.append(self._member())
 
     def _count(self, member: Member) -> None:
+        if member.pulse is None:
+            return
         self.busy_seconds += member.pulse.busy_seconds
         self.alive_seconds += member.pulse.alive_seconds
 

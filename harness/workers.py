@@ -44,24 +44,28 @@ class Pulse:
 
 
 class EngineWorker:
-    """One engine, started once. Checkpoints' weights are swapped in as they come. Run it as a Ray actor with threads:
-    `pulse` answers while `evaluate` works."""
+    """One engine, started once by `open`. Checkpoints' weights are swapped in as they come. Run it as a Ray actor with
+    threads: `pulse` answers while `open` or `evaluate` works."""
 
     def __init__(self, config: EngineConfig, model: str, log: str) -> None:
         self.config, self.log, self.loaded = config, Path(log), model
-        if not (config.num_cpus or config.num_gpus):
+        self.engine: Any = None
+        self.started = self.busy = self.busy_since = 0.0
+
+    def open(self) -> dict[str, str]:
+        """Start the engine. What generates then: name, version, dtype, device, tokenizer identity."""
+        from harness import provenance
+        from harness.config import fingerprint
+
+        asked = time.monotonic()
+        if not (self.config.num_cpus or self.config.num_gpus):
             os.nice(GIVE_WAY)
         with output_to(self.log):
             from harness.generation import open_engine
 
-            self.engine = open_engine(config, model, self.log)
-        self.started, self.busy, self.busy_since = time.monotonic(), 0.0, 0.0
-
-    def info(self) -> dict[str, str]:
-        """What generates: name, version, dtype, device, tokenizer identity."""
-        from harness import provenance
-        from harness.config import fingerprint
-
+            self.engine = open_engine(self.config, self.loaded, self.log)
+            self.started = time.monotonic()
+            print(f"process {os.getpid()}: {self.engine.name} was up after {self.started - asked:.1f} s", flush=True)
         vocabulary = sorted(self.engine.tokenizer.get_vocab().items(), key=lambda item: item[1])
         return {
             "name": self.engine.name,
@@ -72,7 +76,9 @@ class EngineWorker:
         }
 
     def pulse(self) -> Pulse:
-        """What the engine has done so far."""
+        """What the engine has done so far; nothing while it starts."""
+        if not self.started:
+            return Pulse(0, 0.0, 0.0)
         now = time.monotonic()
         busy = self.busy + (now - self.busy_since if self.busy_since else 0.0)
         return Pulse(self.engine.counters.sampled_tokens, busy, now - self.started)
@@ -137,8 +143,9 @@ class EngineWorker:
             yield Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids)), budgets
 
     def close(self) -> None:
-        """Stop the engine and its processes."""
-        self.engine.close()
+        """Stop the engine and its processes, if it was started."""
+        if self.engine is not None:
+            self.engine.close()
 
 
 def _batches(finished: queue.Queue[Generation | BaseException | None]) -> Iterator[list[Generation]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -44,6 +47,53 @@ def test_an_engine_killed_while_it_starts_is_started_again(pool):
     engine_process().kill()
     assert pool.wait()["name"] == "transformers"
     assert pool.num_started == 2 and "starting another" in pool.progress.console.file.getvalue()
+
+
+def later(pool: EnginePool, condition: Callable[[], Any], then: Callable[[], Any] = lambda: None) -> threading.Thread:
+    """Once `condition` holds, call `then` and give engines an hour to start."""
+
+    def go_on() -> None:
+        until(condition)
+        allow(pool, start_seconds=3600)
+        then()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    return thread
+
+
+def allow(pool: EnginePool, start_seconds: float) -> None:
+    pool.study = replace(pool.study, engine=replace(pool.study.engine, start_seconds=start_seconds))
+
+
+def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool):
+    import ray
+
+    pool.start()
+    (member,) = pool.members
+    ray.get(member.asked)  # it has its place
+    process = engine_process()
+    process.send_signal(signal.SIGSTOP)
+    allow(pool, start_seconds=1)
+    thread = later(pool, lambda: pool.num_started == 2)
+    assert pool.wait()["name"] == "transformers"
+    thread.join()
+    assert pool.num_started == 2 and "the engine was not up after" in pool.failures[0] and not process.is_running()
+
+
+def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool):
+    import ray
+    from ray.util.queue import Queue
+
+    cluster.connect(pool.study, pool.out, pool.progress)
+    in_its_place = Queue(actor_options={"num_cpus": int(ray.cluster_resources()["CPU"])})
+    in_its_place.put("it is there")
+    allow(pool, start_seconds=1)
+    asked = time.monotonic()
+    thread = later(pool, lambda: time.monotonic() - asked > 5, in_its_place.shutdown)
+    assert pool.wait()["name"] == "transformers"
+    thread.join()
+    assert pool.num_started == 1 and not pool.failures
 
 
 def test_an_engine_that_refuses_its_model_is_not_tried_again(pool, tmp_path):

@@ -7,6 +7,7 @@ study has to end with the rows of an undisturbed one.
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import subprocess
 import time
@@ -86,11 +87,11 @@ def rows(folder: Path) -> pd.DataFrame:
     return found[disturbed.TEXT]
 
 
-def started(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The engines' processes that have their model; one that is starting says so in its name."""
-    children = named("ray::EngineWorker", family(process.pid))
-    starting = named("ray::EngineWorker.__init__", children)
-    return [child for child in children if child not in starting]
+def up(folder: Path, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The engines' processes that have their model, as their logs say."""
+    logs = "".join(log.read_text() for log in (folder / "out" / "logs").glob("engine*.log"))
+    ids = {int(pid) for pid in re.findall(r"process (\d+): \w+ was up", logs)}
+    return [child for child in family(process.pid) if child.pid in ids]
 
 
 def nobody_left(children: list[psutil.Process]) -> None:
@@ -149,7 +150,7 @@ def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp
                 killed += 1
         time.sleep(0.02)
     until(lambda: num_files(tmp_path) > first + 1 or process.poll() is not None, what="rows of the second engine")
-    for child in until(lambda: started(process), what="the second engine to be up"):
+    for child in until(lambda: up(tmp_path, process), what="the second engine to be up"):
         child.send_signal(signal.SIGSTOP)
     log = ends_well(process, tmp_path)
     assert killed == 2 and log.count("an engine failed") == 2 and "sampled no token for" in log

@@ -95,15 +95,17 @@ def _generate(
 
     start_ray()
     worker = ray.remote(num_cpus=engine.num_cpus, num_gpus=engine.num_gpus)(EngineWorker)
-    actors, streams, done = [], [], 0
+    actors, up, streams, done = [], [], [], 0
     for number, some in enumerate(parts(list(missing.items()), num_workers)):
         actor: Any = worker.remote(engine, model, str((folder / f"engine-{number}.log").resolve()))
         work = [Work(as_problem(row, key), 0, (budget,)) for key, row in some]
         actors.append(actor)
+        up.append(actor.open.remote())
         streams.append(
             actor.evaluate.options(num_returns="streaming").remote(model, work, None, sampling, thinking, True)
         )
     try:
+        ray.get(up)
         for stream in streams:
             for reference in stream:
                 for generation in ray.get(reference):
