@@ -80,6 +80,13 @@ def fitting(study: Study) -> int:
     return max(1, min(rooms, default=1))
 
 
+def is_short() -> bool:
+    """Whether a training of this study or of another waits for room: Ray Train asks for it in placement groups."""
+    from ray.util import placement_group_table
+
+    return any(group["state"] in ("PENDING", "RESCHEDULING") for group in placement_group_table().values())
+
+
 def check_shared(out: Path, node_ids: list[str]) -> None:
     """Raises `UserError` naming the first node that does not see `out`: checkpoints travel through that folder."""
     import ray

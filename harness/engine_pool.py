@@ -96,9 +96,9 @@ class EnginePool:
 
     def identity(self) -> dict[str, str]:
         """What generates, as far as it can change a text: name, version, dtype."""
-        if not self.members and (known := provenance.installed_engine(self.study.engine.name)):
+        if not (self.members or self.info) and (known := provenance.installed_engine(self.study.engine.name)):
             return {**known, "dtype": self.study.engine.dtype}
-        info = self.wait()
+        info = self.info or self.wait()
         return {key: info[key] for key in ("name", "version", "dtype")}
 
     # -- one pass over a list of work
@@ -223,6 +223,13 @@ class EnginePool:
             return
         self.busy_seconds += member.pulse.busy_seconds
         self.alive_seconds += member.pulse.alive_seconds
+
+    def make_room(self) -> None:
+        """Stop the idle engines, if they hold CPUs or GPUs, for a training that waits for some. The next pass starts
+        them again."""
+        if self.members and (self.study.engine.num_cpus or self.study.engine.num_gpus):
+            self.progress.say("nothing to generate now: the engine makes room for a training that waits for it")
+            self.stop()
 
     def stop(self) -> None:
         """Stop the engines' processes; Ray's own end would leave them to their parents' death."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
-from harness.cluster import disconnect
+from harness.cluster import disconnect, is_short
 from harness.config import Study, fingerprint, to_plain
 from harness.engine_pool import EngineFailedError, EnginePool
 from harness.evaluating import Evaluation
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from harness.analysis.measure import Measured
 
 BASE = "base"
+LOOK_SECONDS = 2.0  # between two looks at the cluster, with nothing to evaluate
+LOOKS = 3  # in a row before engines make room or come back: each training waits a moment for its place
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Ablation:
             if self.study.recipes:
                 self.select_and_train()
             while self.waiting or self.trainings:
-                self.collect_trainings(block=not self.waiting)
+                self.wait_for_trainings()
                 if self.waiting:
                     self.evaluate(*self.waiting.pop(0))
         finally:
@@ -120,13 +122,28 @@ class Ablation:
             self.trainings.add(TrainingJob(recipe, rows, folder, identity))
         self.progress.update("select", "done", detail="")
 
-    def collect_trainings(self, block: bool = False) -> None:
-        """Take in the trainings that have ended; wait for one if there is nothing else to do."""
-        for job, result in self.trainings.ended(block):
+    def wait_for_trainings(self) -> None:
+        """Until there is a model to evaluate, or none to come. Engines that idle meanwhile make room for a training
+        that waits for some: this study's, or another's that holds what this one waits for. They come back once every
+        training has its place, so that they do not start anew after each."""
+        self.collect_trainings()
+        short = calm = 0  # looks in a row that found a training without room, or none
+        while self.trainings and (not self.waiting or (calm < LOOKS and not self.engines.members)):
+            short, calm = (short + 1, 0) if is_short() else (0, calm + 1)
+            if short == LOOKS:
+                self.engines.make_room()
+            if self.collect_trainings(LOOK_SECONDS):
+                calm = 0  # the next one may be on its way
+
+    def collect_trainings(self, seconds: float = 0.0) -> int:
+        """Take in the trainings that have ended, and say how many; wait `seconds` for one."""
+        ended = list(self.trainings.ended(seconds))
+        for job, result in ended:
             if isinstance(result, str):
                 self.fail(job.recipe.name, "train", result)
             else:
                 self.waiting.append((job.recipe.name, result.checkpoint, job.identity))
+        return len(ended)
 
     # -- evaluate
 

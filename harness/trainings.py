@@ -67,15 +67,15 @@ class Trainings:
             self.running[reference] = job
             self.progress.update(f"train {job.recipe.name}", "running", detail=f"{len(job.rows)} rows")
 
-    def ended(self, block: bool) -> Iterator[tuple[TrainingJob, Trained | str]]:
-        """The trainings that have ended, each with its result or with why it failed; waits for one with `block`."""
+    def ended(self, seconds: float = 0.0) -> Iterator[tuple[TrainingJob, Trained | str]]:
+        """The trainings that have ended, each with its result or with why it failed; waits `seconds` for one."""
         kept, self.kept = self.kept, []
         yield from kept
         if not self.running:
             return
         import ray
 
-        ready, _ = ray.wait(list(self.running), timeout=None if block and not kept else 0)
+        ready, _ = ray.wait(list(self.running), timeout=0 if kept else seconds)
         for reference in ready:
             job = self.running.pop(reference)
             self._start()
