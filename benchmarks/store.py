@@ -142,8 +142,8 @@ def talker(thinking: int, answer: str) -> Any:
     return ScriptedEngine(next_token, tokenizer, 32768, (end,))
 
 
-def overhead(rows: int = 600) -> None:
-    """Milliseconds a sample of everything but the model: the scripted engine answers in microseconds."""
+def cost(rows: int) -> dict[str, float]:
+    """Seconds a sample of everything but the model, by part: the scripted engine answers in microseconds."""
     import queue
 
     from harness.generation import sweep
@@ -182,14 +182,20 @@ def overhead(rows: int = 600) -> None:
     stored = time.perf_counter()
     count = table.num_rows
     assert count == len(keys) and pc.all(table["correct"]).as_py()
-    parts = {
-        "methods and engine loop": generated - start,
-        "grade and rows": graded - generated,
-        "store": stored - graded,
+    return {
+        "methods and engine loop": (generated - start) / count,
+        "grade and rows": (graded - generated) / count,
+        "store": (stored - graded) / count,
     }
-    print(f"\noverhead, {count:,} samples of {THINKING_TOKENS} thinking tokens: " + ", ".join(
-        f"{name} {1000 * seconds / count:.3f} ms" for name, seconds in parts.items()))  # fmt: skip
-    total = (stored - start) / count
+
+
+def overhead(rows: int = 600) -> None:
+    """Print `cost`, once everything is imported."""
+    cost(BUDGETS)
+    parts = cost(rows)
+    print(f"\noverhead, {rows:,} samples of {THINKING_TOKENS} thinking tokens: " + ", ".join(
+        f"{name} {1000 * seconds:.3f} ms" for name, seconds in parts.items()))  # fmt: skip
+    total = sum(parts.values())
     share = total / SECONDS_32B
     print(f"together {1000 * total:.3f} ms a sample (target {TARGET_MILLISECONDS} ms), {share:.2%} of the "
           f"{SECONDS_32B:.1f} s that a 32B model needs for one on one H100 (target {TARGET_SHARE:.0%})")  # fmt: skip
