@@ -19,7 +19,7 @@ LOOK_SECONDS = 120  # for all nodes to say whether they see a folder; a process 
 def connect(study: Study, out: Path, progress: Progress) -> None:
     """Join the Ray cluster that RAY_ADDRESS or `ray start` names, or start a local one; nothing if that is done.
 
-    Raises `UserError` when the study can never fit, or when a node of the cluster does not see `out`.
+    Raises `UserError` when the study can never fit, or when it trains and a node of the cluster does not see `out`.
     """
     import ray
 
@@ -46,7 +46,7 @@ def connect(study: Study, out: Path, progress: Progress) -> None:
                     "try --smoke"
                 )
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    if len(nodes) > 1:
+    if len(nodes) > 1 and study.recipes:
         check_shared(out, [node["NodeID"] for node in nodes])
     progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
-from harness.data.kept import Kept, content_key
-from harness.data.references import DIRECT, as_problem, graded
-from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
+from harness.data import references
+from harness.data.featurize import question_key
+from harness.data.kept import Kept
+from harness.engine_pool import EnginePool
 from harness.progress import Progress
-from harness.records import Generation, Problem
-from harness.workers import Work
-
-TRIES = 2  # of one question, before it stays ungraded
 
 
 class PoolWithAnswers:
@@ -28,64 +22,36 @@ class PoolWithAnswers:
         self.rows, self.num_broken, self.broken_note = rows, num_broken, note
         self.answers = Kept(folder)
         self.brought = any(row.get("reference_correct") for row in rows)  # the pool comes with its own answers
-        self.by_name = {f"pool/{row['id']}": row for row in rows}
 
     def needs_answers(self, recipe: Recipe) -> bool:
         """Whether `recipe` cannot be selected before the base has answered: s1k's difficulty filter."""
         return recipe.selection == "s1k" and bool(self.unanswered())
 
-    def unanswered(self) -> list[Problem]:
-        """The questions that are left for the base, as problems of a task called `pool`."""
-        if self.brought:
-            return []
-        return [as_problem(row, row["id"]) for row in self.rows if _answer_key(row) not in self.answers]
+    def unanswered(self) -> list[dict[str, Any]]:
+        """The rows that are left for the base."""
+        return [] if self.brought else [row for row in self.rows if question_key(row) not in self.answers]
 
     def answer(self, engines: EnginePool, base: str, progress: Progress) -> None:
         """Let the base answer directly what is unanswered: s1K's difficulty filter drops what it can do already.
 
-        A question that fails `TRIES` times (a prompt that is too long) stays ungraded, and is asked again by the next
-        call. Raises `EngineFailedError` when `IDLE_PASSES` passes brought no answer.
+        A question that keeps failing stays ungraded, and is asked again by the next call. Raises `EngineFailedError`
+        when the engines bring no answers.
         """
-        import ray
-
-        idle, why = 0, "the engine ended without them"
-        tries: Counter[str] = Counter()
-        while work := [Work(p, 0, (DIRECT,)) for p in self.unanswered() if tries[f"pool/{p.id}"] < TRIES]:
-            if idle == IDLE_PASSES:
-                raise EngineFailedError(f"{len(work)} pool questions without an answer of the base: {why}")
-            progress.update("select", detail=f"the base answers the pool ({len(work)} questions)")
-            before = len(self.answers)
-            for reference in engines.generate(base, work, replay=True):
-                with contextlib.suppress(ray.exceptions.RayError):  # lost with its node: asked again
-                    for generation in ray.get(reference) if reference is not None else ():
-                        if generation.error is None:
-                            self.put_answer(generation)
-                        else:
-                            tries[generation.problem_id] += 1
-                            why = generation.error
-            why = engines.failures[-1] if engines.failures else why
-            idle = 0 if len(self.answers) > before else idle + 1
-        if left := self.unanswered():
-            progress.say(f"{len(left)} pool questions stay ungraded, the base's answers failed: {why}")
-
-    def put_answer(self, generation: Generation) -> None:
-        """Grade and keep one of the base's answers, `problem_id` being `pool/` and the row's id."""
-        row = self.by_name[generation.problem_id]
-        self.answers.put(_answer_key(row), graded(row, generation))
+        left = self.unanswered()
+        progress.update("select", detail=f"the base answers the pool ({len(left)} questions)")
+        if failed := references.answer(left, base, engines, self.answers):
+            why = next(iter(failed.values()))
+            progress.say(f"{len(failed)} pool questions stay ungraded, the base's answers failed: {why}")
 
     def answered_rows(self) -> list[dict[str, Any]]:
         """The rows with `reference_answers` and `reference_correct`, as far as there are any."""
         if self.brought:
             return self.rows
-        found = [self.answers.get(_answer_key(row)) for row in self.rows]
+        found = [self.answers.get(question_key(row)) for row in self.rows]
         return [
             {**row, "reference_answers": [one["answer"]], "reference_correct": [one["correct"]]} if one else row
             for row, one in zip(self.rows, found, strict=True)
         ]
-
-
-def _answer_key(row: Mapping[str, Any]) -> str:
-    return content_key("direct answer", row["question"], row["answer"], as_problem(row, row["id"]).kind)
 
 
 def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: str) -> PoolWithAnswers:

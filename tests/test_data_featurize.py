@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from pools import row, rows
+from rich.console import Console
 from test_data_teacher import Server, good
 from tiny import byte_tokenizer, make_model
 
@@ -22,6 +24,7 @@ from harness.data import feature_run, featurize, pool
 from harness.data.kept import Kept, content_key
 from harness.data.teacher import Endpoint
 from harness.errors import UserError
+from harness.progress import Progress
 
 
 @pytest.fixture
@@ -185,10 +188,15 @@ def test_a_reference_model_answers_grades_and_resumes_by_row(tmp_path: Path) -> 
     made = rows(6)
     known = {"answer": "2", "correct": True, "status": "correct", "reason": ""}
     Kept(tmp_path / "kept").put(featurize.question_key(made[0]), known)  # as an earlier call left it
-    kept = references.answer(made, model, tmp_path / "kept", engine, sampling)
+    folder, progress = tmp_path / "kept", Progress(Console(file=io.StringIO()))
+    kept = Kept(folder)
+    with references.engines_of(model, engine, sampling, "s1", folder, progress) as engines:
+        assert references.answer(made, model, engines, kept) == {}
     assert len(kept) == 6
     assert kept.get(featurize.question_key(made[0])) == {"key": featurize.question_key(made[0]), **known}
-    again = references.answer(made, "no such model", tmp_path / "kept", engine, sampling)  # nothing is left to ask
+    again = Kept(folder)
+    with references.engines_of("no such model", engine, sampling, "s1", folder, progress) as engines:
+        assert references.answer(made, "no such model", engines, again) == {}  # nothing is left to ask
     annotated = list(references.with_references(made, [kept, again]))
     assert all(len(one["reference_correct"]) == len(one["reference_answers"]) == 2 for one in annotated)
     assert annotated[0]["reference_correct"] == [True, True]
@@ -198,16 +206,28 @@ def test_a_reference_model_answers_grades_and_resumes_by_row(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_a_local_model_writes_the_missing_traces(tmp_path: Path) -> None:
     model = make_model(tmp_path / "model")
-    pool.save(iter([row(1), row(2, thinking="", attempt="")]), tmp_path / "pool.jsonl")
+    too_long = row(3, thinking="", attempt="", question="What is " + "1 + " * 400 + "1?")
+    pool.save(iter([row(1), row(2, thinking="", attempt=""), too_long]), tmp_path / "pool.jsonl")
     out = tmp_path / "out.jsonl"
     options = feature_run.Options(
         model=str(model), traces=True, engine="transformers", max_model_len=256, max_answer_tokens=8
     )
-    feature_run.featurize(pool.load(str(tmp_path / "pool.jsonl")), out, options, print)
-    first, second = [json.loads(line) for line in out.read_text().splitlines()]
+    said: list[str] = []
+    feature_run.featurize(pool.load(str(tmp_path / "pool.jsonl")), out, options, said.append)
+    assert "traces: 1 failed (first: " in "\n".join(said)
+    first, second, third = [json.loads(line) for line in out.read_text().splitlines()]
     assert first == row(1)
-    assert second["thinking"]
+    assert second["thinking"] and third == too_long
     assert json.loads(second["metadata"])["teacher"] == str(model)
+
+
+@pytest.mark.slow
+def test_a_local_model_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    pool.save(iter([row(1)]), tmp_path / "pool.jsonl")
+    options = feature_run.Options(references=(str(tmp_path / "empty"),), engine="transformers", max_model_len=256)
+    with pytest.raises(UserError, match=r"reference .*empty"):
+        feature_run.featurize(pool.load(str(tmp_path / "pool.jsonl")), tmp_path / "out.jsonl", options, print)
 
 
 @pytest.mark.slow

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import Sampling
+from harness.config import EngineConfig, Sampling
 from harness.data import featurize as features
 from harness.data.kept import Kept
 from harness.data.pool import save
@@ -89,7 +89,7 @@ def featurize(pool: Any, out: Path, options: Options, say: Say) -> None:
         stored = Stored(({**row, "thinking_tokens": found.get(row["id"])} for row in stored), work / "rows-3.parquet")
     rows = stored
     if options.domains == "model":
-        with _stage("domains", len(pool)) as tick:
+        with _stage("domains", len(pool)) as (_, tick):
             rows = Stored(
                 features.model_domains(stored, options.endpoint(), work / "domains", options.workers, tick),
                 work / "rows-4.parquet",
@@ -102,15 +102,14 @@ def featurize(pool: Any, out: Path, options: Options, say: Say) -> None:
 
 
 @contextmanager
-def _stage(title: str, total: int) -> Iterator[features.Tick]:
+def _stage(title: str, total: int) -> Iterator[tuple[Progress, features.Tick]]:
     """A live line on a terminal, plain lines otherwise, on stderr."""
     from rich.console import Console
 
     with Progress(Console(stderr=True)) as progress:
         progress.add(title, title, total)
         progress.update(title, "running")
-        yield lambda done, tokens: progress.update(title, done=done, tokens=tokens)
-        progress.update(title, "done")
+        yield progress, lambda done, tokens: progress.update(title, done=done, tokens=tokens)
 
 
 def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say) -> Kept:
@@ -124,7 +123,7 @@ def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say
     )
     if options.dry_run:
         return kept
-    with _stage("traces", cost.questions) as tick:
+    with _stage("traces", cost.questions) as (_, tick):
         outcome = features.ask_all(endpoint, questions, kept, options.workers, tick)
     first = f" (first: {outcome.first_error})" if outcome.failed else ""
     say(
@@ -143,12 +142,33 @@ def _thought(pool: Any, work: Path, options: Options, say: Say) -> Iterator[Row]
     model, style = options.model, options.thinking
     thinking_format(style)
     sampling = Sampling(temperature=options.temperature, max_answer_tokens=options.max_answer_tokens)
-    engine = references.config(options.engine, options.max_model_len, options.gpus)
     missing = [row for row in pool if not with_thinking(row)]
     say(f"traces: {len(missing):,} rows for {model}")
-    with _stage("traces", len(missing)) as tick:
-        kept = references.think(missing, model, work / "traces", engine, sampling, style, options.workers, tick)
+    kept = _local(references.think, missing, model, work / "traces", sampling, style, "traces", options, say)
     return features.traces(pool, model, kept, lambda q: references.trace_key(q, model, sampling, style))
+
+
+def _local(
+    ask: Callable[..., dict[str, str]], rows: Sequence[Row], model: str, folder: Path, sampling: Sampling,
+    thinking: str, title: str, options: Options, say: Say,
+) -> Kept:  # fmt: skip
+    """What a local model says to `rows`, kept in `folder`; `ask` is one of the functions of harness.data.references."""
+    from harness.data import references
+    from harness.engine_pool import EngineFailedError
+
+    kept = Kept(folder)
+    engine = EngineConfig(
+        name=options.engine, max_model_len=options.max_model_len, num_gpus=options.gpus, num_engines=options.workers
+    )
+    with _stage(title, len(rows)) as (progress, tick):
+        try:
+            with references.engines_of(model, engine, sampling, thinking, folder, progress) as engines:
+                failed = ask(rows, model, engines, kept, tick)
+        except EngineFailedError as error:
+            raise UserError(f"{title}: {error}") from None
+    if failed:
+        say(f"{title}: {len(failed):,} failed (first: {next(iter(failed.values()))}); the same call asks them again")
+    return kept
 
 
 class Stored:
@@ -168,15 +188,13 @@ class Stored:
 def _referenced(rows: Stored, work: Path, options: Options, say: Say) -> Stored:
     from harness.data import references
 
-    engine = references.config(options.engine, options.max_model_len, options.gpus)
     sampling = Sampling(max_answer_tokens=options.max_answer_tokens)
     questions = [{name: row[name] for name in ("question", "answer", "metadata")} for row in rows]
     answers = []
     for model in options.references:
-        folder = work / "references" / model.strip("/").replace("/", "--")
-        with _stage(f"reference {model}", len(questions)) as tick:
-            kept = references.answer(questions, model, folder, engine, sampling, options.workers, tick)
+        folder, title = work / "references" / model.strip("/").replace("/", "--"), f"reference {model}"
+        kept = _local(references.answer, questions, model, folder, sampling, "s1", title, options, say)
         right = sum((kept.get(features.question_key(row)) or {}).get("correct") is True for row in questions)
-        say(f"reference {model}: {right:,} of {len(questions):,} questions solved")
+        say(f"{title}: {right:,} of {len(questions):,} questions solved")
         answers.append(kept)
     return Stored(references.with_references(rows, answers), work / "rows-2.parquet")

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.data import domains
 from harness.data.kept import Kept, content_key
-from harness.data.rows import Row, metadata_of, with_thinking
+from harness.data.rows import Row, kind_of, metadata_of, with_thinking
 from harness.data.spread import spread
 from harness.data.teacher import CallFailedError, Endpoint, Pace, ask
 from harness.errors import UserError
@@ -212,5 +212,5 @@ def model_domains(
 
 
 def question_key(row: Mapping[str, Any]) -> str:
-    """What a reference model's answer depends on, beside the model."""
-    return content_key("reference", row["question"], row["answer"])
+    """What a reference model's graded answer depends on, beside the model."""
+    return content_key("reference", row["question"], row["answer"], kind_of(row))

@@ -98,6 +98,11 @@ def metadata_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(found)) if isinstance(found, str) else dict(found)
 
 
+def kind_of(record: Mapping[str, Any]) -> Any:
+    """How a row's answer is graded: math, unless its metadata say otherwise."""
+    return metadata_of(record).get("kind", "math")
+
+
 def with_thinking(record: Mapping[str, Any]) -> bool:
     """Whether the row can be trained on: it has a trace."""
     return bool(record["thinking"] and record["thinking"].strip())
