@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from harness.config import Study
@@ -34,9 +35,21 @@ def connect(study: Study, out: Path, progress: Progress) -> None:
         raise UserError(
             f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"
         ) from None
+    check_fits(study)
     total = ray.cluster_resources()
     if study.recipes and (words := on_cpu(study.training, study.base_model, node_resources())[1]):
         progress.say(words)
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) > 1 and study.recipes:
+        check_shared(out, [node["NodeID"] for node in nodes])
+    progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
+
+
+def check_fits(study: Study) -> None:
+    """Raises `UserError` when an engine or a training is more than the whole cluster has."""
+    import ray
+
+    total = ray.cluster_resources()
     for stage, wanted in needs(study).items():
         for resource, amount in wanted.items():
             if amount > total.get(resource, 0):
@@ -45,10 +58,6 @@ def connect(study: Study, out: Path, progress: Progress) -> None:
                     f"{total.get(resource, 0):g}; add nodes, lower {stage}.num_{resource.lower()}s with --set, or "
                     "try --smoke"
                 )
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    if len(nodes) > 1 and study.recipes:
-        check_shared(out, [node["NodeID"] for node in nodes])
-    progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
 
 
 def disconnect() -> None:
@@ -80,11 +89,17 @@ def fitting(study: Study) -> int:
     return max(1, min(rooms, default=1))
 
 
-def is_short() -> bool:
-    """Whether a training of this study or of another waits for room: Ray Train asks for it in placement groups."""
+def is_short(of: Collection[str]) -> bool:
+    """Whether a training, of this study or of another, waits for resources among `of` that are there but not free. Ray
+    Train asks for them in placement groups."""
     from ray.util import placement_group_table
 
-    return any(group["state"] in ("PENDING", "RESCHEDULING") for group in placement_group_table().values())
+    return any(
+        group["state"] in ("PENDING", "RESCHEDULING")
+        and group["stats"]["scheduling_state"] != "INFEASIBLE"
+        and any(bundle.get(resource) for bundle in group["bundles"].values() for resource in of)
+        for group in placement_group_table().values()
+    )
 
 
 def check_shared(out: Path, node_ids: list[str]) -> None:

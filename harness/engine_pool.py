@@ -27,7 +27,7 @@ IDLE_PASSES = 2  # passes over what is missing that bring nothing before their c
 MAX_CUT_STARTS = 3  # in a row; a start that was cut off from outside, or hangs, is tried again
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """One engine of the pool."""
 
@@ -36,8 +36,8 @@ class Member:
     up: Any  # reference to what it is, ready when it is up
     asked: Any  # reference to the pulse that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
-    pulse: Pulse | None = None  # None until Ray has given it a place
-    moved: float = 0.0  # when its place, its start or a token was last seen
+    pulse: Pulse | None = None  # None until Ray has given it a place and its process answers
+    moved: float = 0.0  # when its place, its start, its weights or a token were last seen
 
 
 class EngineFailedError(RuntimeError):
@@ -70,7 +70,7 @@ class EnginePool:
         config = self.study.engine
         self.num_started += 1
         log = self.out / "logs" / ("engine.log" if self.num_started == 1 else f"engine-{self.num_started}.log")
-        # Threads: one for `evaluate`, one for `pulse`, one for `close`.
+        # Threads: one for `open` or `evaluate`, one for `pulse`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
         handle = actor.remote(config, self.study.base_model, str(log.resolve()))
         return Member(handle, log, up=handle.open.remote(), asked=handle.pulse.remote())
@@ -116,18 +116,17 @@ class EnginePool:
         shared = _queue(len(work)) if len(self.members) > 1 else None
         work_reference = ray.put(list(work))
         arguments = (model, work_reference, shared, self.study.sampling, self.study.thinking, replay)
-        joined: set[int] = set()
+        joined: list[Member] = []
         looked = time.monotonic()
         while True:
-            for member in self.members:
-                if id(member) not in joined and member.stream is None and _is_ready(member.up):
-                    # With one engine and no queue, an engine that came later must not begin the list again.
-                    if shared is None and joined:
-                        continue
-                    joined.add(id(member))
-                    if self._came_up(member):
-                        member.moved = time.monotonic()
-                        member.stream = member.actor.evaluate.options(num_returns="streaming").remote(*arguments)
+            for member in list(self.members):
+                # With one engine and no queue, an engine that came later must not begin the list again.
+                if member in joined or (shared is None and joined) or not _is_ready(member.up):
+                    continue
+                if self._came_up(member):
+                    joined.append(member)
+                    member.moved = time.monotonic()
+                    member.stream = member.actor.evaluate.options(num_returns="streaming").remote(*arguments)
             streams = {member.stream: member for member in self.members if member.stream is not None}
             if not streams:
                 if joined or not self.members:
@@ -156,7 +155,7 @@ class EnginePool:
         except StopIteration:
             member.stream = None
         except ray.exceptions.RayError as error:
-            self._lose(member, _reason(error))
+            self._lose(member, reason(error))
 
     # -- life and death
 
@@ -169,8 +168,8 @@ class EnginePool:
         try:
             ray.get(member.up)
         except ray.exceptions.RayError as error:
-            refused = getattr(error, "actor_init_failed", True) and not self.info
-            self._lose_start(member, _reason(error), replace=not refused)
+            refused = isinstance(error, ray.exceptions.RayTaskError) and not self.info
+            self._lose_start(member, reason(error), replace=not refused)
             return False
         self.num_cut_starts = 0
         return True
@@ -181,7 +180,8 @@ class EnginePool:
 
     def _watch(self) -> None:
         """Ask each engine that starts or works for its tokens; kill one that is not up `engine.start_seconds` after it
-        got its place, or that has sampled no token for `engine.stall_seconds`."""
+        got its place (loading other weights may take as long), or that has sampled no token for
+        `engine.stall_seconds`."""
         import ray
 
         for member in list(self.members):
@@ -193,17 +193,22 @@ class EnginePool:
                     pulse = ray.get(member.asked)
                 except ray.exceptions.RayError:
                     continue  # dead: its start or its stream says so too
-                if member.pulse is None or pulse.sampled_tokens > member.pulse.sampled_tokens:
+                before = member.pulse
+                if (
+                    before is None
+                    or pulse.sampled_tokens > before.sampled_tokens
+                    or before.is_loading > pulse.is_loading
+                ):
                     member.moved = time.monotonic()
                 member.pulse, member.asked = pulse, None
             if member.pulse is None:
-                continue  # Ray has no place for it yet
+                continue  # Ray has no place for it yet, or its process does not answer yet
             if member.asked is None:
                 member.asked = member.actor.pulse.remote()
-            still = time.monotonic() - member.moved
-            if starts and still > self.study.engine.start_seconds:
+            still, engine = time.monotonic() - member.moved, self.study.engine
+            if starts and still > engine.start_seconds:
                 self._lose_start(member, f"the engine was not up after {still:.0f} s and was killed")
-            elif not starts and still > self.study.engine.stall_seconds:
+            elif not starts and still > (engine.start_seconds if member.pulse.is_loading else engine.stall_seconds):
                 self._lose(member, f"the engine sampled no token for {still:.0f} s and was killed")
 
     def _lose(self, member: Member, reason: str, replace: bool = True) -> None:
@@ -224,10 +229,15 @@ class EnginePool:
         self.busy_seconds += member.pulse.busy_seconds
         self.alive_seconds += member.pulse.alive_seconds
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What the engines hold some of while they live: of CPU, GPU."""
+        engine = self.study.engine
+        return tuple(name for name, amount in (("CPU", engine.num_cpus), ("GPU", engine.num_gpus)) if amount)
+
     def make_room(self) -> None:
-        """Stop the idle engines, if they hold CPUs or GPUs, for a training that waits for some. The next pass starts
-        them again."""
-        if self.members and (self.study.engine.num_cpus or self.study.engine.num_gpus):
+        """Stop the idle engines for a training that waits for what they hold. The next pass starts them again."""
+        if self.members:
             self.progress.say("nothing to generate now: the engine makes room for a training that waits for it")
             self.stop()
 
@@ -266,6 +276,7 @@ def _is_ready(reference: Any) -> bool:
     return bool(ray.wait([reference], timeout=0, fetch_local=False)[0])
 
 
-def _reason(error: Exception) -> str:
-    """The last line of what an actor's failure says."""
-    return str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
+def reason(error: Exception) -> str:
+    """The last line of what Ray says of a failure, or its type."""
+    cause = getattr(error, "cause", None) or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[-1]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, Study
-from harness.engine_pool import IDLE_PASSES, WATCH_SECONDS, EngineFailedError, EnginePool
+from harness.engine_pool import IDLE_PASSES, WATCH_SECONDS, EngineFailedError, EnginePool, reason
 from harness.plan import Run
 from harness.records import Problem
 from harness.store import Store
@@ -146,7 +146,7 @@ class Evaluation:
             try:
                 rows = ray.get(reference)
             except ray.exceptions.RayError as error:  # lost with its node, or its grader kept dying: made again
-                self.reasons.append(f"grading: {str(getattr(error, 'cause', None) or error).splitlines()[-1]}")
+                self.reasons.append(f"grading: {reason(error)}")
                 continue
             rows = rows.filter(pa.array([key in self.missing for key in rows["sample_key"].to_pylist()], pa.bool_()))
             self.store.append(rows)

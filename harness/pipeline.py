@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 BASE = "base"
 LOOK_SECONDS = 2.0  # between two looks at the cluster, with nothing to evaluate
-LOOKS = 3  # in a row before engines make room or come back: each training waits a moment for its place
+SHORT_LOOKS = (
+    3  # in a row that find a training without a place before engines make room: each waits a moment for its own
+)
+CALM_SECONDS = (
+    20.0  # without such a look before they come back; a training that starts asks for its place some seconds later
+)
+MOST_CALM_SECONDS = 300.0  # but no longer than that behind other people's trainings
 
 
 @dataclass
@@ -127,13 +133,19 @@ class Ablation:
         that waits for some: this study's, or another's that holds what this one waits for. They come back once every
         training has its place, so that they do not start anew after each."""
         self.collect_trainings()
-        short = calm = 0  # looks in a row that found a training without room, or none
-        while self.trainings and (not self.waiting or (calm < LOOKS and not self.engines.members)):
-            short, calm = (short + 1, 0) if is_short() else (0, calm + 1)
-            if short == LOOKS:
+        short, since = 0, time.monotonic()  # looks in a row that found a training without a place; the last such look
+        ready: float | None = None  # when the first model could be evaluated
+        while self.trainings:
+            now = time.monotonic()
+            if self.waiting:
+                ready = ready or now
+                if self.engines.members or now - since > CALM_SECONDS or now - ready > MOST_CALM_SECONDS:
+                    return
+            short = short + 1 if is_short(self.engines.resources) else 0
+            if short == SHORT_LOOKS:
                 self.engines.make_room()
-            if self.collect_trainings(LOOK_SECONDS):
-                calm = 0  # the next one may be on its way
+            if self.collect_trainings(LOOK_SECONDS) or short:
+                since = time.monotonic()  # also where one has ended: the next is on its way to its place
 
     def collect_trainings(self, seconds: float = 0.0) -> int:
         """Take in the trainings that have ended, and say how many; wait `seconds` for one."""

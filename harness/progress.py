@@ -83,8 +83,8 @@ class Progress:
         changed = state is not None and state != stage.state
         if state:
             stage.state = state
-            if state == "running" and stage.started is None:
-                stage.started = time.monotonic()
+            if state == "running":
+                stage.started, stage.ended = stage.started or time.monotonic(), None
             if state in ("done", "failed"):
                 stage.ended = time.monotonic()
         stage.done = stage.done if done is None else done

@@ -110,6 +110,7 @@ def _stage(title: str, total: int) -> Iterator[tuple[Progress, features.Tick]]:
         progress.add(title, title, total)
         progress.update(title, "running")
         yield progress, lambda done, tokens: progress.update(title, done=done, tokens=tokens)
+        progress.update(title, "done")
 
 
 def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say) -> Kept:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.cluster import check_fits
 from harness.config import Budget, EngineConfig, Sampling, Study
 from harness.data.featurize import Tick, question_key
 from harness.data.kept import Kept, content_key
@@ -32,10 +33,14 @@ def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
     """Engines of `model` that start when they are first asked; their logs are in folder/logs."""
+    import ray
+
     study = Study(
         name="featurize", base_model=model, pool="", recipes=(), tasks=(), budgets=(), sampling=sampling,
         thinking=thinking, engine=config,
     )  # fmt: skip
+    if ray.is_initialized():  # by an earlier step, which needed no engine
+        check_fits(study)
     pool = EnginePool(study, folder, progress)
     try:
         yield pool
@@ -105,7 +110,7 @@ def _ask(
     while left:
         if idle == IDLE_PASSES:
             raise EngineFailedError(f"{len(left)} pool questions without an answer: {why}")
-        before = len(left)
+        before = len(left), tries.total()
         work = [
             Work(Problem(key, "pool", row["question"], row["answer"], kind_of(row)), 0, (budget,))
             for key, row in left.items()
@@ -119,12 +124,13 @@ def _ask(
                         why = generation.error
                         if tries[key] < TRIES:
                             continue
-                    del left[key]
+                    if left.pop(key, None) is None:
+                        continue
                     yield key, generation
                     if tick is not None:
                         tick(len(missing) - len(left), len(generation.thinking_ids) + len(generation.answer_ids))
         why = engines.failures[-1] if engines.failures else why
-        idle = 0 if len(left) < before else idle + 1
+        idle = idle + 1 if before == (len(left), tries.total()) else 0
 
 
 def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[Kept]) -> Iterator[Row]:

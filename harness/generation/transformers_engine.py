@@ -89,12 +89,10 @@ class TransformersEngine:
             batch, rows = rows[:limit], rows[limit:]
             if not batch:
                 return
-            before = sum(row.request.machine.sampled_tokens for row in batch)
             try:
                 self._generate(batch)
             except RuntimeError as error:  # the engine call: out of memory, a bad shape
                 limit = self._shrink(batch, error)
-            self.counters.sampled_tokens += sum(row.request.machine.sampled_tokens for row in batch) - before
             going_on: list[_Row] = []
             following: list[Request] = []
             for row in batch:
@@ -169,7 +167,9 @@ class TransformersEngine:
         if len(self._masked):
             scores[:, self._masked] = -torch.inf
         best: list[int] = scores.argmax(dim=-1).tolist()
+        before = sum(row.request.machine.sampled_tokens for row in rows)
         chosen = [row.advance(scores[i], best[i]) for i, row in enumerate(rows)]
+        self.counters.sampled_tokens += sum(row.request.machine.sampled_tokens for row in rows) - before
         steered = torch.full_like(scores, -torch.inf)
         steered[torch.arange(len(rows)), torch.tensor(chosen, device=scores.device)] = 0.0
         return steered
