@@ -95,6 +95,15 @@ def test_a_server_gives_the_tokens_of_the_same_model_in_process(server: str, mod
     assert by_cell(rows(engine)) == by_cell(rows(alone))
 
 
+def test_a_long_thought_comes_in_pieces_with_the_same_tokens(server: str, model: Path, monkeypatch) -> None:
+    whole = open_server(server, model)
+    expected = by_cell(rows(whole))
+    monkeypatch.setattr("harness.generation.server_engine.MOST_TOKENS", 7)
+    pieces = open_server(server, model)
+    assert by_cell(rows(pieces)) == expected
+    assert pieces.counters.submissions > 2 * whole.counters.submissions
+
+
 def test_a_busy_server_is_asked_again_and_a_refusal_fails_one_trunk_alone(
     server: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

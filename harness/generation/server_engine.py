@@ -28,6 +28,7 @@ ATTEMPTS = 3  # at one completion, when the server is busy or the connection bre
 BACKOFF_SECONDS = 1.0
 TIMEOUT_SECONDS = 3600.0
 CHUNK = 256  # tokens of one completion where a thought can end in its text
+MOST_TOKENS = 4096  # of one completion: a long thought comes in pieces, or the watch on tokens would take it for a hang
 
 
 class ServerEngine:
@@ -97,7 +98,7 @@ class ServerEngine:
     def _complete(self, request: Request, turn: Turn) -> None:
         temperature = request.temperature(turn)
         # The server cannot see what only the text shows: it is asked for a little at a time then, not for the budget.
-        most = min(turn.max_tokens, CHUNK) if request.machine.rules.reads_text else turn.max_tokens
+        most = min(turn.max_tokens, CHUNK if request.machine.rules.reads_text else MOST_TOKENS)
         context = [*request.prompt_ids, *request.machine.ids]
         body = {
             "model": self.model,
