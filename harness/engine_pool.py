@@ -33,11 +33,14 @@ class Member:
 
     actor: Any
     log: Path
+    model: str  # whose weights it has
+    patience: float  # seconds that it may take for its start, for a checkpoint's weights, or between two tokens
     up: Any  # reference to what it is, ready when it is up
     asked: Any  # reference to the pulse that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
     pulse: Pulse | None = None  # None until Ray has given it a place and its process answers
-    moved: float = 0.0  # when its place, its start, its weights or a token were last seen
+    tokens: int | None = None  # that it had sampled when it was last asked in this pass
+    moved: float = 0.0  # when its place, its start or a token was last seen
 
 
 class EngineFailedError(RuntimeError):
@@ -73,7 +76,9 @@ class EnginePool:
         # Threads: one for `open` or `evaluate`, one for `pulse`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
         handle = actor.remote(config, self.study.base_model, str(log.resolve()))
-        return Member(handle, log, up=handle.open.remote(), asked=handle.pulse.remote())
+        return Member(
+            handle, log, self.study.base_model, config.start_seconds, handle.open.remote(), handle.pulse.remote()
+        )
 
     def wait(self) -> dict[str, str]:
         """What the engines are, once one is up. Raises `EngineFailedError` when none starts."""
@@ -125,7 +130,9 @@ class EnginePool:
                     continue
                 if self._came_up(member):
                     joined.append(member)
-                    member.moved = time.monotonic()
+                    config = self.study.engine
+                    member.patience = config.stall_seconds if member.model == model else config.start_seconds
+                    member.model, member.moved, member.tokens, member.asked = model, time.monotonic(), None, None
                     member.stream = member.actor.evaluate.options(num_returns="streaming").remote(*arguments)
             streams = {member.stream: member for member in self.members if member.stream is not None}
             if not streams:
@@ -180,8 +187,7 @@ class EnginePool:
 
     def _watch(self) -> None:
         """Ask each engine that starts or works for its tokens; kill one that is not up `engine.start_seconds` after it
-        got its place (loading other weights may take as long), or that has sampled no token for
-        `engine.stall_seconds`."""
+        got its place, or that has sampled no token for `engine.stall_seconds`."""
         import ray
 
         for member in list(self.members):
@@ -193,22 +199,19 @@ class EnginePool:
                     pulse = ray.get(member.asked)
                 except ray.exceptions.RayError:
                     continue  # dead: its start or its stream says so too
-                before = member.pulse
-                if (
-                    before is None
-                    or pulse.sampled_tokens > before.sampled_tokens
-                    or before.is_loading > pulse.is_loading
-                ):
+                if member.pulse is None:
                     member.moved = time.monotonic()
-                member.pulse, member.asked = pulse, None
-            if member.pulse is None:
-                continue  # Ray has no place for it yet, or its process does not answer yet
+                elif member.tokens is not None and pulse.sampled_tokens > member.tokens:
+                    member.moved, member.patience = time.monotonic(), self.study.engine.stall_seconds
+                member.pulse, member.tokens, member.asked = pulse, pulse.sampled_tokens, None
             if member.asked is None:
                 member.asked = member.actor.pulse.remote()
-            still, engine = time.monotonic() - member.moved, self.study.engine
-            if starts and still > engine.start_seconds:
+            if starts and member.pulse is None:
+                continue  # Ray has no place for it yet, or its process does not answer yet
+            still = time.monotonic() - member.moved
+            if still > member.patience and starts:
                 self._lose_start(member, f"the engine was not up after {still:.0f} s and was killed")
-            elif not starts and still > (engine.start_seconds if member.pulse.is_loading else engine.stall_seconds):
+            elif still > member.patience:
                 self._lose(member, f"the engine sampled no token for {still:.0f} s and was killed")
 
     def _lose(self, member: Member, reason: str, replace: bool = True) -> None:

@@ -41,7 +41,6 @@ class Pulse:
     sampled_tokens: int  # since it was opened
     busy_seconds: float  # spent in `evaluate`
     alive_seconds: float  # since it was up
-    is_loading: bool  # it starts, or takes a checkpoint's weights in: no token can come
 
 
 class EngineWorker:
@@ -51,7 +50,6 @@ class EngineWorker:
     def __init__(self, config: EngineConfig, model: str, log: str) -> None:
         self.config, self.log, self.loaded = config, Path(log), model
         self.engine: Any = None
-        self.is_loading = False
         self.started = self.busy = self.busy_since = 0.0
         if not (config.num_cpus or config.num_gpus):
             os.nice(GIVE_WAY)  # here: niceness is a thread's, and those of Ray and the engine come from this one
@@ -80,10 +78,10 @@ class EngineWorker:
     def pulse(self) -> Pulse:
         """What the engine has done so far; nothing while it starts."""
         if not self.started:
-            return Pulse(0, 0.0, 0.0, is_loading=True)
+            return Pulse(0, 0.0, 0.0)
         now = time.monotonic()
         busy = self.busy + (now - self.busy_since if self.busy_since else 0.0)
-        return Pulse(self.engine.counters.sampled_tokens, busy, now - self.started, self.is_loading)
+        return Pulse(self.engine.counters.sampled_tokens, busy, now - self.started)
 
     def evaluate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool
@@ -119,9 +117,8 @@ class EngineWorker:
         from harness.thinking import thinking_format
 
         if model != self.loaded:
-            self.is_loading = True
             self.engine.load_weights(model)
-            self.loaded, self.is_loading = model, False
+            self.loaded = model
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
         writer = sweep.Writer(self.engine, sampling, thinking_format(thinking), finished.put)

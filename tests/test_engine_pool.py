@@ -64,6 +64,8 @@ def later(pool: EnginePool, condition: Callable[[], Any], then: Callable[[], Any
 
 def allow(pool: EnginePool, start_seconds: float) -> None:
     pool.study = replace(pool.study, engine=replace(pool.study.engine, start_seconds=start_seconds))
+    for member in pool.members:
+        member.patience = start_seconds
 
 
 def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool):
@@ -75,7 +77,7 @@ def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool):
     process = engine_process()
     process.send_signal(signal.SIGSTOP)
     allow(pool, start_seconds=1)
-    thread = later(pool, lambda: pool.num_started == 2)
+    thread = later(pool, lambda: member not in pool.members and pool.members)
     assert pool.wait()["name"] == "transformers"
     thread.join()
     assert pool.num_started == 2 and "the engine was not up after" in pool.failures[0]
