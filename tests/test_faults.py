@@ -119,6 +119,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return rows(folder)
 
 
+@pytest.mark.faults
 def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_path):
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")

@@ -11,7 +11,7 @@ import disturbed
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 STUDY = """
 from dataclasses import replace
 from ablations.quickstart import quickstart
@@ -54,7 +54,6 @@ def test_an_engine_makes_room_for_trainings_that_do_not_fit_beside_it(tmp_path, 
     finished(tmp_path, disturbed.start(tmp_path, STUDY, "narrow", RAY_ADDRESS=cluster.address))
 
 
-@pytest.mark.faults
 def test_two_studies_whose_engines_fill_the_cluster_both_finish(tmp_path, cluster):
     cluster.add_node(num_cpus=1)
     folders = [tmp_path / name for name in ("first", "second")]
