@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_id
 
 def start(folder: Path, study: str, function: str, **environment: str) -> subprocess.Popen[bytes]:
     """`harness ablate` of the source text `study` in a process group of its own; its output is added to folder/log."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job, and inherited so
     (folder / "study.py").write_text(study)
     command = [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:{function}"]
     with (folder / "log").open("ab") as log:
