@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 
 BASE = "base"
 LOOK_SECONDS = 2.0  # between two looks at the cluster, with nothing to evaluate
-SHORT_LOOKS = (
-    3  # in a row that find a training without a place before engines make room: each waits a moment for its own
-)
-CALM_SECONDS = (
-    20.0  # without such a look before they come back; a training that starts asks for its place some seconds later
-)
+SHORT_LOOKS = 3  # in a row that find a training without a place, before engines make room
+CALM_SECONDS = 20.0  # without such a look before they come back: a new training asks for its place seconds later
 MOST_CALM_SECONDS = 300.0  # but no longer than that behind other people's trainings
 
 

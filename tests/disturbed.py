@@ -33,6 +33,14 @@ def start(folder: Path, study: str, function: str, **environment: str) -> subpro
         )  # fmt: skip
 
 
+def ends_well(process: subprocess.Popen[bytes], folder: Path, seconds: float = 240) -> str:
+    """Wait for the driver's end; returns what it printed."""
+    code = process.wait(timeout=seconds)
+    log = (folder / "log").read_text()
+    assert code == 0, log[-3000:]
+    return log
+
+
 def until(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it") -> Any:
     """Wait for a true value of `condition`."""
     end = time.monotonic() + seconds

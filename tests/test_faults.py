@@ -19,7 +19,7 @@ import disturbed
 import pandas as pd
 import psutil
 import pytest
-from disturbed import family, named, until
+from disturbed import ends_well, family, named, until
 
 from harness.records import SAMPLE_SCHEMA
 from harness.status import status
@@ -69,14 +69,6 @@ def start(folder: Path, function: str = "faults", **environment: str) -> subproc
 
 def num_files(folder: Path) -> int:
     return len(list((folder / "out" / "samples").glob("*.parquet")))
-
-
-def ends_well(process: subprocess.Popen[bytes], folder: Path) -> str:
-    """Wait for the driver's end; returns what it printed."""
-    code = process.wait(timeout=240)
-    log = (folder / "log").read_text()
-    assert code == 0, log[-3000:]
-    return log
 
 
 def rows(folder: Path) -> pd.DataFrame:

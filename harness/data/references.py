@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +53,17 @@ def answer(
 ) -> dict[str, str]:
     """Put `model`'s direct, graded answers to `rows` (question, answer, metadata) into `kept`, by `question_key`; only
     what is missing there is generated. Returns why, by key, some are still missing: the next call asks again."""
-    missing = {question_key(row): row for row in rows if question_key(row) not in kept}
-    failed = {}
-    for key, generation in _ask(missing, model, engines, DIRECT, tick):
-        if generation.error is None:
-            verdict = grade(generation.response, missing[key]["answer"], kind_of(missing[key]))
-            kept.put(
-                key,
-                {
-                    "answer": generation.answer,
-                    "correct": verdict.correct,  # None where the gold cannot be read
-                    "status": verdict.status,
-                    "reason": verdict.reason,
-                },
-            )
-        else:
-            failed[key] = generation.error
-    return failed
+
+    def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
+        verdict = grade(generation.response, row["answer"], kind_of(row))
+        return {
+            "answer": generation.answer,
+            "correct": verdict.correct,  # None where the gold cannot be read
+            "status": verdict.status,
+            "reason": verdict.reason,
+        }
+
+    return _ask({question_key(row): row for row in rows}, model, engines, DIRECT, kept, graded, tick)
 
 
 def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> str:
@@ -82,31 +76,31 @@ def think(
 ) -> dict[str, str]:
     """Put `model`'s traces and attempts for `rows` into `kept`, by `trace_key`; else as `answer`. A thought that the
     context cut off says so in `finish` ("budget")."""
+
+    def traced(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
+        return {
+            "thinking": generation.thinking.strip(),
+            "attempt": generation.answer.strip(),
+            "finish": generation.thinking_finish,
+        }
+
     study = engines.study
-    keys = {trace_key(row["question"], model, study.sampling, study.thinking): row for row in rows}
-    missing = {key: row for key, row in keys.items() if key not in kept}
-    failed = {}
-    for key, generation in _ask(missing, model, engines, THINKING, tick):
-        if generation.error is None:
-            reply = {
-                "thinking": generation.thinking.strip(),
-                "attempt": generation.answer.strip(),
-                "finish": generation.thinking_finish,
-            }
-            kept.put(key, reply)
-        else:
-            failed[key] = generation.error
-    return failed
+    keyed = {trace_key(row["question"], model, study.sampling, study.thinking): row for row in rows}
+    return _ask(keyed, model, engines, THINKING, kept, traced, tick)
 
 
 def _ask(
-    missing: Mapping[str, Mapping[str, Any]], model: str, engines: EnginePool, budget: Budget, tick: Tick | None
-) -> Iterator[tuple[str, Generation]]:
-    """(key, generation) of every row of `missing`, as they are done. A generation that failed `TRIES` times (a prompt
-    that is too long) comes with its error. Raises `EngineFailedError` when `IDLE_PASSES` passes brought nothing."""
+    rows: Mapping[str, Mapping[str, Any]], model: str, engines: EnginePool, budget: Budget, kept: Kept,
+    record: Callable[[Mapping[str, Any], Generation], dict[str, Any]], tick: Tick | None,
+) -> dict[str, str]:  # fmt: skip
+    """Put `record(row, generation)` into `kept` for every row whose key is missing there, as they are done. Returns, by
+    key, the error of the generations that failed `TRIES` times (a prompt that is too long). Raises `EngineFailedError`
+    when `IDLE_PASSES` passes brought nothing."""
     import ray
 
-    left, tries, idle, why = dict(missing), Counter[str](), 0, "the engine ended without them"
+    left = {key: row for key, row in rows.items() if key not in kept}
+    num_missing, failed = len(left), dict[str, str]()
+    tries, idle, why = Counter[str](), 0, "the engine ended without them"
     while left:
         if idle == IDLE_PASSES:
             raise EngineFailedError(f"{len(left)} pool questions without an answer: {why}")
@@ -119,18 +113,22 @@ def _ask(
             with contextlib.suppress(ray.exceptions.RayError):  # lost with its node: asked again
                 for generation in ray.get(reference) if reference is not None else ():
                     key = generation.problem_id.removeprefix("pool/")
-                    if generation.error is not None:
+                    if key not in left:
+                        continue
+                    if generation.error is None:
+                        kept.put(key, record(left.pop(key), generation))
+                    else:
                         tries[key] += 1
                         why = generation.error
                         if tries[key] < TRIES:
                             continue
-                    if left.pop(key, None) is None:
-                        continue
-                    yield key, generation
+                        del left[key]
+                        failed[key] = why
                     if tick is not None:
-                        tick(len(missing) - len(left), len(generation.thinking_ids) + len(generation.answer_ids))
+                        tick(num_missing - len(left), len(generation.thinking_ids) + len(generation.answer_ids))
         why = engines.failures[-1] if engines.failures else why
         idle = idle + 1 if before == (len(left), tries.total()) else 0
+    return failed
 
 
 def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[Kept]) -> Iterator[Row]:
