@@ -91,6 +91,7 @@ class EngineConfig:
     stall_seconds: float = 600.0  # an engine that samples no token, or a grader that is silent, for so long is replaced
     start_seconds: float = 3600.0  # an engine that is not up so long after Ray gave it its place is replaced
     base_url: str | None = None  # openai only
+    served_name: str | None = None  # openai only: what the server calls the model; None: as it is called here
     strategy: Literal["session", "resubmit"] = "session"  # vllm: how a thought is continued after an ignored end
     batch_size: int = 16  # transformers: rows of one static batch
     device: str | None = None  # transformers: cpu | cuda; None: cuda where there is one
@@ -139,8 +140,8 @@ class Training:
 
 PLACEMENT = frozenset(
     {"num_cpus", "num_gpus", "max_num_seqs", "gpu_memory_utilization", "num_workers", "per_device_batch_size",
-     "gradient_checkpointing", "base_url", "batch_size", "device", "num_gpu_blocks_override", "strategy", "num_engines",
-     "stall_seconds", "start_seconds", "save_steps", "report_to"}
+     "gradient_checkpointing", "base_url", "served_name", "batch_size", "device", "num_gpu_blocks_override", "strategy",
+     "num_engines", "stall_seconds", "start_seconds", "save_steps", "report_to"}
 )  # fmt: skip
 
 

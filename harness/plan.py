@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+    from harness.generation.loading import Loaded
+
 # What --dry-run assumes, printed with its result. The training rates are the paper's own (section 4.1, App. D):
 # 7 H100 hours for 1,000 rows of 4.7K thinking tokens and 5 epochs with a 32B model.
 MEAN_THINKING_TOKENS = 5_000  # of a generation that is not capped earlier
@@ -84,8 +86,11 @@ def runs_of(
     return runs
 
 
-def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str], **outcome: Any) -> dict[str, Any]:
-    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `outcome`: status, error, seconds."""
+def run_row(
+    run: Run, study: Study, num_problems: int, engine: Mapping[str, str], loaded: Loaded | None, **outcome: Any
+) -> dict[str, Any]:
+    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `loaded`: what it showed of its model (None:
+    nothing); `outcome`: status, error, seconds."""
     config = run.config | {
         "training": to_plain(study.training),
         "reference_recipe": study.reference_recipe,
@@ -93,7 +98,7 @@ def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str]
         "recipe_config": next((to_plain(r) for r in study.recipes if r.name == run.recipe), None),
         "hypothesis": study.hypothesis,
         "seed": study.seed,
-        "tokenizer": engine.get("tokenizer"),
+        "tokenizer": loaded and loaded.tokenizer,
     }
     return {
         "run_id": run.run_id,
@@ -110,6 +115,8 @@ def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str]
         "commit": provenance.commit(),
         "engine": f"{run.config['engine']['name']} {run.config['engine']['version']}",
         "device": engine.get("device", ""),
+        "probe_difference": loaded and loaded.probe_difference,
+        "served_model": loaded and loaded.served_model,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **outcome,
     }
