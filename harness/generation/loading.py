@@ -71,7 +71,7 @@ def load(engine: Engine, model: str, thinking: ThinkingFormat, known: MutableMap
             )
     vocabulary = sorted(engine.tokenizer.get_vocab().items(), key=lambda item: item[1])
     tokenizer = fingerprint([vocabulary, engine.tokenizer.chat_template])
-    return Loaded(model, tokenizer, difference and difference.largest, restarted, engine.served_model)
+    return Loaded(model, tokenizer, None if difference is None else difference.largest, restarted, engine.served_model)
 
 
 def _answers(engine: Engine, asked: tuple[probe.Forced, ...]) -> list[list[probe.Top]]:
