@@ -122,7 +122,7 @@ def talker(thinking: int, answer: str) -> Any:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from tiny import byte_tokenizer
 
-    from harness.generation.scripted import ScriptedEngine
+    from harness.generation.engines.scripted import ScriptedEngine
 
     tokenizer = byte_tokenizer()
     marker = tokenizer("answer")["input_ids"]

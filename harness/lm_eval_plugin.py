@@ -21,7 +21,7 @@ from lm_eval.api.model import LM
 from harness.config import EngineConfig
 from harness.errors import UserError, unknown
 from harness.generation import open_engine
-from harness.generation.requests import Engine
+from harness.generation.engines.base import Engine
 from harness.generation.rules import Vocabulary
 from harness.generation.s1_kwargs import parse
 from harness.generation.sweep import Prompt, generate

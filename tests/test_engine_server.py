@@ -15,7 +15,7 @@ import pytest
 from harness.config import Budget, EngineConfig, Sampling
 from harness.errors import UserError
 from harness.generation import open_engine
-from harness.generation.scripted import ScriptedEngine
+from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS
@@ -98,7 +98,7 @@ def test_a_server_gives_the_tokens_of_the_same_model_in_process(server: str, mod
 def test_a_long_thought_comes_in_pieces_with_the_same_tokens(server: str, model: Path, monkeypatch) -> None:
     whole = open_server(server, model)
     expected = by_cell(rows(whole))
-    monkeypatch.setattr("harness.generation.server_engine.MOST_TOKENS", 7)
+    monkeypatch.setattr("harness.generation.engines.server.MOST_TOKENS", 7)
     pieces = open_server(server, model)
     assert by_cell(rows(pieces)) == expected
     assert pieces.counters.submissions > 2 * whole.counters.submissions
@@ -107,7 +107,7 @@ def test_a_long_thought_comes_in_pieces_with_the_same_tokens(server: str, model:
 def test_a_busy_server_is_asked_again_and_a_refusal_fails_one_trunk_alone(
     server: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.generation.server_engine.BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr("harness.generation.engines.server.BACKOFF_SECONDS", 0.0)
     engine = open_server(server, model)
     expected = by_cell(rows(engine))
     Completions.faults = [503, 503]

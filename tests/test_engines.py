@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def vllm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     pytest.importorskip("vllm")
     from benchmarks.counting_scheduler import VARIABLE, CountingScheduler
-    from harness.generation.vllm_engine import VllmEngine
+    from harness.generation.engines.vllm import VllmEngine
 
     logs = tmp_path_factory.mktemp("logs")
     os.environ[VARIABLE] = str(logs / "steps")

@@ -12,7 +12,7 @@ import pytest
 OWNER = """
 import subprocess, sys, time
 import psutil
-from harness.generation.guard import Guard
+from harness.generation.engines.guard import Guard
 ward = subprocess.Popen(["sleep", "60"], start_new_session=True)
 guard = Guard()
 with guard.watching(lambda: {psutil.Process(ward.pid)}):
@@ -45,7 +45,7 @@ def test_what_a_guard_is_told_of_ends_with_its_owner(number: signal.Signals) -> 
 
 
 def test_closing_a_guard_ends_what_is_left() -> None:
-    from harness.generation.guard import Guard
+    from harness.generation.engines.guard import Guard
 
     guard = Guard()
     with subprocess.Popen(["sleep", "60"]) as ward:

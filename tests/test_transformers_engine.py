@@ -10,9 +10,9 @@ import pytest
 from harness.config import Budget, EngineConfig, Sampling
 from harness.errors import UserError
 from harness.generation import open_engine
+from harness.generation.engines.transformers import TransformersEngine
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
-from harness.generation.transformers_engine import TransformersEngine
 from harness.records import Generation
 from harness.thinking import FORMATS
 from tests.tiny import make_model
@@ -61,7 +61,7 @@ def test_a_batch_is_left_before_its_slowest_row_and_no_token_changes(
     together, computed = run(engine)
     assert together == alone
     with monkeypatch.context() as patch:
-        patch.setattr("harness.generation.transformers_engine.is_idle", lambda rows, _: all(row.over for row in rows))
+        patch.setattr("harness.generation.engines.transformers.is_idle", lambda rows, _: all(row.over for row in rows))
         waiting, waited = run(engine)
     assert waiting == alone
     assert needed <= computed < 1.5 * needed < waited

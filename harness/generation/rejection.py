@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.config import Budget
 from harness.generation.budget import Machine, Stop
-from harness.generation.requests import Request
+from harness.generation.engines.base import Request
 from harness.generation.rows import Cell, Prompt, Writer
 
 

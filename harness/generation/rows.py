@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from harness.config import Budget, Sampling
 from harness.generation.budget import Machine, Rules, Stop
+from harness.generation.engines.base import Engine, Request
 from harness.generation.loops import is_looping
-from harness.generation.requests import Engine, Request
 from harness.generation.rules import (
     Delimiters,
     PromptTooLongError,

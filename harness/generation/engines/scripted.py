@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.generation.requests import Counters, Request
+from harness.generation.engines.base import Counters, Request
 
 
 class ScriptedEngine:

@@ -22,11 +22,11 @@ from typing import Any, TypeVar
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
-from harness.generation.guard import Guard
-from harness.generation.models import read_model, same_architecture
-from harness.generation.requests import Counters, Request, continuation
+from harness.generation.engines.base import Counters, Request, continuation
+from harness.generation.engines.guard import Guard
+from harness.generation.engines.model_info import read_model, same_architecture
+from harness.generation.engines.vllm_process import end_children, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
-from harness.generation.vllm_process import end_children, quiet_start, vllm_children
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from typing import Any
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
-from harness.generation.models import read_model
-from harness.generation.requests import Counters, Request
+from harness.generation.engines.base import Counters, Request
+from harness.generation.engines.model_info import read_model
 from harness.generation.rules import Vocabulary
 
 ATTEMPTS = 3  # at one completion, when the server is busy or the connection breaks

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
-from harness.generation.models import read_model, same_architecture
-from harness.generation.requests import Counters, Request, continuation
+from harness.generation.engines.base import Counters, Request, continuation
+from harness.generation.engines.model_info import read_model, same_architecture
 from harness.generation.rules import Vocabulary
 
 if TYPE_CHECKING:
