@@ -33,8 +33,8 @@ from counting_scheduler import VARIABLE, CountingScheduler  # noqa: E402
 from harness.config import Budget, EngineConfig, Sampling  # noqa: E402
 from harness.generation.budget import Machine  # noqa: E402
 from harness.generation.engines.vllm import VllmEngine  # noqa: E402
-from harness.generation.rows import Prompt, Writer  # noqa: E402
 from harness.generation.rules import Vocabulary  # noqa: E402
+from harness.generation.samples import Prompt, Writer  # noqa: E402
 from harness.generation.sweep import generate  # noqa: E402
 from harness.records import Generation  # noqa: E402
 from harness.thinking import FORMATS  # noqa: E402

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import tasks
 from harness.config import Budget
-from harness.generation.methods import instruct
+from harness.generation.instructions import instruct
 from harness.grading import grade
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from harness.config import Budget
 from harness.data import formats
 from harness.data.chat import IGNORED, training_example
 from harness.errors import UserError
-from harness.generation.methods import instruct
+from harness.generation.instructions import instruct
 from harness.thinking import S1
 
 THREE_STEPS = row(2, thinking="One.\n\nTwo,\nstill two.\n\n\n\nThree.", attempt="4")

@@ -6,7 +6,7 @@ import pytest
 
 from harness.config import Budget
 from harness.errors import UserError
-from harness.generation.methods import instruct
+from harness.generation.instructions import instruct
 
 
 @pytest.mark.parametrize(

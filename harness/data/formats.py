@@ -22,7 +22,7 @@ from harness.data.chat import (
 )
 from harness.data.rows import with_thinking
 from harness.errors import unknown
-from harness.generation.methods import instruct
+from harness.generation.instructions import instruct
 from harness.thinking import FORMATS
 
 BATCH_ROWS = 64

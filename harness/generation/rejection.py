@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from harness.config import Budget
 from harness.generation.budget import Machine, Stop
 from harness.generation.engines.base import Request
-from harness.generation.rows import Cell, Prompt, Writer
+from harness.generation.samples import Cell, Prompt, Writer
 
 
 class _Series:
