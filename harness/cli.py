@@ -226,8 +226,8 @@ def sample_stats(
     out: Path | None,
 ) -> None:
     """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
-    from harness.analysis.sample_stats import compute
-    from harness.analysis.stats_output import as_text, write
+    from harness.analysis.logs.sample_stats import compute
+    from harness.analysis.logs.stats_output import as_text, write
 
     arguments = {} if context is None else {"context": context}
     stats = compute(list(files), tokenizer, budget, compat, **arguments)
@@ -252,7 +252,7 @@ def import_(
     files: tuple[str, ...], out: Path, tokenizer: str | None, model: str | None, task: str | None, study: str
 ) -> None:
     """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
-    from harness.analysis.importing import import_files
+    from harness.analysis.logs.importing import import_files
 
     for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study):
         click.echo(line)

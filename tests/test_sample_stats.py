@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
-from harness.analysis.published import read_log
-from harness.analysis.sample_stats import compute, split
-from harness.analysis.stats_output import as_text, write
-from harness.analysis.token_counts import load_counter
+from harness.analysis.logs.published import read_log
+from harness.analysis.logs.sample_stats import compute, split
+from harness.analysis.logs.stats_output import as_text, write
+from harness.analysis.logs.token_counts import load_counter
 from harness.errors import UserError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"

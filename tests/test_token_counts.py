@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from harness.analysis.token_counts import TokenCounter, ascii_cut, load_counter
+from harness.analysis.logs.token_counts import TokenCounter, ascii_cut, load_counter
 
 HARD = [
     byte_pair.WORDS, "a.\n\n\n b\n1)\n\n\t- c\r\n\r\nd", "\n\n", "", "x\n", " ", "   ", "é\n\n漢字\n$y$\n  z",

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
-from harness.analysis.sample_stats import DELIMITERS, split
-from harness.analysis.token_counts import TokenCounter, load_counter
+from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
+from harness.analysis.logs.sample_stats import DELIMITERS, split
+from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.errors import UserError
 from harness.provenance import file_digest, versions

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.analysis.sample_stats import FileStats, Stats, as_json
+from harness.analysis.logs.sample_stats import FileStats, Stats, as_json
 from harness.errors import UserError
 
 SHOWN_LINES = 5

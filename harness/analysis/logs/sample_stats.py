@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.published import Log, Logged, expand, model_of, read_log, tokenizer_of
-from harness.analysis.token_counts import TokenCounter, load_counter
+from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
+from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
 
 CONTEXT_TOKENS = 32_760  # s1 counts a prompt and response beyond this as too long
