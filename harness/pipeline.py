@@ -210,8 +210,8 @@ class Ablation:
 
 def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -> Outcome:
     """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues."""
-    from harness.analysis.cells import load
     from harness.analysis.measure import measure_cells, to_table
+    from harness.analysis.settings import load
     from harness.lm_eval_log import write_logs
 
     with Store(out) as store:

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.analysis.cells import load
 from harness.analysis.compare import compare
 from harness.analysis.measure import measure_cells
+from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.records import SAMPLE_SCHEMA
 from harness.report import leaderboard

@@ -7,8 +7,8 @@ from pathlib import Path
 import made_up_study as made_up
 import pytest
 
-from harness.analysis.cells import load
 from harness.analysis.measure import measure_cells
+from harness.analysis.settings import load
 from harness.report.figures import Drawn, draw_all
 
 TASKS = ["quick_hard", "quick_easy"]

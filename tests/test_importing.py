@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from harness.analysis.cells import load
 from harness.analysis.logs.importing import import_files, kind_of, name_from
 from harness.analysis.logs.published import model_of, read_log, task_of
 from harness.analysis.measure import measure, measure_cells
+from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.records import SAMPLE_SCHEMA
 

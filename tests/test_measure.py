@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.analysis.cells import load
 from harness.analysis.measure import Measured, distinguishable, measure, measure_cells
+from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.analysis.cells import load
 from harness.analysis.measure import Measured, measure_cells
+from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.report import leaderboard, paper
 from harness.report import tables_of_a_study as builders

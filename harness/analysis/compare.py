@@ -23,8 +23,8 @@ from harness.analysis.bootstrap import (
     minimum_detectable_difference,
     paired_p_value,
 )
-from harness.analysis.cells import Cell, Cells, load, sample_files
 from harness.analysis.measure import find_headlines
+from harness.analysis.settings import Cell, Cells, load, sample_files
 from harness.errors import UserError
 
 if TYPE_CHECKING:

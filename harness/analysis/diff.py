@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from harness.analysis.cells import sample_files
+from harness.analysis.settings import sample_files
 from harness.config import Budget
 from harness.errors import UserError
 from harness.plan import setting

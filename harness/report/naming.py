@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.analysis.cells import Cell
 from harness.analysis.measure import Measured
+from harness.analysis.settings import Cell
 
 
 def recipe_order(measured: Measured) -> Callable[[int], tuple[object, ...]]:

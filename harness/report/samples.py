@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.analysis.cells import sample_files
 from harness.analysis.measure import Measured
+from harness.analysis.settings import sample_files
 from harness.report.naming import recipe_order, row_name, setting_name
 
 MOST_SAMPLES = 10_000

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.bootstrap import minimum_detectable_difference
-from harness.analysis.cells import Cell
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
+from harness.analysis.settings import Cell
 from harness.analysis.sweeps import Figure
 from harness.report import paper
 from harness.report.naming import recipe_order, row_name, setting_name

@@ -17,7 +17,7 @@ from harness.analysis.bootstrap import (
     hierarchical_ci,
     percentiles,
 )
-from harness.analysis.cells import Cell
+from harness.analysis.settings import Cell
 from harness.analysis.sweeps import NAN, Figure, as_figure
 
 Floats = NDArray[np.float64]
