@@ -9,7 +9,7 @@ import pytest
 
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load
-from harness.report.figures import Drawn, draw_all
+from harness.report.plots import Drawn, draw_all
 
 TASKS = ["quick_hard", "quick_easy"]
 

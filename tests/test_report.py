@@ -23,7 +23,7 @@ from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.report import leaderboard, paper
-from harness.report import tables_of_a_study as builders
+from harness.report import study_tables as builders
 from harness.report.samples import collect, forced_ranges, pieces
 from harness.report.tables import markdown
 from harness.report.terminal import rendered

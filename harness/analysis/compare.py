@@ -145,7 +145,7 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
 
 
 def _name(cell: Cell) -> str:
-    from harness.report.naming import setting_name, short
+    from harness.report.names import setting_name, short
 
     name = short(cell.model) if cell.recipe in ("published", "base") else cell.recipe
     return f"{name}, {setting_name(cell)}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis.measure import Measured
 from harness.analysis.sweeps import Figure, Sweep
-from harness.report.naming import recipe_order, row_name, setting_name
+from harness.report.names import recipe_order, row_name, setting_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

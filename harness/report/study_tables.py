@@ -15,7 +15,7 @@ from harness.analysis.measure import Measured, distinguishable, is_headline, ref
 from harness.analysis.settings import Cell
 from harness.analysis.sweeps import Figure
 from harness.report import paper
-from harness.report.naming import recipe_order, row_name, setting_name
+from harness.report.names import recipe_order, row_name, setting_name
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
 
 COUNTS = {"forced": "forced", "truncated": "cut", "looping": "loop", "unparsed": "unparsed"}
