@@ -212,7 +212,7 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -
     """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues."""
     from harness.analysis.measure import measure_cells, to_table
     from harness.analysis.settings import load
-    from harness.lm_eval_log import write_logs
+    from harness.lm_eval.log import write_logs
 
     with Store(out) as store:
         problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from harness.generation.s1_kwargs import Settings, parse
+from harness.lm_eval.s1_kwargs import Settings, parse
 from harness.thinking import FORMATS
 from tests.test_s1_commands import AUTO, STEPS_ANSWERED, TASK_DEFAULTS, as_lm_eval_parses
 from tests.tiny import make_model
@@ -72,7 +72,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hf(model: Path) -> Any:
-    from harness.lm_eval_plugin import S1HFModel
+    from harness.lm_eval.plugin import S1HFModel
 
     return S1HFModel(pretrained=str(model), batch_size=8, max_model_len=1024)
 
@@ -93,7 +93,7 @@ def test_equal_requests_are_different_samples_and_stay_out_of_the_cache(hf: Any)
 
 
 def test_an_unknown_model_arg_and_a_missing_model_are_one_line() -> None:
-    from harness.lm_eval_plugin import S1HFModel
+    from harness.lm_eval.plugin import S1HFModel
 
     with pytest.raises(UserError, match="did you mean 'pretrained'"):
         S1HFModel(pretrain="x")
@@ -104,7 +104,7 @@ def test_an_unknown_model_arg_and_a_missing_model_are_one_line() -> None:
 def test_lm_eval_finds_the_models_by_name_once_they_are_registered() -> None:
     from lm_eval.api.registry import get_model
 
-    from harness.lm_eval_plugin import S1HFModel, S1Model, register
+    from harness.lm_eval.plugin import S1HFModel, S1Model, register
 
     register()
     register()
@@ -116,7 +116,7 @@ def test_lm_eval_runs_a_task_from_end_to_end(model: Path) -> None:
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
-    from harness.lm_eval_plugin import register
+    from harness.lm_eval.plugin import register
 
     register()
     tasks = Path(__file__).parents[1] / "tasks"

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from harness.config import Budget
-from harness.generation.s1_kwargs import parse
-from harness.lm_eval_tasks import prompted_budget
+from harness.lm_eval.s1_kwargs import parse
+from harness.lm_eval.tasks import prompted_budget
 from harness.thinking import FORMATS
 from tests.tiny import make_model
 
@@ -138,7 +138,7 @@ def test_each_line_means_what_s1_means(line: Line, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_model_arguments_of_s1_are_taken_as_they_are() -> None:
-    from harness.lm_eval_plugin import S1Model
+    from harness.lm_eval.plugin import S1Model
 
     text = "pretrained=simplescaling/s1-32B,tokenizer=Qwen/Qwen2.5-32B-Instruct,dtype=float32,tensor_parallel_size=8"
     model = S1Model.create_from_arg_obj(as_lm_eval_parses(text), {"batch_size": "auto", "device": "cuda:0"})
@@ -166,7 +166,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hf(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from harness.lm_eval_plugin import S1HFModel
+    from harness.lm_eval.plugin import S1HFModel
 
     model = make_model(tmp_path_factory.mktemp("model"), hidden=32, layers=1)
     return S1HFModel(pretrained=str(model), batch_size=64, max_model_len=448)

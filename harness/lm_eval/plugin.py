@@ -23,8 +23,8 @@ from harness.errors import UserError, unknown
 from harness.generation import open_engine
 from harness.generation.engines.base import Engine
 from harness.generation.rules import Vocabulary
-from harness.generation.s1_kwargs import parse
 from harness.generation.sweep import Prompt, generate
+from harness.lm_eval.s1_kwargs import parse
 from harness.records import Generation
 from harness.thinking import thinking_format
 
@@ -169,7 +169,7 @@ class S1HFModel(S1Model):
     engine_name = "transformers"
 
 
-MODELS = {"s1-vllm": "harness.lm_eval_plugin:S1Model", "s1-hf": "harness.lm_eval_plugin:S1HFModel"}
+MODELS = {"s1-vllm": "harness.lm_eval.plugin:S1Model", "s1-hf": "harness.lm_eval.plugin:S1HFModel"}
 
 
 def register() -> None:
