@@ -1,4 +1,4 @@
-"""harness.data.chat: the prompt, s1's training text, and which tokens carry loss."""
+"""harness.training.text: the prompt, s1's training text, and which tokens carry loss."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from pools import row
 from tiny import byte_tokenizer
 
-from harness.data import chat
 from harness.errors import UserError
 from harness.thinking import FORMATS, S1
+from harness.training import text as chat
 
 ROW = row(2, question="What is 2 + 2?", thinking="\nTwo and two.\n\nSo 4. \n", attempt="Final Answer: 4\n")
 PROMPT = "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"

@@ -11,10 +11,10 @@ from tiny import byte_tokenizer
 
 from harness.config import Budget
 from harness.data import formats
-from harness.data.chat import IGNORED, training_example
 from harness.errors import UserError
 from harness.generation.instructions import instruct
 from harness.thinking import S1
+from harness.training.text import IGNORED, training_example
 
 THREE_STEPS = row(2, thinking="One.\n\nTwo,\nstill two.\n\n\n\nThree.", attempt="4")
 

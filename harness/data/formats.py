@@ -12,7 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config import Budget
-from harness.data.chat import (
+from harness.data.rows import with_thinking
+from harness.errors import unknown
+from harness.generation.instructions import instruct
+from harness.thinking import FORMATS
+from harness.training.text import (
     ThinkingText,
     check_tokenizer,
     completion_text,
@@ -20,10 +24,6 @@ from harness.data.chat import (
     masked,
     prompt_text,
 )
-from harness.data.rows import with_thinking
-from harness.errors import unknown
-from harness.generation.instructions import instruct
-from harness.thinking import FORMATS
 
 BATCH_ROWS = 64
 VARIANTS = ("plain", "tokens", "steps")

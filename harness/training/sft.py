@@ -1,6 +1,6 @@
 """One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
 
-s1's training text is tokenised by `harness.data.chat`, which also makes the labels: the loss is on thinking and
+s1's training text is tokenised by `harness.training.text`, which also makes the labels: the loss is on thinking and
 answer only. TRL keeps given labels, so nothing of the mask depends on TRL's collators, which have moved before
 (reference/trl.md).
 
