@@ -110,7 +110,7 @@ def clean(work: Path, data_dir: Path) -> str:
 
 
 def format_all(work: Path, data_dir: Path) -> str:
-    from harness.data import steps
+    from harness.cli import data_steps as steps
 
     rows = pool.load(str(work / "pool.jsonl"))
     found = steps.formatted(rows, str(work / "tokenizer"), "s1", "plain", BLOCK_SIZE, work / "text.parquet")

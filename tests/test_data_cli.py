@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from pools import row, rows, shared
 from tiny import byte_tokenizer
 
+from harness.cli.data import data
 from harness.data import pool, report
-from harness.data.cli import data
 from harness.errors import UserError
 
 

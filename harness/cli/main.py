@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from harness import __version__
-from harness.data.cli import data as data_commands
+from harness.cli.data import data as data_commands
+from harness.cli.exits import Commands, call, stop
 from harness.errors import UserError
-from harness.exits import Commands, call, stop
 
 if TYPE_CHECKING:
     from harness.config import Study

@@ -1,4 +1,4 @@
-"""`harness data ...`: each step reads a pool and writes one. Attached to the command line by `harness.cli`."""
+"""`harness data ...`: each step reads a pool and writes one. Attached to the command line by `harness.cli.main`."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> No
 @OUT
 def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
     """Drop rows by s1's quality rules and by difficulty; says how many, and why."""
-    from harness.data import steps
+    from harness.cli import data_steps as steps
 
     kept, table = steps.filtered(_load(pool, data_dir), solved_by)
     count = steps.save(_progress(kept, "filter"), out)
@@ -173,7 +173,7 @@ def decontaminate(
     pool: str, tasks: str, min_share: float, report_file: Path | None, data_dir: Path | None, out: Path
 ) -> None:
     """Drop rows that share an 8-gram, or a whole short text, with an evaluation problem; says what matched what."""
-    from harness.data import steps
+    from harness.cli import data_steps as steps
 
     click.echo(steps.decontaminated(_load(pool, data_dir), tasks, min_share, data_dir, out, report_file))
 
@@ -192,7 +192,7 @@ def format_pool(
     data_dir: Path | None, out: Path,
 ) -> None:  # fmt: skip
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
-    from harness.data import steps
+    from harness.cli import data_steps as steps
 
     rows = _load(pool, data_dir)
     statistics = steps.formatted(_progress(rows, "format", len(rows)), tokenizer, thinking, variant, block_size, out)
@@ -213,7 +213,7 @@ def format_pool(
 @DATA_DIR
 def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: Path | None) -> None:
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
-    from harness.data import steps
+    from harness.cli import data_steps as steps
 
     text = steps.tables(_load(pool, data_dir), [steps.read_manifest(path) for path in manifests])
     if out is None:
