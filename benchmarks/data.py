@@ -27,7 +27,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from harness.data import decontaminate, pool, selection
+from harness.data import decontaminate, selection
+from harness.data import load as pool
 from harness.data.domains import MSC
 from harness.data.sources import SOURCES
 

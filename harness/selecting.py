@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
-from harness.data import references
-from harness.data.featurize import question_key
-from harness.data.kept import Kept
+from harness.data.cache import Kept
+from harness.data.features import question_key
 from harness.engine_pool import EnginePool
 from harness.progress import Progress
+from harness.runtime import reference_answers as references
 
 
 class PoolWithAnswers:
-    """The pool's rows (schema: harness.data.pool), and which of them the base answers correctly at once. Answers are
+    """The pool's rows (schema: harness.data.load), and which of them the base answers correctly at once. Answers are
     kept one by one in `folder`, so that whatever ends a study costs those under way."""
 
     def __init__(self, rows: list[dict[str, Any]], folder: Path, num_broken: int, note: str) -> None:
@@ -55,7 +55,7 @@ class PoolWithAnswers:
 
 
 def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: str) -> PoolWithAnswers:
-    """The pool of `study`: generated for "quickstart", else read by `harness.data.pool.load`."""
+    """The pool of `study`: generated for "quickstart", else read by `harness.data.load.load`."""
     num_broken, note = 0, ""
     if study.pool == "quickstart":
         from harness.quickstart import POOL_SIZE
@@ -63,7 +63,7 @@ def load_pool(study: Study, data_dir: Path | None, folder: Path, base_identity: 
 
         rows: list[dict[str, Any]] = list(pool_rows(study.seed, study.pool_size or POOL_SIZE))
     else:
-        from harness.data import pool as pools
+        from harness.data import load as pools
 
         loaded = pools.load_with_report(study.pool, data_dir)
         num_broken = len(loaded.broken)

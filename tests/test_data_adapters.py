@@ -8,7 +8,7 @@ import pytest
 from pools import shared
 
 from harness.data.adapters import adapt, split_trace
-from harness.data.rows import BadRowError
+from harness.data.schema import BadRowError
 
 CHAT = "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n"
 S1_TEXT = CHAT + "<|im_start|>think\nTwo and two.\n<|im_start|>answer\nAnswer: 4<|im_end|>\n"

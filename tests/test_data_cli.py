@@ -13,7 +13,8 @@ from pools import row, rows, shared
 from tiny import byte_tokenizer
 
 from harness.cli.data import data
-from harness.data import pool, report
+from harness.data import load as pool
+from harness.data import tables as report
 from harness.errors import UserError
 
 

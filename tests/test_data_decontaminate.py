@@ -120,7 +120,7 @@ def test_the_real_pool_holds_no_math500_problem_but_touches_many() -> None:
     """MATH500 is a part of MATH's test split, sft_pool of its train split: no question is the same, and 217 of 2,554
     rows share at least one run of eight tokens with one."""
     from harness import tasks
-    from harness.data import pool
+    from harness.data import load as pool
 
     data = shared("sft_pool").parent
     drop, report = decontaminate(pool.load("sft_pool", data), tasks.load("math500", data))

@@ -1,4 +1,4 @@
-"""harness.data.featurize, references and kept: features by Ray, row by row, never paid for twice."""
+"""harness.data.features, references and kept: features by Ray, row by row, never paid for twice."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from test_data_teacher import Server, good
 from tiny import byte_tokenizer, make_model
 
 from harness.config import EngineConfig, Sampling
-from harness.data import feature_run, featurize, pool
-from harness.data.kept import Kept, content_key
+from harness.data import features as featurize
+from harness.data import load as pool
+from harness.data.cache import Kept, content_key
 from harness.data.teacher import Endpoint
 from harness.errors import UserError
 from harness.progress import Progress
+from harness.runtime import featurize as feature_run
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ def test_a_models_reply_names_an_msc_subject_by_code_or_by_name() -> None:
 
 @pytest.mark.slow
 def test_a_reference_model_answers_grades_and_resumes_by_row(tmp_path: Path) -> None:
-    from harness.data import references
+    from harness.runtime import reference_answers as references
 
     model = str(make_model(tmp_path / "model"))
     engine = EngineConfig(name="transformers", max_model_len=256)
@@ -258,7 +260,7 @@ def test_keys_do_not_run_together() -> None:
 
 
 def test_a_part_of_a_pool_is_never_empty() -> None:
-    from harness.data.spread import parts
+    from harness.data.parallel import parts
 
     assert [list(part) for part in parts(range(5), 2)] == [[0, 1, 2], [3, 4]]
     assert [list(part) for part in parts(range(2), 4)] == [[0], [1]]

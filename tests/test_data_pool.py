@@ -1,4 +1,4 @@
-"""harness.data.pool and rows: files in, rows out, nothing lost in silence."""
+"""harness.data.load and rows: files in, rows out, nothing lost in silence."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pools import row, rows, shared
 
-from harness.data import pool
-from harness.data.rows import SCHEMA
+from harness.data import load as pool
+from harness.data.schema import SCHEMA
 from harness.errors import UserError
 
 

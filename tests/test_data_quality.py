@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pools import row, shared
 
-from harness.data import fixes, quality
+from harness.data import quality
+from harness.data import repairs as fixes
 from harness.errors import UserError
 
 LONG = "The server answers with status 500 here, which is the point of the problem. " * 10
@@ -114,7 +115,7 @@ def test_aime24_figures_problem_11_gets_its_backslash_back() -> None:
 
 
 def test_no_rule_but_the_figure_rules_fires_on_the_real_pool() -> None:
-    from harness.data import pool
+    from harness.data import load as pool
 
     reasons = [quality.why_dropped(one) for one in pool.load("sft_pool", shared("sft_pool").parent)]
     counted = {why: reasons.count(why) for why in set(reasons)}

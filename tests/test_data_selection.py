@@ -185,7 +185,7 @@ def test_rows_without_thinking_are_never_drawn() -> None:
 
 
 def test_the_real_pool_gives_every_selection(tmp_path: Any) -> None:
-    from harness.data import pool
+    from harness.data import load as pool
 
     real = pool.load("sft_pool", shared("sft_pool").parent)
     for selection in ("random", "diverse", "longest", "s1k"):

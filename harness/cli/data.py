@@ -29,7 +29,7 @@ def data() -> None:
 
 def _load(pool: str, data_dir: Path | None) -> Any:
     """The pool; its broken rows are told on stderr."""
-    from harness.data.pool import load_with_report
+    from harness.data.load import load_with_report
 
     loaded = load_with_report(pool, data_dir)
     for where, why in loaded.broken[:10]:
@@ -59,9 +59,9 @@ def collect(
     names: tuple[str, ...], spec: str | None, folder: Path | None, seed: int, data_dir: Path | None, out: Path
 ) -> None:
     """Collect s1's 16 sources into one raw pool; or convert a published set to the pool's schema."""
-    from harness.data import report
+    from harness.data import tables as report
     from harness.data.collect import collect as collect_rows
-    from harness.data.pool import load, save
+    from harness.data.load import load, save
     from harness.data.sources import SOURCES
 
     if spec is not None:
@@ -115,7 +115,7 @@ def collect(
 @OUT
 def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> None:
     """Fill features: traces, reference answers (difficulty), domains, trace lengths, grades. Resumable by row."""
-    from harness.data import feature_run
+    from harness.runtime import featurize as feature_run
 
     feature_run.featurize(_load(pool, data_dir), out, feature_run.Options(**options), click.echo)
 
@@ -149,8 +149,8 @@ def select(
     pool: str, selection: str, size: int | None, seed: int, solved_by: Any, data_dir: Path | None, out: Path
 ) -> None:
     """Draw a subset. The manifest (ids, counts, sha256) is written beside OUT as OUT.manifest.json."""
-    from harness.data import report
-    from harness.data.pool import save
+    from harness.data import tables as report
+    from harness.data.load import save
     from harness.data.selection import select as draw
 
     rows = _load(pool, data_dir)

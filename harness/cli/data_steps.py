@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.data import quality, report
+from harness.data import quality
+from harness.data import tables as report
 from harness.data.formats import Statistics, format_rows
-from harness.data.pool import save
-from harness.data.rows import Row, with_thinking
+from harness.data.load import save
+from harness.data.schema import Row, with_thinking
 from harness.errors import UserError
 from harness.thinking import thinking_format
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config import Budget
-from harness.data.rows import with_thinking
+from harness.data.schema import with_thinking
 from harness.errors import unknown
 from harness.generation.instructions import instruct
 from harness.thinking import FORMATS

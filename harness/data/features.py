@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import domains
-from harness.data.kept import Kept, content_key
-from harness.data.rows import Row, kind_of, metadata_of, with_thinking
-from harness.data.spread import spread
+from harness.data.cache import Kept, content_key
+from harness.data.parallel import spread
+from harness.data.schema import Row, kind_of, metadata_of, with_thinking
 from harness.data.teacher import CallFailedError, Endpoint, Pace, ask
 from harness.errors import UserError
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from harness.cluster import check_fits
 from harness.config import Budget, EngineConfig, Sampling, Study
-from harness.data.featurize import Tick, question_key
-from harness.data.kept import Kept, content_key
-from harness.data.rows import Row, kind_of
+from harness.data.cache import Kept, content_key
+from harness.data.features import Tick, question_key
+from harness.data.schema import Row, kind_of
 from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.grading import grade
 from harness.progress import Progress

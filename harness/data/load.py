@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from harness.data.adapters import adapt
-from harness.data.rows import SCHEMA, BadRowError, Row, batches
+from harness.data.schema import SCHEMA, BadRowError, Row, batches
 from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:

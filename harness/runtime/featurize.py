@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import EngineConfig, Sampling
-from harness.data import featurize as features
-from harness.data.kept import Kept
-from harness.data.pool import save
-from harness.data.rows import Row, with_thinking
+from harness.data import features
+from harness.data.cache import Kept
+from harness.data.load import save
+from harness.data.schema import Row, with_thinking
 from harness.data.teacher import Endpoint, estimate
 from harness.errors import UserError
 from harness.progress import Progress
@@ -136,7 +136,7 @@ def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say
 
 def _thought(pool: Any, work: Path, options: Options, say: Say) -> Iterator[Row]:
     """The pool with a local model's traces."""
-    from harness.data import references
+    from harness.runtime import reference_answers as references
 
     if not options.model:
         raise UserError("--traces needs a teacher: give --model (and --base-url for an endpoint)")
@@ -153,9 +153,9 @@ def _local(
     ask: Callable[..., dict[str, str]], rows: Sequence[Row], model: str, folder: Path, sampling: Sampling,
     thinking: str, title: str, options: Options, say: Say,
 ) -> Kept:  # fmt: skip
-    """What a local model says to `rows`, kept in `folder`; `ask` is one of the functions of harness.data.references."""
-    from harness.data import references
+    """What a local model says to `rows`, kept in `folder`; `ask` is one of the functions of harness.runtime.reference_answers."""
     from harness.engine_pool import EngineFailedError
+    from harness.runtime import reference_answers as references
 
     kept = Kept(folder)
     engine = EngineConfig(
@@ -187,7 +187,7 @@ class Stored:
 
 
 def _referenced(rows: Stored, work: Path, options: Options, say: Say) -> Stored:
-    from harness.data import references
+    from harness.runtime import reference_answers as references
 
     sampling = Sampling(max_answer_tokens=options.max_answer_tokens)
     questions = [{name: row[name] for name in ("question", "answer", "metadata")} for row in rows]
