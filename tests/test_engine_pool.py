@@ -17,10 +17,12 @@ import pytest
 from disturbed import family, named, until
 from rich.console import Console
 
-from harness import cluster, selecting, studies
+from harness import studies
 from harness.config import EngineConfig
-from harness.engine_pool import EngineFailedError, EnginePool
 from harness.progress import Progress
+from harness.runtime import cluster
+from harness.runtime import select_stage as selecting
+from harness.runtime.engine_pool import EngineFailedError, EnginePool
 
 pytestmark = pytest.mark.slow
 

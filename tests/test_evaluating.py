@@ -10,9 +10,9 @@ import pytest
 import ray
 
 from harness import studies
-from harness.evaluating import MOST_PATIENCE, Batch, Evaluation
 from harness.plan import runs_of
 from harness.records import Problem
+from harness.runtime.evaluate_stage import MOST_PATIENCE, Batch, Evaluation
 from harness.store import Store
 
 pytestmark = pytest.mark.slow

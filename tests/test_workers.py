@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness import workers
 from harness.records import Generation
+from harness.runtime import workers
 
 
 def generation(index: int) -> Generation:

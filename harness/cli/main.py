@@ -152,10 +152,10 @@ def show_plan(study: Study, data_dir: Path | None) -> None:
 def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
     """Run a study, print and write its leaderboard; exits with 1 when runs failed."""
     from harness.logs import quiet_libraries
-    from harness.pipeline import ablate as run
     from harness.progress import Progress, clock
     from harness.report import leaderboard
     from harness.report.terminal import plain_console
+    from harness.runtime.pipeline import ablate as run
 
     quiet_libraries()
     console = plain_console()

@@ -154,8 +154,8 @@ def _local(
     thinking: str, title: str, options: Options, say: Say,
 ) -> Kept:  # fmt: skip
     """What a local model says to `rows`, kept in `folder`; `ask` is one of the functions of harness.runtime.reference_answers."""
-    from harness.engine_pool import EngineFailedError
     from harness.runtime import reference_answers as references
+    from harness.runtime.engine_pool import EngineFailedError
 
     kept = Kept(folder)
     engine = EngineConfig(

@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cluster import check_fits
 from harness.config import Budget, EngineConfig, Sampling, Study
 from harness.data.cache import Kept, content_key
 from harness.data.features import Tick, question_key
 from harness.data.schema import Row, kind_of
-from harness.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
-from harness.workers import Work
+from harness.runtime.cluster import check_fits
+from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
+from harness.runtime.workers import Work
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cluster import connect, fitting
 from harness.config import Recipe, Study
 from harness.progress import Progress
+from harness.runtime.cluster import connect, fitting
+from harness.runtime.workers import train_recipe
 from harness.training.sft import Trained, finished
-from harness.workers import train_recipe
 
 
 @dataclass(frozen=True)

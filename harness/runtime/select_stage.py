@@ -9,9 +9,9 @@ from typing import Any
 from harness.config import Recipe, Study
 from harness.data.cache import Kept
 from harness.data.features import question_key
-from harness.engine_pool import EnginePool
 from harness.progress import Progress
 from harness.runtime import reference_answers as references
+from harness.runtime.engine_pool import EnginePool
 
 
 class PoolWithAnswers:

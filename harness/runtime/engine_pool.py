@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance
-from harness.cluster import connect
 from harness.config import Study
 from harness.logs import last_lines
 from harness.progress import Progress
-from harness.workers import EngineWorker, Pulse, Work
+from harness.runtime.cluster import connect
+from harness.runtime.workers import EngineWorker, Pulse, Work
 
 logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0  # between two looks at every engine

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
-from harness.cluster import disconnect, is_short
 from harness.config import Study, fingerprint, to_plain
-from harness.engine_pool import EngineFailedError, EnginePool
-from harness.evaluating import Evaluation
 from harness.plan import Run, budgets_of, recipe_identity, run_row, runs_of
 from harness.progress import Progress
 from harness.records import Problem
-from harness.selecting import load_pool, select_rows
+from harness.runtime.cluster import disconnect, is_short
+from harness.runtime.engine_pool import EngineFailedError, EnginePool
+from harness.runtime.evaluate_stage import Evaluation
+from harness.runtime.select_stage import load_pool, select_rows
+from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
-from harness.trainings import TrainingJob, Trainings
 
 if TYPE_CHECKING:
     from harness.analysis.measure import Measured
