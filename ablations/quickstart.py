@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
 from harness.quickstart import POOL_SIZE, SUBSET_SIZE
-from harness.studies import TINY_MODEL
+from harness.studies.load import TINY_MODEL
 
 
 def quickstart() -> Study:

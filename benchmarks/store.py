@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study
-from harness.plan import Run, runs_of
 from harness.records import SAMPLE_SCHEMA, Problem
 from harness.runtime.evaluate_stage import Evaluation
 from harness.store import Store
+from harness.studies.runs import Run, runs_of
 
 RECIPES, TASKS, BUDGETS, RUNS = 20, 10, 5, 1000
 ROWS_A_FLUSH = 2000

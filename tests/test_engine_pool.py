@@ -17,12 +17,12 @@ import pytest
 from disturbed import family, named, until
 from rich.console import Console
 
-from harness import studies
 from harness.config import EngineConfig
 from harness.progress import Progress
 from harness.runtime import cluster
 from harness.runtime import select_stage as selecting
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
+from harness.studies import load as studies
 
 pytestmark = pytest.mark.slow
 

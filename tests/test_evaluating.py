@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import ray
 
-from harness import studies
-from harness.plan import runs_of
 from harness.records import Problem
 from harness.runtime.evaluate_stage import MOST_PATIENCE, Batch, Evaluation
 from harness.store import Store
+from harness.studies import load as studies
+from harness.studies.runs import runs_of
 
 pytestmark = pytest.mark.slow
 STALL = 0.5  # seconds

@@ -22,7 +22,7 @@ import pytest
 from disturbed import ends_well, family, named, until
 
 from harness.records import SAMPLE_SCHEMA
-from harness.status import status
+from harness.studies.status import status
 
 pytestmark = pytest.mark.slow
 STUDY = """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness import studies
 from harness.errors import UserError
-from harness.plan import dry_run
+from harness.studies import load as studies
+from harness.studies.runs import dry_run
 
 
 def test_the_shipped_studies_load():

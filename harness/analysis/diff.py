@@ -19,8 +19,8 @@ import pyarrow.dataset as ds
 from harness.analysis.settings import sample_files
 from harness.config import Budget
 from harness.errors import UserError
-from harness.plan import setting
 from harness.records import SAMPLE_SCHEMA
+from harness.studies.runs import setting
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -72,7 +72,7 @@ def ablate(
 
     STUDY is a name in ablations/, or path.py:function. What is finished in --out is not done again.
     """
-    from harness import studies
+    from harness.studies import load as studies
 
     chosen = studies.load(study)
     if smoke:
@@ -124,8 +124,9 @@ def evaluate(
     settings: tuple[str, ...],
 ) -> None:
     """Evaluate MODEL (a folder or a hub name) with budget forcing: an s1-style sweep in one call."""
-    from harness import evaluation, studies
     from harness.config import Sampling, fingerprint
+    from harness.studies import evaluate as evaluation
+    from harness.studies import load as studies
 
     sampling = Sampling(temperature=temperature, num_samples=samples, seed=seed)
     sweep = evaluation.sweep(budgets, ignores, ignore_str, every, no_thinking)
@@ -137,8 +138,8 @@ def evaluate(
 def show_plan(study: Study, data_dir: Path | None) -> None:
     """Print `--dry-run`."""
     from harness import tasks
-    from harness.plan import planned_table
     from harness.report.terminal import plain_console
+    from harness.studies.runs import planned_table
 
     sizes = {}
     for name in study.tasks:
@@ -284,8 +285,8 @@ def diff(a: Path, b: Path, out: Path | None) -> None:
 def status(out: Path) -> None:
     """Where the study in OUT stands, running or dead, from its files alone."""
     from harness.report.terminal import plain_console
-    from harness.status import rendered
-    from harness.status import status as read
+    from harness.studies.status import rendered
+    from harness.studies.status import status as read
 
     plain_console().print(rendered(read(out), out), soft_wrap=True)
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, Study
-from harness.plan import Run
 from harness.records import Problem
 from harness.runtime.engine_pool import IDLE_PASSES, WATCH_SECONDS, EngineFailedError, EnginePool, reason
 from harness.runtime.workers import Work, grade_batch
 from harness.store import Store
+from harness.studies.runs import Run
 
 CPUS_PER_GRADER = 8  # graders at a time: one for so many CPUs of the cluster; each is a process of its own
 MOST_PATIENCE = 4  # times engine.stall_seconds: the last grader of a batch is given so long

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
 from harness.config import Study, fingerprint, to_plain
-from harness.plan import Run, budgets_of, recipe_identity, run_row, runs_of
 from harness.progress import Progress
 from harness.records import Problem
 from harness.runtime.cluster import disconnect, is_short
@@ -26,6 +25,7 @@ from harness.runtime.evaluate_stage import Evaluation
 from harness.runtime.select_stage import load_pool, select_rows
 from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
+from harness.studies.runs import Run, budgets_of, recipe_identity, run_row, runs_of
 
 if TYPE_CHECKING:
     from harness.analysis.measure import Measured

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import studies, tasks
+from harness import tasks
 from harness.config import Budget, EngineConfig, Sampling, Study
 from harness.errors import UserError, unknown
 from harness.generation import ENGINES
 from harness.generation.dense import dense_budgets
+from harness.studies import load as studies
 from harness.thinking import thinking_format
 
 
