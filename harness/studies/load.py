@@ -13,7 +13,7 @@ from typing import Any
 from harness.config import Budget, EngineConfig, Study
 from harness.errors import UserError, unknown
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 TINY_MODEL = str(PACKAGE / "quickstart" / "model")
 
 # --smoke: every stage of a study on two CPU cores in minutes, with the shipped tiny model.
