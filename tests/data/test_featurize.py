@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pools import row, rows
 from rich.console import Console
-from test_data_teacher import Server, good
+from test_teacher import Server, good
 from tiny import byte_tokenizer, make_model
 
 from harness.config import EngineConfig, Sampling

@@ -18,7 +18,7 @@ from harness.analysis.bootstrap import Resampler, bootstrap_ci, hierarchical_ci,
 from harness.errors import UserError
 from harness.report.paper import discordant
 
-PAPER = Path(__file__).parents[1] / "results" / "paper"
+PAPER = Path(__file__).parents[2] / "results" / "paper"
 
 
 def printed_intervals():

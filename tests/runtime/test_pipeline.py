@@ -35,7 +35,7 @@ def small():
     )
 '''
 NUM_RUNS = 3 * 2 + 2 * 3 * 3  # tasks x base settings + recipes x tasks x settings
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

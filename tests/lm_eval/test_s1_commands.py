@@ -176,7 +176,7 @@ def hf(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def manager(data: Path) -> Any:
     from lm_eval.tasks import TaskManager
 
-    tasks = Path(__file__).parents[1] / "tasks"
+    tasks = Path(__file__).parents[2] / "tasks"
     return TaskManager(include_path=str(tasks), include_defaults=False, metadata={"data_dir": str(data)})
 
 

@@ -21,7 +21,7 @@ from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
-from tests.test_sweep import by_cell
+from tests.generation.test_sweep import by_cell
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from harness.analysis.logs.stats_output import as_text, write
 from harness.analysis.logs.token_counts import load_counter
 from harness.errors import UserError
 
-SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
+SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "samples"
 S1_LOG = SAMPLES / "s1-32B_aime24_nofigures_samples.jsonl"
 
 

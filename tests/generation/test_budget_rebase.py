@@ -16,7 +16,7 @@ from harness.generation.rebase import rebase, repetition_reward, shares
 from harness.generation.sweep import Prompt
 from harness.records import Generation
 from harness.thinking import FORMATS
-from tests.test_sweep import START, TOKENIZER, VOCABULARY, chatter, run
+from tests.generation.test_sweep import START, TOKENIZER, VOCABULARY, chatter, run
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.config import Budget, Sampling
 from harness.records import Generation
-from tests.test_sweep import END, LETTERS, START, VOCABULARY, chatter, run
+from tests.generation.test_sweep import END, LETTERS, START, VOCABULARY, chatter, run
 
 
 def fork(tokens: int, num_ignores: int, lengths: Sequence[int]) -> Generation:

@@ -19,7 +19,7 @@ from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS
-from tests.test_sweep import TOKENIZER, VOCABULARY, by_cell, chatter
+from tests.generation.test_sweep import TOKENIZER, VOCABULARY, by_cell, chatter
 from tests.tiny import make_model
 
 MODEL = chatter(0.05)

@@ -16,7 +16,7 @@ from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.records import SAMPLE_SCHEMA
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
 def log_line(response: str | list[str], gold: str = "204", **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.lm_eval.s1_kwargs import Settings, parse
 from harness.thinking import FORMATS
-from tests.test_s1_commands import AUTO, STEPS_ANSWERED, TASK_DEFAULTS, as_lm_eval_parses
+from tests.lm_eval.test_s1_commands import AUTO, STEPS_ANSWERED, TASK_DEFAULTS, as_lm_eval_parses
 from tests.tiny import make_model
 
 pytest.importorskip("lm_eval")
@@ -119,7 +119,7 @@ def test_lm_eval_runs_a_task_from_end_to_end(model: Path) -> None:
     from harness.lm_eval.plugin import register
 
     register()
-    tasks = Path(__file__).parents[1] / "tasks"
+    tasks = Path(__file__).parents[2] / "tasks"
     results = simple_evaluate(
         model="s1-hf",
         model_args=f"pretrained={model},max_model_len=1024",
