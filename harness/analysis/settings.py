@@ -279,3 +279,20 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
     votes = np.full((num, int(counts.max()) if len(order) else 0), -2, dtype=np.int64)
     votes[sorted_problem, position] = np.where(correct[order] == 1, 0, wrong)
     return votes
+
+
+def short(model: str) -> str:
+    return model.rstrip("/").rsplit("/", 1)[-1]
+
+
+def setting_name(cell: Cell) -> str:
+    """auto, 500, auto+2 Wait, 16 steps, ..."""
+    budget = "auto" if cell.max_thinking_tokens is None else f"{cell.max_thinking_tokens:,}"
+    name = budget + (f"+{cell.num_ignores} {cell.ignore_str or '(nothing)'}" if cell.num_ignores else "")
+    if cell.instructed:
+        name = f"told {cell.instructed}" + (", forced" if cell.force else "")
+    elif cell.method == "rejection_sampling":
+        name = f"reject over {budget}"
+    elif cell.method == "no_thinking":
+        name = "no thinking"
+    return name + (f" ({cell.note})" if cell.note else "")

@@ -12,19 +12,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness import __version__
-from harness.cli.data import data as data_commands
-from harness.cli.exits import Commands, call, stop
-from harness.errors import UserError
+from harness.cli import data, results
+from harness.cli.exits import call, stop
+from harness.cli.group import cli, data_option, out_option, set_option
 
 if TYPE_CHECKING:
     from harness.config import Study
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="harness")
-def cli() -> None:
-    """Budget-forced evaluation and SFT ablations for test-time scaling."""
 
 
 def main() -> NoReturn:
@@ -42,22 +35,6 @@ def default_out(name: str) -> Path:
     return Path("results") / "runs" / name
 
 
-path_option = click.Path(path_type=Path)
-out_option = click.option("--out", type=path_option, help="Results folder. Default: results/runs/STUDY.")
-data_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with the tasks' and pools' files; without it they come from the hub.",
-)
-set_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one key of the study, e.g. --set training.num_epochs=3. Repeatable.",
-)
-
-
 @cli.command()
 @click.argument("study")
 @out_option
@@ -72,12 +49,13 @@ def ablate(
 
     STUDY is a name in ablations/, or path.py:function. What is finished in --out is not done again.
     """
-    from harness.studies import load as studies
+    from harness.studies.load import load, with_settings
+    from harness.studies.smoke import smoke as shrunk
 
-    chosen = studies.load(study)
+    chosen = load(study)
     if smoke:
-        chosen = studies.smoke(chosen, data_dir)
-    chosen = studies.with_settings(chosen, settings)
+        chosen = shrunk(chosen, data_dir)
+    chosen = with_settings(chosen, settings)
     if dry_run:
         show_plan(chosen, data_dir)
         return
@@ -126,20 +104,20 @@ def evaluate(
     """Evaluate MODEL (a folder or a hub name) with budget forcing: an s1-style sweep in one call."""
     from harness.config import Sampling, fingerprint
     from harness.studies import evaluate as evaluation
-    from harness.studies import load as studies
+    from harness.studies.load import with_settings
 
     sampling = Sampling(temperature=temperature, num_samples=samples, seed=seed)
     sweep = evaluation.sweep(budgets, ignores, ignore_str, every, no_thinking)
     chosen = evaluation.study(model, task_names, sweep, sampling, engine, base_url, thinking, max_problems, replay)
-    chosen = studies.with_settings(chosen, settings)
+    chosen = with_settings(chosen, settings)
     run_study(chosen, out or default_out(f"{chosen.name}-{fingerprint(chosen)[:8]}"), data_dir)
 
 
 def show_plan(study: Study, data_dir: Path | None) -> None:
     """Print `--dry-run`."""
     from harness import tasks
+    from harness.report.plan import planned_table
     from harness.report.terminal import plain_console
-    from harness.studies.runs import planned_table
 
     sizes = {}
     for name in study.tasks:
@@ -178,117 +156,23 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--out", type=path_option, help="Write the graded rows here; default: standard output.")
-@click.option("--strict", is_flag=True, help="Switch off the conventions of the policy table.")
-@click.option("--compare", is_flag=True, help="Agreement with Math-Verify, lm-eval and s1's rule; lists disagreements.")
-@click.option("--judge", metavar="URL", help="OpenAI-compatible server asked about rows the rules leave open.")
-@click.option("--judge-model", metavar="NAME", help="Its model. Its key comes from OPENAI_API_KEY, if set.")
-def grade(
-    file: Path, out: Path | None, strict: bool, compare: bool, judge: str | None, judge_model: str | None
-) -> None:
-    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?}, by sympy equivalence.
-
-    A judge's word is stored in columns of its own and never changes a verdict.
-    """
-    from harness.grading.files import grade_file
-    from harness.grading.judge import Judge
-
-    if (judge is None) != (judge_model is None):
-        raise UserError("--judge URL and --judge-model NAME go together; give both or neither")
-    asked = Judge(judge, judge_model, api_key=os.environ.get("OPENAI_API_KEY", "")) if judge and judge_model else None
-    grade_file(file, out, strict=strict, compare=compare, judge=asked)
-
-
-@cli.command()
-@click.argument("dirs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", required=True, type=path_option, help="Folder for LEADERBOARD.md, leaderboard.csv and .html.")
-def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
-    """Markdown, CSV and one self-contained HTML page from the Parquet in DIRS."""
-    from harness.report import leaderboard as report
-
-    for path in report.write(list(dirs), out):
-        click.echo(path)
-
-
-@cli.command("sample-stats")
-@click.argument("files", nargs=-1, required=True)
-@click.option("--tokenizer", help="Name or folder; default: the samples' own model, else a stated approximation.")
-@click.option("--budget", type=click.IntRange(min=1), help="Count samples with more thinking tokens than this.")
-@click.option("--context", type=click.IntRange(min=1), help="Count samples with more tokens than this in all.")
-@click.option("--compat", type=click.Choice(["s1"]), help="s1: its script's counting, quirks included.")
-@click.option("--out", type=path_option, help="Also write F.json or F.parquet.")
-def sample_stats(
-    files: tuple[str, ...],
-    tokenizer: str | None,
-    budget: int | None,
-    context: int | None,
-    compat: str | None,
-    out: Path | None,
-) -> None:
-    """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
-    from harness.analysis.logs.sample_stats import compute
-    from harness.analysis.logs.stats_output import as_text, write
-
-    arguments = {} if context is None else {"context": context}
-    stats = compute(list(files), tokenizer, budget, compat, **arguments)
-    click.echo(as_text(stats))
-    if out:
-        write(stats, out)
-
-
-def sample_stats_main() -> NoReturn:
-    """The console script `compute_sample_stats`."""
-    call(sample_stats, name="compute_sample_stats")
-
-
-@cli.command("import")
-@click.argument("files", nargs=-1, required=True)
-@click.option("--out", required=True, type=path_option, help="Results folder to make.")
-@click.option("--tokenizer", help="Name or folder, for exact token counts; default: a stated approximation.")
-@click.option("--model", help="The model's name, where the log does not say.")
-@click.option("--task", help="The task's name, where the log does not say.")
-@click.option("--study", default="imported", show_default=True)
-def import_(
-    files: tuple[str, ...], out: Path, tokenizer: str | None, model: str | None, task: str | None, study: str
-) -> None:
-    """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
-    from harness.analysis.logs.importing import import_files
-
-    for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study):
-        click.echo(line)
-
-
-@cli.command()
-@click.argument("a")
-@click.argument("b")
-def compare(a: str, b: str) -> None:
-    """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
-    from harness.analysis.compare import compare_runs
-
-    compare_runs(a, b)
-
-
-@cli.command()
-@click.argument("a", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("b", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", type=path_option, help="Also write every sample to this Parquet file.")
-def diff(a: Path, b: Path, out: Path | None) -> None:
-    """The same runs in two results folders: first differing token of each sample, share of changed answers."""
-    from harness.analysis.diff import diff_folders
-
-    diff_folders(a, b, out)
-
-
-@cli.command()
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def status(out: Path) -> None:
     """Where the study in OUT stands, running or dead, from its files alone."""
+    from harness.report.plan import status_table
     from harness.report.terminal import plain_console
-    from harness.studies.status import rendered
     from harness.studies.status import status as read
 
-    plain_console().print(rendered(read(out), out), soft_wrap=True)
+    plain_console().print(status_table(read(out), out), soft_wrap=True)
 
 
-cli.add_command(data_commands)
+cli.add_command(data.data)
+for command in (
+    results.grade,
+    results.leaderboard,
+    results.sample_stats,
+    results.import_,
+    results.compare,
+    results.diff,
+):
+    cli.add_command(command)

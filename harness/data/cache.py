@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from harness.data.schema import kind_of
 
 
 def content_key(*parts: Any) -> str:
@@ -63,3 +65,8 @@ class Kept:
 
     def keys(self) -> Iterator[str]:
         return iter(self._places)
+
+
+def question_key(row: Mapping[str, Any]) -> str:
+    """What a reference model's graded answer depends on, beside the model."""
+    return content_key("reference", row["question"], row["answer"], kind_of(row))

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import domains
-from harness.data.cache import Kept, content_key
+from harness.data.cache import Kept
 from harness.data.parallel import spread
-from harness.data.schema import Row, kind_of, metadata_of, with_thinking
+from harness.data.schema import Row, metadata_of, with_thinking
 from harness.data.teacher import CallFailedError, Endpoint, Pace, ask
 from harness.errors import UserError
 
@@ -209,8 +209,3 @@ def model_domains(
         reply = kept.get(asked.key(row["question"]))
         subject = domains.from_reply(reply["attempt"]) if reply else None
         yield {**row, "domain": subject or row["domain"]}
-
-
-def question_key(row: Mapping[str, Any]) -> str:
-    """What a reference model's graded answer depends on, beside the model."""
-    return content_key("reference", row["question"], row["answer"], kind_of(row))

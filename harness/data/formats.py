@@ -15,15 +15,9 @@ from harness.config import Budget
 from harness.data.schema import with_thinking
 from harness.errors import unknown
 from harness.generation.instructions import instruct
+from harness.generation.prompts import prompt_text
 from harness.thinking import FORMATS
-from harness.training.text import (
-    ThinkingText,
-    check_tokenizer,
-    completion_text,
-    end_of_turn,
-    masked,
-    prompt_text,
-)
+from harness.training.text import ThinkingText, check_tokenizer, completion_text, end_of_turn, masked
 
 BATCH_ROWS = 64
 VARIANTS = ("plain", "tokens", "steps")

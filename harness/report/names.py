@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.analysis.measure import Measured
-from harness.analysis.settings import Cell
+from harness.analysis.settings import Cell, short
 
 
 def recipe_order(measured: Measured) -> Callable[[int], tuple[object, ...]]:
@@ -26,20 +26,3 @@ def row_name(cell: Cell, cells: Sequence[Cell]) -> str:
     if len(models) == 1:
         return cell.recipe if len({c.recipe for c in peers}) > 1 or cell.recipe != "published" else short(cell.model)
     return short(cell.model) if len({c.recipe for c in peers}) == 1 else f"{short(cell.model)} {cell.recipe}"
-
-
-def short(model: str) -> str:
-    return model.rstrip("/").rsplit("/", 1)[-1]
-
-
-def setting_name(cell: Cell) -> str:
-    """auto, 500, auto+2 Wait, 16 steps, ..."""
-    budget = "auto" if cell.max_thinking_tokens is None else f"{cell.max_thinking_tokens:,}"
-    name = budget + (f"+{cell.num_ignores} {cell.ignore_str or '(nothing)'}" if cell.num_ignores else "")
-    if cell.instructed:
-        name = f"told {cell.instructed}" + (", forced" if cell.force else "")
-    elif cell.method == "rejection_sampling":
-        name = f"reject over {budget}"
-    elif cell.method == "no_thinking":
-        name = "no thinking"
-    return name + (f" ({cell.note})" if cell.note else "")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis.measure import Measured
+from harness.analysis.settings import setting_name
 from harness.analysis.sweeps import Figure, Sweep
-from harness.report.names import recipe_order, row_name, setting_name
+from harness.report.names import recipe_order, row_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ import numpy as np
 
 from harness.analysis.bootstrap import minimum_detectable_difference
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
-from harness.analysis.settings import Cell
+from harness.analysis.settings import Cell, setting_name
 from harness.analysis.sweeps import Figure
 from harness.report import paper
-from harness.report.names import recipe_order, row_name, setting_name
+from harness.report.names import recipe_order, row_name
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
 
 COUNTS = {"forced": "forced", "truncated": "cut", "looping": "loop", "unparsed": "unparsed"}

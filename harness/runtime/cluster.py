@@ -11,8 +11,8 @@ from harness.config import Study
 from harness.errors import UserError
 from harness.logs import output_to
 from harness.progress import Progress
+from harness.training.placement import nodes as node_resources
 from harness.training.placement import on_cpu
-from harness.training.sft import nodes as node_resources
 
 LOOK_SECONDS = 120  # for all nodes to say whether they see a folder; a process has to start on each
 

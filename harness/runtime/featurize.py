@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.config import EngineConfig, Sampling
 from harness.data import features
-from harness.data.cache import Kept
+from harness.data.cache import Kept, question_key
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.data.teacher import Endpoint, estimate
@@ -196,7 +196,7 @@ def _referenced(rows: Stored, work: Path, options: Options, say: Say) -> Stored:
     for model in options.references:
         folder, title = work / "references" / model.strip("/").replace("/", "--"), f"reference {model}"
         kept = _local(references.answer, questions, model, folder, sampling, "s1", title, options, say)
-        right = sum((kept.get(features.question_key(row)) or {}).get("correct") is True for row in questions)
+        right = sum((kept.get(question_key(row)) or {}).get("correct") is True for row in questions)
         say(f"{title}: {right:,} of {len(questions):,} questions solved")
         answers.append(kept)
     return Stored(references.with_references(rows, answers), work / "rows-2.parquet")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Budget, EngineConfig, Sampling, Study
-from harness.data.cache import Kept, content_key
-from harness.data.features import Tick, question_key
+from harness.data.cache import Kept, content_key, question_key
+from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
 from harness.grading import grade
 from harness.progress import Progress

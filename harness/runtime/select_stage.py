@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
-from harness.data.cache import Kept
-from harness.data.features import question_key
+from harness.data.cache import Kept, question_key
 from harness.progress import Progress
 from harness.runtime import reference_answers as references
 from harness.runtime.engine_pool import EnginePool

@@ -132,8 +132,8 @@ class EngineWorker:
     def _prompts(self, work: Work) -> Iterator[tuple[Any, list[Budget]]]:
         """The prompts of `work`: conditional methods write the budget into the question, the others share one."""
         from harness.generation.instructions import instruct
+        from harness.generation.prompts import render_prompt
         from harness.generation.samples import Prompt
-        from harness.training.text import render_prompt
 
         by_question: dict[str, list[Budget]] = {}
         for budget in work.budgets:

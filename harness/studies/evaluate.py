@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ from harness import tasks
 from harness.config import Budget, EngineConfig, Sampling, Study
 from harness.errors import UserError, unknown
 from harness.generation import ENGINES
-from harness.generation.dense import dense_budgets
-from harness.studies import load as studies
+from harness.studies.smoke import fit_context
 from harness.thinking import thinking_format
 
 
@@ -51,7 +51,7 @@ def study(
     folder = Path(model)
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
-    return studies.fit_context(
+    return fit_context(
         Study(
             name=f"evaluate-{folder.name if folder.is_dir() else model.replace('/', '--')}",
             base_model=str(folder.resolve()) if folder.is_dir() else model,
@@ -89,3 +89,19 @@ def parse_counts(flag: str, text: str) -> list[int]:
     if wrong := next((part for part in parts if not part.isdigit()), None):
         raise UserError(f"{flag} {text}: '{wrong}' is not a whole number")
     return [int(part) for part in parts]
+
+
+def dense_budgets(longest: Budget, every: int, start: int = 0) -> tuple[Budget, ...]:
+    """The budgets `start`, `start` + `every`, ... up to that of `longest`, which is always among them.
+
+    Past a thought's own end they all stop there and share its answer, at no cost. Raises `UserError`.
+    """
+    last = longest.max_thinking_tokens
+    if last == "auto":
+        raise UserError("a dense curve needs max_thinking_tokens as a number: where it ends")
+    if every <= 0 or start < 0:
+        raise UserError(
+            f"a dense curve takes steps of 1 token or more from 0 or more; got every={every}, start={start}"
+        )
+    counts = [*range(start, last, every), last]
+    return tuple(replace(longest, max_thinking_tokens=count) for count in counts)

@@ -7,16 +7,11 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
 from harness.errors import UserError
-from harness.progress import clock
 from harness.store import Store
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 RECENT_SECONDS = 300.0  # the time that the rate is taken from
 
@@ -110,31 +105,3 @@ def _is_locked(path: Path) -> bool:
     except OSError:
         return True
     return False
-
-
-def rendered(found: Status, out: Path) -> Group:
-    """The status for a terminal."""
-    from rich.console import Group
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (("model", "left"), ("training", "left"), ("runs", "right"), ("failed", "right"),
-                          ("samples", "right"), ("", "right")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for model in found.models:
-        share = model.samples_done / model.samples_planned if model.samples_planned else 1.0
-        table.add_row(
-            model.recipe, model.training, f"{model.runs_done}/{model.runs_planned}", str(model.runs_failed or ""),
-            f"{model.samples_done:,}/{model.samples_planned:,}", f"{share:.0%}",
-        )  # fmt: skip
-    last = "no row yet" if found.seconds_since_row is None else f"last row {clock(found.seconds_since_row)} ago"
-    words = f"{found.study}: {found.state}, {last}"
-    if found.rate:
-        words += f", {found.rate:.1f} samples/s, {clock(found.samples_left / found.rate)} left at that rate"
-    if found.state == "stopped":
-        words += f"; the same command with --out {out} goes on"
-    lines: list[Any] = [words, table]
-    lines += [
-        f"failed: {run_id}: {why.splitlines()[0] if why else '?'}" for run_id, why in list(found.errors.items())[:10]
-    ]
-    return Group(*lines)

@@ -22,7 +22,7 @@ from tiny import byte_tokenizer, make_model
 from harness.config import EngineConfig, Sampling
 from harness.data import features as featurize
 from harness.data import load as pool
-from harness.data.cache import Kept, content_key
+from harness.data.cache import Kept, content_key, question_key
 from harness.data.teacher import Endpoint
 from harness.errors import UserError
 from harness.progress import Progress
@@ -189,13 +189,13 @@ def test_a_reference_model_answers_grades_and_resumes_by_row(tmp_path: Path) -> 
     sampling = Sampling(max_answer_tokens=8)
     made = rows(6)
     known = {"answer": "2", "correct": True, "status": "correct", "reason": ""}
-    Kept(tmp_path / "kept").put(featurize.question_key(made[0]), known)  # as an earlier call left it
+    Kept(tmp_path / "kept").put(question_key(made[0]), known)  # as an earlier call left it
     folder, progress = tmp_path / "kept", Progress(Console(file=io.StringIO()))
     kept = Kept(folder)
     with references.engines_of(model, engine, sampling, "s1", folder, progress) as engines:
         assert references.answer(made, model, engines, kept) == {}
     assert len(kept) == 6
-    assert kept.get(featurize.question_key(made[0])) == {"key": featurize.question_key(made[0]), **known}
+    assert kept.get(question_key(made[0])) == {"key": question_key(made[0]), **known}
     again = Kept(folder)
     with references.engines_of("no such model", engine, sampling, "s1", folder, progress) as engines:
         assert references.answer(made, "no such model", engines, again) == {}  # nothing is left to ask

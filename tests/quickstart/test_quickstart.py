@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
+from harness.quickstart import TINY_MODEL
 from harness.quickstart.pretrain import documents, train_tokenizer
 from harness.quickstart.problems import DOMAINS, TASKS, draw_chain, pool_rows, task_problems, trace
-from harness.studies.load import TINY_MODEL
 
 
 def test_the_pool_is_the_same_for_the_same_seed():

@@ -6,7 +6,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.studies import load as studies
-from harness.studies.runs import dry_run
+from harness.studies.cost import dry_run
+from harness.studies.smoke import smoke
 
 
 def test_the_shipped_studies_load():
@@ -69,7 +70,7 @@ def test_a_wrong_setting_says_what_is_meant(setting, message):
 
 
 def test_smoke_keeps_every_stage_of_the_big_study():
-    study = studies.smoke(studies.load("data_ablation"))
+    study = smoke(studies.load("data_ablation"))
     assert [recipe.name for recipe in study.recipes] == ["s1k", "random", "diverse", "longest", "full"]
     assert study.tasks == ("aime24_nofigures", "math500", "gpqa_diamond")
     assert study.training.num_gpus == study.engine.num_gpus == 0

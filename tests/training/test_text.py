@@ -9,6 +9,7 @@ from pools import row
 from tiny import byte_tokenizer
 
 from harness.errors import UserError
+from harness.generation.prompts import render_prompt
 from harness.thinking import FORMATS, S1
 from harness.training import text as chat
 
@@ -22,11 +23,11 @@ def tokenizer() -> Any:
 
 
 def test_the_prompt_is_the_chat_template_up_to_the_assistant(tokenizer: Any) -> None:
-    text, ids = chat.render_prompt(tokenizer, "What is 2 + 2?")
+    text, ids = render_prompt(tokenizer, "What is 2 + 2?")
     assert text == PROMPT
     assert ids == tokenizer(PROMPT, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(ids) == PROMPT
-    with_system, _ = chat.render_prompt(tokenizer, "What is 2 + 2?", system="Be brief.")
+    with_system, _ = render_prompt(tokenizer, "What is 2 + 2?", system="Be brief.")
     assert with_system == "<|im_start|>system\nBe brief.<|im_end|>\n" + PROMPT
 
 
@@ -105,4 +106,4 @@ def test_bad_input_is_the_users_error() -> None:
         chat.check_tokenizer(tokenizer, FORMATS["gpt-oss"])
     tokenizer.chat_template = None
     with pytest.raises(UserError, match="has no chat template"):
-        chat.render_prompt(tokenizer, "Q")
+        render_prompt(tokenizer, "Q")

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from harness.config import Training, run_id, to_plain
 from harness.errors import UserError
+from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
-from harness.studies.load import TINY_MODEL
 from harness.training import memory, placement, sft, worker
 
 SMALL = Training(

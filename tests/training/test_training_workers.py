@@ -18,7 +18,7 @@ import pytest
 import torch
 from test_training import ROWS, SMALL, losses, run, same, weights
 
-from harness.studies.load import TINY_MODEL
+from harness.quickstart import TINY_MODEL
 from harness.training import sft
 
 pytestmark = pytest.mark.slow
