@@ -10,8 +10,9 @@ import made_up_study as made_up
 import pytest
 from rich.console import Console
 
-from harness.analysis.compare import Comparison, compare, first_differences, rendered
+from harness.analysis.compare import Comparison, compare, first_differences
 from harness.errors import UserError
+from harness.report.comparisons import comparison_tables
 
 
 def folder(path: Path, verdicts: list[bool], name: str = "s1k", **changes: Any) -> Path:
@@ -24,7 +25,7 @@ def folder(path: Path, verdicts: list[bool], name: str = "s1k", **changes: Any) 
 
 def text(found: list[Comparison]) -> str:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(rendered(found))
+    console.print(comparison_tables(found))
     return console.export_text()
 
 
