@@ -14,7 +14,7 @@ import click
 
 from harness.errors import UserError
 
-INTERRUPTED = 130
+DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class Commands(click.Group):
@@ -28,7 +28,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def stop(message: object, code: int = 2) -> NoReturn:
+def stop(message: object, code: int = WRONG_INPUT) -> NoReturn:
     """End with one line on standard error."""
     click.echo(f"harness: {' '.join(str(message).split())}", err=True)
     sys.exit(code)
@@ -50,4 +50,4 @@ def call(command: click.Command, arguments: list[str] | None = None, name: str =
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         stop(error if error.filename is None else f"{error.filename}: {error.strerror}")
-    sys.exit(0)
+    sys.exit(DONE)

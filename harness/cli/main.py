@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from harness.cli import data, results
-from harness.cli.exits import call, stop
+from harness.cli.exits import SOME_RUNS_FAILED, call, stop
 from harness.cli.group import cli, data_option, out_option, set_option
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
     if outcome.failures:
         names = ", ".join(outcome.failures)
-        stop(f"failed: {names}; the other runs are kept, the same command tries them again", code=1)
+        stop(f"failed: {names}; the other runs are kept, the same command tries them again", SOME_RUNS_FAILED)
 
 
 @cli.command()

