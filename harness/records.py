@@ -280,3 +280,17 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "reason": score.reason,
         "tier": score.tier,
     }
+
+
+def setting(budget: Budget) -> str:
+    """A budget in a few words: 'auto', '4000 tokens', 'auto, Wait x2', 'no thinking'."""
+    if budget.method == "no_thinking":
+        return "no thinking"
+    limit = budget.max_thinking_tokens
+    text = "auto" if limit == "auto" else f"{limit} tokens"
+    if budget.num_ignores:
+        strings = budget.ignore_str if isinstance(budget.ignore_str, tuple) else (budget.ignore_str or "ignore",)
+        text += f", {'/'.join(strings)} x{budget.num_ignores}"
+    if budget.method != "budget_forcing":
+        text = f"{budget.method.replace('_', ' ')} {budget.instructed or ''} {text}".replace("  ", " ")
+    return text

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness import studies
 from harness.config import PLACEMENT, Budget, EngineConfig, Sampling, Training, fingerprint, run_id, to_plain
 from harness.errors import UserError
-from harness.plan import runs_of
 from harness.provenance import model_identity
+from harness.studies import load as studies
+from harness.studies.runs import runs_of
 
 
 @pytest.mark.parametrize(

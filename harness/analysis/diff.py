@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from harness.analysis.cells import sample_files
-from harness.config import Budget
+from harness.analysis.settings import sample_files
 from harness.errors import UserError
-from harness.plan import setting
 from harness.records import SAMPLE_SCHEMA
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 RUN = ("recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed", "seed")
 TEXT = ("thinking_ids", "closing_ids", "answer_ids")
@@ -132,52 +126,3 @@ def _summed(run: dict[str, Any], rows: list[dict[str, Any]]) -> RunDiff:
         sum(bool(row["correct_a"]) and not row["correct_b"] for row in rows),
         places,
     )
-
-
-def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
-    """Print what differs between two folders, and write each sample to `out` (Parquet, DIFF_SCHEMA)."""
-    from harness.report.terminal import plain_console
-    from harness.store import write_table
-
-    runs, rows = [], []
-    for run, samples in diff(a, b):
-        runs.append(run)
-        rows += samples
-    if out:
-        write_table(pa.Table.from_pylist(rows, schema=DIFF_SCHEMA), out)
-    plain_console().print(rendered(runs))
-    return runs
-
-
-def rendered(runs: Sequence[RunDiff]) -> Group:
-    """The runs that differ as a table, the others as a count."""
-    from rich.console import Group
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("recipe", "task", "setting"):
-        table.add_column(name)
-    for name in ("samples", "same text", "changed answers", "gained", "lost", "first differing token"):
-        table.add_column(name, justify="right")
-    for run in runs:
-        if run.first_differences:
-            table.add_row(
-                run.run["recipe"], run.run["task"], setting(_budget(run.run)), f"{run.num_samples:,}",
-                f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
-                str(run.num_gained), str(run.num_lost),
-                f"{min(run.first_differences):,} earliest, {median(run.first_differences):,.0f} median",
-            )  # fmt: skip
-    total = sum(run.num_samples for run in runs)
-    same = sum(run.num_same for run in runs)
-    changed = sum(run.num_changed_answers for run in runs)
-    words = (
-        f"{len(runs)} runs, {total:,} samples in both: {same / total:.2%} the same token by token, "
-        f"{changed / total:.2%} with another answer."
-    )
-    return Group(table, words) if same < total else Group(words)
-
-
-def _budget(run: dict[str, Any]) -> Budget:
-    limit = run["max_thinking_tokens"]
-    return Budget("auto" if limit is None else limit, run["num_ignores"], run["ignore_str"], method=run["method"],
-                  instructed=run["instructed"])  # fmt: skip

@@ -20,8 +20,8 @@ from harness.analysis.bootstrap import (
     minimum_detectable_difference,
     paired_p_values,
 )
-from harness.analysis.cell_figures import cell_figures
-from harness.analysis.cells import KEY, Cell, Cells, load
+from harness.analysis.estimates import cell_figures
+from harness.analysis.settings import KEY, Cell, Cells, load
 from harness.analysis.sweeps import NAN, Figure, Sweep, as_figure, find_sweeps, first_correct, flips
 from harness.records import METRIC_SCHEMA
 

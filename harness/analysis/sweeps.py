@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.analysis import metrics
 from harness.analysis.bootstrap import Interval, Resampler, exact_extreme, percentiles
-from harness.analysis.cells import Cell, row_means
+from harness.analysis.settings import Cell, row_means
 
 Floats = NDArray[np.float64]
 NAN = float("nan")

@@ -12,18 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config import Budget
-from harness.data.chat import (
-    ThinkingText,
-    check_tokenizer,
-    completion_text,
-    end_of_turn,
-    masked,
-    prompt_text,
-)
-from harness.data.rows import with_thinking
+from harness.data.schema import with_thinking
 from harness.errors import unknown
-from harness.generation.methods import instruct
+from harness.generation.instructions import instruct
+from harness.generation.prompts import prompt_text
 from harness.thinking import FORMATS
+from harness.training.text import ThinkingText, check_tokenizer, completion_text, end_of_turn, masked
 
 BATCH_ROWS = 64
 VARIANTS = ("plain", "tokens", "steps")

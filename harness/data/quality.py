@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from harness.data import fixes
-from harness.data.rows import with_thinking
+from harness.data import repairs as fixes
+from harness.data.schema import with_thinking
 from harness.errors import UserError
 
 # What a failed call leaves in the place of a trace or an answer.

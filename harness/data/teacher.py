@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.kept import content_key
+from harness.data.cache import content_key
 from harness.errors import UserError
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})

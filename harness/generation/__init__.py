@@ -11,7 +11,7 @@ from harness.errors import unknown
 
 if TYPE_CHECKING:
     from harness.config import EngineConfig
-    from harness.generation.requests import Engine
+    from harness.generation.engines.base import Engine
 
 logger = logging.getLogger(__name__)
 ENGINES = ("vllm", "transformers", "openai")
@@ -28,15 +28,15 @@ def open_engine(config: EngineConfig, model: str, log_path: Path | None = None) 
         logger.warning("vLLM is not installed: generating with transformers instead (same tokens, slower)")
         name = "transformers"
     if name == "vllm":
-        from harness.generation.vllm_engine import VllmEngine
+        from harness.generation.engines.vllm import VllmEngine
 
         return VllmEngine(config, model, log_path)
     if name == "transformers":
-        from harness.generation.transformers_engine import TransformersEngine
+        from harness.generation.engines.transformers import TransformersEngine
 
         return TransformersEngine(config, model)
     if name == "openai":
-        from harness.generation.server_engine import ServerEngine
+        from harness.generation.engines.server import ServerEngine
 
         return ServerEngine(config, model)
     raise unknown("engine", name, ENGINES)

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis.cell_figures import COUNT_NAMES
-from harness.analysis.cells import KEY, load
+from harness.analysis.estimates import COUNT_NAMES
 from harness.analysis.measure import Measured, is_headline, measure_cells
-from harness.report import tables_of_a_study as builders
-from harness.report.figures import draw_all
+from harness.analysis.settings import KEY, load
+from harness.report import study_tables as builders
 from harness.report.page import render
+from harness.report.plots import draw_all
 from harness.report.samples import collect
 from harness.report.tables import Entry, Table, markdown
 from harness.report.terminal import rendered

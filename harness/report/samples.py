@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.analysis.cells import sample_files
 from harness.analysis.measure import Measured
-from harness.report.naming import recipe_order, row_name, setting_name
+from harness.analysis.settings import sample_files, setting_name
+from harness.report.names import recipe_order, row_name
 
 MOST_SAMPLES = 10_000
 MOST_CHARACTERS = 48_000_000  # of thinking on the page, before compression; a longer thought loses its middle

@@ -51,3 +51,12 @@ def on_cpu(training: Training, base_model: str, nodes: Sequence[Mapping[str, flo
             f"of {room / 1e9:,.0f} GB; add GPU nodes, or try --smoke"
         )
     return moved, f"no GPU in the Ray cluster: training on {cpus} CPU{'s' * (cpus > 1)} instead of {asked}"
+
+
+def nodes() -> list[dict[str, float]]:
+    """The resources of each node of the Ray cluster."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init()
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]

@@ -1,6 +1,6 @@
 """One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
 
-s1's training text is tokenised by `harness.data.chat`, which also makes the labels: the loss is on thinking and
+s1's training text is tokenised by `harness.training.text`, which also makes the labels: the loss is on thinking and
 answer only. TRL keeps given labels, so nothing of the mask depends on TRL's collators, which have moved before
 (reference/trl.md).
 
@@ -23,7 +23,7 @@ from typing import Any
 from harness.config import Training, fingerprint, to_plain
 from harness.errors import UserError
 from harness.logs import last_lines, output_to
-from harness.training.placement import check, on_cpu
+from harness.training.placement import check, nodes, on_cpu
 
 DONE_FILE = "training.json"  # written last: its presence says that the checkpoint is whole
 FIGURES_FILE = "figures.json"  # what the worker counted
@@ -103,15 +103,6 @@ def train(
     partial.replace(folder / DONE_FILE)
     shutil.rmtree(folder / STEPS, ignore_errors=True)
     return trained
-
-
-def nodes() -> list[dict[str, float]]:
-    """The resources of each node of the Ray cluster."""
-    import ray
-
-    if not ray.is_initialized():
-        ray.init()
-    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
 def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from harness.config import Training
-from harness.generation import probe
+from harness.generation.engines import probe
 from harness.thinking import ThinkingFormat, thinking_format
 from harness.training import checkpoints
 
@@ -44,7 +44,7 @@ def run_sft(job: dict[str, Any]) -> None:
 def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> None:
     from transformers import AutoTokenizer
 
-    from harness.data.chat import training_example
+    from harness.training.text import training_example
 
     resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
     if dist.is_initialized():
@@ -85,7 +85,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
 def sft_trainer(
     model: Any, tokenizer: Any, examples: Sequence[Mapping[str, Any]], config: Any, training: Training, callback: Any
 ) -> Any:
-    """TRL's trainer on `examples` (`harness.data.chat.Example`), whose labels it keeps."""
+    """TRL's trainer on `examples` (`harness.training.text.Example`), whose labels it keeps."""
     from datasets import Dataset
     from trl import SFTTrainer
 
@@ -183,7 +183,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "adam_beta2": training.adam_beta2,
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
-        "max_length": None,  # harness.data.chat has cut, and counted, already
+        "max_length": None,  # harness.training.text has cut, and counted, already
         "train_sampling_strategy": "group_by_length" if training.group_by_length else "random",
         "bf16": gpu and training.bf16,
         "use_cpu": not gpu,

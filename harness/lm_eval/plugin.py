@@ -1,0 +1,182 @@
+"""The harness inside lm-eval: models `s1-vllm` and `s1-hf`, which take every `--gen_kwargs` of s1's commands.sh.
+
+    lm_eval --model s1-vllm --model_args pretrained=MODEL,dtype=float32 --include_path tasks --tasks aime24_nofigures \\
+        --apply_chat_template --log_samples --output_path OUT \\
+        --gen_kwargs max_gen_toks=32768,max_tokens_thinking=auto,thinking_n_ignore=2,thinking_n_ignore_str=Wait
+
+A value with a comma stands in quotes (`thinking_n_ignore_str="Wait, let me check"`); a newline may stand in a value.
+lm-eval finds the models by the entry points of this package; releases that do not read entry points yet (0.4.13 and
+before) by `register`, which `s1_harness_lm_eval.pth` calls when the command is lm_eval's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.api.model import LM
+
+from harness.config import EngineConfig
+from harness.errors import UserError, unknown
+from harness.generation import open_engine
+from harness.generation.engines.base import Engine
+from harness.generation.rules import Vocabulary
+from harness.generation.sweep import Prompt, generate
+from harness.lm_eval.s1_kwargs import parse
+from harness.records import Generation
+from harness.thinking import thinking_format
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
+MODEL_ARGS = (
+    "pretrained", "tokenizer", "dtype", "tensor_parallel_size", "max_model_len", "max_num_seqs",
+    "gpu_memory_utilization", "device", "batch_size", "max_batch_size", "thinking", "compat",
+)  # fmt: skip
+
+
+class S1Model(LM):
+    """A budget-forced model. `rows` keeps the generations of this process, each with its token ledger."""
+
+    engine_name = "vllm"
+
+    def __init__(
+        self,
+        pretrained: str = "",
+        tokenizer: str | None = None,
+        dtype: str = "float32",
+        tensor_parallel_size: int = 1,
+        max_model_len: int = 32768,
+        max_num_seqs: int = 256,
+        gpu_memory_utilization: float = 0.9,
+        device: str | None = None,
+        batch_size: int | str | None = None,
+        max_batch_size: int | None = None,
+        thinking: str = "s1",
+        compat: str = "readme",
+        **other: Any,
+    ) -> None:
+        """`batch_size` is the rows of a static batch of `s1-hf`; vLLM batches by itself. Raises `UserError`."""
+        super().__init__()
+        for name in other:
+            raise unknown("model_arg", name, MODEL_ARGS)
+        if not pretrained:
+            raise UserError("no model given; add --model_args pretrained=NAME_OR_FOLDER")
+        rows = int(batch_size or 0) if str(batch_size).isdigit() else EngineConfig.batch_size  # "auto": ours
+        self.pretrained, self.compat, self.thinking = pretrained, compat, thinking_format(thinking)
+        self.config = EngineConfig(
+            name=self.engine_name,
+            tokenizer=tokenizer,
+            dtype=dtype,
+            max_model_len=max_model_len,
+            tensor_parallel_size=tensor_parallel_size,
+            max_num_seqs=max_num_seqs,
+            gpu_memory_utilization=gpu_memory_utilization,
+            batch_size=max(1, rows),
+            # lm-eval says "cuda" where nobody has said anything
+            device=None if device and device.startswith("cuda") else device,
+        )
+        self.rows: list[Generation] = []
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = open_engine(self.config, self.pretrained)
+        return self._engine
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.engine.tokenizer
+
+    @property
+    def tokenizer_name(self) -> str:
+        return self.pretrained.replace("/", "__")
+
+    def chat_template(self, chat_template: bool | str = False) -> str:
+        """The template's text, which lm-eval keeps with the results."""
+        return str(self.tokenizer.chat_template or "") if chat_template else ""
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        text = self.tokenizer.apply_chat_template(
+            chat_history,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=not add_generation_prompt,
+        )
+        return str(text)
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """One response a request, thinking included as s1 logs it. Equal requests are samples of one prompt."""
+        asked: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for index, request in enumerate(requests):
+            context, kwargs = request.args
+            asked[json.dumps(kwargs, sort_keys=True)][context].append(index)
+        responses = [""] * len(requests)
+        for settings, contexts in asked.items():
+            for num_samples in sorted(set(Counter(len(places) for places in contexts.values()))):
+                same = {context: places for context, places in contexts.items() if len(places) == num_samples}
+                self._generate(json.loads(settings), same, num_samples, responses)
+        return self._remember(requests, responses)
+
+    def _generate(
+        self, kwargs: dict[str, Any], contexts: dict[str, list[int]], num_samples: int, responses: list[str]
+    ) -> None:
+        settings = parse(kwargs, self.thinking, num_samples, self.compat)
+        vocabulary = Vocabulary(self.tokenizer)
+        texts = list(contexts)
+        prompts = [Prompt(str(number), text, vocabulary.encode(text)) for number, text in enumerate(texts)]
+
+        def keep(row: Generation) -> None:
+            self.rows.append(row)
+            text = texts[int(row.problem_id)]
+            start = row.prompt.removeprefix(text)  # s1's logs show the delimiter that begins the thought
+            responses[contexts[text][row.sample_index]] = start + row.response
+
+        generate(
+            self.engine, prompts, [settings.budget], settings.sampling, settings.thinking,
+            on_generation=keep, stop_strings=settings.stop_strings,
+        )  # fmt: skip
+        if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
+            self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
+
+    def _remember(self, requests: Sequence[Instance], responses: list[str]) -> list[str]:
+        """Puts responses into lm-eval's cache; not those of repeated requests, which it would give out as one."""
+        repeats = Counter(json.dumps(request.args, sort_keys=True) for request in requests)
+        for request, response in zip(requests, responses, strict=True):
+            if repeats[json.dumps(request.args, sort_keys=True)] == 1:
+                self.cache_hook.add_partial("generate_until", request.args, response)
+        return responses
+
+    @staticmethod
+    def _say(message: str) -> None:
+        import logging
+
+        logging.getLogger("lm_eval").warning(message)
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        raise UserError("budget forcing generates text and scores none; use lm-eval's own vllm or hf model")
+
+    def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        raise UserError("budget forcing generates text and scores none; use lm-eval's own vllm or hf model")
+
+
+class S1HFModel(S1Model):
+    """The same over transformers."""
+
+    engine_name = "transformers"
+
+
+MODELS = {"s1-vllm": "harness.lm_eval.plugin:S1Model", "s1-hf": "harness.lm_eval.plugin:S1HFModel"}
+
+
+def register() -> None:
+    """Makes the models known to this process's lm-eval."""
+    import lm_eval.models  # noqa: F401  first: lm-eval registers its own only if nobody has registered any
+    from lm_eval.api.registry import model_registry
+
+    for name, target in MODELS.items():
+        if name not in model_registry:
+            model_registry.register(name, target=target)

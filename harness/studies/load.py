@@ -1,0 +1,110 @@
+"""Finding a study, changing a key of it, and shrinking it to this machine."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.config import Study
+from harness.errors import UserError, unknown
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def bundled(folder: str) -> Path:
+    """tasks/, ablations/ or results/paper of the checkout, or the copy inside the installed wheel."""
+    checkout = PACKAGE.parent / folder
+    return checkout if checkout.is_dir() else PACKAGE / "_bundled" / Path(folder).name
+
+
+def study_files() -> dict[str, Path]:
+    """Known study files by name. A file in ./ablations goes before one of the same name in the package."""
+    found: dict[str, Path] = {}
+    for folder in (bundled("ablations"), Path.cwd() / "ablations"):
+        for path in sorted(folder.glob("*.py")):
+            if not path.name.startswith("_"):
+                found[path.stem] = path
+    return found
+
+
+def load(spec: str) -> Study:
+    """The study `spec`: a name in ablations/, `name:function`, or `path.py:function` (function: the file's name)."""
+    file, _, function = spec.partition(":")
+    if file.endswith(".py"):
+        path = Path(file)
+        if not path.is_file():
+            raise UserError(f"no study file {path}; give a path.py:function, or a name in ablations/")
+    else:
+        files = study_files()
+        if file not in files:
+            raise unknown("study", file, files)
+        path = files[file]
+    module_spec = importlib.util.spec_from_file_location(f"ablations_{path.stem}", path)
+    assert module_spec and module_spec.loader
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError, TypeError) as error:
+        raise UserError(f"study {path}: {type(error).__name__}: {error}") from error
+    functions: dict[str, Callable[[], Study]] = {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+    }
+    wanted = function or path.stem
+    if wanted not in functions:
+        raise unknown(f"function in {path}", wanted, functions)
+    study = functions[wanted]()
+    if not isinstance(study, Study):
+        raise UserError(f"{path}:{wanted} returned {type(study).__name__}, not a harness.config.Study")
+    return study
+
+
+def with_settings(study: Study, settings: Iterable[str]) -> Study:
+    """`study` with each `key=value` applied; keys may be dotted (`training.num_epochs=3`)."""
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise UserError(f"--set {setting}: write key=value, for example --set training.num_epochs=3")
+        study = _with(study, key.split("."), parse(text), key)
+    return study
+
+
+def parse(text: str) -> Any:
+    """A `--set` value: a Python literal, true/false/none in any case, or else the text itself."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _with(config: Any, path: list[str], value: Any, key: str) -> Any:
+    names = {field.name: field for field in fields(config)}
+    if path[0] not in names:
+        raise unknown(f"key in --set {key}:", path[0], names)
+    current = getattr(config, path[0])
+    if len(path) > 1:
+        if not is_dataclass(current):
+            raise UserError(f"--set {key}: {path[0]} has no keys of its own")
+        return replace(config, **{path[0]: _with(current, path[1:], value, key)})
+    if is_dataclass(current):
+        inner = ", ".join(f"{path[0]}.{field.name}" for field in fields(current))
+        raise UserError(f"--set {key}: {path[0]} is a group; set one of {inner}")
+    if isinstance(current, tuple) and isinstance(value, str):
+        value = tuple(part for part in value.split(",") if part)
+    if isinstance(current, tuple) and current and not isinstance(current[0], str):
+        raise UserError(f"--set {key}: {path[0]} is a list of settings; write a study function for it (ablations/)")
+    number = isinstance(current, int | float) and not isinstance(current, bool)
+    if number and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise UserError(f"--set {key}={value}: {path[0]} is a number (now {current})")
+    if isinstance(current, bool) and not isinstance(value, bool):
+        raise UserError(f"--set {key}={value}: {path[0]} is true or false")
+    return replace(config, **{path[0]: value})
