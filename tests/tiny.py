@@ -38,7 +38,9 @@ def bpe_tokenizer(merges: Sequence[tuple[str, str]]) -> Any:
     return fast
 
 
-def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 2, padded: int = 13) -> Path:
+def make_model(
+    folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 2, padded: int = 13, tied: bool = False
+) -> Path:
     """Saves the model and its tokenizer to `folder`. Its embedding has `padded` rows the tokenizer does not know, and
     the end tokens are made likely enough that greedy thoughts of tens of tokens end by themselves."""
     import torch
@@ -54,7 +56,7 @@ def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 
         num_attention_heads=hidden // 32,
         num_key_value_heads=max(1, hidden // 64),
         max_position_embeddings=2048,
-        tie_word_embeddings=False,
+        tie_word_embeddings=tied,
         eos_token_id=tokenizer.eos_token_id,
         initializer_range=0.3,
     )

@@ -38,15 +38,14 @@ def study(
     task_names: str,
     budgets: Sequence[Budget],
     sampling: Sampling,
-    engine: str,
-    base_url: str | None,
+    engine: EngineConfig,
     thinking: str,
     max_problems: int | None,
     replay: bool,
 ) -> Study:
     """The study of one model, a folder or a hub name. The last of `budgets` is its headline."""
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    if engine.name not in ENGINES:
+        raise unknown("engine", engine.name, ENGINES)
     thinking_format(thinking)
     folder = Path(model)
     if folder.is_dir() and not (folder / "config.json").is_file():
@@ -60,7 +59,7 @@ def study(
             tasks=tasks.names(task_names),
             budgets=tuple(budgets),
             thinking=thinking,
-            engine=EngineConfig(name=engine, base_url=base_url),
+            engine=engine,
             sampling=sampling,
             replay=replay,
             max_problems=max_problems,
