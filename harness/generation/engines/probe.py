@@ -40,12 +40,15 @@ class Difference:
         return self.largest <= bound.largest and self.rms <= bound.rms
 
 
-# What is rounding and not other weights, by the dtype of the coarser side. Measured (benchmarks/NOTES.md, "The probe"):
-# float32 at most 0.00005 and bfloat16 0.70, 0.059 on fresh starts on a CPU; an output head left over from the base
-# model 2.5 to 5.7, 0.7 to 1.4. float32 leaves room for the tf32 of attention kernels on GPUs.
+# What is rounding and not other weights, by the dtype of the coarser side. Measured on a CPU (benchmarks/NOTES.md, "The
+# probe"), largest and rms: fresh starts in float32 0.00005 and 0.00001, in bfloat16 0.70 and 0.059 on trained models,
+# 1.07 and 0.17 on random ones; an output head left over from the base model 2.5 and 0.71 at the least. float32 leaves
+# room for the tf32 of attention kernels on GPUs; float16 has 8 times bfloat16's precision.
 ALLOWED = {
-    "float32": Difference(0.02, 0.005), "float16": Difference(0.25, 0.025), "bfloat16": Difference(1.5, 0.12)
-}  # fmt: skip
+    "float32": Difference(0.02, 0.005),
+    "float16": Difference(0.25, 0.032),
+    "bfloat16": Difference(2.0, 0.25),
+}
 
 
 @dataclass(frozen=True)
