@@ -19,7 +19,7 @@ from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
 from harness.records import SAMPLE_SCHEMA
 from harness.runtime.audit import RunAudit, audit, summary
-from tests.generation.engines.test_loading import varied
+from tests.tiny import varied
 
 ROOT = Path(__file__).resolve().parents[2]
 Row = dict[str, Any]

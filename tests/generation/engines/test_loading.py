@@ -23,40 +23,11 @@ from harness.generation.sweep import Prompt, generate
 from harness.quickstart import TINY_MODEL
 from harness.records import Generation
 from harness.thinking import FORMATS
-from tests.tiny import make_model
+from tests.tiny import checkpoint, make_model, varied
 
 S1 = FORMATS["s1"]
 BUDGETS = (Budget(40), Budget(60, 1))
 Ids = list[tuple[int, ...]]
-
-
-def checkpoint(folder: Path, model: Path) -> Path:
-    """A copy of `model` in folder/checkpoint with the probe that its trainer would have left beside it."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    target = folder / "checkpoint"
-    shutil.copytree(model, target)
-    loaded = AutoModelForCausalLM.from_pretrained(target, dtype=torch.float32)
-    asked = probe.sequences(AutoTokenizer.from_pretrained(target), S1)
-    answers = probe.top_logprobs(loaded, [forced.ids for forced in asked])
-    probe.taken(asked, answers, "float32").write(folder / probe.FILE)
-    return target
-
-
-def varied(model: Path, folder: Path, seed: int) -> Path:
-    """`model` with every weight moved by a tenth: a fine-tuned one, as far as its weights go."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    torch.manual_seed(seed)
-    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-    with torch.no_grad():
-        for parameter in loaded.parameters():
-            parameter.mul_(1 + 0.1 * torch.randn_like(parameter))
-    loaded.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

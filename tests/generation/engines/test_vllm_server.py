@@ -22,9 +22,8 @@ from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
-from tests.generation.engines.test_loading import checkpoint
 from tests.generation.test_sweep import by_cell
-from tests.tiny import make_model
+from tests.tiny import checkpoint, make_model
 
 pytestmark = pytest.mark.slow
 BUDGETS = [Budget(b, n) for b in (0, 1, 40, 150) for n in (0, 2)] + [Budget(90, 1, ignore_str=None)]
