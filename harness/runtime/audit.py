@@ -212,7 +212,7 @@ class Witness:
         """What follows each prefix of `ids`: (tokens, vocabulary), ids that the tokenizer does not know left out."""
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             found: torch.Tensor = self.model(input_ids=torch.tensor([list(ids)], device=self.device)).logits[0]
         found[:, self.unknown] = -torch.inf
         return found
