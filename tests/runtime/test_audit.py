@@ -70,9 +70,9 @@ def test_honest_rows_hold_every_one(results: Path) -> None:
     assert faults(audits) == [] and all(run.not_audited is None for run in audits)
     assert sum(len(run.rows) for run in audits) == 2 * 4 * 4
     assert sum(row.num_tokens for run in audits for row in run.rows) > 400
-    assert "32 of 32 sampled rows are their checkpoint's greedy path" in summary(audits)
+    assert "32 of 32 audited rows are their checkpoint's greedy path" in summary(audits)
     call = harness("audit", str(results), "--sample", "2")
-    assert call.returncode == 0 and "16 of 16 sampled rows" in call.stdout, call.stderr
+    assert call.returncode == 0 and "16 of 16 audited rows" in call.stdout, call.stderr
 
 
 @pytest.mark.slow
