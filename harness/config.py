@@ -121,6 +121,9 @@ class EngineConfig:
     stall_seconds: Placement[AboveZero] = 600.0  # an engine or a grader silent for so long is replaced
     start_seconds: Placement[AboveZero] = 3600.0  # an engine not up so long after Ray gave it its place is replaced
     base_url: Placement[Name | None] = None  # openai only
+    served_name: Placement[Name | None] = (
+        None  # openai only: the server's name for the model; None: as it is called here
+    )
     strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
     batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
     device: Placement[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] | None] = None  # None: cuda if there is one

@@ -128,6 +128,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("question", pa.string()),
         ("gold", pa.string()),
         ("kind", pa.string()),
+        ("choices", pa.list_(pa.string())),  # the options of a multiple-choice question, as shown
         # the text
         ("prompt", pa.string()),
         ("thinking", pa.string()),
@@ -187,6 +188,10 @@ RUN_SCHEMA = pa.schema(
         ("commit", pa.string()),
         ("engine", pa.string()),
         ("device", pa.string()),
+        # Largest difference, in nats, between the engine's and the checkpoint's own log-probabilities on the probe;
+        # null where the engine's first start is all that is known of the model.
+        ("probe_difference", pa.float64()),
+        ("served_model", pa.string()),  # the server's name for the model; null: no server
         ("seconds", pa.float64()),
         ("created_at", pa.string()),  # ISO 8601, UTC
     ],
@@ -243,6 +248,7 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "question": problem.question,
         "gold": problem.gold,
         "kind": problem.kind,
+        "choices": list(problem.choices),
         "prompt": g.prompt,
         "thinking": g.thinking,
         "closing": g.closing,

@@ -1,4 +1,4 @@
-"""The command line: ablate | evaluate | status | grade | sample-stats | leaderboard | import | compare | diff | data.
+"""The command line: ablate, evaluate and status here; the other commands in results.py and data.py.
 
 Nothing heavy is imported before a command needs it: `harness --help` answers at once.
 """
@@ -17,6 +17,8 @@ from harness.cli.exits import SOME_RUNS_FAILED, call, stop
 from harness.cli.group import cli, data_option, out_option, set_option
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from harness.config import EngineName, Study
 
 
@@ -41,11 +43,25 @@ def default_out(name: str) -> Path:
 @data_option
 @click.option("--smoke", is_flag=True, help="Every stage on this machine: tiny model, few rows and problems.")
 @click.option("--dry-run", is_flag=True, help="Print the planned runs, their tokens and cost; run nothing.")
+@click.option(
+    "--audit",
+    "audited",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Rows of each run to audit at the end; 0: none.",
+)
 @set_option
 def ablate(
-    study: str, out: Path | None, data_dir: Path | None, smoke: bool, dry_run: bool, settings: tuple[str, ...]
+    study: str,
+    out: Path | None,
+    data_dir: Path | None,
+    smoke: bool,
+    dry_run: bool,
+    audited: int,
+    settings: tuple[str, ...],
 ) -> None:
-    """Run STUDY: select, train, generate, grade, measure, report.
+    """Run STUDY: select, train, generate, grade, measure, report, audit.
 
     STUDY is a name in ablations/, or path.py:function. What is finished in --out is not done again.
     """
@@ -61,7 +77,7 @@ def ablate(
     if dry_run:
         show_plan(chosen, data_dir)
         return
-    run_study(chosen, out or default_out(chosen.name), data_dir)
+    run_study(chosen, out or default_out(chosen.name), data_dir, audited)
 
 
 @cli.command()
@@ -73,6 +89,7 @@ def ablate(
 @click.option("--every", type=click.IntRange(min=1), help="Also force an answer every so many thinking tokens.")
 @click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
 @click.option("--base-url", help="The server's address, for --engine openai.")
+@click.option("--served-name", help="What the server calls MODEL, where it is another name.")
 @click.option("--thinking", default="s1", show_default=True, help="Thinking format of the model: s1, think, ...")
 @click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations a problem.")
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True)
@@ -92,6 +109,7 @@ def evaluate(
     every: int | None,
     engine: EngineName,
     base_url: str | None,
+    served_name: str | None,
     thinking: str,
     samples: int,
     temperature: float,
@@ -104,14 +122,15 @@ def evaluate(
     settings: tuple[str, ...],
 ) -> None:
     """Evaluate MODEL (a folder or a hub name) with budget forcing: an s1-style sweep in one call."""
-    from harness.config import Sampling, fingerprint
+    from harness.config import EngineConfig, Sampling, fingerprint
     from harness.studies import evaluate as evaluation
     from harness.studies.inputs import check_inputs
     from harness.studies.load import with_settings
 
     sampling = Sampling(temperature=temperature, num_samples=samples, seed=seed)
     sweep = evaluation.sweep(budgets, ignores, ignore_str, every, no_thinking)
-    chosen = evaluation.study(model, task_names, sweep, sampling, engine, base_url, thinking, max_problems, replay)
+    server = EngineConfig(name=engine, base_url=base_url, served_name=served_name)
+    chosen = evaluation.study(model, task_names, sweep, sampling, server, thinking, max_problems, replay)
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     run_study(chosen, out or default_out(f"{chosen.name}-{fingerprint(chosen)[:8]}"), data_dir)
@@ -132,8 +151,9 @@ def show_plan(study: Study, data_dir: Path | None) -> None:
     plain_console().print(planned_table(study, sizes))
 
 
-def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
-    """Run a study, print and write its leaderboard; exits with 1 when runs failed."""
+def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0) -> None:
+    """Run a study, print and write its leaderboard, audit some rows of each run; exits with 1 when runs failed or a
+    row does not hold."""
     from harness.logs import quiet_libraries
     from harness.progress import Progress, clock
     from harness.report import leaderboard
@@ -154,9 +174,25 @@ def run_study(study: Study, out: Path, data_dir: Path | None) -> None:
         console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
     written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
+    faults = audit_line(out, audited, console) if audited and outcome.measured is not None else []
     if outcome.failures:
         names = ", ".join(outcome.failures)
         stop(f"failed: {names}; the other runs are kept, the same command tries them again", SOME_RUNS_FAILED)
+    if faults:
+        stop(f"the audit found {len(faults)} faults; `harness audit {out}` lists them", SOME_RUNS_FAILED)
+
+
+def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
+    """Print the audit of `num_rows` rows a run in one line, and the first faults; returns all of them. A model that is
+    too large to load beside a study is left out, and the line says so."""
+    from harness.runtime.audit import LARGEST_CHECKPOINT, audit, summary
+
+    audits = audit(out, num_rows, largest=LARGEST_CHECKPOINT)
+    console.print(summary(audits), soft_wrap=True, markup=False)
+    faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
+    for fault in faults[:3]:
+        console.print(f"  {fault}", soft_wrap=True, markup=False)
+    return faults
 
 
 @cli.command()
@@ -172,6 +208,7 @@ def status(out: Path) -> None:
 
 cli.add_command(data.data)
 for command in (
+    results.audit,
     results.grade,
     results.leaderboard,
     results.sample_stats,

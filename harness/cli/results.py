@@ -1,4 +1,4 @@
-"""Commands over finished results and files: grade, leaderboard, sample-stats, import, compare, diff."""
+"""Commands over finished results and files: audit, grade, leaderboard, sample-stats, import, compare, diff."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from harness.cli.exits import call
+from harness.cli.exits import SOME_RUNS_FAILED, call, stop
 from harness.cli.group import path_option
 from harness.errors import UserError
 
@@ -34,6 +34,28 @@ def grade(
         raise UserError("--judge URL and --judge-model NAME go together; give both or neither")
     asked = Judge(judge, judge_model, api_key=os.environ.get("OPENAI_API_KEY", "")) if judge and judge_model else None
     grade_file(file, out, strict=strict, compare=compare, judge=asked)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--sample", type=click.IntRange(min=1), default=20, show_default=True, help="Rows of each run.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other rows.")
+def audit(out: Path, sample: int, seed: int) -> None:
+    """Hold rows of every run in OUT against their checkpoints, by plain transformers.
+
+    Greedy rows must be the checkpoint's own greedy path; ids must decode to the text, ledgers add up, forced spans and
+    ends be where the budget says, and verdicts be the grader's of today. Exits with 1 when something does not hold.
+    """
+    from harness.report.audits import audit_table
+    from harness.report.terminal import plain_console, rendered
+    from harness.runtime.audit import audit as hold
+    from harness.runtime.audit import summary
+
+    audits = hold(out, sample, seed)
+    plain_console().print(rendered(audit_table(audits)))
+    click.echo(summary(audits))
+    if any(run.faults for run in audits):
+        stop("the audit found rows that do not hold; they are listed above", SOME_RUNS_FAILED)
 
 
 @click.command()

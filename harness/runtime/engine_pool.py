@@ -15,6 +15,8 @@ from typing import Any
 
 from harness import provenance
 from harness.config import Study
+from harness.errors import UserError
+from harness.generation.engines.loading import Loaded
 from harness.logs import last_lines
 from harness.progress import Progress
 from harness.runtime.cluster import connect
@@ -54,7 +56,9 @@ class EnginePool:
         self.study, self.out, self.progress = study, out, progress
         self.members: list[Member] = []
         self.failures: list[str] = []  # of the pass at hand
-        self.info: dict[str, str] = {}  # name, version, dtype, device, tokenizer; empty until one is up
+        self.info: dict[str, str] = {}  # name, version, dtype, device; empty until one is up
+        self.loaded: Loaded | None = None  # of the model at hand: the engine that was furthest from it
+        self.told_restarts = False
         self.busy_seconds = self.alive_seconds = 0.0  # of engines that are gone
         self.num_started = self.num_cut_starts = 0
         progress.add("engine", f"engine ({study.engine.name})")
@@ -112,11 +116,14 @@ class EnginePool:
         """References to lists of generations, as they finish, until no engine works on the list any more; None now and
         then, so that the caller can look after other things.
 
-        An engine that dies or hangs is replaced; what it had drawn is missing then, and `failures` says why.
+        An engine that dies or hangs is replaced; what it had drawn is missing then, and `failures` says why; one
+        that does not have `model`'s weights is given up.
         """
         import ray
 
         self.failures = []
+        if self.loaded is not None and self.loaded.model != model:
+            self.loaded = None
         self.wait()
         shared = _queue(len(work)) if len(self.members) > 1 else None
         work_reference = ray.put(list(work))
@@ -156,13 +163,27 @@ class EnginePool:
 
         try:
             reference = next(member.stream)
-            ray.get(reference)  # an engine's failure is the last thing in its stream
+            value = ray.get(reference)  # an engine's failure is the last thing in its stream
             member.moved = time.monotonic()
-            yield reference
+            if isinstance(value, Loaded):
+                self._note(value)
+            else:
+                yield reference
         except StopIteration:
             member.stream = None
         except ray.exceptions.RayError as error:
-            self._lose(member, reason(error))
+            refused = isinstance(getattr(error, "cause", None), UserError)  # another engine would refuse it too
+            self._lose(member, reason(error), replace=not refused)
+
+    def _note(self, loaded: Loaded) -> None:
+        """Keep the largest difference, and say once that weights are not swapped."""
+        known = self.loaded
+        if known is None or (loaded.probe_difference or 0.0) > (known.probe_difference or 0.0):
+            self.loaded = loaded
+        if loaded.restarted and not self.told_restarts:
+            self.told_restarts = True
+            self.progress.say(f"weights cannot be swapped in place here, so the engine starts again for each model: "
+                              f"{loaded.restarted}")  # fmt: skip
 
     # -- life and death
 

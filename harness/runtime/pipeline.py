@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
 from harness.config import Study, fingerprint, to_plain
+from harness.errors import UserError
 from harness.progress import Progress
 from harness.records import Problem
 from harness.runtime.cluster import disconnect, is_short
@@ -197,7 +198,10 @@ class Ablation:
     def put_runs(self, runs: Sequence[Run], **outcome: Any) -> None:
         """Write the runs' rows."""
         engine = self.engines.info
-        self.store.put_runs(run_row(run, self.study, len(self.problems[run.task]), engine, **outcome) for run in runs)
+        loaded = self.engines.loaded
+        self.store.put_runs(
+            run_row(run, self.study, len(self.problems[run.task]), engine, loaded, **outcome) for run in runs
+        )
 
     def fail(self, recipe: str, step: str, why: str) -> None:
         """Mark a recipe failed and go on with the others."""
@@ -210,6 +214,11 @@ class Ablation:
 
 def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -> Outcome:
     """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues."""
+    if study.recipes and study.engine.name == "openai":
+        raise UserError(
+            "engine=openai: a server has the weights that it was started with, not those of the recipes that "
+            f"'{study.name}' trains; use engine=vllm, or evaluate one checkpoint a server with `harness evaluate`"
+        )
     from harness.analysis.measure import measure_cells, to_table
     from harness.analysis.settings import load
     from harness.lm_eval.log import write_logs

@@ -15,9 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from harness.config import Budget, EngineConfig, Sampling, Training
-from harness.grading import grade
+from harness.generation.engines.loading import Loaded
+from harness.generation.engines.probe import Probe
 from harness.logs import output_to
-from harness.records import SAMPLE_SCHEMA, Generation, Problem, Score, sample_row
+from harness.records import SAMPLE_SCHEMA, Generation, Problem, sample_row
+from harness.runtime.scoring import score
 from harness.training.sft import Trained, train
 
 BATCH_SECONDS = 0.5  # finished generations travel on at least this often
@@ -48,31 +50,30 @@ class EngineWorker:
     threads: `pulse` answers while `open` or `evaluate` works."""
 
     def __init__(self, config: EngineConfig, model: str, log: str) -> None:
-        self.config, self.log, self.loaded = config, Path(log), model
+        self.config, self.log, self.model = config, Path(log), model
         self.engine: Any = None
+        self.loaded: Loaded | None = None  # what has shown that it is there
+        self.probes: dict[str, Probe] = {}  # of models that are no training's, from their first start here
         self.started = self.busy = self.busy_since = 0.0
         if not (config.num_cpus or config.num_gpus):
             os.nice(GIVE_WAY)  # here: niceness is a thread's, and those of Ray and the engine come from this one
 
     def open(self) -> dict[str, str]:
-        """Start the engine. What generates then: name, version, dtype, device, tokenizer identity."""
+        """Start the engine. What generates then: name, version, dtype, device."""
         from harness import provenance
-        from harness.config import fingerprint
 
         asked = time.monotonic()
         with output_to(self.log):
             from harness.generation import open_engine
 
-            self.engine = open_engine(self.config, self.loaded, self.log)
+            self.engine = open_engine(self.config, self.model, self.log)
             self.started = time.monotonic()
             print(f"process {os.getpid()}: {self.engine.name} was up after {self.started - asked:.1f} s", flush=True)
-        vocabulary = sorted(self.engine.tokenizer.get_vocab().items(), key=lambda item: item[1])
         return {
             "name": self.engine.name,
             "version": self.engine.version,
             "dtype": self.config.dtype,
             "device": provenance.device(),
-            "tokenizer": fingerprint([vocabulary, self.engine.tokenizer.chat_template]),
         }
 
     def pulse(self) -> Pulse:
@@ -85,13 +86,14 @@ class EngineWorker:
 
     def evaluate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool
-    ) -> Iterator[list[Generation]]:
-        """All of `work`, in lists as it finishes; `problem_id` is `task/id`, unique over tasks.
+    ) -> Iterator[Loaded | list[Generation]]:
+        """That the engine has `model`, then all of `work`, in lists as it finishes; `problem_id` is `task/id`, unique
+        over tasks. Raises `WrongWeightsError` before anything is generated.
 
         With `shared`, a `ray.util.queue.Queue` of indices into `work`, the engine draws one whenever it has room, and
         other engines draw the rest.
         """
-        finished: queue.Queue[Generation | BaseException | None] = queue.Queue()
+        finished: queue.Queue[Loaded | Generation | BaseException | None] = queue.Queue()
         self.busy_since = time.monotonic()
 
         def run() -> None:
@@ -111,14 +113,16 @@ class EngineWorker:
 
     def _generate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool,
-        finished: queue.Queue[Generation | BaseException | None],
+        finished: queue.Queue[Loaded | Generation | BaseException | None],
     ) -> None:  # fmt: skip
         from harness.generation import sweep
+        from harness.generation.engines.loading import load
         from harness.thinking import thinking_format
 
-        if model != self.loaded:
-            self.engine.load_weights(model)
-            self.loaded = model
+        if self.loaded is None or self.loaded.model != model:
+            self.loaded = None
+            self.loaded = load(self.engine, model, thinking_format(thinking), self.probes)
+        finished.put(self.loaded)
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
         writer = sweep.Writer(self.engine, sampling, thinking_format(thinking), finished.put)
@@ -148,16 +152,21 @@ class EngineWorker:
             self.engine.close()
 
 
-def _batches(finished: queue.Queue[Generation | BaseException | None]) -> Iterator[list[Generation]]:
-    """What is put into `finished`, in lists, until None; an exception in it is raised after what came before."""
+def _batches(
+    finished: queue.Queue[Loaded | Generation | BaseException | None],
+) -> Iterator[Loaded | list[Generation]]:
+    """What is put into `finished`, generations in lists, until None; an exception in it is raised after what came
+    before."""
     batch: list[Generation] = []
     due = time.monotonic() + BATCH_SECONDS
     while True:
-        item: Generation | BaseException | bool | None = False  # nothing came in time
+        item: Loaded | Generation | BaseException | bool | None = False  # nothing came in time
         with contextlib.suppress(queue.Empty):
             item = finished.get(timeout=max(0.01, due - time.monotonic()))
         if isinstance(item, Generation):
             batch.append(item)
+        elif isinstance(item, Loaded):
+            yield item
         ended = item is None or isinstance(item, BaseException)
         if ended or len(batch) >= BATCH_ROWS or time.monotonic() >= due:
             if batch:
@@ -179,15 +188,6 @@ def _drawn(shared: Any) -> Iterator[int]:
             yield shared.get_nowait()
         except Empty:
             return
-
-
-def score(problem: Problem, generation: Generation) -> Score:
-    """The grader's verdict on one generation. A generation that failed in the engine has no answer."""
-    if generation.error:
-        return Score("no_answer", None, False, f"generation failed: {generation.error}")
-    final = generation.answer_finish != "length"  # cut by its cap: an answer that is missing is `truncated`
-    verdict = grade(generation.response, problem.gold, problem.kind, choices=problem.choices, final=final)
-    return Score(verdict.status, verdict.extracted, verdict.correct, verdict.reason, verdict.tier)
 
 
 def grade_batch(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import tasks
-from harness.config import Budget, EngineConfig, EngineName, Sampling, Study
+from harness.config import Budget, EngineConfig, Sampling, Study
 from harness.errors import UserError
 from harness.studies.smoke import fit_context
 
@@ -36,8 +36,7 @@ def study(
     task_names: str,
     budgets: Sequence[Budget],
     sampling: Sampling,
-    engine: EngineName,
-    base_url: str | None,
+    engine: EngineConfig,
     thinking: str,
     max_problems: int | None,
     replay: bool,
@@ -53,7 +52,7 @@ def study(
             tasks=tasks.names(task_names),
             budgets=tuple(budgets),
             thinking=thinking,
-            engine=EngineConfig(name=engine, base_url=base_url),
+            engine=engine,
             sampling=sampling,
             replay=replay,
             max_problems=max_problems,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ def study_files() -> dict[str, Path]:
 
 
 def load(spec: str) -> Study:
-    """The study `spec`: a name in ablations/, `name:function`, or `path.py:function` (function: the file's name)."""
+    """The study `spec`: the name of a file in ablations/ or of a function in one, `file:function`, or
+    `path.py:function` (function: the file's name)."""
     file, _, function = spec.partition(":")
     if file.endswith(".py"):
         path = Path(file)
@@ -41,6 +42,8 @@ def load(spec: str) -> Study:
             raise UserError(f"no study file {path}; give a path.py:function, or a name in ablations/")
     else:
         files = study_files()
+        if file not in files and not function:
+            file, function = _file_of(file, files), file
         if file not in files:
             raise unknown("study", file, files)
         path = files[file]
@@ -63,6 +66,25 @@ def load(spec: str) -> Study:
     if not isinstance(study, Study):
         raise UserError(f"{path}:{wanted} returned {type(study).__name__}, not a harness.config.Study")
     return study
+
+
+def _file_of(function: str, files: Mapping[str, Path]) -> str:
+    """Which of `files` defines `function`, read without running any of them. Raises `UserError` for none or several."""
+    defined: dict[str, list[str]] = {}
+    for name, path in files.items():
+        try:
+            statements = ast.parse(path.read_text()).body
+        except (SyntaxError, UnicodeDecodeError):
+            continue
+        for statement in statements:
+            if isinstance(statement, ast.FunctionDef) and not statement.name.startswith("_"):
+                defined.setdefault(statement.name, []).append(name)
+    found = defined.get(function, [])
+    if len(found) > 1:
+        raise UserError(f"study '{function}' stands in several files: {', '.join(found)}; write FILE:{function}")
+    if not found:
+        raise unknown("study", function, {*files, *defined})
+    return found[0]
 
 
 def with_settings(study: Study, settings: Iterable[str]) -> Study:

@@ -7,11 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import provenance
 from harness.config import Budget, Study, fingerprint, run_id, to_plain
 from harness.records import Problem, budget_columns
+
+if TYPE_CHECKING:
+    from harness.generation.engines.loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,11 @@ def runs_of(
     return runs
 
 
-def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str], **outcome: Any) -> dict[str, Any]:
-    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `outcome`: status, error, seconds."""
+def run_row(
+    run: Run, study: Study, num_problems: int, engine: Mapping[str, str], loaded: Loaded | None, **outcome: Any
+) -> dict[str, Any]:
+    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `loaded`: what it showed of its model (None:
+    nothing); `outcome`: status, error, seconds."""
     config = run.config | {
         "training": to_plain(study.training),
         "reference_recipe": study.reference_recipe,
@@ -79,7 +85,7 @@ def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str]
         "recipe_config": next((to_plain(r) for r in study.recipes if r.name == run.recipe), None),
         "hypothesis": study.hypothesis,
         "seed": study.seed,
-        "tokenizer": engine.get("tokenizer"),
+        "tokenizer": loaded and loaded.tokenizer,
     }
     return {
         "run_id": run.run_id,
@@ -96,6 +102,8 @@ def run_row(run: Run, study: Study, num_problems: int, engine: Mapping[str, str]
         "commit": provenance.commit(),
         "engine": f"{run.config['engine']['name']} {run.config['engine']['version']}",
         "device": engine.get("device", ""),
+        "probe_difference": loaded and loaded.probe_difference,
+        "served_model": loaded and loaded.served_model,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **outcome,
     }

@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 
 from harness.config import Training
+from harness.generation.engines import probe
+from harness.thinking import ThinkingFormat, thinking_format
 from harness.training import checkpoints
 
 LOSS_COLUMNS = {  # of losses.parquet: what the Trainer calls it
@@ -42,7 +44,6 @@ def run_sft(job: dict[str, Any]) -> None:
 def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> None:
     from transformers import AutoTokenizer
 
-    from harness.thinking import thinking_format
     from harness.training.text import training_example
 
     resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
@@ -61,7 +62,10 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     callback = checkpoints.Resumable(job["identity"], rank, resumed[0])
     trainer = sft_trainer(model, tokenizer, examples, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
+    trained = probe_of(trainer, thinking_format(job["thinking"]), gpu and training.bf16)  # before adapters are merged
     save(trainer, folder / "checkpoint")
+    if rank == 0:
+        trained.write(folder / probe.FILE)
     if rank == 0:
         losses = losses_of(trainer.state.log_history)
         write_losses(losses, folder / "losses.parquet")
@@ -119,6 +123,13 @@ def lora_config(training: Training) -> Any:
         lora_dropout=training.lora_dropout,
         target_modules="all-linear",
     )
+
+
+def probe_of(trainer: Any, thinking: ThinkingFormat, bf16: bool) -> probe.Probe:
+    """What the trained model, as it is in memory, answers to the probe. Called on every rank: shards are gathered."""
+    asked = probe.sequences(trainer.processing_class, thinking)
+    answers = probe.top_logprobs(trainer.model, [forced.ids for forced in asked])
+    return probe.taken(asked, answers, "bfloat16" if bf16 else "float32")
 
 
 def save(trainer: Any, target: Path) -> None:

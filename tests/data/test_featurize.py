@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pools import row, rows
 from rich.console import Console
 from test_teacher import Server, good
-from tiny import byte_tokenizer, make_model
+from tiny import byte_tokenizer, make_model, varied
 
+from harness.cli.data import data
 from harness.config import EngineConfig, Sampling
 from harness.data import features as featurize
 from harness.data import load as pool
 from harness.data.cache import Kept, content_key, question_key
+from harness.data.load import save
 from harness.data.teacher import Endpoint
 from harness.errors import UserError
 from harness.progress import Progress
+from harness.quickstart import TINY_MODEL
 from harness.runtime import featurize as feature_run
 
 
@@ -203,6 +207,33 @@ def test_a_reference_model_answers_grades_and_resumes_by_row(tmp_path: Path) -> 
     assert all(len(one["reference_correct"]) == len(one["reference_answers"]) == 2 for one in annotated)
     assert annotated[0]["reference_correct"] == [True, True]
     assert all(value is False for one in annotated[1:] for value in one["reference_correct"])  # random weights
+
+
+@pytest.mark.slow
+def test_each_of_two_reference_models_gives_its_own_answers(tmp_path: Path) -> None:
+    """On vLLM, by plain transformers' greedy decoding; the models tie their heads, as the shipped one does."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    pytest.importorskip("vllm")
+    models = [str(TINY_MODEL), str(varied(Path(TINY_MODEL), tmp_path / "other", 3))]
+    save(iter(rows(5)), tmp_path / "pool.jsonl")
+    out = tmp_path / "out.jsonl"
+    asked = [argument for model in models for argument in ("--reference", model)]
+    small = ["--max-model-len", "256", "--max-answer-tokens", "12"]
+    ran = CliRunner().invoke(data, ["featurize", str(tmp_path / "pool.jsonl"), *asked, *small, "--out", str(out)])
+    assert ran.exit_code == 0, ran.output
+    answers = [json.loads(line)["reference_answers"] for line in out.read_text().splitlines()]
+    for index, name in enumerate(models):
+        tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModelForCausalLM.from_pretrained(name).float()
+        for problem, found in zip(rows(5), answers, strict=True):
+            ids = tokenizer.apply_chat_template(
+                [{"role": "user", "content": problem["question"]}], add_generation_prompt=True, return_dict=False
+            )
+            made = model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12)[0, len(ids) :]
+            text = tokenizer.decode([i for i in made.tolist() if i != tokenizer.eos_token_id])
+            assert found[index] == text.removesuffix("<|im_end|>")
+    assert any(first != second for first, second in answers)
 
 
 @pytest.mark.slow

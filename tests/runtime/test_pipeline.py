@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
+from harness.runtime.audit import audit
 
 pytestmark = pytest.mark.slow
 STUDY = '''
@@ -76,6 +77,19 @@ def test_the_three_outputs_are_what_the_design_promises(results):
     assert len(accuracy) >= NUM_RUNS and accuracy["low"].notna().all()
     config = json.loads(runs["config"].iloc[0])
     assert config["engine"]["name"] == "vllm" and config["training"]["num_epochs"] == 5
+
+
+def test_every_row_is_its_own_checkpoints_greedy_path(results):
+    """Held by plain transformers, every stored row; the study itself printed the audit of two rows a run."""
+    folder, call = results
+    assert f"audit: {NUM_RUNS * 2} of {NUM_RUNS * 2} sampled rows are their checkpoint's greedy path" in call.stdout
+    audits = audit(folder / "out", 100)
+    assert [fault for run in audits for fault in run.faults] == []
+    assert sum(len(run.rows) for run in audits) == NUM_RUNS * 4 and not any(run.not_audited for run in audits)
+    runs = pd.read_parquet(folder / "out" / "runs.parquet").set_index("recipe")
+    assert (runs.loc[["full", "s1k"], "probe_difference"] < 0.001).all()
+    assert runs.loc["base", "probe_difference"].isna().all()
+    assert call.stdout.count("weights cannot be swapped in place here") == 1
 
 
 def test_every_row_keeps_its_ledger(results):

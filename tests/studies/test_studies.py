@@ -14,6 +14,7 @@ def test_the_shipped_studies_load():
     for name in ("quickstart", "data_ablation"):
         assert studies.load(name).name == name
     assert studies.load("quickstart:confirmation").seed == 100
+    assert studies.load("confirmation") == studies.load("quickstart:confirmation")
 
 
 def test_the_confirmation_changes_seeds_and_nothing_else():

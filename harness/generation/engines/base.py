@@ -62,16 +62,31 @@ class Engine(Protocol):
 
     name: str
     version: str
-    tokenizer: Any
+    model: str  # what it generates with: a folder or a hub name
+    dtype: str  # that it computes in, "auto" resolved; "unknown" for a server's
+    tokenizer: Any  # of `model`, as are the two below
     max_model_len: int
     eos_ids: tuple[int, ...]
     counters: Counters
+    can_restart: bool  # whether `load_weights` and `restart` work: not for a server
+    served_model: str | None  # the server's name for `model`
 
     def run(self, requests: Iterable[Request]) -> None:
         """Runs `requests` and all that their `on_done` return. A request that fails gets `error`; the others go on."""
 
-    def load_weights(self, path: str | Path) -> None:
-        """Replaces the model's weights in place by those of another checkpoint of the same architecture."""
+    def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
+        """Generates with the checkpoint at `path` from now on: its weights, tokenizer and ends of text.
+
+        Swaps the weights in place where that is sound and `in_place` allows it, else starts again. Returns why it
+        started again, None after a swap. Raises `UserError` when the checkpoint cannot be loaded.
+        """
+
+    def restart(self) -> None:
+        """Loads the present model afresh."""
+
+    def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
+        """The `num_top` most likely next tokens (id -> log-probability in nats) after each non-empty prefix of each of
+        `sequences`, from the raw logits. A server leaves the whole sequence's out."""
 
     def close(self) -> None: ...
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
@@ -17,6 +16,7 @@ class ModelInfo:
     eos_ids: tuple[int, ...]
     num_embeddings: int
     max_model_len: int
+    config: Any  # transformers' own
 
 
 def read_model(model: str, max_model_len: int, tokenizer: str | None = None) -> ModelInfo:
@@ -32,7 +32,7 @@ def read_model(model: str, max_model_len: int, tokenizer: str | None = None) -> 
     text_config = config.get_text_config()
     own = getattr(text_config, "max_position_embeddings", None) or max_model_len
     length = min(max_model_len, int(own))
-    return ModelInfo(own_tokenizer, eos_ids(model, text_config), int(text_config.vocab_size), length)
+    return ModelInfo(own_tokenizer, eos_ids(model, text_config), int(text_config.vocab_size), length, config)
 
 
 def eos_ids(model: str, config: Any) -> tuple[int, ...]:
@@ -48,13 +48,28 @@ def eos_ids(model: str, config: Any) -> tuple[int, ...]:
     return tuple(found) if isinstance(found, list | tuple) else (int(found),)
 
 
-def same_architecture(path: str | Path, config: Any) -> None:
-    """Raises `UserError` unless the checkpoint at `path` can replace the weights of a model with `config`."""
-    from transformers import AutoConfig
+# Of a config: what names or describes it, and what an engine does not build its layers from.
+NOT_BUILT_FROM = frozenset(
+    {"_name_or_path", "transformers_version", "use_cache", "dtype", "torch_dtype", "bos_token_id", "eos_token_id",
+     "pad_token_id", "architectures"}
+)  # fmt: skip
 
-    other = AutoConfig.from_pretrained(str(path)).get_text_config()
-    config = config.get_text_config()
-    for field in ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"):
-        here, there = getattr(config, field, None), getattr(other, field, None)
-        if here != there:
-            raise UserError(f"cannot load the weights of '{path}' in place: its {field} is {there}, not {here}")
+
+def swap_refusal(config: Any, other: Any, *, dtype: str, on_cpu: bool) -> str | None:
+    """Why vLLM must not replace the weights of a model with `config` by those of one with `other` in place; None where
+    it may.
+
+    `reload_weights` takes the layers as they were built and, on a CPU, renews a layer's packed copy of its weights only
+    if the checkpoint names that layer: the output head of a tied model is not named, and would stay the old one's.
+    """
+    here, there = config.to_dict(), other.to_dict()
+    for field in sorted((here.keys() | there.keys()) - NOT_BUILT_FROM):
+        if here.get(field) != there.get(field):
+            return f"its {field} is {there.get(field)}, not {here.get(field)}"
+    if here.get("quantization_config"):
+        return "vLLM does not check the reload of quantised weights"
+    if dtype == "auto" and config.dtype != other.dtype:
+        return f"its dtype is {other.dtype}, not {config.dtype}"
+    if on_cpu and config.get_text_config().tie_word_embeddings:
+        return "on a CPU vLLM keeps the old output head of a model that ties it to the embedding"
+    return None

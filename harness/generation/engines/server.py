@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from harness.errors import UserError
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request
 from harness.generation.engines.model_info import read_model
+from harness.generation.engines.probe import FILE
 from harness.generation.rules import Vocabulary
 
 ATTEMPTS = 3  # at one completion, when the server is busy or the connection breaks
@@ -32,9 +33,14 @@ MOST_TOKENS = 4096  # of one completion: a long thought comes in pieces, or the 
 
 
 class ServerEngine:
-    """`Engine` over HTTP. `model` names the tokenizer (hub name or folder) and, if the server has it, the model."""
+    """`Engine` over HTTP. `model` (hub name or folder) is what the rows are filed under, and gives the tokenizer.
+
+    The server must list it, by that name or by `config.served_name`: rows of another model are never filed under it.
+    """
 
     name = "openai"
+    can_restart = False
+    dtype = "unknown"
 
     def __init__(self, config: EngineConfig, model: str) -> None:
         if not config.base_url:
@@ -43,8 +49,17 @@ class ServerEngine:
         self.url = self.url if self.url.endswith("/v1") else self.url + "/v1"
         self.config = config
         served = self._served()
-        self.model = model if model in served else next(iter(served))
-        info = read_model(model, min(config.max_model_len, served[self.model] or config.max_model_len))
+        self.model = model
+        self.served_model: str | None = config.served_name or model
+        if self.served_model not in served:
+            listed = ", ".join(f"'{name}'" for name in served)
+            remedy = (
+                "--served-name is one of these names"
+                if config.served_name
+                else (f"if one of these is '{model}', say which with --served-name NAME")
+            )
+            raise UserError(f"the server at {self.url} does not serve '{self.served_model}' but {listed}; {remedy}")
+        info = read_model(model, min(config.max_model_len, served[self.served_model] or config.max_model_len))
         self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
         self.version = self._version()
         self.counters = Counters()
@@ -101,7 +116,7 @@ class ServerEngine:
         most = min(turn.max_tokens, CHUNK if request.machine.rules.reads_text else MOST_TOKENS)
         context = [*request.prompt_ids, *request.machine.ids]
         body = {
-            "model": self.model,
+            "model": self.served_model,
             "prompt": context,
             "max_tokens": most,
             "min_tokens": min(turn.min_tokens, most),
@@ -151,8 +166,31 @@ class ServerEngine:
             time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
         raise AssertionError("the loop returns or raises")
 
-    def load_weights(self, path: str | Path) -> None:
+    def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
+        """See `Engine.top_logprobs`, by vLLM's `prompt_logprobs`. Raises `UserError` when the server gives none."""
+        answers = []
+        for ids in sequences:
+            body = {
+                "model": self.served_model, "prompt": list(ids), "max_tokens": 1, "temperature": 0.0,
+                "prompt_logprobs": num_top,
+            }  # fmt: skip
+            try:
+                positions = self._call("POST", f"{self.url}/completions", body)["choices"][0]["prompt_logprobs"][1:]
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                raise UserError(
+                    f"the server at {self.url} gives no prompt_logprobs ({error}), so that nothing shows which weights "
+                    f"it has; use a vLLM server, or move {FILE} away from the checkpoint to take its word"
+                ) from error
+            answers.append([{int(i): float(entry["logprob"]) for i, entry in top.items()} for top in positions])
+        return answers
+
+    def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
+        """Not to be had."""
         raise UserError("the weights of a server cannot be replaced from here; start it with the other checkpoint")
+
+    def restart(self) -> None:
+        """Not to be had."""
+        raise UserError("a server cannot be started again from here")
 
     def close(self) -> None:
         """Nothing to close: the server goes on."""

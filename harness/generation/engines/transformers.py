@@ -19,7 +19,8 @@ from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request, continuation
-from harness.generation.engines.model_info import read_model, same_architecture
+from harness.generation.engines.model_info import read_model
+from harness.generation.engines.probe import top_logprobs
 from harness.generation.rules import Vocabulary
 
 if TYPE_CHECKING:
@@ -33,44 +34,61 @@ class TransformersEngine:
     """`Engine` over `model.generate`, `batch_size` rows at a time."""
 
     name = "transformers"
+    can_restart = True
+    served_model: str | None = None
 
     def __init__(self, config: EngineConfig, model: str) -> None:
         import torch
         import transformers
 
         self.version = str(transformers.__version__)
-        info = read_model(model, config.max_model_len, config.tokenizer)
-        self.config, self.model_name = config, model
-        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self.config = config
         self.device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"device={self.device}, but torch sees no CUDA device; use device=cpu or leave it out")
         self.counters = Counters()
-        self._masked = torch.tensor(Vocabulary(info.tokenizer).missing_ids(info.num_embeddings), dtype=torch.long)
-        self._masked = self._masked.to(self.device)
-        self.model: Any = self._load(model)
+        self._open(model)
 
-    def _load(self, path: str) -> Any:
+    def _open(self, path: str) -> None:
         import torch
         import transformers
         from transformers import AutoModelForCausalLM
 
         transformers.utils.logging.disable_progress_bar()
         transformers.utils.logging.set_verbosity_error()
+        info = read_model(path, self.config.max_model_len, self.config.tokenizer)
+        self.model, self.tokenizer, self.eos_ids, self.max_model_len = (
+            path,
+            info.tokenizer,
+            info.eos_ids,
+            info.max_model_len,
+        )
+        missing = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+        self._masked = torch.tensor(missing, dtype=torch.long).to(self.device)
+        self._torch_model: Any = None  # before the next one: two do not fit everywhere
         dtype = "auto" if self.config.dtype == "auto" else getattr(torch, self.config.dtype)
         model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
         # generate() would fill in what the checkpoint recommends (Qwen2.5: repetition_penalty 1.05): silently.
         model.generation_config = transformers.GenerationConfig()
-        return model.to(self.device).eval()
+        self._torch_model = model.to(self.device).eval()
+        self.dtype = str(model.dtype).removeprefix("torch.")
 
-    def load_weights(self, path: str | Path) -> None:
-        """Copies the weights of the checkpoint at `path` over the present ones."""
-        same_architecture(path, self.model.config)
-        self.model.load_state_dict(self._load(str(path)).state_dict())
-        self.model_name = str(path)
+    def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
+        """See `Engine.load_weights`: the model is always loaded afresh, which costs no more than copying weights."""
+        self._open(str(path))
+        return None
+
+    def restart(self) -> None:
+        """See `Engine.restart`."""
+        self._open(self.model)
+
+    def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
+        """See `Engine.top_logprobs`."""
+        return top_logprobs(self._torch_model, sequences, num_top)
 
     def close(self) -> None:
-        self.model = None
+        """Lets go of the model."""
+        self._torch_model = None
 
     def run(self, requests: Iterable[Request]) -> None:
         """See `Engine.run`. What a batch leaves unfinished goes on in the next one, beside those that wait."""
@@ -147,7 +165,7 @@ class TransformersEngine:
                 return torch.full((len(rows),), is_idle(rows, idle_steps), dtype=torch.bool, device=input_ids.device)
 
         with torch.inference_mode():
-            self.model.generate(
+            self._torch_model.generate(
                 input_ids=ids.to(self.device),
                 attention_mask=mask.to(self.device),
                 logits_processor=transformers.LogitsProcessorList([Steer()]),

@@ -15,7 +15,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from harness.errors import UserError
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
-from harness.generation.engines.model_info import read_model, same_architecture
+from harness.generation.engines.model_info import read_model, swap_refusal
 from harness.generation.engines.vllm_process import end_children, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
 
@@ -34,24 +34,25 @@ SLACK = 8  # requests submitted beyond max_num_seqs, so that a freed slot is fil
 MAX_BIASES = 1000  # vLLM keeps at most 1,024 biases a request
 SHUTDOWN_SECONDS = 30.0  # vLLM's own 5 are too few on a busy machine: it then kills the core and orphans the workers
 MAX_RESTARTS = 3  # of a dead engine, in one run
+CACHE_TRIES = 50  # at emptying the prefix cache, which vLLM refuses while a session is not yet freed
+CACHE_WAIT_SECONDS = 0.1
 
 
 class VllmEngine:
     """`Engine` over vLLM's AsyncLLM, which lives on an event loop in a thread of its own."""
 
     name = "vllm"
+    can_restart = True
+    served_model: str | None = None
 
     def __init__(self, config: EngineConfig, model: str, log_path: Path | None = None, **arguments: Any) -> None:
         """`arguments` go to vLLM's AsyncEngineArgs as they are, over those that `config` makes."""
         import vllm
 
         self.version = str(vllm.__version__)
-        self.config, self.model, self.log_path, self.arguments = config, model, log_path, arguments
-        info = read_model(model, config.max_model_len, config.tokenizer)
-        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self.config, self.log_path, self.arguments = config, log_path, arguments
+        self._read(model)
         self.counters = Counters()
-        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
-        self._num_embeddings = info.num_embeddings
         self._names = itertools.count()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm-engine", daemon=True)
@@ -65,6 +66,14 @@ class VllmEngine:
             raise
         atexit.register(self.close)
 
+    def _read(self, model: str) -> None:
+        """All that is not weights, from `model`'s files."""
+        info = read_model(model, self.config.max_model_len, self.config.tokenizer)
+        self.model, self._model_config = model, info.config
+        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+        self._num_embeddings = info.num_embeddings
+
     # -- life --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
@@ -73,6 +82,7 @@ class VllmEngine:
         with self._guard.watching(lambda: vllm_children(starting=True) - before):
             self._llm = self._wait(start)
         self._children = vllm_children() - before
+        self.dtype = str(self._llm.model_config.dtype).removeprefix("torch.")
 
     def _stop(self) -> None:
         llm, self._llm = self._llm, None
@@ -83,24 +93,38 @@ class VllmEngine:
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    def load_weights(self, path: str | Path) -> None:
-        """Swaps the weights in place (`reload_weights`) and empties the prefix cache; where vLLM cannot, it starts
-        again and says so."""
-        from transformers import AutoConfig
+    def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
+        """See `Engine.load_weights`: `reload_weights` where `swap_refusal` knows nothing against it, and the prefix
+        cache is empty after it."""
+        from vllm.platforms import current_platform
 
-        same_architecture(path, AutoConfig.from_pretrained(self.model))
-        self.model = str(path)
-        try:
-            self._wait(self._reload(str(path)))
-        except Exception as error:  # the engine call: any failure in a worker arrives here
-            logger.warning("vLLM could not swap the weights in place (%s): starting it again", error)
-            self._restart()
+        before = self._model_config
+        self._read(str(path))
+        refusal: str | None = "no swap was asked for"
+        if in_place:
+            refusal = swap_refusal(
+                before, self._model_config, dtype=self.config.dtype, on_cpu=current_platform.is_cpu()
+            )
+            if refusal is None:
+                try:
+                    refusal = self._wait(self._reload(str(path)))
+                except Exception as error:  # the engine call: any failure in a worker arrives here
+                    refusal = f"vLLM could not swap them ({error})"
+        if refusal is not None:
+            self.restart()
+        return refusal
 
-    async def _reload(self, path: str) -> None:
+    async def _reload(self, path: str) -> str | None:
+        """Swaps the weights. Returns what is wrong after it: tokens cached under the old ones."""
         await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
-        await self._llm.reset_prefix_cache()
+        for _ in range(CACHE_TRIES):
+            if await self._llm.reset_prefix_cache():
+                return None
+            await asyncio.sleep(CACHE_WAIT_SECONDS)
+        return "the prefix cache could not be emptied"
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        """See `Engine.restart`."""
         self._stop()
         self._start()
 
@@ -168,7 +192,7 @@ class VllmEngine:
             request.engine_deaths += 1
             given_up = request.engine_deaths > 1 or restarts > MAX_RESTARTS
             request.error = f"the engine died while this was generated: {reasons[0]}" if given_up else None
-        self._restart()
+        self.restart()
         return lost
 
     def _log_hint(self) -> str:
@@ -224,6 +248,22 @@ class VllmEngine:
                 turns.put_nowait((append, self._params(request, turn, len(held) + len(append))))
         finally:
             await outputs.aclose()  # frees the session's blocks, which stay in the prefix cache
+
+    def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
+        """See `Engine.top_logprobs`. vLLM computes prompts whose log-probabilities are asked for without its cache."""
+        return [self._wait(self._top_logprobs(list(ids), num_top)) for ids in sequences]
+
+    async def _top_logprobs(self, ids: list[int], num_top: int) -> list[dict[int, float]]:
+        from vllm import SamplingParams
+
+        params = SamplingParams(
+            temperature=0.0, max_tokens=1, ignore_eos=True, detokenize=False, logprobs=num_top, prompt_logprobs=num_top
+        )
+        last: Any = None
+        async for output in self._llm.generate(_tokens(ids), params, f"{next(self._names)}"):
+            last = output
+        positions = [*last.prompt_logprobs[1:], last.outputs[0].logprobs[0]]
+        return [{int(token): value.logprob for token, value in position.items()} for position in positions]
 
     def _params(self, request: Request, turn: Turn, context: int) -> Any:
         """vLLM's parameters of one turn. Raises ValueError if it could outgrow the context: vLLM does not check the

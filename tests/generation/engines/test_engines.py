@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from harness.config import Budget, EngineConfig, Sampling
-from harness.errors import UserError
 from harness.generation import open_engine
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
@@ -267,23 +266,6 @@ def test_a_row_callback_that_fails_stops_the_run_and_leaves_the_engine_usable(vl
     with pytest.raises(OSError, match="no space left"):
         generate(vllm, prompts(vllm, 6), GRID, SAMPLING, FORMATS["s1"], on_generation=full_disk)
     assert differing(rows(vllm, replay=False), reference) == []
-
-
-def test_weights_are_swapped_in_place_and_the_cache_forgets_the_old_ones(
-    vllm: Any, model: Path, reference: Rows, tmp_path: Path
-) -> None:
-    other = make_model(tmp_path / "other", seed=5)
-    few = GRID[4::4]
-    before = rows(vllm, 6, few)
-    vllm.load_weights(other)
-    changed = rows(vllm, 6, few)
-    assert len(differing(changed, before)) > len(before) / 2
-    alone = open_engine(replace(CONFIG, name="transformers"), str(other))
-    assert differing(rows(alone, 6, few), changed) == []
-    vllm.load_weights(model)
-    assert differing(rows(vllm, replay=False), reference) == []
-    with pytest.raises(UserError, match="hidden_size"):
-        vllm.load_weights(make_model(tmp_path / "wide", hidden=64))
 
 
 def test_an_engine_that_dies_is_started_again_and_no_row_is_lost(vllm: Any, reference: Rows) -> None:

@@ -84,15 +84,22 @@ def rows(engine: Any) -> list[Generation]:
     return found
 
 
-def open_server(url: str, model: Path) -> Any:
-    return open_engine(EngineConfig(name="openai", base_url=url, max_num_seqs=3), str(model))
+def open_server(url: str, model: Path, name: str | None = "tiny") -> Any:
+    return open_engine(EngineConfig(name="openai", base_url=url, served_name=name, max_num_seqs=3), str(model))
 
 
 def test_a_server_gives_the_tokens_of_the_same_model_in_process(server: str, model: Path) -> None:
     engine = open_server(server, model)
-    assert (engine.model, engine.max_model_len) == ("tiny", 400)
+    assert (engine.model, engine.served_model, engine.max_model_len) == (str(model), "tiny", 400)
     alone = ScriptedEngine(MODEL, TOKENIZER, 400, eos_ids=engine.eos_ids)
     assert by_cell(rows(engine)) == by_cell(rows(alone))
+
+
+def test_a_server_of_another_model_is_refused_and_what_it_serves_is_named(server: str, model: Path) -> None:
+    with pytest.raises(UserError, match=f"does not serve '{model}' but 'tiny'.*--served-name"):
+        open_server(server, model, None)
+    with pytest.raises(UserError, match="does not serve 'tinny' but 'tiny'"):
+        open_server(server, model, "tinny")
 
 
 def test_a_long_thought_comes_in_pieces_with_the_same_tokens(server: str, model: Path, monkeypatch) -> None:

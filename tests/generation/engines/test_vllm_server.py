@@ -17,12 +17,13 @@ import pytest
 
 from harness.config import Budget, EngineConfig, Sampling
 from harness.generation import open_engine
+from harness.generation.engines.loading import WrongWeightsError, load
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
 from tests.generation.test_sweep import by_cell
-from tests.tiny import make_model
+from tests.tiny import checkpoint, make_model
 
 pytestmark = pytest.mark.slow
 BUDGETS = [Budget(b, n) for b in (0, 1, 40, 150) for n in (0, 2)] + [Budget(90, 1, ignore_str=None)]
@@ -42,6 +43,7 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         port = free.getsockname()[1]
     options = f"--host 127.0.0.1 --port {port} --dtype float32 --max-model-len 512 --enforce-eager"
     options += " --kv-cache-memory-bytes 268435456"
+    options += f" --served-model-name {model} tiny"
     settings = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
     log = tmp_path_factory.mktemp("log") / "serve.log"
     with log.open("wb") as out:
@@ -86,6 +88,21 @@ def test_a_vllm_server_gives_the_tokens_of_transformers(
     plain = custom_format("<|im_start|>think", "<|im_start|>answer", "\nSo:", ("e", "<|im_end|>"))
     for thinking in (FORMATS["s1"], plain):
         assert by_cell(rows(served, thinking)) == by_cell(rows(here, thinking))
+
+
+def test_a_server_of_other_weights_is_found_out_by_the_probe(
+    server: tuple[str, subprocess.Popen[bytes]], model: Path, tmp_path: Path
+) -> None:
+    """The server has `model`; the rows would be filed under a checkpoint that it does not have."""
+    served = EngineConfig(name="openai", base_url=server[0], served_name="tiny", max_model_len=512)
+    good, other = (
+        checkpoint(tmp_path / "good", model),
+        checkpoint(tmp_path / "other", make_model(tmp_path / "m", seed=5)),
+    )
+    loaded = load(open_engine(served, str(good)), str(good), FORMATS["s1"], {})
+    assert loaded.served_model == "tiny" and loaded.probe_difference is not None and loaded.probe_difference < 0.001
+    with pytest.raises(WrongWeightsError, match="does not generate with the weights of"):
+        load(open_engine(served, str(other)), str(other), FORMATS["s1"], {})
 
 
 def test_a_server_that_dies_leaves_errors_and_the_rows_it_had_finished(
