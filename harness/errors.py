@@ -1,4 +1,4 @@
-"""Errors named by boundary (HOUSE_STYLE.md): what the user got wrong, and what failed beyond our control."""
+"""Errors named by boundary: what the user got wrong, and what failed beyond our control."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ class UserError(ValueError):
     """
 
 
+def near(given: str, known: Iterable[str]) -> str | None:
+    """The name among `known` that `given` was probably meant to be."""
+    return next(iter(difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)), None)
+
+
 def unknown(what: str, given: str, known: Iterable[str]) -> UserError:
     """A `UserError` for a name that is not known: names the near match, else lists the known names."""
     names = sorted(str(name) for name in known)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(names)
+    match = near(given, names)
+    hint = f"did you mean '{match}'?" if match else "known: " + ", ".join(names)
     return UserError(f"unknown {what} '{given}'; {hint}")

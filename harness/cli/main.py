@@ -19,7 +19,7 @@ from harness.cli.group import cli, data_option, out_option, set_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.config import Study
+    from harness.config import EngineName, Study
 
 
 def main() -> NoReturn:
@@ -65,6 +65,7 @@ def ablate(
 
     STUDY is a name in ablations/, or path.py:function. What is finished in --out is not done again.
     """
+    from harness.studies.inputs import check_inputs
     from harness.studies.load import load, with_settings
     from harness.studies.smoke import smoke as shrunk
 
@@ -72,6 +73,7 @@ def ablate(
     if smoke:
         chosen = shrunk(chosen, data_dir)
     chosen = with_settings(chosen, settings)
+    check_inputs(chosen, data_dir)
     if dry_run:
         show_plan(chosen, data_dir)
         return
@@ -105,7 +107,7 @@ def evaluate(
     ignores: str,
     ignore_str: str,
     every: int | None,
-    engine: str,
+    engine: EngineName,
     base_url: str | None,
     served_name: str | None,
     thinking: str,
@@ -122,6 +124,7 @@ def evaluate(
     """Evaluate MODEL (a folder or a hub name) with budget forcing: an s1-style sweep in one call."""
     from harness.config import EngineConfig, Sampling, fingerprint
     from harness.studies import evaluate as evaluation
+    from harness.studies.inputs import check_inputs
     from harness.studies.load import with_settings
 
     sampling = Sampling(temperature=temperature, num_samples=samples, seed=seed)
@@ -129,6 +132,7 @@ def evaluate(
     server = EngineConfig(name=engine, base_url=base_url, served_name=served_name)
     chosen = evaluation.study(model, task_names, sweep, sampling, server, thinking, max_problems, replay)
     chosen = with_settings(chosen, settings)
+    check_inputs(chosen, data_dir)
     run_study(chosen, out or default_out(f"{chosen.name}-{fingerprint(chosen)[:8]}"), data_dir)
 
 

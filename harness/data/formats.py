@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.config import Budget
+from harness.config import Budget, Method
 from harness.data.schema import with_thinking
 from harness.errors import unknown
 from harness.generation.instructions import instruct
@@ -59,9 +59,9 @@ def format_batch(
     traces = [row["thinking"].strip() for row in rows]
     budgets: list[int | None] = [None] * len(rows)
     questions = [row["question"] for row in rows]
+    method: Method = "token_conditional"
     if variant == "tokens":
         budgets = [bucket(len(ids)) for ids in _ids(tokenizer, traces)]
-        method = "token_conditional"
     elif variant == "steps":
         traces, budgets = map(list, zip(*map(counted_down, traces), strict=True))
         method, thinking = "step_conditional", STEPS

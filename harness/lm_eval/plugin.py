@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import LM
 
-from harness.config import EngineConfig
+from harness.config import Dtype, EngineConfig, EngineName
 from harness.errors import UserError, unknown
 from harness.generation import open_engine
 from harness.generation.engines.base import Engine
@@ -40,13 +40,13 @@ MODEL_ARGS = (
 class S1Model(LM):
     """A budget-forced model. `rows` keeps the generations of this process, each with its token ledger."""
 
-    engine_name = "vllm"
+    engine_name: EngineName = "vllm"
 
     def __init__(
         self,
         pretrained: str = "",
         tokenizer: str | None = None,
-        dtype: str = "float32",
+        dtype: Dtype = "float32",
         tensor_parallel_size: int = 1,
         max_model_len: int = 32768,
         max_num_seqs: int = 256,

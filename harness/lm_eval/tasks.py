@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import tasks
-from harness.config import Budget
+from harness.config import Budget, Method
 from harness.generation.instructions import instruct
 from harness.grading import grade
 
 if TYPE_CHECKING:
     import datasets
 
-PROMPT_VARIABLES = {
+PROMPT_VARIABLES: dict[str, Method] = {
     "PROMPTSTEP": "step_conditional",
     "PROMPTTOKEN": "token_conditional",
     "PROMPTLONG": "class_conditional",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import EngineConfig, Sampling
+from harness.config import EngineConfig, EngineName, Sampling
 from harness.data import features
 from harness.data.cache import Kept, question_key
 from harness.data.load import save
@@ -39,7 +39,7 @@ class Options:
     expect_tokens: int = 4000
     dry_run: bool = False
     references: tuple[str, ...] = ()
-    engine: str = "vllm"
+    engine: EngineName = "vllm"
     gpus: int = 0
     max_model_len: int = 32768
     max_answer_tokens: int = 2048

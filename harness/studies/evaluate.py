@@ -9,10 +9,8 @@ from typing import Any
 
 from harness import tasks
 from harness.config import Budget, EngineConfig, Sampling, Study
-from harness.errors import UserError, unknown
-from harness.generation import ENGINES
+from harness.errors import UserError
 from harness.studies.smoke import fit_context
-from harness.thinking import thinking_format
 
 
 def sweep(budgets: str, ignores: str, ignore_str: str, every: int | None, no_thinking: bool) -> tuple[Budget, ...]:
@@ -44,12 +42,7 @@ def study(
     replay: bool,
 ) -> Study:
     """The study of one model, a folder or a hub name. The last of `budgets` is its headline."""
-    if engine.name not in ENGINES:
-        raise unknown("engine", engine.name, ENGINES)
-    thinking_format(thinking)
     folder = Path(model)
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
     return fit_context(
         Study(
             name=f"evaluate-{folder.name if folder.is_dir() else model.replace('/', '--')}",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import Study
+from harness.checked import from_plain
+from harness.config import Study, to_plain
 from harness.errors import UserError, unknown
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -88,12 +89,14 @@ def _file_of(function: str, files: Mapping[str, Path]) -> str:
 
 def with_settings(study: Study, settings: Iterable[str]) -> Study:
     """`study` with each `key=value` applied; keys may be dotted (`training.num_epochs=3`)."""
-    for setting in settings:
+    plain = to_plain(study)
+    given = list(settings)
+    for setting in given:
         key, separator, text = setting.partition("=")
         if not separator:
             raise UserError(f"--set {setting}: write key=value, for example --set training.num_epochs=3")
-        study = _with(study, key.split("."), parse(text), key)
-    return study
+        _set(plain, study, key.split("."), text, key)
+    return from_plain(Study, plain, "--set ") if given else study
 
 
 def parse(text: str) -> Any:
@@ -108,25 +111,24 @@ def parse(text: str) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _with(config: Any, path: list[str], value: Any, key: str) -> Any:
-    names = {field.name: field for field in fields(config)}
+def _set(plain: dict[str, Any], config: Any, path: list[str], text: str, key: str) -> None:
+    """Put `text`, parsed, at `path` of `plain`, which is `config` as JSON. Raises `UserError` for an unknown key."""
+    names = {field.name for field in fields(config)}
     if path[0] not in names:
         raise unknown(f"key in --set {key}:", path[0], names)
     current = getattr(config, path[0])
     if len(path) > 1:
         if not is_dataclass(current):
             raise UserError(f"--set {key}: {path[0]} has no keys of its own")
-        return replace(config, **{path[0]: _with(current, path[1:], value, key)})
+        return _set(plain[path[0]], current, path[1:], text, key)
     if is_dataclass(current):
         inner = ", ".join(f"{path[0]}.{field.name}" for field in fields(current))
         raise UserError(f"--set {key}: {path[0]} is a group; set one of {inner}")
+    if isinstance(current, tuple) and current and is_dataclass(current[0]):
+        raise UserError(f"--set {key}: {path[0]} is a list of settings; write a study function for it (ablations/)")
+    value = parse(text)
     if isinstance(current, tuple) and isinstance(value, str):
         value = tuple(part for part in value.split(",") if part)
-    if isinstance(current, tuple) and current and not isinstance(current[0], str):
-        raise UserError(f"--set {key}: {path[0]} is a list of settings; write a study function for it (ablations/)")
-    number = isinstance(current, int | float) and not isinstance(current, bool)
-    if number and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise UserError(f"--set {key}={value}: {path[0]} is a number (now {current})")
-    if isinstance(current, bool) and not isinstance(value, bool):
-        raise UserError(f"--set {key}={value}: {path[0]} is true or false")
-    return replace(config, **{path[0]: value})
+    if isinstance(current, str) and isinstance(value, tuple):
+        value = text  # a thinking format's strings: a list, written as text
+    plain[path[0]] = value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.config import Budget, EngineConfig, Study
 from harness.quickstart import TINY_MODEL
@@ -25,14 +24,15 @@ def smoke(study: Study, data_dir: Path | None = None) -> Study:
     local_pool = study.pool != "quickstart" and data_dir is not None and (data_dir / SMOKE_POOL).is_dir()
 
     def small(budget: Budget, position: int) -> Budget:
-        limit: Any = budget.max_thinking_tokens
-        if limit != "auto":
-            limit = SMOKE_BUDGETS[min(position, len(SMOKE_BUDGETS) - 1)]
-        return replace(budget, max_thinking_tokens=limit)
+        if budget.max_thinking_tokens == "auto":
+            return budget
+        limit = SMOKE_BUDGETS[min(position, len(SMOKE_BUDGETS) - 1)]
+        return replace(budget, max_thinking_tokens=limit, min_thinking_tokens=min(budget.min_thinking_tokens, limit))
 
     def shrink(budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
         return tuple(dict.fromkeys(small(budget, position) for position, budget in enumerate(budgets)))
 
+    sweep = study.budgets if study.headline in study.budgets else study.base_budgets
     training = replace(
         study.training, num_epochs=1, global_batch_size=4, per_device_batch_size=4, num_workers=1, num_gpus=0,
         num_cpus=1, block_size=SMOKE_BLOCK, bf16=False, learning_rate=1e-3,
@@ -47,9 +47,11 @@ def smoke(study: Study, data_dir: Path | None = None) -> Study:
         ),
         budgets=shrink(study.budgets),
         base_budgets=shrink(study.base_budgets),
-        headline=replace(study.headline, max_thinking_tokens="auto"),
+        headline=small(study.headline, sweep.index(study.headline)),
         training=training,
-        engine=EngineConfig(name=study.engine.name, max_model_len=SMOKE_CONTEXT, num_cpus=1),
+        engine=EngineConfig(
+            name=study.engine.name, base_url=study.engine.base_url, max_model_len=SMOKE_CONTEXT, num_cpus=1
+        ),
         sampling=replace(study.sampling, max_answer_tokens=32),
         max_problems=SMOKE_PROBLEMS,
         pool_size=SMOKE_POOL_ROWS,

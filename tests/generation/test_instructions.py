@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config import Budget
+from harness.config import Budget, Method
 from harness.errors import UserError
 from harness.generation.instructions import instruct
 
@@ -32,13 +32,13 @@ def test_the_instruction_is_s1s(budget: Budget, question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "budget, match",
+    "method, instructed, match",
     [
-        (Budget(method="token_conditional"), "needs instructed=N"),
-        (Budget(method="step_conditional", instructed="many"), "needs instructed=N"),
-        (Budget(method="class_conditional", instructed="longg"), "did you mean 'long'"),
+        ("token_conditional", None, "needs instructed=N"),
+        ("step_conditional", "many", "needs instructed=N"),
+        ("class_conditional", "longg", "did you mean 'long'"),
     ],
 )
-def test_an_instruction_that_says_nothing_is_refused(budget: Budget, match: str) -> None:
+def test_an_instruction_that_says_nothing_is_refused(method: Method, instructed: str | None, match: str) -> None:
     with pytest.raises(UserError, match=match):
-        instruct("Q", budget)
+        Budget(method=method, instructed=instructed)

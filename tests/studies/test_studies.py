@@ -60,8 +60,8 @@ def test_settings_change_one_key():
         ("trainin=3", "did you mean 'training'"),
         ("training=3", "is a group"),
         ("seed", "write key=value"),
-        ("seed=abc", "is a number"),
-        ("replay=3", "true or false"),
+        ("seed=abc", "give a whole number"),
+        ("replay=3", "give true or false"),
         ("budgets=8", "write a study function"),
     ],
 )

@@ -123,22 +123,10 @@ def test_gradient_checkpointing_changes_memory_and_not_the_weights(tmp_path: Pat
 
 
 def test_placement_stays_out_of_a_runs_identity_and_lora_does_not() -> None:
-    moved = replace(SMALL, save_steps=7, report_to="trackio", num_workers=2, num_gpus=1, gradient_checkpointing=True)
+    moved = replace(SMALL, save_steps=7, report_to="trackio", num_gpus=1, gradient_checkpointing=True)
     assert run_id(moved) == run_id(SMALL)
     assert run_id(replace(SMALL, lora_rank=4)) != run_id(SMALL)
-
-
-ERRORS = {
-    "not a multiple": (replace(SMALL, num_workers=3), "global_batch_size=8 is not a multiple"),
-    "a negative rank": (replace(SMALL, lora_rank=-1), "lora_rank=-1 is negative"),
-    "an unknown report": (replace(SMALL, report_to="trakio"), "unknown training.report_to 'trakio'; did you mean 'tr"),
-}
-
-
-@pytest.mark.parametrize(("training", "words"), ERRORS.values(), ids=ERRORS)
-def test_a_training_that_cannot_start_is_the_users_error(training: Training, words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        placement.check(training)
+    assert run_id(replace(SMALL, num_workers=2)) != run_id(SMALL)  # they deal the rows out in another order
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +141,7 @@ def test_a_training_for_gpus_moves_to_the_cpu_of_a_cluster_without_any() -> None
     laptop = [{"CPU": 2.0, "memory": 8e9}]
     moved, words = placement.on_cpu(PAPER, TINY_MODEL, laptop)
     assert words == "no GPU in the Ray cluster: training on 1 CPU instead of 16 GPUs"
-    assert (moved.num_gpus, moved.num_workers, moved.num_cpus) == (0, 1, 1) and run_id(moved) == run_id(PAPER)
+    assert (moved.num_gpus, moved.num_workers, moved.num_cpus) == (0, 1, 1)
     placement.check(moved)
     assert placement.on_cpu(PAPER, TINY_MODEL, [*laptop, {"GPU": 1.0}]) == (PAPER, "")
     assert placement.on_cpu(SMALL, TINY_MODEL, laptop) == (SMALL, "")

@@ -131,5 +131,5 @@ def test_a_server_without_token_ids_and_no_server_at_all_say_so(server: str, mod
     assert all("returns no token ids" in (row.error or "") for row in rows(open_server(server, model)))
     with pytest.raises(UserError, match="no OpenAI-compatible server"):
         open_server("http://127.0.0.1:9", model)
-    with pytest.raises(UserError, match="needs a base_url"):
+    with pytest.raises(UserError, match="needs base_url"):
         open_engine(EngineConfig(name="openai"), str(model))
