@@ -128,10 +128,10 @@ def summary(audits: Sequence[RunAudit]) -> str:
     held = [run for run in audits if run.not_audited is None]
     rows = sum(len(run.rows) for run in held)
     greedy, ties = sum(run.num_greedy for run in held), sum(run.num_near_ties for run in held)
-    worst = max((run.worst.gap for run in held if run.worst), default=0.0)
-    text = f"audit: {greedy} of {rows} sampled rows are their checkpoint's greedy path by plain transformers"
+    text = f"audit: {greedy} of {rows} audited rows are their checkpoint's greedy path by plain transformers"
     if ties:
-        text += f" ({ties} with a near tie, the largest of {worst:.2g} nats)"
+        widest = max(row.gap for run in held for row in run.rows if row.gap <= run.near_tie)
+        text += f" ({ties} with a near tie, at most {widest:.2g} nats)"
     if left_out := [run for run in audits if run.not_audited is not None]:
         text += f"; {len(left_out)} of {len(audits)} runs not compared ({left_out[0].not_audited})"
     faults = sum(len(run.faults) for run in audits)
@@ -212,7 +212,7 @@ class Witness:
         """What follows each prefix of `ids`: (tokens, vocabulary), ids that the tokenizer does not know left out."""
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             found: torch.Tensor = self.model(input_ids=torch.tensor([list(ids)], device=self.device)).logits[0]
         found[:, self.unknown] = -torch.inf
         return found

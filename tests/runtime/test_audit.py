@@ -44,8 +44,9 @@ def evaluated(model: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped base model on two tasks: caps, an ignored end, no thinking."""
-    return evaluated(Path(TINY_MODEL), tmp_path_factory.mktemp("audit") / "out")
+    """The shipped model with moved weights (it thinks longer) on two tasks: caps, an ignored end, no thinking."""
+    folder = tmp_path_factory.mktemp("audit")
+    return evaluated(varied(Path(TINY_MODEL), folder / "model", 1), folder / "out")
 
 
 def changed(results: Path, out: Path, change: Callable[[list[Row]], None]) -> Path:
@@ -68,10 +69,10 @@ def test_honest_rows_hold_every_one(results: Path) -> None:
     audits = audit(results, 100)
     assert faults(audits) == [] and all(run.not_audited is None for run in audits)
     assert sum(len(run.rows) for run in audits) == 2 * 4 * 4
-    assert sum(row.num_tokens for run in audits for row in run.rows) > 500
-    assert "32 of 32 sampled rows are their checkpoint's greedy path" in summary(audits)
+    assert sum(row.num_tokens for run in audits for row in run.rows) > 400
+    assert "32 of 32 audited rows are their checkpoint's greedy path" in summary(audits)
     call = harness("audit", str(results), "--sample", "2")
-    assert call.returncode == 0 and "16 of 16 sampled rows" in call.stdout, call.stderr
+    assert call.returncode == 0 and "16 of 16 audited rows" in call.stdout, call.stderr
 
 
 @pytest.mark.slow
@@ -89,7 +90,7 @@ def test_rows_of_another_model_are_found(results: Path, tmp_path: Path) -> None:
 
     planted = changed(results, tmp_path / "planted", plant)
     audits = audit(planted, 100)
-    assert sum(run.num_greedy for run in audits) < 8
+    assert sum(run.num_greedy for run in audits) < 24
     assert any("is not the checkpoint's greedy choice" in fault for fault in faults(audits))
     call = harness("audit", str(planted), "--sample", "2")
     assert call.returncode == 1 and "rows that do not hold" in call.stderr

@@ -82,7 +82,7 @@ def test_the_three_outputs_are_what_the_design_promises(results):
 def test_every_row_is_its_own_checkpoints_greedy_path(results):
     """Held by plain transformers, every stored row; the study itself printed the audit of two rows a run."""
     folder, call = results
-    assert f"audit: {NUM_RUNS * 2} of {NUM_RUNS * 2} sampled rows are their checkpoint's greedy path" in call.stdout
+    assert f"audit: {NUM_RUNS * 2} of {NUM_RUNS * 2} audited rows are their checkpoint's greedy path" in call.stdout
     audits = audit(folder / "out", 100)
     assert [fault for run in audits for fault in run.faults] == []
     assert sum(len(run.rows) for run in audits) == NUM_RUNS * 4 and not any(run.not_audited for run in audits)
