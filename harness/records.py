@@ -91,8 +91,13 @@ class Generation:
 
     @property
     def response(self) -> str:
-        """What the grader reads: the whole text after the prompt."""
+        """The whole text after the prompt."""
         return self.thinking + self.closing + self.answer
+
+    @property
+    def answer_part(self) -> str:
+        """What the grader reads: the text after the thought, whose border is known and need not be guessed."""
+        return self.closing + self.answer
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,43 @@ FORMATS: dict[str, ThinkingFormat] = {
 }
 
 
+# How models mark a thought in plain text: where it starts, and what ends it. Looked for in this order.
+MARKS: tuple[tuple[str, str], ...] = (
+    (S1.thinking_start, S1.thinking_end),
+    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3 and many more
+    (FORMATS["gpt-oss"].thinking_start, "<|channel|>final<|message|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("◁think▷", "◁/think▷"),  # Kimi
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    ("<scratchpad>", "</scratchpad>"),
+)
+ANSWER_STARTS = ("<|begin_of_solution|>",)  # these, too, say that a thought is over
+CHANNEL_END = "<|end|><|start|>assistant"  # gpt-oss: between the thought and the mark that ends it
+
+
+def marks_in(text: str) -> tuple[str, str] | None:
+    """The first of `MARKS` that has one of its two strings in `text`; None when there is none."""
+    return next((pair for pair in MARKS if pair[0] in text or pair[1] in text), None)
+
+
+def split_thought(text: str) -> tuple[str, str, str] | None:
+    """(thought, end mark, answer) of a response that holds a mark of `MARKS`, start and channel marks left out.
+
+    The end mark is empty where the thought never ends; the answer is then empty, too. None without any mark.
+    """
+    pair = marks_in(text)
+    if pair is None:
+        return None
+    start, end = pair
+    head, closed, answer = text.partition(end)
+    return head.split(start, 1)[-1].removesuffix(CHANNEL_END), closed, answer
+
+
 def thinking_format(name: str) -> ThinkingFormat:
     """The format called `name`, or your own as a JSON list of four strings (or more: further stops):
     `["<think>\\n", "</think>\\n\\n", "Final Answer:", "</think>"]`. Raises `UserError` with the near match."""

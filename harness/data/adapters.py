@@ -16,8 +16,9 @@ from typing import Any
 from harness.data import domains, sources
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, row
 from harness.grading.extract import last_box
+from harness.thinking import S1
 
-THINK, ANSWER, ASSISTANT = "<|im_start|>think", "<|im_start|>answer", "<|im_start|>assistant\n"
+ASSISTANT = "<|im_start|>assistant\n"
 
 
 def question_id(question: str, salt: str = "") -> str:
@@ -65,8 +66,8 @@ def split_trace(text: str) -> tuple[str, str]:
     A model that restarted (`think` again after `answer`) keeps every part; the answer is the last section.
     """
     body = text.rpartition(ASSISTANT)[2] if text.count(ASSISTANT) == 1 else text.partition(ASSISTANT)[2] or text
-    thinking, _, attempt = body.rpartition(ANSWER)
-    if not thinking or THINK in attempt:
+    thinking, _, attempt = body.rpartition(S1.thinking_end)
+    if not thinking or S1.thinking_start in attempt:
         thinking, attempt = body, ""
     clean = re.sub(r"<\|im_start\|>(?:think|answer|assistant)?|<\|im_end\|>", "", thinking)
     return clean.strip(), re.sub(r"<\|im_(?:start|end)\|>", "", attempt).strip()

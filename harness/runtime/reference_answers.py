@@ -55,7 +55,7 @@ def answer(
     what is missing there is generated. Returns why, by key, some are still missing: the next call asks again."""
 
     def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
-        verdict = grade(generation.response, row["answer"], kind_of(row))
+        verdict = grade(generation.answer_part, row["answer"], kind_of(row))
         return {
             "answer": generation.answer,
             "correct": verdict.correct,  # None where the gold cannot be read

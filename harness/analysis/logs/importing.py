@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
-from harness.analysis.logs.sample_stats import DELIMITERS, split
+from harness.analysis.logs.sample_stats import split
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.errors import UserError
 from harness.provenance import file_digest, versions
 from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
+from harness.thinking import marks_in
 
 STUDY = "imported"
 RECIPE = "published"
@@ -95,7 +96,7 @@ def rows_of(log: Log, model: str, task: str, study: str, counter: TokenCounter) 
 def _row(sample: Logged, response: str, correct: bool | None, index: int, task: str) -> dict[str, Any]:
     """One response cut at its delimiters; `response`, `logged`, `final`, `choices` are for grading and the summary."""
     parts = split(response)
-    end = next((end for start, end in DELIMITERS if start in response or end in response), "")
+    end = (marks_in(response) or ("", ""))[1]
     closed = bool(end) and end in response
     thinking, closing, answer = "", "", response
     if parts.has_thinking:

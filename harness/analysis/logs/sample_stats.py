@@ -16,16 +16,10 @@ from typing import Any
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
+from harness.thinking import S1, split_thought
 
 CONTEXT_TOKENS = 32_760  # s1 counts a prompt and response beyond this as too long
 STEP_MARK = " steps left\n"
-# (start, end) of a thought; looked for in this order. s1; DeepSeek and Qwen3; gpt-oss; Sky-T1.
-DELIMITERS = (
-    ("<|im_start|>think", "<|im_start|>answer"),
-    ("<think>", "</think>"),
-    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-)
 ANSWER_CUES = ("Answer:", "\\boxed")  # s1's rule for "has an answer"
 
 
@@ -138,18 +132,16 @@ class Parts:
 def split(response: str) -> Parts:
     """Thinking, answer and steps of a response, delimiters left out. Without delimiters all of it is the answer."""
     if STEP_MARK in response:
-        head, _, answer = response.partition("<|im_start|>answer")
+        head, _, answer = response.partition(S1.thinking_end)
         blocks = [block.split("\n", 1)[1] for block in head.split("<|im_start|>") if STEP_MARK in block]
         return Parts("".join(blocks), answer.removeprefix("\n"), blocks, len(blocks), True, _answered(answer), True)
-    for start, end in DELIMITERS:
-        if start in response or end in response:
-            head, closed, answer = response.partition(end)
-            thinking = head.split(start, 1)[-1]
-            thinking = thinking.removeprefix("\n").removesuffix("<|end|><|start|>assistant")
-            steps = [step for step in re.split(r"\n{2,}", thinking) if step.strip()]
-            answered = bool(closed) and _answered(answer)
-            return Parts(thinking, answer.removeprefix("\n"), steps, len(steps), True, answered, False)
-    return Parts("", response, [], 0, False, _answered(response), False)
+    if (parts := split_thought(response)) is None:
+        return Parts("", response, [], 0, False, _answered(response), False)
+    thinking, closed, answer = parts
+    thinking = thinking.removeprefix("\n")
+    steps = [step for step in re.split(r"\n{2,}", thinking) if step.strip()]
+    answered = bool(closed) and _answered(answer)
+    return Parts(thinking, answer.removeprefix("\n"), steps, len(steps), True, answered, False)
 
 
 def split_as_s1(response: str) -> Parts:
@@ -157,14 +149,14 @@ def split_as_s1(response: str) -> Parts:
     answered = _answered(response)
     if STEP_MARK in response:
         blocks = ["\n".join(part.split("\n")[1:]) for part in response.split("<|im_start|>")[1:-1]]
-        pieces = response.split("<|im_start|>answer")
+        pieces = response.split(S1.thinking_end)
         answer = pieces[1] if len(pieces) > 1 else ""
         return Parts("", answer, blocks, response.count(STEP_MARK), True, answered, True)
-    head, closed, _ = response.partition("<|im_start|>answer")
+    head, closed, _ = response.partition(S1.thinking_end)
     lines = head.split("\n")
-    answer = response.split("<|im_start|>answer")[-1] if closed else ""
+    answer = response.split(S1.thinking_end)[-1] if closed else ""
     answer = "\n".join(answer.split("\n")[1:]) if "\n" in answer else answer
-    has_thinking = "<|im_start|>think" in response
+    has_thinking = S1.thinking_start in response
     return Parts("\n".join(lines[1:-1]), answer, lines[1:-1], len(lines) - 2, has_thinking, answered, False)
 
 
