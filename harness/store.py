@@ -28,6 +28,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from harness.errors import UserError
+from harness.files import replacing, write_json
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 
 FLUSH_ROWS = 2000
@@ -53,16 +54,10 @@ def read_claim(out: Path) -> dict[str, Any]:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write `table` to `path` durably: synced beside it, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:  # a full disk must not leave it open
             pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OSError(f"could not write {path}: {error.strerror or error}; free some space and run again") from error
 
 
@@ -131,10 +126,7 @@ class Store:
         self._put_claim(claim | {"runs": list(dict.fromkeys([*claim.get("runs", []), *run_ids]))})
 
     def _put_claim(self, claim: Mapping[str, Any]) -> None:
-        path = self.out / CLAIM
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(json.dumps(claim, indent=1))
-        partial.replace(path)
+        write_json(self.out / CLAIM, claim)
 
     def append(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
         """Add rows of SAMPLE_SCHEMA; they are on disk within `FLUSH_SECONDS` of the next append, or after `flush`."""
@@ -243,9 +235,8 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         intent = self.out / INTENT
-        partial = intent.with_suffix(".partial")
-        partial.write_text(json.dumps({"merged": merged.name, "replaces": [path.name for path in paths]}))
-        partial.replace(intent)  # from here on the merge is carried out, if need be by the next writer
+        write_json(intent, {"merged": merged.name, "replaces": [path.name for path in paths]})
+        # From here on the merge is carried out, if need be by the next writer.
         self._finish_merge()
 
     def _finish_merge(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from harness.errors import UserError
+from harness.files import write_json, write_text
 
 DATA_DIR = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Folder with local data sets; without one, the hub is read."
@@ -157,7 +157,7 @@ def select(
     selected = draw(rows, selection, size, seed, solved_by)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
-    manifest.write_text(json.dumps(selected.manifest, indent=1), encoding="utf-8")
+    write_json(manifest, selected.manifest)
     click.echo(report.stages([selected.manifest]))
     click.echo(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
 
@@ -219,4 +219,4 @@ def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: P
     if out is None:
         click.echo(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
