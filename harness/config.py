@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +33,7 @@ from harness.checked import (
     Source,
     Text,
     checked,
+    is_checked,
     parts,
 )
 from harness.errors import UserError, unknown
@@ -82,6 +83,18 @@ class Budget:
             raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
         if self.method == "class_conditional" and told not in ("short", "long"):
             raise unknown("class of thinking (instructed)", str(told), ("short", "long"))
+
+    @property
+    def effective(self) -> Budget:
+        """The same setting without the values that have no effect in it: equal settings are equal then."""
+        same: dict[str, Any] = {}
+        if not self.num_ignores:
+            same |= {"ignore_str": "Wait", "round_temperatures": ()}
+        if self.method != "rejection_sampling":
+            same |= {"max_attempts": 64}
+        if self.method == "no_thinking":
+            same |= {"max_thinking_tokens": "auto", "num_ignores": 0, "ignore_str": "Wait", "min_thinking_tokens": 0}
+        return replace(self, **same)
 
 
 @checked
@@ -280,15 +293,20 @@ def hashed(value: Any, seeds: bool = True) -> Any:
     Args:
         seeds: False leaves the `Seed` fields out, too: what remains is equal for runs that are averaged.
     """
-    if is_dataclass(value) and not isinstance(value, type):
+    if is_checked(value):
         wanted = {Part.TEXT, Part.SEED} if seeds else {Part.TEXT}
-        kept = [name for name, part in parts(type(value)).items() if part in wanted]
+        kept = [name for name, part in _parts(value).items() if part in wanted]
         return {name: hashed(getattr(value, name), seeds) for name in kept}
     if isinstance(value, Mapping):
         return {str(key): hashed(one, seeds) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [hashed(one, seeds) for one in value]
     return to_plain(value)
+
+
+def _parts(value: Any) -> dict[str, Part]:
+    cls: Any = type(value)
+    return parts(cls)
 
 
 def run_id(config: Any) -> str:

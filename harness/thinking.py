@@ -1,9 +1,9 @@
 """Thinking formats: the one home of the strings between which model families think.
 
 Generation, training, grading, log statistics, imports, the data pools, the teacher and the quality filter all read
-`FAMILIES`. A model's own format is read from its chat template by `harness.generation.template`; what an engine makes of
-the strings is in `harness.generation.budget`. s1's are from its paper (section 4.1, App. D) and released tokenisation;
-the others from the families' public chat templates and model cards.
+`FAMILIES`. A model's own format is read from its chat template by `harness.generation.template`; what an engine makes
+of the strings is in `harness.generation.budget`. s1's are from its paper (section 4.1, App. D) and released
+tokenisation; the others from the families' public chat templates and model cards.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ _MIRRORED = (("_start|", "_end|"), ("|start_", "|end_"), ("begin_of_", "end_of_"
 
 
 def mirrored(start: str) -> list[str]:
-    """The strings that would close a delimiter `start` by its spelling: `<x>` by `</x>`, `<|x_start|>` by `<|x_end|>`."""
+    """The strings that would close a delimiter by its spelling: `<x>` by `</x>`, `<|x_start|>` by `<|x_end|>`."""
     found = []
     for opening, closing in _MIRRORED:
         for style in (str, str.upper):
@@ -244,7 +244,6 @@ class Marks:
     ends: tuple[str, ...]
     lead: str = ""  # of the closing, before the end mark
     answer_start: tuple[str, ...] = ()
-    answer_end: tuple[str, ...] = ()
     plain_words: bool = False
 
 
@@ -254,10 +253,10 @@ def _known() -> tuple[Marks, ...]:
     for family in FAMILIES:
         mark = (family.mark or family.end).strip()
         lead = family.end.strip().partition(mark)[0]
-        lower = tuple(tuple(text.translate(_LOWER) for text in group)
-                      for group in (family.answer_start, family.answer_end))  # fmt: skip
-        found.append(Marks(family.name, _low(family.start.strip()), (_low(mark),), _low(lead), *lower,
-                           plain_words=family.plain_words))  # fmt: skip
+        # "<answer>" stays: the grader reads what stands between such tags.
+        opening = tuple(_low(text) for text in family.answer_start if text != "<answer>")
+        start = _low(family.start.strip())
+        found.append(Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words))
     return tuple(found)
 
 
@@ -325,14 +324,10 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split
         if end is None:
             return _without_tokens(response, lowered)
         return _closed(response, lowered, "", 0, end)
-    at, behind, mine = first
-    preface = response[at:behind] if not response[:at].strip() else response[:behind]
-    end = _last_end(lowered, mine, behind)
-    if opened is not None and lowered.lstrip().startswith(mine.start) and mine.start:
+    _, behind, mine = first
+    if opened is not None and mine.start and lowered.lstrip().startswith(mine.start):
         behind = lowered.index(mine.start) + len(mine.start)  # written again behind the prompt's
-        preface = response[:behind]
-    else:
-        preface = response[:behind]
+    preface, end = response[:behind], _last_end(lowered, mine, behind)
     if end is None or _starts(lowered, mine, end[1]) is not None:
         return Split(preface, response[behind:], "", "", "open", mine.name)
     return _closed(response, lowered, preface, behind, end)
@@ -423,7 +418,7 @@ def _first_start(lowered: str, known: Sequence[Marks]) -> tuple[int, int, Marks]
 
 
 def _starts(lowered: str, one: Marks, after: int) -> int | None:
-    """Where a thought of `one` begins after `after`; a delimiter that is only named ("the <think> tags") begins none."""
+    """Where a thought of `one` begins after `after`; a delimiter that is only named ("the <think> tags") is none."""
     if not one.start:
         return None
     if one.plain_words:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from harness.cli.group import chat_of, chat_options
 from harness.errors import UserError
+from harness.files import write_json, write_text
 
 DATA_DIR = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Folder with local data sets; without one, the hub is read."
@@ -89,8 +90,7 @@ def collect(
 @click.option("--base-url", help="An OpenAI-compatible endpoint (ends in /v1) that writes traces or labels domains.")
 @click.option("--model", help="The endpoint's model; without --base-url, a local model that writes the traces.")
 @click.option("--traces", is_flag=True, help="Ask the model for a trace for every row that has none.")
-@click.option("--thinking", default="auto", show_default=True,
-              help="A local model's thinking format; auto: as its chat template says.")  # fmt: skip
+@click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
 @click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
 @click.option("--temperature", default=0.0, show_default=True)
 @click.option("--concurrency", default=16, show_default=True, help="Calls at a time.")
@@ -158,7 +158,7 @@ def select(
     selected = draw(rows, selection, size, seed, solved_by)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
-    manifest.write_text(json.dumps(selected.manifest, indent=1), encoding="utf-8")
+    write_json(manifest, selected.manifest)
     click.echo(report.stages([selected.manifest]))
     click.echo(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
 
@@ -182,8 +182,7 @@ def decontaminate(
 @data.command("format")
 @click.argument("pool")
 @click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")
-@click.option("--thinking", default="auto", show_default=True,
-              help="A thinking format (s1, think, gpt-oss, ...); auto: as the tokenizer's chat template says.")  # fmt: skip
+@click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
 @chat_options
 @click.option("--variant", default="plain", show_default=True, help="plain, tokens or steps (conditional control).")
 @click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
@@ -224,4 +223,4 @@ def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: P
     if out is None:
         click.echo(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)

@@ -18,6 +18,7 @@ from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.errors import UserError
+from harness.files import replacing, write_json_lines
 from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import check_name
 
@@ -59,9 +60,7 @@ def decontaminated(
     drop, matches = decontaminate(pool, problems, min_share)
     count = save((dict(row) for row in pool if row["id"] not in drop), out)
     if report_file is not None:
-        report_file.parent.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(asdict(match), ensure_ascii=False) for match in matches)
-        report_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_json_lines(report_file, map(asdict, matches))
     found = summary(matches)
     columns = ("exact", "half or more", "any 8-gram")
     rows = [(name, *(f"{found.get(name, {}).get(column, 0):,}" for column in columns)) for name in names]
@@ -100,20 +99,14 @@ def formatted(
          ("cut", pa.bool_())]
     )  # fmt: skip
     statistics = Statistics()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}")
     waiting: list[dict[str, Any]] = []
-    try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for example in format_rows(loaded, rows, reading.thinking, block_size, variant, statistics):
-                waiting.append(example)
-                if len(waiting) == 200:
-                    writer.write_table(pa.Table.from_pylist(waiting, schema))
-                    waiting = []
-            writer.write_table(pa.Table.from_pylist(waiting, schema))
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(out) as partial, pq.ParquetWriter(partial, schema) as writer:
+        for example in format_rows(loaded, rows, reading.thinking, block_size, variant, statistics):
+            waiting.append(example)
+            if len(waiting) == 200:
+                writer.write_table(pa.Table.from_pylist(waiting, schema))
+                waiting = []
+        writer.write_table(pa.Table.from_pylist(waiting, schema))
     return statistics
 
 

@@ -39,7 +39,9 @@ class ChatFiles:
     def get_added_vocab(self) -> dict[str, int]:
         return self.added
 
-    def apply_chat_template(self, turns: Sequence[Any], *, tokenize: bool, add_generation_prompt: bool, **arguments: Any) -> str:  # fmt: skip
+    def apply_chat_template(
+        self, turns: Sequence[Any], *, tokenize: bool, add_generation_prompt: bool, **arguments: Any
+    ) -> str:
         """The text of `turns`; tokens are never made here."""
         from transformers.utils.chat_template_utils import render_jinja_template
 

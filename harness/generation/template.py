@@ -16,6 +16,7 @@ from typing import Any, Literal
 from harness.errors import UserError
 from harness.thinking import AUTO, FAMILIES, FORMATS, Ask, Family, ThinkingFormat, mirrored, opened_by, thinking_format
 
+DEFAULT = Ask()  # the template's own default
 ECHO = "zzechozz"
 QUESTION, THOUGHT, ANSWER = "\u2039question\u203a", "\u2039thought\u203a", "\u2039answer\u203a"
 Shape = Literal["open", "bare", "closed"]
@@ -37,8 +38,8 @@ WORDS = (("/no_think", "/think"), ("/nothink", "/think"), ("detailed thinking of
 NEUTRAL_SYSTEM = "You are a helpful assistant."
 # Where a turn's thought is put by one template or the other.
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
-CLOSING_TAG = re.compile(r"(?:<\|?(?:/|end)[a-z0-9_.:|-]{0,30}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>|"
-                         r"<\|[a-z0-9_]{0,24}(?:think|thought|reason)[a-z0-9_]{0,24}_end\|>)$", re.IGNORECASE)  # fmt: skip
+_NAMED = r"[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
+CLOSING_TAG = re.compile(rf"<\|?(?:/|end[a-z_]{{0,6}}_){_NAMED}\|?>$|<\|{_NAMED}_end\|>$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Template:
     def __init__(self, tokenizer: Any, arguments: Mapping[str, Any] | None = None, system: str | None = None) -> None:
         if not getattr(tokenizer, "chat_template", None):
             raise UserError(
-                f"tokenizer '{tokenizer.name_or_path}' has no chat template; use an instruct model's tokenizer, or set one"
+                f"tokenizer '{tokenizer.name_or_path}' has no chat template; use an instruct model's tokenizer, or set "
+                "one"
             )
         self.tokenizer, self.arguments, self.system = tokenizer, dict(arguments or {}), system
         try:
@@ -72,7 +74,7 @@ class Template:
             self.text = str(tokenizer.chat_template)
         self.code = "\n".join(TAGS.findall(self.text))
 
-    def prompt(self, ask: Ask = Ask()) -> str | None:
+    def prompt(self, ask: Ask = DEFAULT) -> str | None:
         """The prompt of one question under `ask`; None where the template refuses."""
         return self._render(turns_of(QUESTION, ask, self.system), ask, add_generation_prompt=True)
 
@@ -109,7 +111,7 @@ class Template:
                 yield name, (True, "on", "enabled"), (False, "off", "disabled")
 
 
-def turns_of(question: str, ask: Ask = Ask(), system: str | None = None) -> list[dict[str, str]]:
+def turns_of(question: str, ask: Ask = DEFAULT, system: str | None = None) -> list[dict[str, str]]:
     """The conversation before the answer, with the words of `ask`. `system`: the user's own system prompt."""
     said = [text for text in (system, ask.system) if text]
     turns = [{"role": "user", "content": question + ask.suffix}]
@@ -178,7 +180,7 @@ def resolve(
     if name == AUTO:
         return read(tokenizer, arguments, system)
     given = thinking_format(name)
-    if given.ask != Ask() or given.plain != Ask() or given.empty or given.end_of_turn is not None:
+    if given.ask != DEFAULT or given.plain != DEFAULT or given.empty or given.end_of_turn is not None:
         return Reading(given, "we", RESOLVED)
     own = read(tokenizer, arguments, system)
     fits = own.thinking.thinking_start.strip() == given.thinking_start.strip()
@@ -210,7 +212,7 @@ def _thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
     """How thinking is asked for, and the prompt: the default, unless a switch opens the thought where that does not,
     or the default says the same as the switch's "off"."""
     rank = {"closed": 0, "bare": 1, "open": 2}
-    best, best_prompt = Ask(), default
+    best, best_prompt = DEFAULT, default
     for name, on, off in template.switches():
         offs = [text for value in off if (text := template.prompt(Ask(((name, value),)))) is not None]
         if template.echoes(name):
@@ -222,10 +224,10 @@ def _thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
                 continue
             asks = default in offs or (isinstance(value, str) and name.endswith("_mode") and prompt not in offs)
             better = rank[shape(prompt)] - rank[shape(best_prompt)]
-            if better > 0 or (better == 0 and asks and best == Ask()):
+            if better > 0 or (better == 0 and asks and best == DEFAULT):
                 best, best_prompt = ask, prompt
                 break
-    if best == Ask() and shape(default) != "open":
+    if best == DEFAULT and shape(default) != "open":
         for _, on_word in WORDS:
             if on_word in template.text:
                 ask = Ask(system=on_word)
@@ -337,7 +339,7 @@ def _first_token(template: Template, text: str) -> str:
 
 
 def _written(template: Template, family: Family, prompt: str, *, keeps_start: bool = True) -> ThinkingFormat:
-    """`family`'s format with the white space of the prompt that opens it and the answer's tags that the template names."""
+    """`family`'s format with the prompt's own white space, and the answer's tags where the template names them."""
     thinking = family.format
     start = family.start.strip()
     at = prompt.lower().rfind(start.lower()) if start else -1
@@ -421,7 +423,8 @@ def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, 
         return ask, "", "the template knows no thinking: --no-thinking is the chat prompt alone"
     gap = "\n" if thinking.gap is None and thinking.thinking_start.endswith("\n") else thinking.gap or ""
     start = "" if thinks == "open" else thinking.thinking_start
-    return ask, f"{start}{gap}{thinking.thinking_end}", "the template has no switch for it: --no-thinking closes an empty block"  # fmt: skip
+    note = "the template has no switch for it: --no-thinking closes an empty block"
+    return ask, f"{start}{gap}{thinking.thinking_end}", note
 
 
 def _plain_asks(template: Template, prompt: str, thinking: ThinkingFormat) -> Iterator[Ask]:

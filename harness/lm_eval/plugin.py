@@ -127,9 +127,7 @@ class S1Model(LM):
             *chat_history, last = chat_history
             prefix = str(last["content"])
         arguments = dict(self.thinking.ask.arguments)
-        text = self.tokenizer.apply_chat_template(
-            chat_history, tokenize=False, add_generation_prompt=True, **arguments
-        )
+        text = self.tokenizer.apply_chat_template(chat_history, tokenize=False, add_generation_prompt=True, **arguments)
         if prefix:
             self.prefixes[text + prefix] = prefix
         return str(text) + prefix

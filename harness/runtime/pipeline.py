@@ -165,6 +165,7 @@ class Ablation:
         except EngineFailedError as error:
             self.fail(recipe, "evaluate", f"the engine did not start: {error}")
             return
+        self.store.claim_runs(run.run_id for run in runs)
         evaluation = Evaluation(self.study, runs, self.by_key, self.store)
         self.outcome.num_runs += len(runs)
         if not evaluation.missing:

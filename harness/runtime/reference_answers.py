@@ -37,8 +37,8 @@ def engines_of(
     import ray
 
     study = Study(
-        name="featurize", base_model=model, pool="", recipes=(), tasks=(), budgets=(), sampling=sampling,
-        thinking=thinking, engine=config,
+        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,),
+        sampling=sampling, thinking=thinking, engine=config,
     )  # fmt: skip
     study = resolved(study)
     if ray.is_initialized():  # by an earlier step, which needed no engine
@@ -57,7 +57,7 @@ def answer(
     what is missing there is generated. Returns why, by key, some are still missing: the next call asks again."""
 
     def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
-        verdict = grade(generation.answer, row["answer"], kind_of(row))
+        verdict = grade(generation.answer_part, row["answer"], kind_of(row))
         return {
             "answer": generation.answer,
             "correct": verdict.correct,  # None where the gold cannot be read

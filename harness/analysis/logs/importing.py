@@ -36,7 +36,8 @@ def import_files(
 ) -> list[str]:
     """Import logs into the result folder `out`; returns one line of summary a file.
 
-    `model` and `task` name what the files do not tell; `marks` are thinking delimiters that no table knows. Raises UserError for a file without any readable sample.
+    `model` and `task` name what the files do not tell; `marks` are thinking delimiters that no table
+    knows. Raises UserError for a file without any readable sample.
     """
     from harness.store import Store
 
@@ -110,7 +111,8 @@ def _row(
         "num_ignores": int(ignores) if isinstance(ignores, int | float) else 0,
         "ignore_str": kwargs.get("thinking_n_ignore_str"), "seed": 0, "sample_index": index,
         "problem_id": sample.problem_id, "question": sample.question, "gold": sample.gold, "kind": kind_of(task),
-        "prompt": sample.prompt, "thinking": cut.preface + cut.thinking, "closing": cut.closing, "answer": cut.answer, "forced_spans": [],
+        "prompt": sample.prompt, "thinking": cut.preface + cut.thinking,
+        "closing": cut.closing, "answer": cut.answer, "forced_spans": [],
         "forced_end": False, "replayed": False, "looping": None, "num_attempts": 1,
         "response": cut.answer, "logged": correct, "final": cut.state != "open", "choices": sample.choices,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from harness import thinking as thoughts
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
-from harness.thinking import Marks
+from harness.thinking import S1, Marks
 
 CONTEXT_TOKENS = 32_760  # s1 counts a prompt and response beyond this as too long
 STEP_MARK = " steps left\n"
@@ -96,8 +96,8 @@ def compute(
 
     `tokenizer`: a name, folder or tokenizer.json; None takes each log's own model, else an approximation, and says so.
     `budget`: thinking tokens allowed, or steps for a log in the "N steps left" format. `marks`: thinking delimiters that
-    no table knows (`harness.thinking.own_marks`). Raises UserError for a file or
-    tokenizer that cannot be read; lines that cannot are counted and skipped.
+    no table knows (`harness.thinking.own_marks`). Raises UserError for a file or tokenizer that cannot be read; lines
+    that cannot are counted and skipped.
     """
     if compat not in (None, "s1"):
         raise UserError(f"compat '{compat}' is not known; use 's1' or leave it out")
@@ -136,7 +136,7 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Parts
     """Thinking, answer and steps of a response, delimiters left out. Without delimiters all of it is the answer, unless
     `prompt` ends inside a thought."""
     if STEP_MARK in response:
-        head, _, answer = response.partition("<|im_start|>answer")
+        head, _, answer = response.partition(S1.thinking_end)
         blocks = [block.split("\n", 1)[1] for block in head.split("<|im_start|>") if STEP_MARK in block]
         return Parts("".join(blocks), answer.removeprefix("\n"), blocks, len(blocks), True, _answered(answer), True)
     cut = thoughts.split(response, prompt, marks)
@@ -153,14 +153,14 @@ def split_as_s1(response: str) -> Parts:
     answered = _answered(response)
     if STEP_MARK in response:
         blocks = ["\n".join(part.split("\n")[1:]) for part in response.split("<|im_start|>")[1:-1]]
-        pieces = response.split("<|im_start|>answer")
+        pieces = response.split(S1.thinking_end)
         answer = pieces[1] if len(pieces) > 1 else ""
         return Parts("", answer, blocks, response.count(STEP_MARK), True, answered, True)
-    head, closed, _ = response.partition("<|im_start|>answer")
+    head, closed, _ = response.partition(S1.thinking_end)
     lines = head.split("\n")
-    answer = response.split("<|im_start|>answer")[-1] if closed else ""
+    answer = response.split(S1.thinking_end)[-1] if closed else ""
     answer = "\n".join(answer.split("\n")[1:]) if "\n" in answer else answer
-    has_thinking = "<|im_start|>think" in response
+    has_thinking = S1.thinking_start in response
     return Parts("\n".join(lines[1:-1]), answer, lines[1:-1], len(lines) - 2, has_thinking, answered, False)
 
 

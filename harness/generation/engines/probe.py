@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.files import write_text
 from harness.generation.prompts import render_prompt
 from harness.thinking import ThinkingFormat
 
@@ -99,9 +100,7 @@ class Probe:
                 for s, tops in zip(self.sequences, self.tops, strict=True)
             ],
         }
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(plain))
-        partial.replace(path)
+        write_text(path, json.dumps(plain))
 
     @classmethod
     def read(cls, path: Path) -> Probe:
