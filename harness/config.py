@@ -15,7 +15,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.checked import (
     AboveZero,
@@ -152,14 +152,21 @@ class EngineConfig:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
 
 
+Plain = bool | int | float | str | None
+
+
+def _pairs(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
 @checked
 class Chat:
     """What the chat template is given beside the question, in evaluation and in training text."""
 
     system: Text[str | None] = None  # the system turn; None: the template's own
     instruction: Text[str] = ""  # behind the question, as written: "\n\nPut your answer in \\boxed{}."
-    # to `apply_chat_template`: enable_thinking, reasoning_effort, ...
-    arguments: Text[dict[str, bool | int | float | str | None]] = Field(default_factory=dict)
+    # To `apply_chat_template`, as a mapping or as pairs: enable_thinking, reasoning_effort, ...
+    arguments: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()
 
 
 @checked

@@ -504,8 +504,10 @@ def _from_plain(given: dict[str, Any]) -> ThinkingFormat:
         for key in ("ask", "plain") if isinstance(given.get(key), dict)
     }  # fmt: skip
     try:
-        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        return ThinkingFormat(**{"name": "custom", "final_answer": "Final Answer:", **plain, **asks})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
+        return ThinkingFormat(**{"name": "custom", "final_answer": "Final Answer:"} | plain | asks)
     except TypeError as error:
         raise UserError(f"the thinking format {json.dumps(given)[:120]}: {error}") from None
 

@@ -7,13 +7,10 @@ from typing import Any
 import made_up_study as made_up
 import pytest
 
-from harness.analysis.logs.sample_stats import split
 from harness.config import Budget
-from harness.data.teacher import _reply
 from harness.records import Generation, Problem
 from harness.runtime.scoring import score, score_row
 from harness.thinking import FAMILIES, thinking_format
-from harness.thinking import split as cut
 
 PAIRS = pytest.mark.parametrize(
     ("start", "end"), [(family.start, family.end) for family in FAMILIES], ids=[family.name for family in FAMILIES]

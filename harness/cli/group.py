@@ -67,7 +67,7 @@ def chat_of(template_arguments: tuple[str, ...], system_prompt: str | None, inst
         if not separator or not name.isidentifier():
             raise UserError(f"--chat-template-arg {given}: write NAME=VALUE, for example enable_thinking=false")
         arguments[name] = parse(value)
-    return Chat(system=system_prompt, instruction=instruction, arguments=arguments)
+    return Chat(system=system_prompt, instruction=instruction, arguments=tuple(arguments.items()))
 
 
 set_option = click.option(

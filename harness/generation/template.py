@@ -31,6 +31,7 @@ SWITCHES: tuple[tuple[str, tuple[Any, ...], tuple[Any, ...]], ...] = (
     ("thinking_effort", ("high",), ("none",)),
     ("thinking_budget", (), (0,)),
 )
+LEVELS = ("minimal", "low")  # little thinking, unless the prompt then ends behind a closed block
 OTHER_SWITCH = re.compile(r"(?<![\w.'\"])([a-z_]*(?:think|thought|reason)[a-z_]*)(?![\w'\"(])")
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 # Words of the conversation that some templates, or the models behind them, take for a switch.
@@ -194,12 +195,11 @@ def resolve(
         if own.opener == "the template":
             raise UserError(f"{why} and opens the thought itself; use --thinking auto")
         notes.append(f"{why}; --thinking auto uses that")
-    thinking = replace(
-        given,
-        answer_stops=tuple(dict.fromkeys((*given.answer_stops, *own.thinking.answer_stops))),
-        end_of_turn=own.thinking.end_of_turn,
-        **({"ask": own.thinking.ask, "plain": own.thinking.plain, "empty": own.thinking.empty} if known else {}),
-    )  # type: ignore[arg-type]
+    stops = tuple(dict.fromkeys((*given.answer_stops, *own.thinking.answer_stops)))
+    thinking = replace(given, answer_stops=stops, end_of_turn=own.thinking.end_of_turn)
+    if known:
+        asked = own.thinking
+        thinking = replace(thinking, ask=asked.ask, plain=asked.plain, empty=asked.empty)
     return Reading(thinking, own.opener if fits else "we", "given", tuple(notes))
 
 
@@ -208,21 +208,26 @@ RESOLVED = "an earlier reading"
 IN_VOCABULARY, NOTHING = "the special tokens", "nothing"
 
 
+def _switch(name: str, value: Any) -> Ask:
+    return Ask(((name, value),))
+
+
 def _thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
     """How thinking is asked for, and the prompt: the default, unless a switch opens the thought where that does not,
     or the default says the same as the switch's "off"."""
     rank = {"closed": 0, "bare": 1, "open": 2}
     best, best_prompt = DEFAULT, default
     for name, on, off in template.switches():
-        offs = [text for value in off if (text := template.prompt(Ask(((name, value),)))) is not None]
+        offs = [text for value in off if (text := template.prompt(_switch(name, value))) is not None]
+        none = [text for value in off if value not in LEVELS and (text := template.prompt(_switch(name, value)))]
         if template.echoes(name):
             continue
         for value in on:
-            ask = Ask(((name, value),))
+            ask = _switch(name, value)
             prompt = template.prompt(ask)
             if prompt is None or prompt == default:
                 continue
-            asks = default in offs or (isinstance(value, str) and name.endswith("_mode") and prompt not in offs)
+            asks = default in none or (isinstance(value, str) and name.endswith("_mode") and prompt not in offs)
             better = rank[shape(prompt)] - rank[shape(best_prompt)]
             if better > 0 or (better == 0 and asks and best == DEFAULT):
                 best, best_prompt = ask, prompt
@@ -252,9 +257,13 @@ def _delimiters(template: Template, ask: Ask, prompt: str) -> tuple[ThinkingForm
     said = template.text + prompt
     for family in FAMILIES:
         mark = (family.mark or family.end).strip()
-        both = family.start.strip() in said and mark in said
-        if family.name != "s1" and mark in said and (both or (family.start[:1].isalpha() and not family.plain_words)):
-            return _written(template, family, prompt, keeps_start=both), WRITTEN, []
+        if family.name in ("s1", "channel-words") or mark not in said:
+            continue
+        both = family.start.strip() in said
+        # "</think>" alone: the template drops earlier thoughts. A start in words may be left to the model.
+        if both or mark.startswith(("</", "[/")) or (family.start[:1].isalpha() and not family.plain_words):
+            words = family.start[:1].isalpha()
+            return _written(template, family, prompt, keeps_start=both or not words), WRITTEN, []
     added = set(template.tokenizer.get_added_vocab())
     for family in FAMILIES:
         pieces = {family.start.strip(), (family.mark or family.end).strip()}
@@ -412,7 +421,7 @@ def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, 
         kind = shape(text)
         if kind == "closed" and (thinks != "closed"):
             return other, "", ""
-        level = any(template.echoes(name) or value in ("minimal", "low") for name, value in other.arguments)
+        level = any(template.echoes(name) or value in LEVELS for name, value in other.arguments)
         if kind == "bare" and bare is None and not level and _says_more(text, prompt, other, thinks):
             bare = other
     if thinks == "closed":
@@ -430,7 +439,7 @@ def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, 
 def _plain_asks(template: Template, prompt: str, thinking: ThinkingFormat) -> Iterator[Ask]:
     for name, _, off in template.switches():
         for value in off:
-            yield Ask(((name, value),))
+            yield _switch(name, value)
     for word, _ in WORDS:
         if word in template.text:
             yield Ask(system=word)

@@ -76,7 +76,7 @@ class S1Model(LM):
         given = json.loads(chat_template_args) if isinstance(chat_template_args, str) else chat_template_args or {}
         if enable_thinking is not None:
             given = {**given, "enable_thinking": enable_thinking}
-        self.chat = Chat(arguments=given)
+        self.chat = Chat(arguments=tuple(given.items()))
         self.prefixes: dict[str, str] = {}  # rendered prompt -> the beginning of the answer that a task gives
         self.config = EngineConfig(
             name=self.engine_name,

@@ -36,17 +36,18 @@ def resolved(study: Study) -> Study:
 
 def read_for(name: str, tokenizer: Any, chat: Chat) -> Reading:
     """The format called `name` for `tokenizer`, asked for with what `chat` says. Raises `UserError`."""
-    reading = resolve(name, tokenizer, chat.arguments, chat.system)
+    reading = resolve(name, tokenizer, dict(chat.arguments), chat.system)
     if reading.source == RESOLVED:
         return reading
-    asks = {kind: _with(getattr(reading.thinking, kind), chat) for kind in ("ask", "plain")}
-    return replace(reading, thinking=replace(reading.thinking, **asks))
+    thinking = reading.thinking
+    asked = replace(thinking, ask=_with(thinking.ask, chat), plain=_with(thinking.plain, chat))
+    return replace(reading, thinking=asked)
 
 
 def _with(ask: Ask, chat: Chat) -> Ask:
     said = [text for text in (chat.system, ask.system) if text]
     return Ask(
-        arguments=tuple({**dict(ask.arguments), **chat.arguments}.items()),
+        arguments=tuple({**dict(ask.arguments), **dict(chat.arguments)}.items()),
         system="\n".join(said) if said else chat.system,
         suffix=chat.instruction + ask.suffix,
     )

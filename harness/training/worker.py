@@ -159,8 +159,8 @@ def save(trainer: Any, target: Path, thinking: ThinkingFormat) -> None:
 def end_texts_at_the_turn(model: Any, tokenizer: Any, thinking: ThinkingFormat) -> None:
     """Put the token that ends a turn among the model's ends of text. A base model's is another (Qwen2.5's is
     `<|endoftext|>`, its template's `<|im_end|>`): an engine would run over the end that it was trained to write."""
-    added = tokenizer.get_added_vocab()
-    places = [(thinking.end_of_turn.index(token), token) for token in added if token in (thinking.end_of_turn or "")]
+    added, ending = tokenizer.get_added_vocab(), thinking.end_of_turn or ""
+    places = [(ending.index(token), token) for token in added if token in ending]
     if not places:
         return
     for config in (model.config, model.generation_config):

@@ -95,7 +95,7 @@ def compute(
     """Statistics of samples JSONL files (names, globs, folders).
 
     `tokenizer`: a name, folder or tokenizer.json; None takes each log's own model, else an approximation, and says so.
-    `budget`: thinking tokens allowed, or steps for a log in the "N steps left" format. `marks`: thinking delimiters that
+    `budget`: thinking tokens allowed, or steps for a log in the "N steps left" format. `marks`: delimiters that
     no table knows (`harness.thinking.own_marks`). Raises UserError for a file or tokenizer that cannot be read; lines
     that cannot are counted and skipped.
     """
