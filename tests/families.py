@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (templates)
 """Small chat templates in the manner of the public model families, each with its special tokens and what a person reads
 in it. They are written for these tests: the same delimiters, switches and ends as the family's public template, none of
 its text."""
@@ -46,7 +47,10 @@ def chatml(thought: str, generation: str) -> str:
 
 
 ASSISTANT = "{{- '<|im_start|>assistant\n' }}"
-HYBRID = ASSISTANT + "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+HYBRID = (
+    ASSISTANT
+    + "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+)
 OPENS_UNLESS = ASSISTANT + (
     "{%- if enable_thinking is defined and not enable_thinking %}{{- '<think>\n\n</think>\n\n' }}"
     "{%- else %}{{- '<think>\n' }}{%- endif %}"
@@ -251,7 +255,7 @@ FIXTURES = (
     Fixture(
         "modes with a name (MiniMax-M3)",
         "{{- 'Mode: ' + ('on' if thinking_mode is defined and thinking_mode == 'enabled' else 'off' if thinking_mode is"
-        " defined and thinking_mode == 'disabled' else 'adaptive') + '\n' }}{%- for m in messages %}{{- ']~b]' + m.role +"
+        " defined and thinking_mode == 'disabled' else 'adaptive') + '\n' }}{%- for m in messages %}{{- ']~b]' + ('ai' if m.role == 'assistant' else m.role) +"
         " '\n' + ('<mm:think>' + m.reasoning_content + '</mm:think>' if m.reasoning_content else '') + m.content +"
         " '[e~[\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- ']~b]ai\n' + ('</mm:think>' if thinking_mode is"
         " defined and thinking_mode == 'disabled' else '') }}{%- endif %}",

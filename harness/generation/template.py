@@ -262,10 +262,9 @@ def _delimiters(template: Template, ask: Ask, prompt: str) -> tuple[ThinkingForm
         if family.name in ("s1", "channel-words") or mark not in said:
             continue
         both = family.start.strip() in said
-        # "</think>" alone: the template drops earlier thoughts. A start in words may be left to the model.
-        if both or mark.startswith(("</", "[/")) or (family.start[:1].isalpha() and not family.plain_words):
-            words = family.start[:1].isalpha()
-            return _written(template, family, prompt, keeps_start=both or not words), WRITTEN, []
+        # "</think>" alone: the template drops earlier thoughts.
+        if both or mark.startswith(("</", "[/")) or family.start_is_optional:
+            return _written(template, family, prompt, keeps_start=both or not family.start_is_optional), WRITTEN, []
     added = set(template.tokenizer.get_added_vocab())
     for family in FAMILIES:
         pieces = {family.start.strip(), (family.mark or family.end).strip()}
@@ -274,8 +273,8 @@ def _delimiters(template: Template, ask: Ask, prompt: str) -> tuple[ThinkingForm
     if "<|im_start|>" in added:
         return FORMATS["s1"], NO_THOUGHT, []  # s1's own case: an instruct model that is taught to think
     note = (
-        "no thinking format can be read from the chat template or the special tokens: 'think' is used; a model that was "
-        "not trained on it will hardly keep to it"
+        "no thinking format can be read from the chat template or the special tokens: 'think' is used; a model that "
+        "was not trained on it will hardly keep to it"
     )
     return FORMATS["think"], NOTHING, [note]
 
