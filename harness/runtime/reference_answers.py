@@ -36,8 +36,8 @@ def engines_of(
     import ray
 
     study = Study(
-        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,), sampling=sampling,
-        thinking=thinking, engine=config,
+        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,),
+        sampling=sampling, thinking=thinking, engine=config,
     )  # fmt: skip
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(study)
