@@ -196,7 +196,7 @@ def format_pool(
 
     rows = _load(pool, data_dir)
     statistics = steps.formatted(_progress(rows, "format", len(rows)), tokenizer, thinking, variant, block_size, out)
-    click.echo(steps.statistics_table(statistics.report(block_size, batch_size)))
+    click.echo(steps.statistics_table(statistics.report(batch_size)))
     if statistics.cut:
         click.echo(
             f"warning: {statistics.cut:,} of {statistics.rows:,} rows are longer than {block_size:,} tokens and lose "
