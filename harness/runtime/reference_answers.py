@@ -22,6 +22,7 @@ from harness.records import Generation, Problem
 from harness.runtime.cluster import check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
+from harness.studies.formats import resolved
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -39,6 +40,7 @@ def engines_of(
         name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,),
         sampling=sampling, thinking=thinking, engine=config,
     )  # fmt: skip
+    study = resolved(study)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(study)
     pool = EnginePool(study, folder, progress)
