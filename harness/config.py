@@ -15,7 +15,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.checked import (
     AboveZero,
@@ -37,7 +37,7 @@ from harness.checked import (
     parts,
 )
 from harness.errors import UserError, unknown
-from harness.thinking import thinking_format
+from harness.thinking import check_name
 
 Auto = Literal["auto"]
 Method = Literal[
@@ -152,6 +152,23 @@ class EngineConfig:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
 
 
+Plain = bool | int | float | str | None
+
+
+def _pairs(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+@checked
+class Chat:
+    """What the chat template is given beside the question, in evaluation and in training text."""
+
+    system: Text[str | None] = None  # the system turn; None: the template's own
+    instruction: Text[str] = ""  # behind the question, as written: "\n\nPut your answer in \\boxed{}."
+    # To `apply_chat_template`, as a mapping or as pairs: enable_thinking, reasoning_effort, ...
+    arguments: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()
+
+
 @checked
 class Recipe:
     """One subset of the pool to train on. `size` None means the selection's own (all of it, for `full`)."""
@@ -217,7 +234,9 @@ class Study:
     base_budgets: Source[tuple[Budget, ...]] = ()  # the sweep of the untrained base; empty: the same
     reference_recipe: Label[Name] = "s1k"  # paired differences are taken to this recipe
     headline: Label[Budget] = Budget()  # the setting of the recipe table
-    thinking: Source[Name] = "s1"  # a thinking format's name, or its strings as a JSON list
+    # "auto": read from the model's chat template; or a thinking format's name, or its strings as JSON
+    thinking: Source[Name] = "auto"
+    chat: Text[Chat] = Chat()
     sampling: Text[Sampling] = Sampling()
     training: Source[Training] = Training()
     engine: Text[EngineConfig] = EngineConfig()
@@ -228,7 +247,7 @@ class Study:
     hypothesis: Label[str] = ""
 
     def __post_init__(self) -> None:
-        thinking_format(self.thinking)
+        check_name(self.thinking)
         names = [recipe.name for recipe in self.recipes]
         if repeated := next((name for name in names if names.count(name) > 1 or name == "base"), None):
             raise UserError(f"the recipe name '{repeated}' is taken; give each recipe its own, and none the name base")

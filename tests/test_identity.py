@@ -21,7 +21,7 @@ from harness.analysis.diff import diff
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load, setting_name
 from harness.checked import Part, parts
-from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+from harness.config import Budget, Chat, EngineConfig, Recipe, Sampling, Study, Training
 from harness.data.selection import select
 from harness.provenance import model_identity
 from harness.quickstart import TINY_MODEL
@@ -61,10 +61,12 @@ OTHER: dict[type, dict[str, Any]] = {
         "num_workers": 2, "per_device_batch_size": 2, "num_cpus": 2, "num_gpus": 1, "gradient_checkpointing": False,
         "save_steps": 3, "report_to": "wandb",
     },
+    Chat: {"system": "Be brief.", "instruction": "!", "arguments": {"enable_thinking": False}},
     Study: {
         "name": "yours", "base_model": "other", "pool_size": 30, "recipes": (Recipe("s1k", "longest", 8),),
         "tasks": ("quick_math",), "budgets": (Budget(), Budget(32, 1)), "base_budgets": (Budget(), Budget(16)),
-        "reference_recipe": "base", "headline": Budget(64, 1), "thinking": "think", "sampling": Sampling(top_p=0.5),
+        "reference_recipe": "base", "headline": Budget(64, 1), "thinking": "think", "chat": Chat(instruction="!"),
+        "sampling": Sampling(top_p=0.5),
         "training": Training(num_epochs=1), "engine": EngineConfig(max_model_len=2048), "replay": False,
         "max_problems": 3, "seed": 5, "hypothesis": "why",
     },
@@ -101,7 +103,7 @@ def changed(cls: type, name: str, value: Any) -> Study:
     if cls is Budget:
         budgets = tuple(replace(budget, **{name: value}) for budget in PLAIN.budgets)
         return replace(PLAIN, budgets=budgets, headline=budgets[0])
-    group = {Sampling: "sampling", EngineConfig: "engine", Training: "training"}[cls]
+    group = {Sampling: "sampling", EngineConfig: "engine", Training: "training", Chat: "chat"}[cls]
     more = {"tensor_parallel_size": {"num_gpus": 2}}.get(name, {})
     return replace(PLAIN, **{group: replace(getattr(PLAIN, group), **{name: value}, **more)})
 

@@ -7,14 +7,14 @@ from typing import Any
 import made_up_study as made_up
 import pytest
 
-from harness.analysis.logs.sample_stats import split
 from harness.config import Budget
-from harness.data.teacher import _reply
 from harness.records import Generation, Problem
 from harness.runtime.scoring import score, score_row
-from harness.thinking import CHANNEL_END, FORMATS, MARKS, split_thought, thinking_format
+from harness.thinking import FAMILIES, thinking_format
 
-PAIRS = pytest.mark.parametrize(("start", "end"), MARKS, ids=[start for start, _ in MARKS])
+PAIRS = pytest.mark.parametrize(
+    ("start", "end"), [(family.start, family.end) for family in FAMILIES], ids=[family.name for family in FAMILIES]
+)
 OWN = thinking_format('["<<plan>>", "<<say>>", "Final Answer:", "<<say>>"]')  # marks that no table knows
 PROBLEM = Problem("p", "quick", "2 + 3 = ?", "5", "math")
 
@@ -50,29 +50,3 @@ def test_the_known_answer_part_is_graded_whatever_the_format_calls_its_marks(thi
     made = generation(thinking, closing, answer, finish)
     assert score(PROBLEM, made).status == status
     assert score_row(as_row(made)) == score(PROBLEM, made)  # the audit reads what the pipeline read
-
-
-@PAIRS
-def test_every_reader_of_text_finds_the_same_thought(start, end):
-    text = f"{start}\nI guess \\boxed{{5}}.\n{end}\nThe answer is \\boxed{{6}}."
-    thought, mark, answer = split_thought(text) or ("", "", "")
-    assert (thought.strip(), mark, answer.strip()) == ("I guess \\boxed{5}.", end, "The answer is \\boxed{6}.")
-    parts = split(text)
-    assert parts.has_thinking and parts.thinking.strip() == thought.strip() and parts.answer.strip() == answer.strip()
-    reply = _reply({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}, 1)
-    assert (reply.thinking, reply.attempt) == (thought.strip(), answer.strip())
-
-
-@PAIRS
-def test_every_reader_of_text_sees_a_thought_that_was_cut(start, end):
-    text = f"{start}\nI guess \\boxed{{5}}. Wait"
-    assert split_thought(text) == ("\nI guess \\boxed{5}. Wait", "", "")
-    parts = split(text)
-    assert parts.has_thinking and not parts.answer
-
-
-def test_the_formats_use_the_table():
-    for format_ in FORMATS.values():
-        if format_.name != "s1-steps":  # told by its "N steps left"
-            end = format_.thinking_end.removeprefix(CHANNEL_END).strip()
-            assert (format_.thinking_start.strip(), end) in MARKS, format_.name

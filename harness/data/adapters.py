@@ -16,9 +16,9 @@ from typing import Any
 from harness.data import domains, sources
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, row
 from harness.grading.extract import last_box
-from harness.thinking import S1
+from harness.thinking import S1, split, without_turn_end
 
-ASSISTANT = "<|im_start|>assistant\n"
+THINK, ANSWER, ASSISTANT = S1.thinking_start, S1.thinking_end, "<|im_start|>assistant\n"
 
 
 def question_id(question: str, salt: str = "") -> str:
@@ -61,13 +61,15 @@ def from_sft_pool(record: Mapping[str, Any], name: str, index: int) -> Row:
 
 
 def split_trace(text: str) -> tuple[str, str]:
-    """Thinking and answer of a chat text in s1's format, without the delimiters.
+    """Thinking and answer of a chat text, in s1's format or another family's, without the delimiters.
 
     A model that restarted (`think` again after `answer`) keeps every part; the answer is the last section.
     """
     body = text.rpartition(ASSISTANT)[2] if text.count(ASSISTANT) == 1 else text.partition(ASSISTANT)[2] or text
-    thinking, _, attempt = body.rpartition(S1.thinking_end)
-    if not thinking or S1.thinking_start in attempt:
+    if THINK not in body and ANSWER not in body and (cut := split(body)).state != "none":  # another family's
+        return cut.thinking.strip(), without_turn_end(cut.answer).strip()
+    thinking, _, attempt = body.rpartition(ANSWER)
+    if not thinking or THINK in attempt:
         thinking, attempt = body, ""
     clean = re.sub(r"<\|im_start\|>(?:think|answer|assistant)?|<\|im_end\|>", "", thinking)
     return clean.strip(), re.sub(r"<\|im_(?:start|end)\|>", "", attempt).strip()

@@ -16,8 +16,8 @@ from harness.data.schema import with_thinking
 from harness.errors import unknown
 from harness.generation.instructions import instruct
 from harness.generation.prompts import prompt_text
-from harness.thinking import FORMATS
-from harness.training.text import ThinkingText, check_tokenizer, completion_text, end_of_turn, masked
+from harness.thinking import FORMATS, ThinkingFormat
+from harness.training.text import check_tokenizer, completion_text, end_of_turn, masked
 
 BATCH_ROWS = 64
 VARIANTS = ("plain", "tokens", "steps")
@@ -47,7 +47,7 @@ def counted_down(thinking: str) -> tuple[str, int]:
 
 
 def format_batch(
-    tokenizer: Any, rows: Sequence[Mapping[str, Any]], thinking: ThinkingText, block_size: int, variant: str = "plain"
+    tokenizer: Any, rows: Sequence[Mapping[str, Any]], thinking: ThinkingFormat, block_size: int, variant: str = "plain"
 ) -> list[dict[str, Any]]:
     """`rows` as training examples, with their text, budget (None for plain) and lengths in tokens.
 
@@ -55,7 +55,7 @@ def format_batch(
     """
     if variant not in VARIANTS:
         raise unknown("variant", variant, VARIANTS)
-    end = end_of_turn(tokenizer)
+    end = end_of_turn(tokenizer, thinking)
     traces = [row["thinking"].strip() for row in rows]
     budgets: list[int | None] = [None] * len(rows)
     questions = [row["question"] for row in rows]
@@ -64,11 +64,11 @@ def format_batch(
         budgets = [bucket(len(ids)) for ids in _ids(tokenizer, traces)]
     elif variant == "steps":
         traces, budgets = map(list, zip(*map(counted_down, traces), strict=True))
-        method, thinking = "step_conditional", STEPS
+        method, thinking = "step_conditional", replace(STEPS, ask=thinking.ask)
     if variant != "plain":
         told = [Budget(method=method, instructed=str(budget)) for budget in budgets]
         questions = [instruct(question, budget) for question, budget in zip(questions, told, strict=True)]
-    prompts = [prompt_text(tokenizer, question) for question in questions]
+    prompts = [prompt_text(tokenizer, question, ask=thinking.ask) for question in questions]
     completions = [
         completion_text({**row, "thinking": trace}, thinking, end, prompt)
         for row, trace, prompt in zip(rows, traces, prompts, strict=True)
@@ -145,7 +145,7 @@ class Statistics:
 
 
 def format_rows(
-    tokenizer: Any, rows: Iterable[Mapping[str, Any]], thinking: ThinkingText, block_size: int, variant: str,
+    tokenizer: Any, rows: Iterable[Mapping[str, Any]], thinking: ThinkingFormat, block_size: int, variant: str,
     statistics: Statistics,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Every row with thinking as a training example; `statistics` is complete once they are used up."""

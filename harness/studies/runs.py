@@ -13,7 +13,7 @@ from harness import provenance
 from harness.config import Budget, Study, fingerprint, hashed, run_id, to_plain
 from harness.generation.instructions import instruct
 from harness.records import Problem, budget_columns
-from harness.thinking import thinking_format
+from harness.thinking import AUTO, ThinkingFormat, thinking_format
 
 if TYPE_CHECKING:
     from harness.generation.engines.loading import Loaded
@@ -39,7 +39,12 @@ class Run:
 
 def recipe_identity(study: Study, base_identity: str, manifest_sha256: str) -> str:
     """Identity of a trained model: base, rows, hyperparameters, and the strings of the thinking format in its text."""
-    return run_id([base_identity, manifest_sha256, study.training, thinking_format(study.thinking)])
+    return run_id([base_identity, manifest_sha256, study.training, study.chat, strings_of(study)])
+
+
+def strings_of(study: Study) -> ThinkingFormat | str:
+    """The strings of a study's thinking format; "auto" before they have been read (`harness.studies.formats`)."""
+    return AUTO if study.thinking == AUTO else thinking_format(study.thinking)
 
 
 def budgets_of(study: Study, recipe: str) -> tuple[Budget, ...]:
@@ -61,7 +66,7 @@ def runs_of(
     tokenizer = study.engine.tokenizer and provenance.model_identity(study.engine.tokenizer)
     shared = {
         "study": study,
-        "thinking": thinking_format(study.thinking),
+        "thinking": strings_of(study),
         "tokenizer": tokenizer,
         "generated_by": engine,
     }
