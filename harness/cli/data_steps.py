@@ -9,13 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
+
+from harness.config import Chat
 from harness.data import quality
 from harness.data import tables as report
 from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.errors import UserError
-from harness.thinking import thinking_format
+from harness.files import replacing, write_json_lines
+from harness.studies.formats import read_for, refuse_closed
+from harness.thinking import check_name
 
 
 def filtered(pool: Iterable[Mapping[str, Any]], solved_by: str) -> tuple[Iterator[Row], Callable[[], str]]:
@@ -55,9 +60,7 @@ def decontaminated(
     drop, matches = decontaminate(pool, problems, min_share)
     count = save((dict(row) for row in pool if row["id"] not in drop), out)
     if report_file is not None:
-        report_file.parent.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(asdict(match), ensure_ascii=False) for match in matches)
-        report_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_json_lines(report_file, map(asdict, matches))
     found = summary(matches)
     columns = ("exact", "half or more", "any 8-gram")
     rows = [(name, *(f"{found.get(name, {}).get(column, 0):,}" for column in columns)) for name in names]
@@ -66,7 +69,13 @@ def decontaminated(
 
 
 def formatted(
-    rows: Iterable[Mapping[str, Any]], tokenizer: str, thinking: str, variant: str, block_size: int, out: Path
+    rows: Iterable[Mapping[str, Any]],
+    tokenizer: str,
+    thinking: str,
+    chat: Chat,
+    variant: str,
+    block_size: int,
+    out: Path,
 ) -> Statistics:
     """Write the training examples of `rows` to the Parquet file `out`."""
     import pyarrow as pa
@@ -75,31 +84,29 @@ def formatted(
 
     if out.suffix != ".parquet":
         raise UserError(f"cannot write {out}: formatted data is Parquet; give a name ending in .parquet")
-    style = thinking_format(thinking)
+    check_name(thinking)
     try:
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
         raise UserError(f"cannot load tokenizer '{tokenizer}': {' '.join(str(error).split())[:200]}") from error
+    reading = read_for(thinking, loaded, chat)
+    refuse_closed(loaded, reading, chat)
+    for note in reading.notes:
+        click.echo(f"{tokenizer}: {note}", err=True)
     schema = pa.schema(
         [("id", pa.string()), ("text", pa.string()), ("budget", pa.int64()), ("prompt_tokens", pa.int64()),
          ("num_tokens", pa.int64()), ("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32())),
          ("cut", pa.bool_())]
     )  # fmt: skip
     statistics = Statistics()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}")
     waiting: list[dict[str, Any]] = []
-    try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for example in format_rows(loaded, rows, style, block_size, variant, statistics):
-                waiting.append(example)
-                if len(waiting) == 200:
-                    writer.write_table(pa.Table.from_pylist(waiting, schema))
-                    waiting = []
-            writer.write_table(pa.Table.from_pylist(waiting, schema))
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(out) as partial, pq.ParquetWriter(partial, schema) as writer:
+        for example in format_rows(loaded, rows, reading.thinking, block_size, variant, statistics):
+            waiting.append(example)
+            if len(waiting) == 200:
+                writer.write_table(pa.Table.from_pylist(waiting, schema))
+                waiting = []
+        writer.write_table(pa.Table.from_pylist(waiting, schema))
     return statistics
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import pyarrow as pa
 from harness.data.adapters import adapt
 from harness.data.schema import SCHEMA, BadRowError, Row, batches
 from harness.errors import UserError, unknown
+from harness.files import read_json_lines, replacing, write_json, write_json_lines
 
 if TYPE_CHECKING:
     import datasets
@@ -96,23 +95,13 @@ def save(rows: Iterator[Row] | datasets.Dataset, path: Path) -> int:
 
     if path.suffix not in SUFFIXES:
         raise UserError(f"cannot write {path}: give a name ending in .parquet or .jsonl")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.suffix == ".jsonl":
+        return write_json_lines(path, iter(rows))
     count = 0
-    try:
-        if path.suffix == ".parquet":
-            with pq.ParquetWriter(temporary, SCHEMA) as writer:
-                for batch in batches(iter(rows)):
-                    writer.write_batch(batch)
-                    count += batch.num_rows
-        else:
-            with temporary.open("w", encoding="utf-8") as file:
-                for new in rows:
-                    file.write(json.dumps(new, ensure_ascii=False) + "\n")
-                    count += 1
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as partial, pq.ParquetWriter(partial, SCHEMA) as writer:
+        for batch in batches(iter(rows)):
+            writer.write_batch(batch)
+            count += batch.num_rows
     return count
 
 
@@ -129,18 +118,8 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
             for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
                 yield f"{path.name} row {index}", path.stem, index, record
             continue
-        with path.open("rb") as lines:
-            for index, line in enumerate(lines):
-                if line.strip():
-                    yield f"{path.name} line {index + 1}", path.stem, index, _parse(line)
-
-
-def _parse(line: bytes) -> Mapping[str, Any] | str:
-    try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        return f"not JSON ({error})"
-    return record if isinstance(record, dict) else f"a JSON {type(record).__name__}, not an object"
+        for line in read_json_lines(path):
+            yield f"{path.name} line {line.number}", path.stem, line.number - 1, line.error or line.value
 
 
 def _hub_records(name: str) -> Iterator[tuple[str, str, int, Any]]:
@@ -178,20 +157,11 @@ def _ingest(records: Iterator[tuple[str, str, int, Any]], content: str, spec: st
     key = hashlib.sha256(f"{CACHE_VERSION}\0{content}".encode()).hexdigest()[:24]
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "s1-harness" / key
     if not (folder / "broken.json").exists() or content.startswith("hub:"):
-        folder.mkdir(parents=True, exist_ok=True)
         broken: list[tuple[str, str]] = []
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-            try:
-                with pa.ipc.new_stream(file, SCHEMA) as writer:
-                    for batch in batches(_good(records, broken)):
-                        writer.write_batch(batch)
-                file.close()
-                Path(file.name).replace(folder / "pool.arrow")
-            finally:
-                Path(file.name).unlink(missing_ok=True)
-        unfinished = folder / f"broken.{os.getpid()}"
-        unfinished.write_text(json.dumps(broken))
-        unfinished.replace(folder / "broken.json")  # the last thing: it marks the entry as complete
+        with replacing(folder / "pool.arrow") as partial, pa.ipc.new_stream(str(partial), SCHEMA) as writer:
+            for batch in batches(_good(records, broken)):
+                writer.write_batch(batch)
+        write_json(folder / "broken.json", broken)  # the last thing: it marks the entry as complete
     dataset = datasets.Dataset.from_file(str(folder / "pool.arrow"))
     left_out = tuple((where, why) for where, why in json.loads((folder / "broken.json").read_text()))
     if not len(dataset):

@@ -1,6 +1,7 @@
 """Ask an OpenAI-compatible endpoint for a reasoning trace: retries with back-off, a pace, a cost, no dependency.
 
-Understands a trace in `reasoning_content` or `reasoning` (DeepSeek, vLLM) and inside the text (<think> ... </think>).
+Understands a trace in `reasoning_content` or `reasoning` (DeepSeek, vLLM) and inside the text, between the marks of any
+family.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from harness.data.cache import content_key
 from harness.errors import UserError
+from harness.thinking import split, without_turn_end
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FATAL = {
@@ -138,9 +140,8 @@ def _reply(answer: dict[str, Any], num_tries: int) -> Reply:
     message, usage = choice["message"], answer.get("usage") or {}
     thinking = message.get("reasoning_content") or message.get("reasoning") or ""
     text = message.get("content") or ""
-    if not thinking and "</think>" in text:
-        thinking, _, text = text.partition("</think>")
-        thinking = thinking.removeprefix("<think>")
+    if not thinking and (cut := split(text)).state != "none":  # in the text, between any family's marks
+        thinking, text = cut.thinking, without_turn_end(cut.answer)
     if not thinking and not text:
         raise KeyError("an empty answer")
     return Reply(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.estimates import COUNT_NAMES
 from harness.analysis.measure import Measured, is_headline, measure_cells
 from harness.analysis.settings import KEY, load
+from harness.files import write_text
 from harness.report import study_tables as builders
 from harness.report.page import render
 from harness.report.plots import draw_all
@@ -34,11 +35,11 @@ def write(
     measured = measured or measure_dirs(dirs)
     out.mkdir(parents=True, exist_ok=True)
     written = [out / "LEADERBOARD.md", out / "leaderboard.csv"]
-    written[0].write_text(as_markdown(measured), encoding="utf-8")
+    write_text(written[0], as_markdown(measured))
     write_csv(measured, written[1])
     figures = {study: draw_all(measured, study, tasks, out / "figures") for study, tasks in builders.studies(measured)}
     page = out / "leaderboard.html"
-    page.write_text(render(measured, figures, collect(dirs, measured), title), encoding="utf-8")
+    write_text(page, render(measured, figures, collect(dirs, measured), title))
     drawn = [
         out / "figures" / f"{figure.name}.{kind}" for f in figures.values() for figure in f for kind in ("svg", "png")
     ]

@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.config import Training, fingerprint, to_plain
 from harness.errors import UserError
+from harness.files import write_json
 from harness.logs import last_lines, output_to
 from harness.training.placement import check, nodes, on_cpu
 
@@ -98,9 +99,7 @@ def train(
         raise TrainingFailed(f"the loss is not a number (see {folder / 'losses.parquet'}); lower learning_rate")
     checkpoint = str((folder / "checkpoint").resolve())
     trained = Trained(checkpoint=checkpoint, seconds=round(time.monotonic() - start, 2), **figures)
-    partial = folder / (DONE_FILE + ".partial")
-    partial.write_text(json.dumps({"identity": identity, "trained": to_plain(trained)}, indent=1))
-    partial.replace(folder / DONE_FILE)
+    write_json(folder / DONE_FILE, {"identity": identity, "trained": to_plain(trained)})
     shutil.rmtree(folder / STEPS, ignore_errors=True)
     return trained
 
