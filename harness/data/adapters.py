@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.data import domains, sources
 from harness.data.rows import SCHEMA, BadRowError, Row, metadata_of, row
-from harness.grading.extract import last_box
+from harness.grading.extract.answer import last_box
 
 THINK, ANSWER, ASSISTANT = "<|im_start|>think", "<|im_start|>answer", "<|im_start|>assistant\n"
 

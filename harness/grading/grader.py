@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from harness.errors import unknown
-from harness.grading.arithmetic import Node
-from harness.grading.equivalence import Comparison
-from harness.grading.extract import Extraction, extract_answer
-from harness.grading.letters import extract_letter
+from harness.grading.compare.equality import comparison
+from harness.grading.compare.scalar import UndecidedError
+from harness.grading.compare.symbolic import SymbolicTimeoutError, same
+from harness.grading.conventions import LENIENT, STRICT
+from harness.grading.extract.answer import Extraction, extract_answer
+from harness.grading.extract.letters import extract_letter
+from harness.grading.extract.number_locale import localised
+from harness.grading.grammar.clean import clean
+from harness.grading.grammar.expressions import Node
+from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
-from harness.grading.locales import localised
-from harness.grading.normalise import clean
-from harness.grading.parse import has_operator
-from harness.grading.policy import LENIENT, STRICT
 from harness.grading.readings import readings
-from harness.grading.scalar import UndecidedError
-from harness.grading.symbolic import SymbolicTimeoutError, same
 from harness.grading.verdict import Verdict
 
 Kind = Literal["math", "integer", "choice"]
@@ -169,19 +169,19 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
     if not answers:
         return Verdict("answer_unparseable", answer, answer_error, "limit")
     trouble = ""
-    comparison = Comparison(policy, _symbolic)
+    compared = comparison(policy, _symbolic)
     for a in answers:
         for b in golds:
             try:
-                if comparison.equal(a, b):
-                    return Verdict("correct", answer, f"equal ({comparison.tier})", comparison.tier)
+                if compared.equal(a, b):
+                    return Verdict("correct", answer, f"equal ({compared.tier})", compared.tier)
             except (TooBigError, UndecidedError) as error:
                 trouble = str(error)
             except SymbolicTimeoutError as error:
                 return Verdict("answer_timeout", answer, str(error), "symbolic")
     if trouble:
         return Verdict("answer_unparseable", answer, trouble, "limit")
-    return Verdict("incorrect", answer, f"not equal ({comparison.tier})", comparison.tier)
+    return Verdict("incorrect", answer, f"not equal ({compared.tier})", compared.tier)
 
 
 def _squeezed(text: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from harness.grading.arithmetic import Node
-from harness.grading.extract import extract_answer
+from harness.grading.compare.dates import moment
+from harness.grading.conventions import Policy
+from harness.grading.extract.answer import extract_answer
+from harness.grading.extract.sentences import PROSE, is_value, value_in
+from harness.grading.grammar.clean import choice_prefix, clean
+from harness.grading.grammar.expressions import Node
+from harness.grading.grammar.parser import parse
+from harness.grading.grammar.units import counted, number_word
 from harness.grading.limits import TooBigError, UnreadableError
-from harness.grading.moments import moment
-from harness.grading.normalise import choice_prefix, clean
-from harness.grading.parse import parse
-from harness.grading.policy import Policy
-from harness.grading.sentences import PROSE, is_value, value_in
-from harness.grading.units import counted, number_word
 
 _SPACED_UNIT = re.compile(
     r"(-?\d{1,30}(?:\.\d{1,30})?)(?:(?:\s|~|\\[,;: ])+|(?=\\(?:mathrm|text|mbox|textrm)))"
