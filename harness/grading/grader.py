@@ -49,7 +49,7 @@ def grade_answer(
     """Grade an answer that is extracted already."""
     _check_kind(kind)
     if kind == "choice":
-        return _safely(lambda: _letter_verdict(extract_letter(answer, choices), gold))
+        return _safely(lambda: _letter_verdict(extract_letter(answer, choices, same=_same_answer), gold))
     return _safely(lambda: CACHE(answer, gold, strict))
 
 
@@ -75,7 +75,7 @@ def grade_many(rows: Iterable[Mapping[str, Any]], workers: int = 1, strict: bool
 
 def _grade(response: str, gold: str, kind: Kind, choices: Sequence[str], strict: bool, final: bool) -> Verdict:
     if kind == "choice":
-        return _letter_verdict(extract_letter(response, choices, final=final), gold)
+        return _letter_verdict(extract_letter(response, choices, final=final, same=_same_answer), gold)
     found = extract_answer(response, final=final)
     if found.text is None:
         return _nothing(found)
@@ -99,7 +99,12 @@ def _check_kind(kind: str) -> None:
 
 
 def _nothing(found: Extraction) -> Verdict:
-    return Verdict("truncated" if found.truncated else "no_answer", None, found.how, "extract")
+    status = "ambiguous" if found.ambiguous else "truncated" if found.truncated else "no_answer"
+    return Verdict(status, None, found.how, "extract")
+
+
+def _same_answer(answer: str, other: str) -> bool:
+    return CACHE(answer, other, False).status == "correct"
 
 
 def _letter_verdict(found: Extraction, gold: str) -> Verdict:

@@ -64,7 +64,7 @@ def test_no_letter_is_guessed(response: str) -> None:
     for letter in "ABCD":
         verdict = grade(response, letter, "choice")
         assert verdict.correct is False, verdict
-    assert grade(response, "A", "choice").status == "no_answer"
+    assert grade(response, "A", "choice").status in ("no_answer", "ambiguous")
 
 
 def test_a_thought_cut_before_any_answer_is_truncated_never_a() -> None:

@@ -55,9 +55,10 @@ class Extraction:
     text: str | None
     how: str
     truncated: bool = False
+    ambiguous: bool = False
 
 
-def answer_part(response: str) -> tuple[str, bool]:
+def answer_part(response: str, prompt: str = "") -> tuple[str, bool]:
     """(what follows the thought, whether the thought is still open). Without any delimiter, the whole response."""
     response = response[-MAX_RESPONSE_CHARS:]
     end = max(((at + len(mark), at) for mark in THINK_ENDS if (at := response.rfind(mark)) >= 0), default=None)
