@@ -34,7 +34,7 @@ def test_different_pairs_are_refused_in_both_directions(gold: str, answer: str) 
 
 def test_a_bare_answer_as_the_whole_response_is_graded_like_the_answer() -> None:
     refused = [p for p in pairs("equal.txt") if grade(p[1], p[0]).correct is not True]
-    assert refused == [("\\text{parabola}", "It is a parabola.")]  # a sentence that states no value
+    assert refused == []
     assert not [p for p in pairs("different.txt") if grade(p[1], p[0]).correct]
 
 

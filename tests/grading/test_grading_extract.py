@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.grading import grade
-from harness.grading.extract.answer import answer_part, extract_answer
+from harness.grading.extract.answer import extract_answer
+from harness.grading.extract.parts import answer_part
 
 EXTRACTED = [  # (response, answer)
     ("The answer is \\boxed{42}.", "42"),

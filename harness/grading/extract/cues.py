@@ -22,6 +22,7 @@ _LINK = re.compile(
 _STRONG_BEFORE = re.compile(
     r"(?:^|\n|final|finale|correct|最终|最終的な|最终的|正确)[\s#>*_`-]*(?:the\s+|la\s+|el\s+|die\s+)?$", re.IGNORECASE
 )
+_NO_SUBJECT = re.compile(r"\b(?:check\w*|verif\w*|was|were|key|sheet|because|since|if)\b", re.IGNORECASE)
 _SKIP = re.compile(r"[\s:：*_]*")
 
 
@@ -48,6 +49,9 @@ def cues(text: str) -> Iterator[tuple[int, bool, int]]:
         strong = bool(_STRONG_BEFORE.search(text[max(0, at - 24) : at])) or at == 0
         if match.group("bare") is not None and not strong:
             continue
+        between = match.group("between")
+        if between and (_NO_SUBJECT.search(between) or match.group("link").strip(" *") == "="):
+            continue  # "Answer check: ...", "the answer was checked with n = 3"
         start = match.end()
         skip = _SKIP.match(text, start)
         yield at, strong, skip.end() if skip else start

@@ -20,8 +20,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from harness.grading.extract import letter_phrases as phrases
-from harness.grading.extract.answer import CUE_WINDOW_CHARS, Extraction, answer_part, extract_answer, last_box
+from harness.grading.extract.answer import CUE_WINDOW_CHARS, Extraction, extract_answer, last_box
 from harness.grading.extract.option_names import Named, named, plain, undecorated
+from harness.grading.extract.parts import answer_part
 from harness.grading.grammar.clean import translate
 
 SameAnswer = Callable[[str, str], bool]
