@@ -29,6 +29,8 @@ class Policy:
     choice_prefix: bool = True
     prose: bool = True
     equation_scale: bool = True
+    natural_log: bool = True
+    constants: bool = True
 
 
 LENIENT = Policy()
@@ -107,6 +109,14 @@ CONVENTIONS = (
     Convention(
         "equation_scale", "an equation may be multiplied by a constant",
         (("2x+2y=2", "x+y=1"),), (("x+y=2", "x+y=1"),),
+    ),
+    Convention(
+        "natural_log", "a log without a base is to base ten, or natural on both sides (sympy and Math-Verify: natural)",
+        (("\\log x", "\\ln x"), ("\\pi\\ln 2", "\\pi\\log 2")), (("\\log_2 x", "\\ln x"),),
+    ),
+    Convention(
+        "constants", "the constants of integration may have other names, and an added one absorbs a number",
+        (("x^2+K", "x^2+C"), ("\\frac{(x+1)^2}{2}+C", "\\frac{x^2}{2}+x+C")), (("2x^2+C", "x^2+C"),),
     ),
 )  # fmt: skip
 

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 from harness.errors import unknown
 from harness.grading.compare.equality import comparison
-from harness.grading.compare.scalar import UndecidedError
-from harness.grading.compare.symbolic import SymbolicTimeoutError, same
+from harness.grading.compare.identity import UndecidedError
+from harness.grading.compare.symbolic import SymbolicTimeoutError, WorkerStartError, same
 from harness.grading.conventions import LENIENT, STRICT
 from harness.grading.extract.answer import Extraction, extract_answer
 from harness.grading.extract.letters import extract_letter
 from harness.grading.extract.number_locale import localised
 from harness.grading.grammar.clean import clean
-from harness.grading.grammar.expressions import Node
+from harness.grading.grammar.nodes import Node
 from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
 from harness.grading.readings import readings
@@ -89,6 +89,8 @@ def _safely(judge: Callable[[], Verdict]) -> Verdict:
     """The verdict, whatever the text does to the parser: an error of ours is told on the row, not raised."""
     try:
         return judge()
+    except WorkerStartError:  # the installation is at fault, not the answer
+        raise
     except Exception as error:
         return Verdict("answer_unparseable", None, f"{INTERNAL}: {type(error).__name__}: {error}"[:200], "limit")
 
@@ -173,19 +175,23 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
         return Verdict("gold_unparseable", answer, f"gold: {gold_error}", "limit")
     if not answers:
         return Verdict("answer_unparseable", answer, answer_error, "limit")
-    trouble = ""
+    trouble = undecided = ""
     compared = comparison(policy, _symbolic)
     for a in answers:
         for b in golds:
             try:
                 if compared.equal(a, b):
                     return Verdict("correct", answer, f"equal ({compared.tier})", compared.tier)
-            except (TooBigError, UndecidedError) as error:
+            except UndecidedError as error:
+                undecided = str(error)
+            except TooBigError as error:
                 trouble = str(error)
             except SymbolicTimeoutError as error:
                 return Verdict("answer_timeout", answer, str(error), "symbolic")
     if trouble:
         return Verdict("answer_unparseable", answer, trouble, "limit")
+    if undecided:
+        return Verdict("undecided", answer, undecided, compared.tier)
     return Verdict("incorrect", answer, f"not equal ({compared.tier})", compared.tier)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,15 @@ def test_equal_pairs_are_accepted_in_both_directions(gold: str, answer: str) -> 
 def test_different_pairs_are_refused_in_both_directions(gold: str, answer: str) -> None:
     verdict = grade_answer(answer, gold)
     assert verdict.correct is not True, verdict
+
+
+ONE_WAY = [json.loads(line) for line in (CORPUS / "gold_and_answer.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("case", ONE_WAY, ids=lambda case: f"{case['gold']}|{case['answer']}")
+def test_gold_and_answer_are_told_apart_where_their_meaning_differs(case: dict[str, Any]) -> None:
+    verdict = grade_answer(case["answer"], case["gold"])
+    assert verdict.correct is case["correct"], verdict
 
 
 def test_a_bare_answer_as_the_whole_response_is_graded_like_the_answer() -> None:
@@ -71,7 +82,7 @@ def test_strict_keeps_what_is_mathematics_and_no_convention() -> None:
         ("2\\sqrt2", "\\sqrt8", "numeric"),
         ("\\{2,1\\}", "1,2", "structure"),
         ("East", "\\text{east}", "text"),
-        ("\\sum_{k=1}^{10} k", "55", "symbolic"),
+        ("\\int_0^1 2x\\,dx", "1", "symbolic"),
     ],
 )
 def test_the_cheapest_tier_that_can_tell_decides(answer: str, gold: str, tier: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-OPEN_STATUSES = ("answer_unparseable", "answer_timeout")
+OPEN_STATUSES = ("answer_unparseable", "answer_timeout", "undecided")
 MAX_SHOWN_CHARS = 4_000  # of each answer
 PROMPT = """Do these two final answers to the same question express the same value? Ignore notation, units that \
 are left out and the form of a number. Reply with one word, yes or no.

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.grading.grammar.expressions import Node
-from harness.grading.grammar.rational import NoValueError, rational, symbols
+from harness.grading.grammar.nodes import TWO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym, replaced, symbols
+from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.limits import TooBigError
 
 # (low, low closed, high, high closed); None as an end is infinity.
 Piece = tuple[Node | None, bool, Node | None, bool]
 
 
-def _substituted(node: Node, name: str, value: Node) -> Node:
-    if node == ("sym", name):
-        return value
-    return tuple(_substituted(part, name, value) if isinstance(part, tuple) and part else part for part in node)
-
-
 def _at(node: Node, name: str, x: int) -> Fraction | None:
     try:
-        return rational(_substituted(node, name, ("num", Fraction(x), None)))
+        return rational(replaced(node, Sym(name), Num(Fraction(x))))
     except (NoValueError, TooBigError):
         return None
 
@@ -39,7 +33,7 @@ def quadratic(node: Node, name: str) -> tuple[Fraction, Fraction, Fraction] | No
 
 
 def _number(value: Fraction) -> Node:
-    return ("num", value, None)
+    return Num(value)
 
 
 def _roots(a: Fraction, b: Fraction, c: Fraction) -> list[Node]:
@@ -47,10 +41,14 @@ def _roots(a: Fraction, b: Fraction, c: Fraction) -> list[Node]:
     discriminant = b * b - 4 * a * c
     if discriminant < 0:
         return []
-    root: Node = ("root", _number(discriminant), _number(Fraction(2)))
+    root: Node = Root(_number(discriminant), TWO)
     minus_b = _number(-b)
-    low: Node = ("div", ("add", (minus_b, ("neg", root))), _number(2 * a))
-    return [low, ("div", ("add", (minus_b, root)), _number(2 * a))]
+    low: Node = Div(Add((minus_b, Neg(root))), _number(2 * a))
+    return [low, Div(Add((minus_b, root)), _number(2 * a))]
+
+
+def _is_abs(node: Node) -> bool:
+    return isinstance(node, Fn) and node.name == "abs"
 
 
 def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
@@ -59,18 +57,18 @@ def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
     if len(names) != 1 or op not in ("<", "<=", ">", ">="):
         return None
     name = next(iter(names))
-    if right[0] == "abs" and left[0] != "abs":
+    if _is_abs(right) and not _is_abs(left):
         left, op, right = right, {"<": ">", ">": "<", "<=": ">=", ">=": "<="}[op], left
-    if left[0] == "abs" and not symbols(right):  # |f| < c is f^2 < c^2, for c > 0
+    if isinstance(left, Fn) and _is_abs(left) and not symbols(right):  # |f| < c is f^2 < c^2, for c > 0
         try:
             bound = rational(right)
         except (NoValueError, TooBigError):
             return None
         if bound is None or bound <= 0:
             return None
-        inner = left[1]
-        left, right = ("mul", (inner, inner)), _number(bound * bound)
-    found = quadratic(("add", (left, ("neg", right))), name)
+        inner = left.args[0]
+        left, right = Mul((inner, inner)), _number(bound * bound)
+    found = quadratic(Add((left, Neg(right))), name)
     if found is None:
         return None
     a, b, c = found

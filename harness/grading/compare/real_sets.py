@@ -8,12 +8,27 @@ from typing import NamedTuple
 
 from harness.grading.compare.inequalities import solve
 from harness.grading.compare.numeric import FLOATS, number_value
-from harness.grading.grammar.expressions import Node
-from harness.grading.grammar.rational import NoValueError, rational, symbols
+from harness.grading.grammar.nodes import (
+    INFINITY,
+    ZERO,
+    Empty,
+    Fn,
+    Group,
+    Member,
+    Neg,
+    Node,
+    NumberSet,
+    Rel,
+    Seq,
+    SetOp,
+    SuchThat,
+    Sym,
+    symbols,
+)
+from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.limits import TooBigError
 
-_INF: Node = ("const", "inf")
-_MINUS_INF: Node = ("neg", _INF)
+_MINUS_INF: Node = Neg(INFINITY)
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!=", "=": "="}
 ORDER_OPS = frozenset(("<", ">", "<=", ">=", "!="))
 
@@ -32,16 +47,14 @@ class Interval(NamedTuple):
 
 
 RealSet = tuple[Interval, ...]
-ALL: RealSet = (Interval(End(-math.inf, _MINUS_INF, False), End(math.inf, _INF, False)),)
+ALL: RealSet = (Interval(End(-math.inf, _MINUS_INF, False), End(math.inf, INFINITY, False)),)
 
 
 def infinite(node: Node) -> int:
     """+1, -1 for plus or minus infinity, 0 for anything else."""
-    if node == _INF:
+    if node == INFINITY:
         return 1
-    if node[0] == "neg":
-        return -infinite(node[1])
-    return 0
+    return -infinite(node.body) if isinstance(node, Neg) else 0
 
 
 def _end(node: Node, closed: bool) -> End:
@@ -99,7 +112,7 @@ def complement(a: RealSet) -> RealSet | None:
             )
         low = End(piece.high.at, piece.high.node, not piece.high.closed)
     if low.at < math.inf:
-        out.append(Interval(low, End(math.inf, _INF, False)))
+        out.append(Interval(low, End(math.inf, INFINITY, False)))
     return tuple(out)
 
 
@@ -123,96 +136,109 @@ def points(nodes: tuple[Node, ...]) -> RealSet | None:
 
 def is_set(node: Node) -> bool:
     """Whether the tree can only mean a set of reals (a bare `(a, b)` may be a point)."""
-    kind = node[0]
-    if kind in ("union", "cap", "minus", "reals", "empty", "such_that"):
-        return True
-    if kind == "member":
-        return is_set(node[2]) or node[2][0] == "group"
-    if kind == "group":
-        return len(node[3]) == 2 and (node[1] + node[2]) in ("(]", "[)")
-    if kind == "rel":
-        return any(op in ORDER_OPS for op in node[2::2])
-    return kind == "seq" and all(is_set(part) for part in node[1])
+    match node:
+        case SetOp() | NumberSet() | Empty() | SuchThat():
+            return True
+        case Member(container=container):
+            return is_set(container) or isinstance(container, Group)
+        case Group(opener=opener, closer=closer, items=items):
+            return len(items) == 2 and opener + closer in ("(]", "[)")
+        case Rel(ops=ops):
+            return any(op in ORDER_OPS for op in ops)
+        case Seq(items=items):
+            return all(is_set(part) for part in items)
+    return False
 
 
 def real_set(node: Node) -> tuple[RealSet, str] | None:
     """The set that a tree describes and the name of its variable ("" where none is named), or None."""
-    kind = node[0]
-    if kind == "reals":
-        return ALL, ""
-    if kind == "empty":
-        return (), ""
-    if kind == "group":
-        if node[1] == "{":
-            found = points(node[3])
-        elif len(node[3]) == 2 and node[1] in "([" and node[2] in ")]":
-            found = interval(node[3][0], node[1] == "[", node[3][1], node[2] == "]")
-        else:
-            found = None
-        return None if found is None else (found, "")
-    if kind in ("union", "cap", "minus"):
-        return _combine(node)
-    if kind == "member":
-        inner = real_set(node[2])
-        name = node[1][1] if node[1][0] == "sym" else ""
-        return inner and (inner[0], name)
-    if kind == "such_that":
-        return real_set(node[2])
-    if kind == "rel":
-        return _inequality(node)
-    if kind == "seq":
-        return _several(node)
+    match node:
+        case NumberSet(name="R", sign=sign):
+            return _signed_reals(sign), ""
+        case Empty():
+            return (), ""
+        case Group(opener="{", items=items):
+            found = points(items)
+            return None if found is None else (found, "")
+        case Group(opener="(" | "[" as opener, closer=closer, items=(low, high)) if closer in ")]":
+            found = interval(low, opener == "[", high, closer == "]")
+            return None if found is None else (found, "")
+        case SetOp():
+            return _combine(node)
+        case Member(subject=subject, container=container, negated=negated):
+            inner = real_set(container)
+            if inner is None:
+                return None
+            kept = complement(inner[0]) if negated else inner[0]
+            return None if kept is None else (kept, subject.name if isinstance(subject, Sym) else "")
+        case SuchThat(subject=Member() as subject, condition=condition):
+            return _several(Seq((subject, *(condition.items if isinstance(condition, Seq) else (condition,))), "and"))
+        case SuchThat(condition=condition):
+            return real_set(condition)
+        case Rel():
+            return _inequality(node)
+        case Seq():
+            return _several(node)
     return None
 
 
-def _combine(node: Node) -> tuple[RealSet, str] | None:
-    sets = [real_set(part) for part in node[1]]
-    if any(s is None for s in sets):
+def _signed_reals(sign: str) -> RealSet:
+    low = Interval(End(-math.inf, _MINUS_INF, False), End(0.0, ZERO, sign == "0-"))
+    high = Interval(End(0.0, ZERO, sign == "0+"), End(math.inf, INFINITY, False))
+    return {"": ALL, "+": (high,), "0+": (high,), "-": (low,), "*": (low, high)}[sign]
+
+
+def _combine(node: SetOp) -> tuple[RealSet, str] | None:
+    found = [real_set(part) for part in node.parts]
+    sets = [f[0] for f in found if f is not None]
+    if len(sets) < len(found):
         return None
-    result = sets[0][0]  # type: ignore[index]
+    result = sets[0]
     for item in sets[1:]:
-        other: RealSet | None = item[0]  # type: ignore[index]
-        if node[0] == "minus":
-            other = complement(other) if other is not None else None
+        other: RealSet | None = complement(item) if node.kind == "minus" else item
         if other is None:
             return None
-        combined = union(result, other) if node[0] == "union" else intersection(result, other)
+        combined = union(result, other) if node.kind == "union" else intersection(result, other)
         if combined is None:
             return None
         result = combined
     return result, ""
 
 
-def _several(node: Node) -> tuple[RealSet, str] | None:
-    first = node[1][0]
-    if first[0] == "rel" and len(first) == 4 and first[2] == "!=" and node[2] != "or":  # x != -3, 3
-        parts = (p if p[0] == "rel" else ("rel", first[1], "!=", p) for p in node[1])
-        node = ("seq", tuple(parts), node[2])
-    sets = [real_set(part) for part in node[1]]
-    if any(s is None for s in sets):
+def _several(node: Seq) -> tuple[RealSet, str] | None:
+    """Conditions side by side: "and" is what all allow, "or" what one allows, a comma the former unless that is
+    nothing: "x > 1, x < 3" and "x < 1, x > 3"."""
+    items = node.items
+    match items:
+        case (Rel(sides=(subject, _), ops=("!=",)), *_) if node.connector != "or":  # x != -3, 3
+            items = tuple(p if isinstance(p, Rel | Member) else Rel((subject, p), ("!=",)) for p in items)
+    found = [real_set(part) for part in items]
+    sets = [f[0] for f in found if f is not None]
+    names = {f[1] for f in found if f is not None and f[1]}
+    if len(sets) < len(found) or len(names) > 1:
         return None
-    names = {s[1] for s in sets if s and s[1]}
-    if len(names) > 1:
-        return None
-    result: RealSet | None = sets[0][0]  # type: ignore[index]
-    if node[2] == "and" or (node[2] == "," and all(part[0] == "rel" and part[2] == "!=" for part in node[1])):
-        for item in sets[1:]:
-            result = intersection(result, item[0]) if result is not None else None  # type: ignore[index]
-    else:  # "x < 1, x > 3" is meant as a union, "x > 1, x < 3" as what both allow
-        result = sets[0][0]  # type: ignore[index]
-        for item in sets[1:]:
-            result = union(result, item[0]) if result is not None else None  # type: ignore[index]
-        if node[2] == "," and result == ALL and len(sets) == 2:
-            result = intersection(sets[0][0], sets[1][0])  # type: ignore[index]
-    return None if result is None else (result, next(iter(names), ""))
+    name = next(iter(names), "")
+    either: RealSet | None = sets[0]
+    both: RealSet | None = sets[0]
+    for item in sets[1:]:
+        either = union(either, item) if either is not None else None
+        both = intersection(both, item) if both is not None else None
+    conditions = all(isinstance(part, Rel | Member) for part in items)
+    if node.connector == "and":
+        result = both if conditions else either
+    elif node.connector == "or" or not conditions:
+        result = either
+    else:
+        result = both or either
+    return None if result is None else (result, name)
 
 
-def _inequality(node: Node) -> tuple[RealSet, str] | None:
+def _inequality(node: Rel) -> tuple[RealSet, str] | None:
     """`x > 2`, `2 < x <= 5`, `x != 3`, `1 <= |z| <= 2`: the variable stands alone on its side."""
-    sides, ops = node[1::2], node[2::2]
+    sides, ops = node.sides, node.ops
     if any(op not in _FLIPPED or op == "=" for op in ops) or len(sides) > 3:
         return None
-    subjects = [k for k, side in enumerate(sides) if side[0] == "sym" or (side[0] == "abs" and side[1][0] == "sym")]
+    subjects = [k for k, side in enumerate(sides) if _subject(side)]
     if len(sides) == 3:
         subjects = [k for k in subjects if k == 1]
     if len(subjects) > 1 and len(sides) == 2:
@@ -221,13 +247,13 @@ def _inequality(node: Node) -> tuple[RealSet, str] | None:
         return _solved(sides, ops)
     at = subjects[0]
     subject = sides[at]
-    name = subject[1] if subject[0] == "sym" else subject[1][1]
+    name = _subject(subject)
     result: RealSet | None = ALL
     for k, op in enumerate(ops):
         bound, turned = (sides[k], _FLIPPED[op]) if k + 1 == at else (sides[k + 1], op)
         if name in symbols(bound):
             return _solved(sides, ops)
-        piece = _half_line(bound, turned) if subject[0] == "sym" else _absolute(bound, turned)
+        piece = _half_line(bound, turned) if isinstance(subject, Sym) else _absolute(bound, turned)
         if piece is None or result is None:
             return None
         if result is ALL:
@@ -238,6 +264,14 @@ def _inequality(node: Node) -> tuple[RealSet, str] | None:
         else:
             result = intersection(result, piece)
     return None if result is None else (result, name)
+
+
+def _subject(side: Node) -> str:
+    """The name that stands alone on a side, or alone between bars; "" for other sides."""
+    match side:
+        case Sym(name=name) | Fn(name="abs", args=(Sym(name=name),)):
+            return name
+    return ""
 
 
 def _solved(sides: Sequence[Node], ops: Sequence[str]) -> tuple[RealSet, str] | None:
@@ -252,7 +286,7 @@ def _solved(sides: Sequence[Node], ops: Sequence[str]) -> tuple[RealSet, str] | 
         names.add(name)
         part: RealSet | None = ()
         for low, low_closed, high, high_closed in pieces:
-            piece = interval(low or _MINUS_INF, low_closed, high or _INF, high_closed)
+            piece = interval(low or _MINUS_INF, low_closed, high or INFINITY, high_closed)
             part = union(part, piece) if part is not None and piece is not None else part
         result = intersection(result, part) if part is not None else None
     return (result, names.pop()) if result is not None and len(names) == 1 else None
@@ -264,11 +298,11 @@ def _half_line(bound: Node, op: str) -> RealSet | None:
         return None if spot is None else complement(spot)
     if op in ("<", "<="):
         return interval(_MINUS_INF, False, bound, op == "<=")
-    return interval(bound, op == ">=", _INF, False)
+    return interval(bound, op == ">=", INFINITY, False)
 
 
 def _absolute(bound: Node, op: str) -> RealSet | None:
-    inside = interval(("neg", bound), op in ("<=", ">"), bound, op in ("<=", ">"))
+    inside = interval(Neg(bound), op in ("<=", ">"), bound, op in ("<=", ">"))
     if op in ("<", "<="):
         return inside if inside is not None else ()
     if op in (">", ">="):

@@ -1,83 +1,98 @@
-"""Equations, congruences and inequalities that name no single set of numbers."""
+"""Equations and inequalities that name no single set of numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from harness.grading.compare.comparison import Comparison
+from harness.grading.compare.identity import proportional, same_zeros_up_to_a_name
 from harness.grading.compare.real_sets import ORDER_OPS, real_set
 from harness.grading.compare.rewrite import difference, is_equation, stated_values, turned
-from harness.grading.compare.scalar import proportional
-from harness.grading.grammar.expressions import Node
-from harness.grading.grammar.rational import symbols
+from harness.grading.grammar.nodes import Call, Label, Mul, Node, Rel, Seq, Sym, replaced, symbols
+from harness.grading.limits import TooBigError
 
 
-def compare_relations(c: Comparison, a: Node, b: Node) -> bool | None:
-    if a[0] == "mod" and b[0] == "mod":
-        return c.equal(a[1], b[1]) and c.equal(a[2], b[2])
-    if "mod" in (a[0], b[0]):
-        congruence, other = (a, b) if a[0] == "mod" else (b, a)
-        return c.policy.assignment and c.equal(congruence[1], other)
-    equation_a, equation_b = is_equation(a), is_equation(b)
-    if equation_a and equation_b:
-        return _equations(c, a, b)
-    if equation_a or equation_b:
-        equation, other = (a, b) if equation_a else (b, a)
-        if other[0] == "rel" and any(op in ORDER_OPS for op in other[2::2]):
+def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
+    if isinstance(answer, Rel) and isinstance(gold, Rel) and is_equation(answer) and is_equation(gold):
+        return _equations(c, answer, gold)
+    if is_equation(answer) or is_equation(gold):
+        equation, other = (answer, gold) if is_equation(answer) else (gold, answer)
+        assert isinstance(equation, Rel)
+        if isinstance(other, Rel) and any(op in ORDER_OPS for op in other.ops):
             return False
-        values = stated_values(equation, c.policy)
-        return any(c.equal(value, other) for value in values)
-    if a[0] == "rel" and b[0] == "rel" and real_set(a) is None and real_set(b) is None:
-        return compare_orders(c, a, b)
+        if isinstance(other, Seq) and any(isinstance(item, Rel) for item in other.items):
+            return None
+        values = stated_values(equation, c.policy, as_gold=equation is gold)
+        if equation is answer:
+            return any(c.equal(value, other) for value in values)
+        return any(c.equal(other, value) for value in values)
+    if isinstance(answer, Rel) and isinstance(gold, Rel) and real_set(answer) is None and real_set(gold) is None:
+        return compare_orders(c, answer, gold)
     return None
 
 
-def _equations(c: Comparison, a: Node, b: Node) -> bool:
+def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
     c.used("structure")
-    if len(a) == len(b) and a[2::2] == b[2::2] and c.each(a[1::2], b[1::2]):
+    if a.ops == b.ops and c.each(a.sides, b.sides):
         return True
-    labels = [x[1] for x in (a, b)]
+    labels = [x.sides[0] for x in (a, b)]
     values = [stated_values(x, c.policy) for x in (a, b)]
     if all(values):
-        bare = all(label[0] == "sym" for label in labels)
-        same_name = labels[0] == labels[1] or _one_function(labels, [v for side in values for v in side])
-        numeric = all(not symbols(value) for side in values for value in side)
-        chains = any(not symbols(label) and label[0] != "label" for label in labels)
+        bare = all(isinstance(label, Sym) for label in labels)
+        stated = [v for side in values for v in side]
+        same_name = labels[0] == labels[1] or _one_function(labels, stated)
+        numeric = all(not symbols(value) for value in stated)
+        chains = any(not symbols(label) and not isinstance(label, Label) for label in labels)
         if (same_name or chains or (bare and numeric and c.policy.assignment)) and any(
             c.equal(x, y) for x in values[0] for y in values[1]
         ):
             return True
-    if len(a) == len(b) == 4 and a[2] == b[2] == "=":
-        if c.equal(a[1], b[3]) and c.equal(a[3], b[1]):
+    if renamed := _other_argument(a, b):
+        return c.equal(a, renamed)
+    if a.ops == b.ops == ("=",):
+        if c.equal(a.sides[0], b.sides[1]) and c.equal(a.sides[1], b.sides[0]):
             return True
         if c.policy.equation_scale:
-            return proportional(difference(a), difference(b))
+            left, right = difference(a), difference(b)
+            try:
+                return proportional(left, right) or same_zeros_up_to_a_name(left, right)
+            except TooBigError:
+                return False
     return False
+
+
+def _other_argument(a: Rel, b: Rel) -> Rel | None:
+    """`f(t) = t^2 + 1` with the variable of `f(x) = x^2 + 1`; None where the two do not define one function."""
+    match a.sides[0], b.sides[0]:
+        case Call(name=f, args=(Sym() as x,)), Call(name=g, args=(Sym() as y,)) if (
+            f == g and x != y and x.name not in symbols(b)
+        ):
+            renamed = replaced(b, y, x)
+            return renamed if isinstance(renamed, Rel) else None
+    return None
 
 
 def _one_function(labels: Sequence[Node], values: Sequence[Node]) -> bool:
     """Whether `y = 2x+3` and `f(x) = 2x+3`, `x = 3t` and `x(t) = 3t` name one function of one variable."""
-    calls = [x for x in labels if x[0] == "mul" and len(x[1]) == 2 and all(part[0] == "sym" for part in x[1])]
-    plain = [x for x in labels if x[0] == "sym"]
-    if len(calls) != 1 or len(plain) != 1:
+    variables: list[str] = []
+    for label in labels:
+        match label:
+            case Call(args=(Sym(name=variable),)) | Mul(factors=(Sym(), Sym(name=variable))):
+                variables.append(variable)
+    plain = [x for x in labels if isinstance(x, Sym)]
+    if len(variables) != 1 or len(plain) != 1:
         return False
-    variable = calls[0][1][1][1]
-    return plain[0][1] != variable and all(symbols(value) <= {variable} for value in values)
+    return plain[0].name != variables[0] and all(symbols(value) <= {variables[0]} for value in values)
 
 
-def compare_orders(c: Comparison, a: Node, b: Node) -> bool:
+def compare_orders(c: Comparison, a: Rel, b: Rel) -> bool:
     """Chains of inequalities without a single variable: the same sides in the same or the turned order."""
     c.used("structure")
     for other in (b, turned(b)):
-        if other is not None and len(a) == len(other) and a[2::2] == other[2::2] and c.each(a[1::2], other[1::2]):
+        if a.ops == other.ops and c.each(a.sides, other.sides):
             return True
-    flipped = turned(b)
-    if len(a) == len(b) == 4:
-        for other in (b, flipped):
-            if other is not None and a[2] == other[2] and _positive_multiple(c, difference(a), difference(other)):
+    if len(a.ops) == len(b.ops) == 1 and c.policy.equation_scale:
+        for other in (b, turned(b)):
+            if a.ops == other.ops and proportional(difference(a), difference(other), positive=True):
                 return True
     return False
-
-
-def _positive_multiple(c: Comparison, a: Node, b: Node) -> bool:
-    return c.policy.equation_scale and proportional(a, b, positive=True)

@@ -1,14 +1,17 @@
-"""The symbolic tier: sympy in worker processes that are killed at their deadline.
+"""The symbolic tier: sympy in worker processes, within a budget of work.
 
-A worker is `python -m harness.grading.compare.symbolic_worker` behind two pipes, started when it is first needed, used
-again, and ended with this process. No signals and no main thread are involved, so it works in threads, Ray actors and
-notebooks; what it may use is bounded twice, by its own rlimits and by the deadline kept here. A killed worker costs
-one `SymbolicTimeoutError`; the next comparison starts another.
+A worker is `python -P -m harness.grading.compare.symbolic_worker` behind two pipes, started when it is first needed,
+used again, and ended with this process. A question may cost MAX_SYMBOLIC_CALLS Python calls, counted in the worker, so
+that one input has one verdict on a fast and on a busy machine; SYMBOLIC_SECONDS of wall clock, rlimits on memory and
+CPU and a kill stand behind that. No signals and no main thread are involved, so it works in threads, Ray actors and
+notebooks. A killed worker costs one `SymbolicTimeoutError`; the next comparison starts another. A worker that cannot
+start at all is a fault of the installation, never a verdict.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -16,11 +19,11 @@ import subprocess
 import sys
 import threading
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from harness.grading.grammar.expressions import Node
+from harness.grading.grammar.nodes import Node
+from harness.grading.grammar.nodes_json import encode
 from harness.grading.limits import MAX_WORKERS, SYMBOLIC_SECONDS, SYMBOLIC_START_SECONDS
 
 
@@ -28,11 +31,8 @@ class SymbolicTimeoutError(RuntimeError):
     """The worker was killed at its deadline, or died at its memory limit."""
 
 
-def encode(node: Any) -> Any:
-    """A tree as JSON types: tuples as lists, exact numbers as ["Q", "p/q"]."""
-    if isinstance(node, tuple):
-        return [encode(part) for part in node]
-    return ["Q", str(node)] if isinstance(node, Fraction) else node
+class WorkerStartError(RuntimeError):
+    """No worker could be started: the installation lacks something. Not a verdict on an answer."""
 
 
 class _Worker:
@@ -42,19 +42,34 @@ class _Worker:
         root = str(Path(__file__).resolve().parents[3])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-P", "-m", module],  # -P: what lies in the working folder is not code
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
             bufsize=0,
         )
         self._rest = b""
         try:
             self._line(time.monotonic() + SYMBOLIC_START_SECONDS)
-        except SymbolicTimeoutError:
+        except SymbolicTimeoutError as error:
+            self.process.kill()
+            assert self.process.stderr is not None
+            said = self.process.stderr.read()[-400:].decode("utf-8", "replace").strip().splitlines()
             self.kill()
-            raise
+            raise WorkerStartError(
+                f"python -m {module} did not start within {SYMBOLIC_START_SECONDS:.0f} s"
+                f"{': ' + said[-1] if said else ''}; check that sympy is installed for {sys.executable}"
+            ) from error
+        self._drain = threading.Thread(target=self._discard, daemon=True)
+        self._drain.start()
+
+    def _discard(self) -> None:
+        """Read and forget what the worker writes to its standard error, so that it never blocks on it."""
+        assert self.process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while self.process.stderr.read(65_536):
+                pass
 
     def ask(self, question: dict[str, Any], seconds: float) -> Any:
         """The worker's answer; raises `SymbolicTimeoutError` after `seconds` or when the worker has died."""
@@ -84,7 +99,7 @@ class _Worker:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self.process.stdin, self.process.stdout):  # standard error is closed with its reader
             if pipe is not None:
                 pipe.close()
 
@@ -156,7 +171,10 @@ atexit.register(POOL.close)
 
 
 def same(a: Node, b: Node) -> bool | None:
-    """Whether sympy shows two trees equal; None where it cannot tell. Raises `SymbolicTimeoutError`."""
+    """Whether sympy shows two trees equal; None where it cannot tell, or not within its budget of work.
+
+    Raises `SymbolicTimeoutError`, `WorkerStartError`.
+    """
     answer = POOL.ask({"a": encode(a), "b": encode(b)})
     equal = answer.get("equal")
     return None if equal is None else bool(equal)

@@ -41,7 +41,7 @@ _MAX_BOXES = 64  # boxes looked at from the end
 _BOX = re.compile(r"\\(?:begin)?\{?(?:boxed|fbox|framebox)")
 _UNBRACED_BOX = re.compile(r"\s*([^\s${}]+(?:\{[^{}\n]{0,200}\})*)")
 _BOX_JOINT = re.compile(
-    r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
+    r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:for (?:part|case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
 )
 _TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
 _JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*"?([^"\n}]{1,500})"?\s*[,}\n]', re.IGNORECASE)
@@ -242,7 +242,7 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
         return Extraction(None, "the answer part is empty", truncated=not final)
     boxed = last_box(text)
     if boxed and not final and _cut_box(text, boxed):
-        boxed, text = None, text[: boxed[0]]
+        text, boxed = text[: boxed[0]], None
     cued = _cued(_without_code(text[boxed[1] :] if boxed else text[-CUE_WINDOW_CHARS:]), question, final, bool(boxed))
     if boxed and _DENIED.search(text[max(0, boxed[0] - 16) : boxed[0]]):
         before = last_box(text[: boxed[0]])  # "the answer is [5], not [6]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.grading.grammar.clean import clean
-from harness.grading.grammar.expressions import Node
+from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit, walk
 from harness.grading.grammar.parser import parse
 from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError, UnreadableError
@@ -40,6 +40,9 @@ _EXPLANATION = re.compile(
     r"(?:[,;]\s+|\s+)(?:because|since|attained|achieved|reached|occurring|obtained|"
     r"which (?:is|was) (?:attained|reached|achieved)|which occurs|as (?:desired|required|claimed))\b|,\s+(?:when|where|at|for|with|if)\b",
     re.IGNORECASE,
+)
+_CLAUSE_WORDS = frozenset(
+    ("because", "since", "is", "are", "so", "as", "which", "that", "it", "divides", "we", "therefore")
 )
 SENTENCE_STARTS = frozenset(("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank"))
 # Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
@@ -117,15 +120,17 @@ def is_value(tree: Node | None, words: int = 0) -> bool:
     """Whether a tree is an answer rather than a sentence: no words in it but units, or at most `words` words alone."""
     if tree is None:
         return False
-    if tree[0] == "text":
-        said = tree[1].split()
-        return (len(said) <= words and said[0].lower() not in SENTENCE_STARTS) or number_word(tree[1]) is not None
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if node[0] == "text" or (node[0] == "unit" and (len(node[2].split()) > 6 or node[1][0] in ("sym", "const"))):
+    if isinstance(tree, Text):
+        said = tree.words.split()
+        few = len(said) <= words and bool(said) and said[0].lower() not in SENTENCE_STARTS
+        return few or number_word(tree.words) is not None
+    for node in walk(tree):
+        if isinstance(node, Text):
             return False
-        stack.extend(part for part in node if isinstance(part, tuple) and part)
+        if isinstance(node, Unit):
+            said = node.words.lower().split()
+            if len(said) > 6 or isinstance(node.value, Sym | Const) or not _CLAUSE_WORDS.isdisjoint(said):
+                return False
     return True
 
 
@@ -193,8 +198,8 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
     """
     starts: list[tuple[int, str | None, int]] = [(m.end(), None, 0) for m in _COPULA.finditer(sentence)][-12:]
     if formulas:
-        found = [(m.start(), next(g for g in m.groups() if g is not None), m.end()) for m in _MATH.finditer(sentence)]
-        starts += found[-12:]
+        for m in list(_MATH.finditer(sentence))[-12:]:
+            starts.append((m.start(), next(g for g in m.groups() if g is not None), m.end()))
     for at, formula, end in sorted(starts, key=lambda x: x[0], reverse=True):
         rest = sentence[at:].strip()
         for piece in (formula,) if formula is not None else (rest, _TAIL.split(rest, maxsplit=1)[0].strip()):

@@ -6,8 +6,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from harness.grading.grammar.chinese import from_chinese
 from harness.grading.grammar.literals import group_end
 from harness.grading.grammar.spellings import respelled
+from harness.grading.grammar.units import meaning, number_word
 from harness.grading.limits import MAX_DEPTH, UnreadableError
 
 _UNICODE = {
@@ -16,12 +18,24 @@ _UNICODE = {
     "≠": "\\ne ", "≈": "\\approx ", "±": "\\pm ", "∓": "\\mp ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ",
     "∅": "\\emptyset ", "ℝ": "\\mathbb{R}", "√": "\\sqrt ", "∛": "\\sqrt[3] ", "∜": "\\sqrt[4] ", "º": "°", "′": "'",
     "∠": "\\angle ", "⁄": "/", "∕": "/", "∖": "\\setminus ", "≡": "\\equiv ", "→": "\\to ", "⟨": "\\langle ",
-    "⟩": "\\rangle ", "α": "\\alpha ", "β": "\\beta ", "γ": "\\gamma ", "δ": "\\delta ", "θ": "\\theta ",
-    "λ": "\\lambda ", "μ": "\\mu ", "φ": "\\phi ", "ω": "\\omega ", "σ": "\\sigma ", "τ": "\\tau ", "ρ": "\\rho ",
+    "⟩": "\\rangle ", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "ħ": "\\hbar ",
+    "ℏ": "\\hbar ", "ℓ": "\\ell ", "∂": "\\partial ", "∇": "\\nabla ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ",
+    "∉": "\\notin ", "⊂": "\\subset ", "⊆": "\\subseteq ", "∀": "\\forall ", "∃": "\\exists ", "¬": "\\neg ",
+    "∧": "\\wedge ", "∨": "\\vee ", "⇒": "\\Rightarrow ", "⇔": "\\iff ", "∼": "\\sim ", "≅": "\\cong ", "⊥": "\\perp ",
+    "∥": "\\parallel ", "△": "\\triangle ", "⋯": "\\cdots ", "Ω": "\\Omega ", "µ": "\\mu ", "ϕ": "\\phi ", "ϵ": "\\epsilon ",
+    "ϑ": "\\theta ", "㏑": "\\ln ", "㏒": "\\log ", "✕": "\\times ", "⁡": "",
     "，": ",", "、": ",", "。": ".", "；": ";", "：": ":", "（": "(", "）": ")", "「": "", "」": "", "“": '"', "”": '"',
     "‘": "'", "’": "'", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "…": "...",
-    "€": "", "£": "", "¥": "", "₹": "", "￥": "", "฿": "", "₽": "", "٫": ".", "٬": ",", "％": "%", "٪": "%",
+    "￥": "¥", "٫": ".", "٬": ",", "％": "%", "٪": "%",
 }  # fmt: skip
+_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]  # fmt: skip
+_UNICODE |= {chr(ord("α") + k): f"\\{name} " for k, name in enumerate(_GREEK)}
+_UNICODE |= {chr(ord("Α") + k): f"\\{name.capitalize()} " for k, name in enumerate(_GREEK) if k != 17}
+_CURRENCIES = {"€": "euros", "£": "gbp", "¥": "yen", "₹": "rupees", "₽": "rubles", "฿": "baht", "₩": "won"}
+_CURRENCY = re.compile(
+    r"(-?)\s*([€£¥₹₽฿₩])\s*(\d(?:[\d.,' ]*\d)?)|(-?\d(?:[\d.,' ]*\d)?)\s*([€£¥₹₽฿₩])|\b(?:Rs|INR)\b\.?\s*(\d[\d.,]*)"
+)
+_RUPEES = re.compile(r"\\(?:text|mathrm|mbox)\s*\{\s*(?:Rs|INR)\.?\s*\}\s*(\d)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙₓ", "0123456789+-()nx")
 _SUPER_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ]+")
@@ -42,7 +56,7 @@ _MANGLED = re.compile(  # LaTeX whose backslash and letter a string literal took
     "\x08(?=oxed|inom|egin|eta|ar|f)|\x0c(?=rac)|\t(?=ext|imes|heta|au|an|frac|o)|\r(?=ight|ho|angle)|\x0b(?=ec|matrix)"
 )
 _DOLLAR_OF = re.compile(r"\b(?:US|HK|CA|AU|NZ|Rs)\s*\\?\$(?=\s*\d)")
-_WORDS_IN_BRACKETS = re.compile(r"(?<=[\d}%])\s+\([A-Za-z]{3,}(?:[ -][A-Za-z]+)*\)$")  # 7 (seven)
+_WORDS_IN_BRACKETS = re.compile(r"(?<=[\d}%])\s+\(([A-Za-z]{3,}(?:[ -][A-Za-z]+)*)\)$")  # 7 (seven)
 _NOT_PLAIN = re.compile(r"[^0-9]")
 _WRAPS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("```", "```"),
           ("`", "`"), ('"', '"'), ("'", "'"), ("*", "*"))  # fmt: skip
@@ -62,6 +76,7 @@ _CHOICE_PREFIX = re.compile(
 _MORE_CHOICES = re.compile(
     r"\s*(?:[,;/&+*^!=<>_]|\([A-Z]\)|(?:\\(?:text|mbox|textbf)\s*\{\s*)?(?:and|or)\b)", re.IGNORECASE
 )  # (C), (D)
+_CONNECTIVE = re.compile(r"^(?:so|thus|hence|therefore|then),?\s+(?=[\\$\w(-])", re.IGNORECASE)
 _PROSE = re.compile(
     r"^\s*(?:so|thus|hence|therefore|then|and)?,?\s*(?:the|our|my)?\s*(?:final|correct|exact)?\s*"
     r"(?:answer|result|solution|value)s?\s*(?:(?:is|are|:|=|equals)+\s*:?\s*|\s(?=[\\$\d(]))",
@@ -88,9 +103,19 @@ def translate(text: str) -> str:
     return _ROOT_OPERAND.sub(r"\1{\2}", text)
 
 
+def _with_currency(match: re.Match[str]) -> str:
+    """€5 and 5€ as 5 \\text{ euros}."""
+    sign, before, value, other, after, rupees = match.groups()
+    if rupees:
+        return f"{rupees}\\text{{ rupees}}"
+    return f"{sign or ''}{value or other}\\text{{ {_CURRENCIES[before or after]}}}"
+
+
 @lru_cache(maxsize=4_096)
 def _character(c: str) -> str:
     category = unicodedata.category(c)
+    if c in _CURRENCIES:
+        return c
     if category in ("Cf", "Cc", "Cs", "Co", "Cn", "So", "Sk", "Mn", "Me"):
         plain = unicodedata.normalize("NFKC", c) if category == "So" else ""  # a circled letter
         return "°" if c == "°" else plain if plain.isascii() and plain.isalnum() else ""
@@ -98,6 +123,9 @@ def _character(c: str) -> str:
         return str(unicodedata.decimal(c))
     if category in ("Zs", "Zl", "Zp"):
         return " "
+    letters = unicodedata.normalize("NFD", c)
+    if len(letters) == 2 and letters[1] == "\u0307":  # a dot above: a derivative
+        return f"\\dot{{{letters[0]}}}"
     plain = unicodedata.normalize("NFKC", c)
     if category == "No" and "⁄" in plain:  # ½
         top, _, bottom = plain.partition("⁄")
@@ -151,6 +179,11 @@ def clean(text: str) -> str:
         text = _MANGLED.sub(lambda m: "\\" + _ESCAPES[m.group()], text)
         text = "".join(" " if c in "\n\t\r" else c for c in text if c in "\n\t\r" or c >= " ")
     text = translate(text)
+    if not text.isascii():
+        text = _CURRENCY.sub(_with_currency, from_chinese(text))
+        text = "".join(c for c in text if c not in _CURRENCIES)
+    elif "Rs" in text or "INR" in text:
+        text = _CURRENCY.sub(_with_currency, _RUPEES.sub(r"Rs \1", text))
     if "<" in text or "[" in text:
         text = _SUB_TAG.sub(lambda m: ("_" if m.group(1) == "sub" else "^") + "{" + m.group(2) + "}", text)
         text = _SPECIAL.sub(" ", text)
@@ -162,7 +195,7 @@ def clean(text: str) -> str:
     if text.endswith("\\"):
         text = unwrap(text.rstrip("\\"))
     if text.endswith(")"):
-        text = _WORDS_IN_BRACKETS.sub("", text)
+        text = _WORDS_IN_BRACKETS.sub(lambda m: "" if _says_nothing(m.group(1)) else f"\\text{{ {m.group(1)}}}", text)
     text = _ORDINAL.sub(r"\1", text)
     text = _GROUP_MARKS.sub("", text)
     text = _SPACED_GROUPS.sub(lambda m: re.sub(r"\s", "", m.group()), text)
@@ -174,9 +207,16 @@ def clean(text: str) -> str:
             text = unwrap(stripped)
     if "bout" in text or "oughly" in text or "round" in text:
         text = _ABOUT.sub("", text)
+    text = _CONNECTIVE.sub("", text)
     if len(text) == 2 and text[1] == ")" and text[0].isupper():
         return text[0]
     return respelled(text)
+
+
+def _says_nothing(words: str) -> bool:
+    """Whether words in brackets behind a value only repeat it: 7 (seven), 5 (units)."""
+    said = meaning(words)
+    return number_word(words) is not None or not (said.conditions or said.descriptions or said.nouns or said.bound)
 
 
 def choice_prefix(text: str) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 
 from harness.grading.grammar.literals import group_end, repeated_tail, repeating_decimal
+from harness.grading.grammar.unit_table import unit
 from harness.grading.grammar.vocabulary import (
     ACCENTS,
     COMMANDS,
@@ -19,7 +20,6 @@ from harness.grading.grammar.vocabulary import (
     SHORT_WORDS,
     STYLES,
     UNIT_WORDS,
-    UNITS,
 )
 from harness.grading.limits import MAX_DEPTH, MAX_DIGITS, MAX_TOKENS, TooBigError, UnreadableError
 
@@ -84,6 +84,10 @@ def _word(word: str, out: list[Token], word_follows: bool = False) -> None:
         out.append(("text", word))
         return
     after_number = bool(out) and out[-1][0] in ("num", "text")
+    after_unit = len(out) > 1 and out[-1] == ("op", "/") and out[-2][0] == "text"
+    if (after_number or after_unit) and lower in ("sec", "min", "in", "secs", "mins") and word.islower():
+        out.append(("text", word))
+        return
     if word == "is" and out and out[-1][0] == "sym":  # x is 7
         out.append(("rel", "="))
     elif word == "to" and out and out[-1][0] == "num":
@@ -102,10 +106,12 @@ def _word(word: str, out: list[Token], word_follows: bool = False) -> None:
     elif word in FUNCTIONS or lower in FUNCTIONS:
         out.append(("sqrt", "") if lower == "sqrt" else ("func", lower))
     elif word in GREEK:
-        out.append(("const", "pi") if word == "pi" else ("sym", word))
+        out.append(("const", "pi") if word == "pi" else ("sym", word.removeprefix("var")))
+    elif word in ("cross", "perm"):
+        out.append(("sym", word))
     elif lower in CONNECTORS:
         out.append(CONNECTORS[lower])
-    elif after_number and (word in UNITS or lower in UNIT_WORDS):
+    elif (after_number or after_unit) and (lower in UNIT_WORDS or (len(word) > 1 and unit(word))):
         out.append(("text", word))
     elif match := _FUNCTION_PREFIX.match(word):
         _word(match.group(1), out)
@@ -126,7 +132,8 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
     if bare in ("i", "j", "k", "\\imath", "\\jmath") and bold:
         out.append(("sym", "vec_" + bare.strip("\\")[0]))
     elif command in ("\\mathbb", "\\Bbb", "\\mathcal"):
-        out.append(("set", "reals") if bare == "R" else ("sym", f"set_{bare}"))
+        known = bare in ("R", "Z", "N", "Q", "C") and command != "\\mathcal"
+        out.append(("set", bare) if known else ("sym", f"set_{bare}"))
     elif command in ACCENTS or len(bare) == 1 or any(c.isdigit() or c in "\\$^=" for c in bare):
         if bare.startswith("\\") or command in ACCENTS or len(bare) > 1:
             out.extend(_tokens(content, depth + 1))
@@ -138,7 +145,7 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
             out.append(("sym" if len(bare) == 1 and out and out[-1][0] == "op" else "text", bare))
         else:
             out.extend(_tokens(bare, depth + 1))
-    elif bare.rstrip(".") in ("in", "to") and out and out[-1][0] == "num":
+    elif bare.rstrip(".") in ("in", "to") and out and (out[-1][0] == "num" or out[-1] == ("op", "/")):
         out.append(("colon", ":") if bare == "to" else ("text", "in"))
     elif match := _LETTER_IN_BRACKETS.fullmatch(bare):
         out.append(("sym", match.group(1)))
@@ -191,6 +198,16 @@ def _command(name: str, text: str, i: int, out: list[Token], depth: int) -> int:
         return i
     if name in ("\\pmod", "\\mod", "\\bmod"):
         out.append(("mod", name[1:]))
+        return i
+    if name in ("\\dot", "\\ddot"):
+        content, i = _argument(text, i)
+        bare = content.strip().strip("\\")
+        if not bare.isalpha():
+            raise UnreadableError(f"{name} over what is no name")
+        out.append(("sym", bare + "'" * (2 if name == "\\ddot" else 1)))
+        return i
+    if name in ("\\notin",):
+        out += [("not", ""), ("in", "in")]
         return i
     if name in ("\\operatorname", "\\operatornamewithlimits"):
         content, i = _argument(text, i + (text[i : i + 1] == "*"))

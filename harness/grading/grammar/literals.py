@@ -33,9 +33,12 @@ def repeating_decimal(prefix: str, cycle: str) -> tuple[str, str]:
 
 
 def repeated_tail(decimals: str) -> str:
-    """The shortest repeated tail of `decimals` that shows at least twice: '1666' -> '6', '142857142857' -> '142857'."""
+    """The shortest repeated tail of `decimals`: '1666' -> '6', '142857142857' -> '142857'.
+
+    One digit has to show three times, a longer cycle twice; 0.577... is no repeating decimal.
+    """
     for length in range(1, len(decimals) // 2 + 1):
         tail = decimals[-length:]
-        if decimals[-2 * length : -length] == tail:
+        if decimals[-2 * length : -length] == tail and (length > 1 or decimals[-3 * length :] == tail * 3):
             return tail
     return ""

@@ -1,23 +1,48 @@
-"""A bounded recursive-descent parser from tokens to an expression tree. It never evaluates anything.
-
-Nodes are tuples, the first item is the kind:
-  num (value, significant decimals or None) · sym (name) · const (pi, e, i, inf) · add (terms) · mul (factors) ·
-  div (a, b) · neg (a) · pow (a, b) · fn (name, args) · abs (a) · fact (a) · binom (n, k) · deg (a) · pct (a) ·
-  pm (a or None, b, sign) · based (digits, base) · unit (a, words) · text (words) · label (name, a)
-  group (open, close, items) · seq (items, connector) · matrix (rows, environment) · rel (e0, op, e1, ...) ·
-  member (a, set) · union (parts) · cap (parts) · minus (a, b) · reals · empty · ratio (parts) · mod (a, m) ·
-  big (sum/prod/int/lim, lower, upper, body) · ldots
-"""
+"""A bounded recursive-descent parser from tokens to an expression tree (`nodes`). It never evaluates anything."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from harness.grading.grammar.atoms import READERS
-from harness.grading.grammar.expressions import Arithmetic, Node
+from harness.grading.grammar.expressions import Arithmetic
 from harness.grading.grammar.lexer import lex
+from harness.grading.grammar.nodes import (
+    Add,
+    Big,
+    Binom,
+    Call,
+    Congruence,
+    Deg,
+    Div,
+    Fact,
+    Fn,
+    Group,
+    Member,
+    Mul,
+    Neg,
+    Node,
+    Num,
+    NumberSet,
+    Pct,
+    PlusMinus,
+    Pow,
+    Ratio,
+    Rel,
+    Root,
+    Seq,
+    SetOp,
+    Sym,
+    Unit,
+    holds,
+    mapped,
+)
 from harness.grading.limits import MAX_ITEMS, TooBigError, UnreadableError
+
+_ENDS = ("end_of_text", "close", "unbrace", "row", "end")
+# What computes with its operands: a lone item in square or curly brackets below one of these is only bracketed.
+_ARITHMETIC = (Add, Mul, Neg, Div, Pow, Root, Fn, Call, Fact, Binom, Deg, Pct, PlusMinus, Unit, Big)
 
 
 class Parser(Arithmetic):
@@ -35,54 +60,60 @@ class Parser(Arithmetic):
             self.pos += 1
             if self.peek()[0] in ("sep", "conn"):  # ", and"
                 continue
-            if self.peek()[0] in ("end_of_text", "close", "unbrace", "row", "end"):
+            if self.peek()[0] in _ENDS:
                 break
             if len(items) >= MAX_ITEMS:
                 raise TooBigError(f"a list has more than MAX_ITEMS={MAX_ITEMS} items")
             items.append(self.relation())
-        return items[0] if len(items) == 1 else self.node("seq", tuple(items), connector)
+        items = _joined_congruence(items)
+        return items[0] if len(items) == 1 else self.made(Seq(tuple(items), connector))
 
     def relation(self) -> Node:
-        """`a = b < c`, `x in S`, `a : b`, or a bare expression."""
+        """`a = b < c`, `x in S`, `a : b`, a congruence, or a bare expression."""
         while self.take("arrow", "=>"):
             pass
         if self.peek()[0] == "rel":  # "= 5", "\\approx 5", "> 3" without a subject
             op = self.peek()[1]
             self.pos += 1
             body = self.union()
-            return body if op in ("=", "≈", "~") else self.node("rel", self.node("sym", "?"), op, body)
-        parts: list[Any] = [self.union()]
+            return body if op in ("=", "≈", "~") else self.made(Rel((Sym("?"), body), (op,)))
+        sides: list[Node] = [self.union()]
+        ops: list[str] = []
         while True:
             kind, value = self.peek()
             if kind == "rel":
                 self.pos += 1
-                if value == "<" and self.take("rel", "="):
-                    value = "<="
-                elif value == ">" and self.take("rel", "="):
-                    value = ">="
-                elif value == "!" and self.take("rel", "="):
-                    value = "!="
-                parts += [value, self.union()]
+                if value in "<>!" and self.take("rel", "="):
+                    value += "="
+                ops.append(value)
+                sides.append(self.union())
             elif kind == "not" and self.peek(1) == ("rel", "="):
                 self.pos += 2
-                parts += ["!=", self.union()]
-            elif kind == "in" and self.peek(1)[0] != "end_of_text":
-                self.pos += 1
-                parts = [self.node("member", self._chain(parts), self.union())]
+                ops.append("!=")
+                sides.append(self.union())
+            elif (kind == "in" or (kind == "not" and self.peek(1)[0] == "in")) and self.peek(1)[0] != "end_of_text":
+                negated = kind == "not"
+                self.pos += 1 + negated
+                sides, ops = [self.made(Member(self._chain(sides, ops), self.union(), negated))], []
             elif kind == "colon" and not self.in_set:
                 self.pos += 1
-                left = parts[-1]
-                right = self.union()
-                parts[-1] = self.node("ratio", (*left[1], right) if left[0] == "ratio" else (left, right))
+                left, right = sides[-1], self.union()
+                sides[-1] = self.made(Ratio((*left.parts, right) if isinstance(left, Ratio) else (left, right)))
             elif kind == "mod":
                 self.pos += 1
-                parts[-1] = self.node("mod", parts[-1], self.union())
+                sides, ops = [self._congruence(sides, ops, self.union())], []
             else:
-                return self._chain(parts)
+                return self._chain(sides, ops)
 
-    def _chain(self, parts: list[Any]) -> Node:
-        result: Node = parts[0] if len(parts) == 1 else self.node("rel", *parts)
-        return result
+    def _chain(self, sides: list[Node], ops: list[str]) -> Node:
+        return sides[0] if not ops else self.made(Rel(tuple(sides), tuple(ops)))
+
+    def _congruence(self, sides: list[Node], ops: list[str], modulus: Node) -> Node:
+        if not ops:
+            return self.made(Congruence(None, (sides[0],), modulus))
+        if len(sides) != 2 or ops[0] not in ("≡", "=", "≅"):
+            raise UnreadableError("a modulus behind what is no congruence")
+        return self.made(Congruence(sides[0], (sides[1],), modulus))
 
     def union(self) -> Node:
         left = _without(self.additive())
@@ -92,24 +123,75 @@ class Parser(Arithmetic):
                 self.pos += 1
                 right = self.additive()
                 name = {"cup": "union", "cap": "cap", "minus": "minus"}[value]
-                left = self.node(name, (*left[1], right) if left[0] == name == "union" else (left, right))
+                joined = isinstance(left, SetOp) and left.kind == name == "union"
+                left = self.made(SetOp(name, (*left.parts, right) if joined else (left, right)))  # type: ignore[attr-defined]
             else:
                 return left
 
 
+def _joined_congruence(items: list[Node]) -> list[Node]:
+    """n \\equiv 1, 3 \\pmod 4: the first item names the unknown, the last the modulus."""
+    last = items[-1]
+    if len(items) < 2 or not isinstance(last, Congruence):
+        return items
+    first = items[0]
+    residues: list[Node] = []
+    left: Node | None = None
+    for k, item in enumerate(items):
+        match item:
+            case Rel(sides=(subject, value), ops=("≡",)) if k == 0 or subject == left:
+                left = subject
+                residues.append(value)
+            case Congruence(left=subject, residues=values, modulus=m) if m == last.modulus and (
+                subject is None or subject == left or (left is None and k == 0)
+            ):
+                left = left or subject
+                residues.extend(values)
+            case _ if k and not isinstance(item, Rel | Congruence):
+                residues.append(item)
+            case _:
+                return items
+    if left is None and not isinstance(first, Congruence):
+        return items
+    return [replace(last, left=left, residues=tuple(residues))]
+
+
 def _without(node: Node) -> Node:
     """A set minus points or intervals, written with a minus sign: \\mathbb{R} - \\{0\\}."""
-    if node[0] != "add" or node[1][0][0] != "reals" or any(p[0] != "neg" or p[1][0] != "group" for p in node[1][1:]):
+    match node:
+        case Add(terms=(NumberSet() as left, *rest)) if all(
+            isinstance(p, Neg) and isinstance(p.body, Group) for p in rest
+        ):
+            result: Node = left
+            for part in rest:
+                result = SetOp("minus", (result, part.body))  # type: ignore[attr-defined]
+            return result
+    return node
+
+
+def unbracketed(node: Node) -> Node:
+    """The tree with square and curly brackets read as brackets where their content is computed with.
+
+    In `2[3+4]` and `3\\{x-[2-x]\\}` they only bracket; a lone `\\{x\\}` inside a sum is the fractional part of x.
+    """
+    node = mapped(node, unbracketed)
+    if not isinstance(node, _ARITHMETIC):
         return node
-    left = node[1][0]
-    for part in node[1][1:]:
-        left = ("minus", (left, part[1]))
-    return left
+
+    def bare(part: Node) -> Node:
+        match part:
+            case Group(opener="[" | "{", items=(item,)):
+                if part.opener == "[" or isinstance(item, Add | PlusMinus):  # type: ignore[attr-defined]
+                    return item
+                return Fn("frac", (item,)) if isinstance(item, Sym | Div | Mul | Num | Call | Root | Pow) else part
+        return part
+
+    return mapped(node, bare)
 
 
 def has_operator(node: Node) -> bool:
     """Whether a sum, product, integral or limit stands in the tree."""
-    return bool(node) and (node[0] == "big" or any(has_operator(part) for part in node if isinstance(part, tuple)))
+    return holds(node, Big)
 
 
 @lru_cache(maxsize=16_384)
@@ -120,4 +202,4 @@ def parse(text: str) -> Node:
     tree = parser.sequence()
     if parser.pos < len(parser.tokens):
         raise UnreadableError(f"unexpected {parser.peek()[1] or parser.peek()[0]!s}"[:60])
-    return tree
+    return unbracketed(tree) if "[" in text or "\\{" in text or "brac" in text else tree

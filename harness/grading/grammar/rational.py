@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
 
-from harness.grading.grammar.expressions import Node
+from harness.grading.grammar.nodes import (
+    Add,
+    Binom,
+    Div,
+    Fact,
+    Fn,
+    Mul,
+    Neg,
+    Node,
+    Num,
+    Pow,
+    Root,
+    symbols,
+)
 from harness.grading.limits import MAX_BITS, MAX_EXPONENT, MAX_FACTORIAL, TooBigError
+
+__all__ = ["NoValueError", "rational", "symbols"]
 
 
 class NoValueError(ValueError):
     """The tree has no number: a set, a sum for the symbolic worker, a division by zero."""
-
-
-def symbols(node: Node) -> frozenset[str]:
-    """The free symbols of a tree."""
-    if node[0] == "sym":
-        return frozenset((node[1],))
-    found: set[str] = set()
-    stack: list[Any] = [node]
-    while stack:
-        item = stack.pop()
-        if item and item[0] == "sym" and isinstance(item[1], str):
-            found.add(item[1])
-        else:
-            stack.extend(part for part in item if isinstance(part, tuple))
-    return frozenset(found)
 
 
 def _bounded(value: Fraction) -> Fraction:
@@ -40,53 +39,90 @@ def rational(node: Node) -> Fraction | None:
 
     Raises `TooBigError`, `NoValueError`.
     """
-    kind = node[0]
-    if kind == "num":
-        return node[1]
-    if kind == "neg":
-        value = rational(node[1])
-        return None if value is None else -value
-    if kind in ("add", "mul"):
-        total = Fraction(0 if kind == "add" else 1)
-        for part in node[1]:
-            value = rational(part)
-            if value is None:
+    match node:
+        case Num(value=value):
+            return value
+        case Neg(body=body):
+            inner = rational(body)
+            return None if inner is None else -inner
+        case Add(terms=terms):
+            total = Fraction(0)
+            for part in terms:
+                inner = rational(part)
+                if inner is None:
+                    return None
+                total = _bounded(total + inner)
+            return total
+        case Mul(factors=factors):
+            product = Fraction(1)
+            for part in factors:
+                inner = rational(part)
+                if inner is None:
+                    return None
+                product = _bounded(product * inner)
+            return product
+        case Div(top=top, bottom=bottom):
+            over, under = rational(top), rational(bottom)
+            if over is None or under is None:
                 return None
-            total = _bounded(total + value if kind == "add" else total * value)
-        return total
-    if kind == "div":
-        top, bottom = rational(node[1]), rational(node[2])
-        if top is None or bottom is None:
-            return None
-        if not bottom:
-            raise NoValueError("a division by zero")
-        return _bounded(top / bottom)
-    if kind == "pow":
-        return _rational_power(rational(node[1]), rational(node[2]))
-    if kind == "root":
-        radicand, index = rational(node[1]), rational(node[2])
-        if radicand is None or index is None or index.denominator != 1 or not 2 <= index <= 64 or radicand < 0:
-            return None
-        over, under = _exact_root(radicand.numerator, int(index)), _exact_root(radicand.denominator, int(index))
-        return None if over is None or under is None else Fraction(over, under)
-    if kind == "abs":
-        value = rational(node[1])
-        return None if value is None else abs(value)
-    if kind == "fact":
-        value = rational(node[1])
-        if value is None or value.denominator != 1 or value < 0:
-            return None
-        if value > MAX_FACTORIAL:
-            raise TooBigError(f"a factorial beyond MAX_FACTORIAL={MAX_FACTORIAL}")
-        return Fraction(math.factorial(int(value)))
-    if kind == "binom":
-        n, k = rational(node[1]), rational(node[2])
-        if n is None or k is None or n.denominator != 1 or k.denominator != 1 or n < 0:
-            return None
-        if n > 4 * MAX_FACTORIAL and min(k, n - k) > 100:
-            raise TooBigError("a binomial beyond 4 MAX_FACTORIAL")
-        return Fraction(math.comb(int(n), int(k)) if 0 <= k <= n else 0)
+            if not under:
+                raise NoValueError("a division by zero")
+            return _bounded(over / under)
+        case Pow(base=base, exponent=exponent):
+            return _rational_power(rational(base), rational(exponent))
+        case Root(radicand=radicand, index=index):
+            under, degree = rational(radicand), rational(index)
+            if under is None or degree is None or degree.denominator != 1 or not 2 <= degree <= 64 or under < 0:
+                return None
+            a, b = _exact_root(under.numerator, int(degree)), _exact_root(under.denominator, int(degree))
+            return None if a is None or b is None else Fraction(a, b)
+        case Fact(body=body, double=double):
+            inner = rational(body)
+            if inner is None or inner.denominator != 1 or inner < 0:
+                return None
+            if inner > MAX_FACTORIAL:
+                raise TooBigError(f"a factorial beyond MAX_FACTORIAL={MAX_FACTORIAL}")
+            return Fraction(math.prod(range(int(inner), 0, -2)) if double else math.factorial(int(inner)))
+        case Binom(top=top, bottom=bottom):
+            n, k = rational(top), rational(bottom)
+            if n is None or k is None or n.denominator != 1 or k.denominator != 1 or n < 0:
+                return None
+            if n > 4 * MAX_FACTORIAL and min(k, n - k) > 100:
+                raise TooBigError("a binomial beyond 4 MAX_FACTORIAL")
+            return Fraction(math.comb(int(n), int(k)) if 0 <= k <= n else 0)
+        case Fn(name=name, args=args):
+            return _function(name, args)
     return None
+
+
+def _function(name: str, args: tuple[Node, ...]) -> Fraction | None:
+    """The exact value of what takes rationals to rationals."""
+    if name not in ("abs", "floor", "ceil", "frac", "max", "min", "mod", "gcd", "lcm", "sign"):
+        return None
+    values = [rational(arg) for arg in args]
+    if not values or any(v is None for v in values):
+        return None
+    known = [v for v in values if v is not None]
+    first = known[0]
+    if name in ("max", "min"):
+        return max(known) if name == "max" else min(known)
+    if name in ("gcd", "lcm"):
+        if any(v.denominator != 1 for v in known):
+            return None
+        return Fraction((math.gcd if name == "gcd" else math.lcm)(*(int(v) for v in known)))
+    if name == "mod":
+        if len(known) != 2 or not known[1]:
+            raise NoValueError("a modulus of zero")
+        return first % known[1]
+    if len(known) != 1:
+        return None
+    return {
+        "abs": abs(first),
+        "floor": Fraction(math.floor(first)),
+        "ceil": Fraction(math.ceil(first)),
+        "frac": first - math.floor(first),
+        "sign": Fraction((first > 0) - (first < 0)),
+    }[name]
 
 
 def _rational_power(base: Fraction | None, exponent: Fraction | None) -> Fraction | None:

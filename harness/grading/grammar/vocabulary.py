@@ -10,7 +10,7 @@ def names(*lines: str) -> frozenset[str]:
 
 FUNCTIONS = names(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
-    " arcsinh arccosh arctanh log ln lg exp sqrt cbrt abs gcd lcm max min floor ceil ceiling det binom cis"
+    " arcsinh arccosh arctanh asinh acosh atanh artanh arsinh arcosh log ln lg exp sqrt cbrt abs gcd lcm max min floor ceil ceiling det binom cis sgn sign"
 )
 GREEK = names(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
@@ -37,9 +37,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "\\lt": ("rel", "<"), "\\gt": ("rel", ">"), "\\ne": ("rel", "!="), "\\neq": ("rel", "!="), "\\not": ("not", ""),
     "\\approx": ("rel", "≈"), "\\simeq": ("rel", "≈"), "\\doteq": ("rel", "≈"), "\\equiv": ("rel", "≡"),
     "\\cong": ("rel", "≅"), "\\sim": ("rel", "~"), "\\perp": ("rel", "⊥"), "\\parallel": ("rel", "∥"),
-    "\\in": ("in", "in"), "\\cup": ("set", "cup"), "\\cap": ("set", "cap"), "\\bigcup": ("set", "cup"),
+    "\\in": ("in", "in"), "\\ni": ("in", "in"), "\\cup": ("set", "cup"), "\\cap": ("set", "cap"), "\\bigcup": ("set", "cup"),
     "\\setminus": ("set", "minus"), "\\smallsetminus": ("set", "minus"), "\\backslash": ("set", "minus"),
-    "\\emptyset": ("set", "empty"), "\\varnothing": ("set", "empty"), "\\R": ("set", "reals"),
+    "\\emptyset": ("set", "empty"), "\\varnothing": ("set", "empty"), "\\R": ("set", "R"), "\\Z": ("set", "Z"), "\\N": ("set", "N"), "\\Q": ("set", "Q"), "\\C": ("set", "C"),
     "\\lfloor": ("open", "⌊"), "\\rfloor": ("close", "⌋"), "\\lceil": ("open", "⌈"), "\\rceil": ("close", "⌉"),
     "\\langle": ("open", "⟨"), "\\rangle": ("close", "⟩"), "\\lbrace": ("open", "{"), "\\rbrace": ("close", "}"),
     "\\lbrack": ("open", "["), "\\rbrack": ("close", "]"), "\\lvert": ("bar", "|"), "\\rvert": ("bar", "|"),
@@ -80,27 +80,6 @@ ACCENTS = frozenset(
     "\\" + name for name in names("overline bar hat vec overrightarrow widehat tilde widetilde boxed fbox")
 )
 
-# Unit -> (dimension, factor to the dimension's base). Only units that a factor can convert.
-UNITS: dict[str, tuple[str, float]] = {
-    "mm": ("length", 0.001), "cm": ("length", 0.01), "dm": ("length", 0.1), "m": ("length", 1), "km": ("length", 1000),
-    "in": ("length", 0.0254), "inch": ("length", 0.0254), "ft": ("length", 0.3048), "foot": ("length", 0.3048),
-    "yd": ("length", 0.9144), "yard": ("length", 0.9144), "mi": ("length", 1609.344), "mile": ("length", 1609.344),
-    "meter": ("length", 1), "metre": ("length", 1), "centimeter": ("length", 0.01), "centimetre": ("length", 0.01),
-    "millimeter": ("length", 0.001), "kilometer": ("length", 1000), "kilometre": ("length", 1000),
-    "g": ("mass", 1), "gram": ("mass", 1), "kg": ("mass", 1000), "kilogram": ("mass", 1000), "mg": ("mass", 0.001),
-    "lb": ("mass", 453.59237), "pound": ("mass", 453.59237), "ounce": ("mass", 28.349523125),
-    "oz": ("mass", 28.349523125), "ton": ("ton", 1), "s": ("time", 1), "sec": ("time", 1), "second": ("time", 1),
-    "min": ("time", 60), "minute": ("time", 60), "h": ("time", 3600), "hr": ("time", 3600), "hour": ("time", 3600),
-    "day": ("time", 86400), "week": ("time", 604800), "month": ("month", 1), "year": ("month", 12),
-    "cent": ("money", 0.01), "dollar": ("money", 1), "usd": ("money", 1), "buck": ("money", 1), "euro": ("euro", 1),
-    "l": ("volume", 1), "L": ("volume", 1), "liter": ("volume", 1), "litre": ("volume", 1), "ml": ("volume", 0.001),
-    "mL": ("volume", 0.001), "gallon": ("gallon", 1), "quart": ("gallon", 0.25), "pint": ("gallon", 0.125),
-    "cup": ("gallon", 0.0625), "degree": ("angle", 1), "radian": ("radian", 1), "rad": ("radian", 1),
-    "C": ("celsius", 1), "F": ("fahrenheit", 1), "N": ("N", 1),
-    "J": ("J", 1), "kJ": ("J", 1000), "Hz": ("Hz", 1), "W": ("W", 1), "V": ("V", 1), "Pa": ("Pa", 1), "K": ("K", 1),
-    "mol": ("mol", 1), "eV": ("eV", 1), "GeV": ("eV", 1e9), "MeV": ("eV", 1e6),
-}  # fmt: skip
-IRREGULAR = {"feet": "foot", "inches": "inch", "ounces": "ounce"}
 # Two letters that are words among words and products of variables elsewhere (v + at).
 SHORT_WORDS = names("is of as by on to it if an at be so we no do he me my up us am go de la le el es du au")
 # Three letters that are words everywhere; other short runs are products of variables.
@@ -109,7 +88,7 @@ UNIT_WORDS = names(
     " pen pens hat car cars are for set sets not all odd yes was has had but any can its let may new now see who"
     " why you use her his she him did get got how out off old too top try say says sum red big low few end ago yet nor"
     " via non est sont une les des der die das ist ein los las por para son que con cm mm km kg mg ft mi hr hrs sec"
-    " secs min mins mph usd lbs oz ml mol kph"
+    " secs min mins mph usd lbs oz ml mol kph pct"
 )
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -120,4 +99,28 @@ NUMBER_WORDS = {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
     "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "零": 0,
 }  # fmt: skip
+# What a value must be: never left out. What kind of value it is: may be left out, never exchanged.
+CONDITIONS = names(
+    "odd even prime composite rational irrational divisible multiple integer integers natural whole real coprime square"
+    " squarefree perfect positive negative nonzero nonnegative distinct not except excluding unless other increasing"
+    " decreasing convergent divergent"
+)
+DESCRIPTIONS = names(
+    "east west north south northeast northwest southeast southwest up down left right upward downward clockwise"
+    " counterclockwise anticlockwise increase decrease rise fall raise drop gain loss lost profit maximum minimum max min"
+    " largest smallest greatest least highest lowest above below before after am pm ahead behind faster slower more less"
+    " greater fewer longer shorter higher lower older younger inside outside forward backward discount markup first last"
+    " wins losses boys girls men women male female morning afternoon evening night deposit withdrawal"
+)
+# Words behind a value that say nothing about it.
+NEUTRAL_WORDS = names(
+    "unit units way ways possibility possibilities total altogether each per of the a an in on at for and to is are"
+    " approximately about exactly only long tall wide deep away apart old time times value values solution solutions"
+    " answer remaining left_over all together overall on average by from that this these those its their his her such"
+    " different number numbers case cases choice choices outcome outcomes arrangement arrangements combination"
+    " combinations result size length area volume cost amount price distance speed age respectively approx roughly"
+    " element elements term terms possible piece pieces item items"
+)
 MAGNITUDES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+# Names of the constants that an integration leaves free.
+CONSTANTS = names("C c K C_1 C_2 C_3 c_1 c_2 c_3 C_0 A B A_1 A_2 K_1 K_2")
