@@ -186,7 +186,8 @@ def score(problem: Problem, generation: Generation) -> Score:
     if generation.error:
         return Score("no_answer", None, False, f"generation failed: {generation.error}")
     final = generation.answer_finish != "length"  # cut by its cap: an answer that is missing is `truncated`
-    verdict = grade(generation.response, problem.gold, problem.kind, choices=problem.choices, final=final)
+    verdict = grade(generation.response, problem.gold, problem.kind, choices=problem.choices, final=final,
+                    question=problem.question, prompt=generation.prompt)  # fmt: skip
     return Score(verdict.status, verdict.extracted, verdict.correct, verdict.reason, verdict.tier)
 
 

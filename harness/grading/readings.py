@@ -19,7 +19,7 @@ _MAX_SPLITS = 8  # places where the unit of an answer may begin
 _UNIT_START = re.compile(
     r"(?<![\\A-Za-z])(?=[A-Za-zμΩÅ°]|\\(?:text|mathrm|mbox|textrm|rm|mu|Omega|frac|dfrac)\b)|(?<=\})(?=\s*[A-Za-z])"
 )
-_UNIT_ONLY = re.compile(r"(?:[^\W\d_]+\s?(?:\^-?\d{1,2})?|/|\s)+")
+_UNIT_TOKEN = re.compile(r"[^\W\d_]+(?:\^-?\d{1,2})?|\^-?\d{1,2}|/")
 _ALONE = frozenset("VKNWJCgmsLlAFT")  # single letters that a bare number may be followed by: 12V, 300K
 _DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?=\d*[1-9])(?:\d{1,2}|\d{4,30}))")  # -1,0 is a list
 _GROUPED = re.compile(r"-?\d{1,3}(?:,\d{2,3})+")
@@ -113,7 +113,7 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
 
 
 def _with_unit(text: str) -> Node | None:
-    """A number and the unit behind it, where the unit is written as letters: 12V, 5\\,s^{-1}, 9.8 \\mathrm{m\\cdot s^{-2}}."""
+    """A number and the unit behind it, where the unit is written as letters: 12V, 5\\,s^{-1}, 9.8 \\mathrm{m}."""
     if not text[-1:] or text[0] not in "-0123456789.\\(" or len(text) > 120:
         return None
     for match in list(_UNIT_START.finditer(text))[:_MAX_SPLITS]:
@@ -123,7 +123,9 @@ def _with_unit(text: str) -> Node | None:
         if not before or not any(c.isdigit() for c in before):
             continue
         words = plain_unit(rest)
-        if not _UNIT_ONLY.fullmatch(words) or not is_measure(words) or (len(words) == 1 and words not in _ALONE):
+        if not all(_UNIT_TOKEN.fullmatch(word) for word in words.split()) or not is_measure(words):
+            continue
+        if len(words) == 1 and words not in _ALONE:
             continue
         try:
             value = parse(before)

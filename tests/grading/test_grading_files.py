@@ -147,7 +147,7 @@ def endpoint() -> Iterator[str]:
 
 def test_the_judge_is_asked_only_about_open_rows_and_stored_apart(endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    lines = [{"gold": "5", "answer": "6"}, {"gold": "x!!", "answer": "5"}, {"gold": "7", "answer": "5!!"}]
+    lines = [{"gold": "5", "answer": "6"}, {"gold": "x!!!", "answer": "5"}, {"gold": "7", "answer": "5!!!"}]
     path.write_text("".join(json.dumps(row) + "\n" for row in lines))
     judge = Judge(endpoint, "tiny", api_key="secret")
     grade_file(path, tmp_path / "out.jsonl", judge=judge, log=io.StringIO())
@@ -163,7 +163,7 @@ def test_the_command_line_names_a_judge_and_its_model_together(
     endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"gold": "7", "answer": "5!!"}) + "\n")
+    path.write_text(json.dumps({"gold": "7", "answer": "5!!!"}) + "\n")
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     arguments = ["grade", str(path), "--out", str(tmp_path / "out.jsonl"), "--judge", endpoint]
     alone = CliRunner().invoke(cli, arguments)

@@ -1,7 +1,8 @@
-"""Whether two parsed answers say the same: marks and words here, structure and values in the modules beside this one."""
+"""Whether two parsed answers say the same: marks and words here, structure and values in the modules beside it."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 
@@ -87,10 +88,7 @@ def _marks(c: Comparison, a: Node, b: Node) -> bool | None:
 def _marked(c: Comparison, a: Node, b: Node, kind: type[Deg] | type[Pct], scale: Node, allowed: bool) -> bool:
     if isinstance(a, kind) and isinstance(b, kind):
         return c.equal(a.body, b.body)
-    if not allowed or isinstance(a, _STRUCTURES) or isinstance(b, _STRUCTURES):
-        if isinstance(a, Rel) or isinstance(b, Rel):
-            return False
-    if not allowed:
+    if not allowed or isinstance(a, Rel) or isinstance(b, Rel):
         return False
     if isinstance(a, kind):
         return c.equal(a.body, b) or c.equal(Mul((a.body, scale)), b)
@@ -315,8 +313,6 @@ def _up_to_a_constant(c: Comparison, a: Node, b: Node) -> bool:
                 return _constant(Add((left, Neg(right))))
             except UndecidedError:
                 return False
-    import itertools
-
     for order in itertools.permutations(free_a):
         renamed = b
         for k, name in enumerate(free_b):

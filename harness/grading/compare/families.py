@@ -1,4 +1,4 @@
-"""Values that run with an integer: `\\frac{\\pi}{4} + k\\pi, k \\in \\mathbb{Z}`, `\\{2k : k \\in \\mathbb{Z}\\}`, congruences.
+"""Values that run with an integer, `k\\pi, k \\in \\mathbb{Z}` and `\\{2k : k \\in \\mathbb{Z}\\}`, and congruences.
 
 Two families are compared as sets. A family is split into arithmetic progressions (so that (-1)^k and floors fall
 away), and two unions of progressions are equal when they have the same residues modulo a common period.
@@ -40,8 +40,8 @@ _DIGITS = 40
 _SPLITS = (1, 2, 3, 4, 6)  # a family may be one progression for every residue of its integer modulo one of these
 _MAX_RESIDUES = 400
 _ERRORS = (NoValueError, TooBigError, ZeroDivisionError, OverflowError, ValueError)
-_CONDITION_DOMAINS = {("Z", ""): "Z", ("Z", "+"): "N", ("Z", "0+"): "N0", ("N", ""): "N", ("N", "+"): "N", ("N", "*"): "N",
-                      ("N", "0+"): "N0"}  # fmt: skip
+_CONDITION_DOMAINS = {("Z", ""): "Z", ("Z", "+"): "N", ("Z", "0+"): "N0", ("N", ""): "N", ("N", "+"): "N",
+                      ("N", "*"): "N", ("N", "0+"): "N0"}  # fmt: skip
 
 
 def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
@@ -237,9 +237,10 @@ def _congruences(c: Comparison, a: Node, b: Node) -> bool:
     c.used("structure")
     one, other = (x if isinstance(x, Congruence) else None for x in (a, b))
     if one and other:
-        if one.left is not None and other.left is not None and not c.equal(one.left, other.left):
-            if not (isinstance(one.left, Sym) and isinstance(other.left, Sym) and c.policy.assignment):
-                return False
+        renamed = isinstance(one.left, Sym) and isinstance(other.left, Sym) and c.policy.assignment
+        named = one.left is not None and other.left is not None
+        if named and not renamed and not c.equal(one.left, other.left):  # type: ignore[arg-type]
+            return False
         return _same_residues(c, one, other)
     congruence = one or other
     assert congruence is not None

@@ -4,8 +4,8 @@
 - Points *refute*: random ones over the domain, negative, large, between and on integers, around every kink.
 - What is analytic between its branch points is *accepted* when it agrees at random points of high precision. Two
   different analytic functions agree only on a set of measure zero (for polynomials of degree d, at a random point of N
-  with probability at most d/N, Schwartz and Zippel); here N is about 10^15 for each point and two 160-digit values agree
-  to 120 digits, so the chance of a wrong accept is far below that of a bit flip.
+  with probability at most d/N, Schwartz and Zippel); here N is about 10^15 for each point and two 160-digit values
+  agree to 120 digits, so the chance of a wrong accept is far below that of a bit flip.
 - What is *piecewise* (abs, max, min, sign, roots of squares, cases; floor, ceil, mod on the reals or the integers) is
   accepted by one of three proofs: equal after its parts are matched as unknowns; equal on every cell between its
   breakpoints, all of which are known; for steps with rational slopes, equal over more periods than the degree allows
@@ -26,7 +26,6 @@ from typing import Any
 
 from harness.grading.compare.numeric import FLOATS, LOG_BASE, REAL_ONLY, number_value, precise_context
 from harness.grading.compare.probes import (
-    STEPS,
     integer_points,
     kink_points,
     polynomial,
@@ -104,9 +103,7 @@ def _cheap(a: Node, b: Node, point: dict[str, float], domain: _Domain) -> bool |
     scale = max(abs(va), abs(vb))
     if scale != scale or scale > 1e12:
         return None
-    if abs(va - vb) > 1e-6 * max(scale, 1e-9):
-        return False
-    return True
+    return not abs(va - vb) > 1e-6 * max(scale, 1e-9)
 
 
 def _precisely(a: Node, b: Node, point: dict[str, float], domain: _Domain) -> bool | None:
@@ -293,7 +290,7 @@ def _cells(a: Node, b: Node, name: str, found: Sequence[tuple[str, Node]], domai
     breaks = sorted(set(breaks))
     edges = [min(breaks, default=0.0) - 7.31, *breaks, max(breaks, default=0.0) + 7.31]
     seen = 0
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         if high - low < 1e-9:
             continue
         points = [{name: low + (high - low) * part} for part in (0.3819660113, 0.7236067977, 0.1458980338)]
@@ -379,7 +376,7 @@ def _periods(
         if len(marks) > _MAX_PERIODS:
             return None
         inside = [(float(x) * 0.618 + float(y) * 0.382, float(x) * 0.25 + float(y) * 0.75)
-                  for x, y in zip(marks, marks[1:], strict=False)]  # fmt: skip
+                  for x, y in itertools.pairwise(marks)]  # fmt: skip
         points = [*(p for pair in inside for p in pair), *(float(m) for m in marks if m.denominator in (1, 2, 4, 8))]
     agreed = 0
     for point in points:
@@ -549,13 +546,16 @@ def _by_induction(a: Node, b: Node, domain: _Domain) -> bool:
     if not isinstance(big, Big) or holds(closed, Big) or big.kind not in ("sum", "prod"):
         return False
     match big:
-        case Big(lower=lower, upper=Sym(name=n), body=body) if n in domain.integers:
-            sides = lower.sides if isinstance(lower, Rel) else ()
+        case Big(lower=Rel(sides=sides), upper=upper, body=body) if upper is not None and len(symbols(upper)) == 1:
+            n = next(iter(symbols(upper)))
         case _:
             return False
+    slope = polynomial(upper, n)
+    if n not in domain.integers or slope is None or len(slope) != 2 or slope[1] != 1:
+        return False
     if len(sides) != 2 or not isinstance(sides[0], Sym) or holds(body, Big) or switches(body, closed):
         return False
-    term = _put(body, sides[0], Sym(n))
+    term = _put(body, sides[0], upper)
     before = _put(closed, Sym(n), Add((Sym(n), Num(Fraction(-1)))))
     step = Add((closed, Neg(before))) if big.kind == "sum" else Div(closed, before)
     points = [p for p in integer_points(domain.integers, domain.reals) if p[n] >= 2][:24]
@@ -650,10 +650,8 @@ def same_zeros_up_to_a_name(a: Node, b: Node) -> bool:
         ratio = _ratios(a, b, [point])
         if ratio and abs(ratio[0] - constant * monomial(point)) > abs(ratio[0]) * m.mpf(10) ** -25:
             return False
-    for name, power in powers.items():
-        if power and _has_value(b if power > 0 else a, {**base, name: 0.0}):
-            return False  # there the factor vanishes and adds a zero
-    return True
+    # where the factor vanishes it must add no zero
+    return not any(p and _has_value(b if p > 0 else a, {**base, name: 0.0}) for name, p in powers.items())
 
 
 def _has_value(node: Node, point: dict[str, float]) -> bool:
@@ -662,10 +660,3 @@ def _has_value(node: Node, point: dict[str, float]) -> bool:
         return bool(m.isfinite(number_value(node, {name: m.mpf(v) for name, v in point.items()}, m)))
     except _ERRORS:
         return False
-
-
-def is_piecewise(*nodes: Node) -> bool:
-    """Whether a tree has parts whose equality needs a proof."""
-    return any(kind != "root" for kind, _ in switches(*nodes)) or any(
-        isinstance(x, Fn) and x.name in STEPS for node in nodes for x in walk(node)
-    )

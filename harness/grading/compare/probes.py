@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -31,8 +32,6 @@ from harness.grading.limits import TooBigError
 NUM_REAL_POINTS = 28  # random points of the first, cheap pass
 _MAX_KINKS = 24
 _MAX_DEGREE = 6
-STEPS = ("floor", "ceil", "frac", "mod")  # piecewise constant parts: kinks at every integer
-BENDS = ("abs", "max", "min", "sgn", "sign")
 _ERRORS = (NoValueError, TooBigError, OverflowError, ValueError, ZeroDivisionError)
 
 
@@ -96,7 +95,7 @@ def switches(*nodes: Node) -> list[tuple[str, Node]]:
                     for _, condition in rows:
                         match condition:
                             case Rel(sides=sides):
-                                pairs = zip(sides, sides[1:], strict=False)
+                                pairs = itertools.pairwise(sides)
                                 found += [("bend", Add((x, Neg(y)))) for x, y in pairs]
     kept: list[tuple[str, Node]] = []
     for switch in found:
@@ -195,7 +194,7 @@ def real_roots(coefficients: Sequence[Fraction]) -> list[float]:
 
     scale = max(abs(float(c)) for c in trimmed)
     roots: list[float] = []
-    for low, high in zip(marks, marks[1:], strict=False):
+    for low, high in itertools.pairwise(marks):
         at_low, at_high = value(low), value(high)
         for x, y in ((low, at_low), (high, at_high)):
             if abs(y) < 1e-12 * scale * max(1.0, abs(x)) ** (len(trimmed) - 1):

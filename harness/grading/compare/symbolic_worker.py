@@ -179,6 +179,8 @@ def _big(node: Big, whole: frozenset[str]) -> Any:
     if low.is_Integer and high.is_Integer and high - low < MAX_SUM_TERMS:
         values = [term.subs(index, k) for k in range(int(low), int(high) + 1)]
         return sympy.Add(*values) if node.kind == "sum" else sympy.Mul(*values)
+    if low.is_Integer and high.is_Integer:
+        raise CannotBuildError(f"a sum of more than {MAX_SUM_TERMS} terms")
     return (sympy.Sum if node.kind == "sum" else sympy.Product)(term, (index, low, high)).doit()
 
 

@@ -41,7 +41,8 @@ _MAX_BOXES = 64  # boxes looked at from the end
 _BOX = re.compile(r"\\(?:begin)?\{?(?:boxed|fbox|framebox)")
 _UNBRACED_BOX = re.compile(r"\s*([^\s${}]+(?:\{[^{}\n]{0,200}\})*)")
 _BOX_JOINT = re.compile(
-    r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:for (?:part|case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
+    r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:for (?:part|"
+    r"case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
 )
 _TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
 _JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*"?([^"\n}]{1,500})"?\s*[,}\n]', re.IGNORECASE)

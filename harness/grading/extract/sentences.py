@@ -38,7 +38,8 @@ _TAIL = re.compile(
 # What only explains the value before it; what stands behind "so" may be the value itself.
 _EXPLANATION = re.compile(
     r"(?:[,;]\s+|\s+)(?:because|since|attained|achieved|reached|occurring|obtained|"
-    r"which (?:is|was) (?:attained|reached|achieved)|which occurs|as (?:desired|required|claimed))\b|,\s+(?:when|where|at|for|with|if)\b",
+    r"which (?:is|was) (?:attained|reached|achieved)|which occurs|as (?:desired|required|claimed))\b|"
+    r",\s+(?:when|where|at|for|with|if)\b",
     re.IGNORECASE,
 )
 _CLAUSE_WORDS = frozenset(
@@ -60,18 +61,21 @@ _NOTHING = re.compile(
 # A sentence that says what is to be done: its formulas are the task, not the result.
 _PURPOSE = re.compile(
     r"\W*(?:(?:first|now|next|so|then),?\s+)?(?:to\s+[a-z]+|in order to|we\s+(?:first\s+|now\s+|then\s+|still\s+)?"
-    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can|will|start|begin|use|consider|let|know)|let\b|"
+    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can|will|start|begin|use|consider|"
+    r"let|know)|let\b|"
     r"consider|recall|note that|start|begin|our (?:task|goal|aim)|the (?:problem|question|task|goal)\s)",
     re.IGNORECASE,
 )
 _REMARK = re.compile(
     r"\W*(?:i hope|hope (?:this|that|it)|let me know|feel free|please|thank|thanks|good luck|"
-    r"if you (?:have|need|want|would)|is there anything|would you like|note:|sorry)|\b(?:let me know|i hope|hope this|hope that|feel free)\b",
+    r"if you (?:have|need|want|would)|is there anything|would you like|note:|sorry)|\b(?:let me know|i hope|"
+    r"hope this|hope that|feel free)\b",
     re.IGNORECASE,
 )
 _CHECK = re.compile(
     r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|(?:as a |quick |to |let us |let's )?"
-    r"(?:double[- ]?)?(?:check|verif)|indeed|(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|confirmed|consistent))",
+    r"(?:double[- ]?)?(?:check|verif)|indeed|(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
+    r"confirmed|consistent))",
     re.IGNORECASE,
 )
 _CONNECTIVE = re.compile(
@@ -99,11 +103,14 @@ _EMPTY = re.compile(r"\b(?:solution set|set|intersection)\s+is\s+empty\b|\bis th
 YES_NO = re.compile(r"\W*(yes|no|true|false)\b\s*[,.;:!—–-]", re.IGNORECASE)
 _NEITHER = re.compile(r"\bis\s+(neither)\s+\w{2,16}\s+nor\s+\w{2,16}\s*[.!]", re.IGNORECASE)
 _PROPERTY = re.compile(
-    r"\b(?:is|are)\s+(?:therefore\s+|thus\s+|indeed\s+|always\s+|also\s+)?(?:an?\s+|the\s+)?((?:even|odd|prime|composite|"
-    r"increasing|decreasing|rational|irrational|convergent|divergent|undefined|infinite|infinity|positive|negative|zero|"
+    r"\b(?:is|are)\s+(?:therefore\s+|thus\s+|indeed\s+|always\s+|also\s+)?(?:an?\s+|the\s+)?((?:even|odd|prime|"
+    r"composite|"
+    r"increasing|decreasing|rational|irrational|convergent|divergent|undefined|infinite|infinity|positive|"
+    r"negative|zero|"
     r"isosceles|equilateral|scalene|acute|obtuse|right|consistent|inconsistent|independent|dependent|parallel|"
     r"perpendicular|one-to-one|onto|bounded|unbounded|concave|convex|linear|quadratic|empty|circle|ellipse|parabola|"
-    r"hyperbola|line|plane|sphere|cone|cylinder|true|false|yes|no|neither|both)(?:\s(?:number|function|triangle))?)\s*[.!]",
+    r"hyperbola|line|plane|sphere|cone|cylinder|true|false|yes|no|neither|both)(?:\s(?:number|function|"
+    r"triangle))?)\s*[.!]",
     re.IGNORECASE,
 )
 
@@ -196,7 +203,8 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
 
     `ends`: the sentence is not finished, so that only a value at its very end counts.
     """
-    starts: list[tuple[int, str | None, int]] = [(m.end(), None, 0) for m in _COPULA.finditer(sentence)][-12:]
+    starts: list[tuple[int, str | None, int]] = []
+    starts += [(m.end(), None, 0) for m in list(_COPULA.finditer(sentence))[-12:]]
     if formulas:
         for m in list(_MATH.finditer(sentence))[-12:]:
             starts.append((m.start(), next(g for g in m.groups() if g is not None), m.end()))

@@ -14,7 +14,8 @@ _PERCENT = re.compile(rf"百分之([{_NUMERAL}]+(?:点[零一二三四五六七�
 _CONNECTORS = (("或者", " or "), ("以及", " and "), ("并且", " and "), ("或", " or "), ("和", " and "), ("与", " and "),
                ("及", " and "))  # fmt: skip
 _PHRASES = {
-    "无解": "no solution", "没有解": "no solution", "无实数解": "no solution", "无实根": "no solution", "空集": "\\emptyset",
+    "无解": "no solution", "没有解": "no solution", "无实数解": "no solution", "无实根": "no solution",
+    "空集": "\\emptyset",
     "不存在": "does not exist", "是": "yes", "否": "no", "不是": "no", "对": "true", "错": "false", "正确": "true",
     "错误": "false", "奇数": "odd", "偶数": "even", "奇函数": "odd", "偶函数": "even", "全体实数": "\\mathbb{R}",
     "实数集": "\\mathbb{R}", "任意实数": "\\mathbb{R}", "无穷大": "\\infty", "正无穷": "\\infty", "负无穷": "-\\infty",

@@ -22,13 +22,40 @@ _UNICODE = {
     "ℏ": "\\hbar ", "ℓ": "\\ell ", "∂": "\\partial ", "∇": "\\nabla ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ",
     "∉": "\\notin ", "⊂": "\\subset ", "⊆": "\\subseteq ", "∀": "\\forall ", "∃": "\\exists ", "¬": "\\neg ",
     "∧": "\\wedge ", "∨": "\\vee ", "⇒": "\\Rightarrow ", "⇔": "\\iff ", "∼": "\\sim ", "≅": "\\cong ", "⊥": "\\perp ",
-    "∥": "\\parallel ", "△": "\\triangle ", "⋯": "\\cdots ", "Ω": "\\Omega ", "µ": "\\mu ", "ϕ": "\\phi ", "ϵ": "\\epsilon ",
+    "∥": "\\parallel ", "△": "\\triangle ", "⋯": "\\cdots ", "Ω": "\\Omega ", "µ": "\\mu ", "ϕ": "\\phi ",
+    "ϵ": "\\epsilon ",
     "ϑ": "\\theta ", "㏑": "\\ln ", "㏒": "\\log ", "✕": "\\times ", "⁡": "",
     "，": ",", "、": ",", "。": ".", "；": ";", "：": ":", "（": "(", "）": ")", "「": "", "」": "", "“": '"', "”": '"',
     "‘": "'", "’": "'", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "…": "...",
     "￥": "¥", "٫": ".", "٬": ",", "％": "%", "٪": "%",
 }  # fmt: skip
-_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]  # fmt: skip
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "pi",
+    "rho",
+    "sigma",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+]
 _UNICODE |= {chr(ord("α") + k): f"\\{name} " for k, name in enumerate(_GREEK)}
 _UNICODE |= {chr(ord("Α") + k): f"\\{name.capitalize()} " for k, name in enumerate(_GREEK) if k != 17}
 _CURRENCIES = {"€": "euros", "£": "gbp", "¥": "yen", "₹": "rupees", "₽": "rubles", "฿": "baht", "₩": "won"}
@@ -46,10 +73,12 @@ _SUB_TAG = re.compile(r"<(sub|sup)>([^<]{0,40})</\1>")
 _GROUP_MARKS = re.compile(r"(?<=\d)(?:\\!)*(?:\{,\}|,\\!|\\,|\\;|\\:|\\ |\{\\,\}|,\\ |~)(?:\\!)*\s*(?=\d{3}(?!\d))")
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?![\d])")
 _DOUBLED = re.compile(  # a JSON string that was escaped once too often
-    r"(?<!\\)\\\\(?=(?:d?frac|tfrac|left|right|sqrt|pi|text|mathrm|boxed|cdot|times|infty|cup|begin|end|theta|leq?|geq?)(?![a-z]))"
+    r"(?<!\\)\\\\(?=(?:d?frac|tfrac|left|right|sqrt|pi|text|mathrm|boxed|cdot|times|infty|cup|begin|end|theta|"
+    r"leq?|geq?)(?![a-z]))"
 )
 _ORDINAL = re.compile(
-    r"(?<![\w.])(\d+)\s*(?:\^\s*)?(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*\{\s*)?(?:st|nd|rd|th)(?![A-Za-z])(?:\s*\})*"
+    r"(?<![\w.])(\d+)\s*(?:\^\s*)?(?:\{\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*\{\s*)?(?:st|nd|rd|"
+    r"th)(?![A-Za-z])(?:\s*\})*"
 )
 _ESCAPES = {"\x08": "b", "\x0c": "f", "\t": "t", "\r": "r", "\x0b": "v"}
 _MANGLED = re.compile(  # LaTeX whose backslash and letter a string literal took for one control character
@@ -63,7 +92,8 @@ _WRAPS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**")
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 _APPROXIMATE_TAIL = re.compile(
     r"(?:\\quad|\\qquad|\\,|\\;|\\ |\s|,)*"
-    r"(?:\\(?:text|mbox|textrm|mathrm)\s*\{\s*\(?\s*(?:or\s+)?(?:approximately|approx\.?|about|exact(?:ly)?|rounded)[^{}]*\}.*"
+    r"(?:\\(?:text|mbox|textrm|mathrm)\s*\{\s*\(?\s*(?:or\s+)?(?:approximately|approx\.?|about|exact(?:ly)?|"
+    r"rounded)[^{}]*\}.*"
     r"|\((?:approximately|approx\.?|about|exact(?:ly)?|rounded|or about|or approximately)[^()]*\))\s*$",
     re.IGNORECASE | re.DOTALL,
 )

@@ -243,9 +243,9 @@ class Arithmetic:
             minus = self.sign()
             exponent = self.signed(self.power(), minus)
             self.depth -= 1
-            if isinstance(base, Sym) and exponent in (Neg(Num(Fraction(1))), Num(Fraction(-1))):
-                if base.name in _ALWAYS_CALLED and self.peek() == ("open", "("):
-                    return self.postfix(self._called(base.name + "^-1", always=True))
+            inverse = exponent == Neg(Num(Fraction(1))) and self.peek() == ("open", "(")
+            if inverse and isinstance(base, Sym) and base.name in _ALWAYS_CALLED:
+                return self.postfix(self._called(base.name + "^-1", always=True))
             base = self.postfix(self.made(Pow(base, exponent)))
         return base
 

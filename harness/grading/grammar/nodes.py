@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from functools import cache
 from typing import Any, TypeVar
 
 
@@ -308,9 +307,14 @@ def rationally(value: Fraction) -> Num:
 T = TypeVar("T")
 
 
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+_FIELDS: dict[type[Any], tuple[str, ...]] = {}  # names of the fields by type, filled as types are met
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    found = _FIELDS.get(kind)
+    if found is None:
+        found = _FIELDS[kind] = tuple(field.name for field in fields(kind))
+    return found
 
 
 def _inner(value: Any) -> Iterator[Node]:

@@ -123,8 +123,10 @@ class Parser(Arithmetic):
                 self.pos += 1
                 right = self.additive()
                 name = {"cup": "union", "cap": "cap", "minus": "minus"}[value]
-                joined = isinstance(left, SetOp) and left.kind == name == "union"
-                left = self.made(SetOp(name, (*left.parts, right) if joined else (left, right)))  # type: ignore[attr-defined]
+                                if isinstance(left, SetOp) and left.kind == name == "union":
+                    left = self.made(SetOp(name, (*left.parts, right)))
+                else:
+                    left = self.made(SetOp(name, (left, right)))
             else:
                 return left
 
@@ -164,7 +166,8 @@ def _without(node: Node) -> Node:
         ):
             result: Node = left
             for part in rest:
-                result = SetOp("minus", (result, part.body))  # type: ignore[attr-defined]
+                if isinstance(part, Neg):
+                    result = SetOp("minus", (result, part.body))
             return result
     return node
 
@@ -181,7 +184,7 @@ def unbracketed(node: Node) -> Node:
     def bare(part: Node) -> Node:
         match part:
             case Group(opener="[" | "{", items=(item,)):
-                if part.opener == "[" or isinstance(item, Add | PlusMinus):  # type: ignore[attr-defined]
+                if part.opener == "[" or isinstance(item, Add | PlusMinus):
                     return item
                 return Fn("frac", (item,)) if isinstance(item, Sym | Div | Mul | Num | Call | Root | Pow) else part
         return part

@@ -41,7 +41,8 @@ _SI: dict[str, tuple[str, str, str]] = {
     "lx": ("J L-2", "1", "lux"), "Bq": ("T-1", "1", "becquerel"), "Gy": ("L2 T-2", "1", "gray"),
     "L": ("L3", "1/1000", "liter litre"), "l": ("L3", "1/1000", ""),
     "eV": ("M L2 T-2", "1602176634/10000000000000000000000000000", "electronvolt"),
-    "cal": ("M L2 T-2", "4184/1000", "calorie"), "bar": ("M L-1 T-2", "100000", ""), "pc": ("L", "30856775814913673", "parsec"),
+    "cal": ("M L2 T-2", "4184/1000", "calorie"), "bar": ("M L-1 T-2", "100000", ""),
+    "pc": ("L", "30856775814913673", "parsec"),
     "B": ("bit", "8", "byte"), "bit": ("bit", "1", ""),
 }  # fmt: skip
 # symbol or name -> (dimension, factor); no prefixes, plural of names by rule
@@ -63,12 +64,14 @@ _OTHER: dict[str, tuple[str, str]] = {
     "mph": ("L T-1", "44704/100000"), "kph": ("L T-1", "1000/3600"), "kmh": ("L T-1", "1000/3600"),
     "kmph": ("L T-1", "1000/3600"), "knot": ("L T-1", "1852/3600"), "rpm": ("T-1", "1/60"),
     "gallon": ("gallon", "1"), "gal": ("gallon", "1"), "quart": ("gallon", "1/4"), "qt": ("gallon", "1/4"),
-    "pint": ("gallon", "1/8"), "cup": ("gallon", "1/16"), "tablespoon": ("gallon", "1/256"), "teaspoon": ("gallon", "1/768"),
+    "pint": ("gallon", "1/8"), "cup": ("gallon", "1/16"),
+    "tablespoon": ("gallon", "1/256"), "teaspoon": ("gallon", "1/768"),
     "cc": ("L3", "1/1000000"), "molar": ("N L-3", "1000"),
     "degree": ("angle", "1"), "deg": ("angle", "1"), "radian": ("radian", "1"), "rad": ("radian", "1"),
     "arcminute": ("angle", "1/60"), "arcsecond": ("angle", "1/3600"),
     "celsius": ("celsius", "1"), "fahrenheit": ("fahrenheit", "1"),
-    "cent": ("money", "1/100"), "penny": ("money", "1/100"), "pennies": ("money", "1/100"), "dollar": ("money", "1"), "usd": ("money", "1"),
+    "cent": ("money", "1/100"), "penny": ("money", "1/100"),
+    "pennies": ("money", "1/100"), "dollar": ("money", "1"), "usd": ("money", "1"),
     "buck": ("money", "1"), "euro": ("euro", "1"), "eur": ("euro", "1"), "gbp": ("gbp", "1"), "yen": ("yen", "1"),
     "yuan": ("yuan", "1"), "rmb": ("yuan", "1"), "rupee": ("rupee", "1"), "rs": ("rupee", "1"), "ruble": ("ruble", "1"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,7 +27,7 @@ _FACTORS = {"dozen": Fraction(12), "gross": Fraction(144), "halves": Fraction(1,
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
 _PERCENT = frozenset(("pct", "percent", "percentage", "percents"))
 _BOUNDS = (
-    (re.compile(r"\b(?:or|and) (?:more|greater|above|higher|larger|over|up|older|later)\b|\bat least\b|\bat minimum\b"), ">="),
+    (re.compile(r"\b(?:or|and) (?:more|greater|above|higher|larger|over|up|older|later)\b|\bat least\b"), ">="),
     (re.compile(r"\b(?:or|and) (?:less|fewer|below|lower|smaller|under|younger|earlier)\b|\bat most\b"), "<="),
 )  # fmt: skip
 _TOKEN = re.compile(r"\^\s?-?\d+|\^|-?\d+|[^\W\d_]+|[/*²³⁻°]")
@@ -209,7 +210,7 @@ def mixed_units(text: str) -> Node | None:
     if at < len(bare) or len(parts) < 2:
         return None
     first = parts[0][1]
-    larger = all(a[1].factor > b[1].factor for a, b in zip(parts, parts[1:], strict=False))
+    larger = all(a[1].factor > b[1].factor for a, b in itertools.pairwise(parts))
     if not larger or any(p[1].dimension != first.dimension for p in parts):
         return None
     terms = tuple(Num(value * measure.factor / first.factor) for value, measure, _ in parts)

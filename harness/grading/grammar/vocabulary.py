@@ -10,7 +10,8 @@ def names(*lines: str) -> frozenset[str]:
 
 FUNCTIONS = names(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
-    " arcsinh arccosh arctanh asinh acosh atanh artanh arsinh arcosh log ln lg exp sqrt cbrt abs gcd lcm max min floor ceil ceiling det binom cis sgn sign"
+    " arcsinh arccosh arctanh asinh acosh atanh artanh arsinh arcosh log ln lg exp sqrt cbrt abs gcd lcm max"
+    " min floor ceil ceiling det binom cis sgn sign"
 )
 GREEK = names(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
@@ -37,9 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "\\lt": ("rel", "<"), "\\gt": ("rel", ">"), "\\ne": ("rel", "!="), "\\neq": ("rel", "!="), "\\not": ("not", ""),
     "\\approx": ("rel", "≈"), "\\simeq": ("rel", "≈"), "\\doteq": ("rel", "≈"), "\\equiv": ("rel", "≡"),
     "\\cong": ("rel", "≅"), "\\sim": ("rel", "~"), "\\perp": ("rel", "⊥"), "\\parallel": ("rel", "∥"),
-    "\\in": ("in", "in"), "\\ni": ("in", "in"), "\\cup": ("set", "cup"), "\\cap": ("set", "cap"), "\\bigcup": ("set", "cup"),
+    "\\in": ("in", "in"), "\\ni": ("in", "in"), "\\cup": ("set", "cup"),
+    "\\cap": ("set", "cap"), "\\bigcup": ("set", "cup"),
     "\\setminus": ("set", "minus"), "\\smallsetminus": ("set", "minus"), "\\backslash": ("set", "minus"),
-    "\\emptyset": ("set", "empty"), "\\varnothing": ("set", "empty"), "\\R": ("set", "R"), "\\Z": ("set", "Z"), "\\N": ("set", "N"), "\\Q": ("set", "Q"), "\\C": ("set", "C"),
+    "\\emptyset": ("set", "empty"), "\\varnothing": ("set", "empty"), "\\R": ("set", "R"),
+    "\\Z": ("set", "Z"), "\\N": ("set", "N"), "\\Q": ("set", "Q"), "\\C": ("set", "C"),
     "\\lfloor": ("open", "⌊"), "\\rfloor": ("close", "⌋"), "\\lceil": ("open", "⌈"), "\\rceil": ("close", "⌉"),
     "\\langle": ("open", "⟨"), "\\rangle": ("close", "⟩"), "\\lbrace": ("open", "{"), "\\rbrace": ("close", "}"),
     "\\lbrack": ("open", "["), "\\rbrack": ("close", "]"), "\\lvert": ("bar", "|"), "\\rvert": ("bar", "|"),
@@ -107,9 +110,12 @@ CONDITIONS = names(
 )
 DESCRIPTIONS = names(
     "east west north south northeast northwest southeast southwest up down left right upward downward clockwise"
-    " counterclockwise anticlockwise increase decrease rise fall raise drop gain loss lost profit maximum minimum max min"
-    " largest smallest greatest least highest lowest above below before after am pm ahead behind faster slower more less"
-    " greater fewer longer shorter higher lower older younger inside outside forward backward discount markup first last"
+    " counterclockwise anticlockwise increase decrease rise fall raise drop gain loss lost profit maximum"
+    " minimum max min"
+    " largest smallest greatest least highest lowest above below before after am pm ahead behind faster slower"
+    " more less"
+    " greater fewer longer shorter higher lower older younger inside outside forward backward discount markup"
+    " first last"
     " wins losses boys girls men women male female morning afternoon evening night deposit withdrawal"
 )
 # Words behind a value that say nothing about it.
