@@ -123,7 +123,7 @@ class Parser(Arithmetic):
                 self.pos += 1
                 right = self.additive()
                 name = {"cup": "union", "cap": "cap", "minus": "minus"}[value]
-                                if isinstance(left, SetOp) and left.kind == name == "union":
+                if isinstance(left, SetOp) and left.kind == name == "union":
                     left = self.made(SetOp(name, (*left.parts, right)))
                 else:
                     left = self.made(SetOp(name, (left, right)))
