@@ -22,7 +22,6 @@ from harness.records import Generation, Problem
 from harness.runtime.cluster import Demand, check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
-from harness.studies.formats import resolved
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
