@@ -200,7 +200,7 @@ def format_pool(
     chat = chat_of(template_arguments, system_prompt, instruction)
     progress = _progress(rows, "format", len(rows))
     statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
-    click.echo(steps.statistics_table(statistics.report(block_size, batch_size)))
+    click.echo(steps.statistics_table(statistics.report(batch_size)))
     if statistics.cut:
         click.echo(
             f"warning: {statistics.cut:,} of {statistics.rows:,} rows are longer than {block_size:,} tokens and lose "

@@ -98,7 +98,7 @@ def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 @dataclass
 class Statistics:
-    """Lengths of a formatted set, and how it packs into blocks."""
+    """Lengths of a formatted set."""
 
     rows: int = 0
     without_thinking: int = 0
@@ -122,10 +122,9 @@ class Statistics:
         self.longest = max(self.longest, length)
         self.lengths.append(length)
 
-    def report(self, block_size: int, batch_size: int) -> dict[str, Any]:
-        """Totals, percentiles, and the share of a batch that is padding: padded to its longest row, or packed."""
+    def report(self, batch_size: int) -> dict[str, Any]:
+        """Totals, percentiles, and the share of a batch, padded to its longest row, that is padding."""
         ordered = sorted(self.lengths)
-        blocks = best_fit(self.lengths, block_size)
         padded = sum(
             max(self.lengths[start : start + batch_size]) * len(self.lengths[start : start + batch_size])
             for start in range(0, len(self.lengths), batch_size)
@@ -141,50 +140,8 @@ class Statistics:
             "median tokens": ordered[len(ordered) // 2] if ordered else 0,
             "99% are no longer than": ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0,
             "longest": self.longest,
-            "blocks when packed": blocks,
             "padding when batched": 1 - self.tokens / padded if padded else 0.0,
-            "padding when packed": 1 - self.tokens / (blocks * block_size) if blocks else 0.0,
         }
-
-
-def best_fit(lengths: list[int], block_size: int) -> int:
-    """How many blocks hold `lengths` when the longest go first, each into the fullest block that has room (best fit
-    decreasing, as TRL's "bfd" packing)."""
-    free = [0] * (block_size + 1)  # free[k]: open blocks with k tokens of room
-    blocks = 0
-    rooms = _Rooms(block_size)
-    for length in sorted((min(length, block_size) for length in lengths if length), reverse=True):
-        room = rooms.smallest_at_least(length)
-        if room is None:
-            blocks += 1
-            room = block_size
-        else:
-            free[room] -= 1
-            if not free[room]:
-                rooms.clear(room)
-        left = room - length
-        if left:
-            free[left] += 1
-            rooms.set(left)
-    return blocks
-
-
-class _Rooms:
-    """The set of free lengths, as the bits of one integer: the smallest at or above x is one shift away."""
-
-    def __init__(self, block_size: int) -> None:
-        self._bits = 0
-        self._block_size = block_size
-
-    def set(self, room: int) -> None:
-        self._bits |= 1 << room
-
-    def clear(self, room: int) -> None:
-        self._bits &= ~(1 << room)
-
-    def smallest_at_least(self, length: int) -> int | None:
-        rest = self._bits >> length
-        return length + (rest & -rest).bit_length() - 1 if rest else None
 
 
 def format_rows(

@@ -20,7 +20,7 @@ from harness.config import Study, fingerprint, to_plain
 from harness.errors import UserError
 from harness.progress import Progress
 from harness.records import Problem
-from harness.runtime.cluster import disconnect, is_short
+from harness.runtime.cluster import Demand, disconnect, is_short
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
 from harness.runtime.select_stage import load_pool, select_rows
@@ -64,7 +64,9 @@ class Ablation:
             progress.say(f"{len(store.quarantined)} sample file(s) could not be read; moved to {store.out}/quarantine")
         self.base_identity = provenance.model_identity(study.base_model)
         self.outcome = Outcome()
-        self.engines = EnginePool(study, store.out, progress)
+        self.engines = EnginePool(
+            study.base_model, Demand.of(study), study.sampling, study.thinking, store.out, progress
+        )
         if study.recipes:
             progress.add("select", "select", total=len(study.recipes))
         self.trainings = Trainings(study, store.out, progress)

@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config import Budget, EngineConfig, Sampling, Study
+from harness.config import Budget, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
 from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
-from harness.runtime.cluster import check_fits
+from harness.runtime.cluster import Demand, check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
-from harness.studies.formats import resolved
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -36,14 +35,10 @@ def engines_of(
     """Engines of `model` that start when they are first asked; their logs are in folder/logs."""
     import ray
 
-    study = Study(
-        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,),
-        sampling=sampling, thinking=thinking, engine=config,
-    )  # fmt: skip
-    study = resolved(study)
+    demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
-        check_fits(study)
-    pool = EnginePool(study, folder, progress)
+        check_fits(demand)
+    pool = EnginePool(model, demand, sampling, thinking, folder, progress)
     try:
         yield pool
     finally:
@@ -86,8 +81,7 @@ def think(
             "finish": generation.thinking_finish,
         }
 
-    study = engines.study
-    keyed = {trace_key(row["question"], model, study.sampling, study.thinking): row for row in rows}
+    keyed = {trace_key(row["question"], model, engines.sampling, engines.thinking): row for row in rows}
     return _ask(keyed, model, engines, THINKING, kept, traced, tick)
 
 
