@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.data.cache import content_key
 from harness.errors import UserError
-from harness.thinking import split, without_turn_end
+from harness.marks import split, without_turn_end
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FATAL = {
