@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config import Budget, EngineConfig, Sampling
+from harness.config import Budget, Chat, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
+from harness.generation.chat_files import chat_files
 from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
 from harness.runtime.cluster import Demand, check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
+from harness.studies.formats import read_for
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -32,7 +34,8 @@ TRIES = 2  # of one question, before it is left
 def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
-    """Engines of `model` that start when they are first asked; their logs are in folder/logs."""
+    """Engines of `model` that start when they are first asked; their logs are in folder/logs. `thinking`: a format's
+    name, or "auto" for the model's own, which is read when it is first asked."""
     import ray
 
     demand = Demand(config)
@@ -95,6 +98,8 @@ def _ask(
     import ray
 
     left = {key: row for key, row in rows.items() if key not in kept}
+    if left:
+        engines.thinking = read_for(engines.thinking, chat_files(model), Chat()).thinking.spec
     num_missing, failed = len(left), dict[str, str]()
     tries, idle, why = Counter[str](), 0, "the engine ended without them"
     while left:
