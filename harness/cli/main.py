@@ -219,7 +219,10 @@ def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
     """Print the audit of `num_rows` rows a run in one line, and the first faults; returns all of them. A model that is
     too large to load beside a study is left out, and the line says so."""
     from harness.runtime.audit import LARGEST_CHECKPOINT, audit, summary
+    from harness.store import Store
 
+    if not any(run["status"] == "done" for run in Store(out).runs()):
+        return []
     audits = audit(out, num_rows, largest=LARGEST_CHECKPOINT)
     console.print(summary(audits), soft_wrap=True, markup=False)
     faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import provenance
 from harness.config import Budget, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
@@ -64,8 +65,15 @@ def answer(
 
 
 def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> str:
-    """The key of a local model's trace."""
-    return content_key("local trace", model, sampling.temperature, sampling.max_answer_tokens, thinking, question)
+    """The key of a local model's trace: a folder's is its weights', not its path's."""
+    return content_key(
+        "local trace",
+        provenance.model_identity(model),
+        sampling.temperature,
+        sampling.max_answer_tokens,
+        thinking,
+        question,
+    )
 
 
 def think(
