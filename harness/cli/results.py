@@ -36,8 +36,8 @@ def grade(
 
     The judge's answer goes to separate columns and never changes `correct`.
     """
-    from harness.grading.files import grade_file
-    from harness.grading.judge import Judge
+    from harness.grading.batch.files import grade_file
+    from harness.grading.batch.judge import Judge
     from harness.thinking import own_marks
 
     if (judge is None) != (judge_model is None):

@@ -18,7 +18,7 @@ from harness.data.decontaminate import tokens
 from harness.data.schema import BadRowError, Row, row
 from harness.data.sources import SOURCES, Source, first_text
 from harness.errors import UserError, unknown
-from harness.grading.extract import last_box
+from harness.grading.extract.answer import last_box
 
 
 @dataclass

@@ -84,7 +84,7 @@ def rows_of(
             index = seen[sample.problem_id]
             seen[sample.problem_id] += 1
             rows.append(_row(sample, response, correct, index, task, marks))
-    wanted = ("response", "gold", "kind", "choices", "final")
+    wanted = ("response", "gold", "kind", "choices", "final", "question", "prompt")
     questions = [{name: row[name] for name in wanted} for row in rows]
     for row, verdict in zip(rows, grade_many(questions, workers=os.cpu_count() or 1), strict=True):
         row |= {"status": verdict.status, "extracted": verdict.extracted, "correct": verdict.correct,
