@@ -95,7 +95,7 @@ def ablate(
 @click.option("--served-name", help="What the server calls MODEL, where it is another name.")
 @click.option("--thinking", default="auto", show_default=True, help=THINKING_HELP)
 @chat_options
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations a problem.")
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations per problem.")
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--max-problems", type=click.IntRange(min=1), help="Only the first so many of each task.")
 @click.option("--replay/--no-replay", default=True, show_default=True, help="Think once, branch the answers (greedy).")

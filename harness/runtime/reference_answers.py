@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance
-from harness.config import Budget, EngineConfig, Sampling
+from harness.config import Budget, Chat, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
+from harness.generation.chat_files import chat_files
 from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
 from harness.runtime.cluster import Demand, check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
+from harness.studies.formats import read_for, refuse_closed
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -33,13 +35,19 @@ TRIES = 2  # of one question, before it is left
 def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
-    """Engines of `model` that start when they are first asked; their logs are in folder/logs."""
+    """Engines of `model` that start when they are first asked; their logs are in folder/logs. Raises `UserError` for a
+    model that `thinking` does not fit."""
     import ray
 
+    tokenizer = chat_files(config.tokenizer or model)
+    reading = read_for(thinking, tokenizer, Chat())
+    for note in reading.notes:
+        progress.say(f"{model}: {note}")
+    refuse_closed(tokenizer, reading, Chat())
     demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(demand)
-    pool = EnginePool(model, demand, sampling, thinking, folder, progress)
+    pool = EnginePool(model, demand, sampling, reading.thinking.spec, folder, progress)
     try:
         yield pool
     finally:
