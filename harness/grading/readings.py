@@ -20,7 +20,7 @@ _UNIT_START = re.compile(
     r"(?<![\\A-Za-z])(?=[A-Za-zμΩÅ°]|\\(?:text|mathrm|mbox|textrm|rm|mu|Omega|frac|dfrac)\b)|(?<=\})(?=\s*[A-Za-z])"
 )
 _UNIT_TOKEN = re.compile(r"[^\W\d_]+(?:\^-?\d{1,2})?|\^-?\d{1,2}|/")
-_ALONE = frozenset("VKNWJCgmsLlAFT")  # single letters that a bare number may be followed by: 12V, 300K
+_ALONE = frozenset("VKNWJCgmsLlAFTΩ")  # single letters that a bare number may be followed by: 12V, 300K
 _DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?=\d*[1-9])(?:\d{1,2}|\d{4,30}))")  # -1,0 is a list
 _GROUPED = re.compile(r"-?\d{1,3}(?:,\d{2,3})+")
 _INDIAN = re.compile(r"-?\d{1,2}(?:,\d{2})+,\d{3}")
@@ -32,6 +32,8 @@ _NUMERAL = re.compile(
 _PERMUTATIONS = re.compile(r"P\s*\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
 _LETTER_AND_VALUE = re.compile(r"\(?([A-J])[.):]\s+(\S.*)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_WRAPPED = re.compile(r"\\(?:text|mathrm|mbox|textrm)\s*\{\W*(?:\w+\W+){0,1}\w*\W*\}|\\[A-Za-z]+")
+_PROPERTY = re.compile(r"\b(?:divisible|multiple|odd|even|prime|composite)\b", re.IGNORECASE)
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _TEXT_COMMANDS = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|textit|rm|quad|qquad)(?![A-Za-z])|\\[ ,;:!]|[{}$]")
 
@@ -76,7 +78,7 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         tree, error = None, str(e)
     if isinstance(tree, Num | Neg | Add) and policy.units and _DOLLARS.match(text):
         tree = Unit(tree, "dollars")  # so that $5 is not 5 cents
-    if policy.prose and not is_value(tree, words=4) and PROSE.search(text):
+    if policy.prose and not is_value(tree, words=4) and PROSE.search(text) and _is_prose(text):
         stated = value_in(text.rpartition("\n")[2] or text)
         if stated is not None:
             read(clean(stated))
@@ -86,6 +88,11 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
     if not trees and (words := _words_only(text)):
         trees.append(Text(words))
     return trees, error
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a sentence stands there, and no formula with a word or two of \\text in it."""
+    return bool(_WORD.search(_WRAPPED.sub(" ", text))) and not _PROPERTY.search(text)
 
 
 def _behind_a_letter(text: str) -> Iterator[str]:

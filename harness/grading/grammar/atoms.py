@@ -283,6 +283,9 @@ def _big(p: Arithmetic, name: str) -> Node:
             p.expect("unbrace", "a closing brace")
         elif which == "base":
             lower = p.atom()
+        elif p.peek()[0] == "sym":  # \\int_0^x 2t: TeX takes one letter
+            upper = p.made(Sym(p.peek()[1]))
+            p.pos += 1
         else:
             upper = p.braced()
     body = p.product()

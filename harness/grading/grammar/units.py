@@ -180,7 +180,7 @@ def plain_unit(text: str) -> str:
     text = _SUPERSCRIPT.sub(lambda m: f" ^{m.group(1) or m.group(2)} ", text)
     text = text.replace("\\cdot", " ").replace("\\times", " ").replace("\\mu", "μ").replace("\\Omega", "Ω")
     text = text.replace("\\ell", "L").replace("\\circ", "").replace("°", "").replace("μ ", "μ")
-    return " ".join(_WRAPPERS.sub(" ", text).replace("/", " / ").replace(".", " ").split())
+    return " ".join(_WRAPPERS.sub(" ", text).replace("/", " / ").replace(".", " ").split()).replace("μ ", "μ")
 
 
 def counted(text: str) -> Node | None:
