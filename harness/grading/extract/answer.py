@@ -284,6 +284,8 @@ def _last_line(text: str, question: str) -> Extraction:
     one_line = "\n" not in whole and len(whole) <= LAST_LINE_CHARS
     if one_line and (not PROSE.search(whole) or _few_words(whole)) and not stands_in(whole, question):
         return Extraction(whole, "the whole response")
+    if one_line and YES_NO.match(whole):
+        return Extraction(conclusion(whole), "last line")
     tail = whole[-LAST_LINE_CHARS * 4 :]
     lines = [line.strip()[-LAST_LINE_CHARS:] for line in tail.split("\n") if line.strip()]
     if lines[-1] in ("\\]", "$$", "\\)", "```") or lines[-1].startswith("\\end"):

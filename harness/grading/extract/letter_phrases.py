@@ -42,7 +42,7 @@ _BE = (
 STATEMENTS = (
     # "The correct answer is (B)", "Answer: B", "答案是 B"
     re.compile(
-        rf"{_SUBJECT}(?:\s(?:to|for|of|that|which|among)\s[^.\n:]{{1,60}}?)?{_BE}{{1,3}}\s?{_NOUN}{_LETTER}",
+        rf"{_SUBJECT}(?:\s(?:to|for|of|that|which|among)\s[^.\n:]{{1,60}}?)?(?:\s(?:here|now|then))?{_BE}{{1,3}}\s?{_NOUN}{_LETTER}",
         re.IGNORECASE,
     ),
     # "Option B is correct", "(B) 42 GeV is the correct answer"
@@ -67,6 +67,8 @@ STATEMENTS = (
         re.IGNORECASE,
     ),
     re.compile(rf"(?:^|\n)\s?(?:ans|answer)\.\s{_CAPITAL}", re.IGNORECASE),
+    re.compile(r"(?:^|[\s,])(?P<letter>[b-j])\)?\sis\s(?:the\s)?(?:correct|right|best)\b"),
+    re.compile(r"(?<![A-Za-z'’])(?P<letter>[A-Z])\sit\sis\b"),
     re.compile(r"\((?P<letter>[a-z])\)\sis\s(?:the\s)?(?:correct|right|best)"),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:选项)?\s?(?:是|为)?\s?(?:最)?(?:正确|对的|符合|恰当|合适)"),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:が|は)\s?(?:最も)?(?:正解|正しい|適切|答え)"),
@@ -83,7 +85,7 @@ STATEMENTS = (
     ),
     re.compile(rf"(?:故选|应选|应该选|答案选|选择|因此选|所以选|故|选)\s?{_NOUN}{_CAPITAL}"),
     re.compile(rf"\banswer (?:choice|option|letter)\s{_CAPITAL}", re.IGNORECASE),
-    re.compile(rf"(?:^|\n)A\s?:\s?(?P<letter>[B-J]){_CLOSE}(?=\s?(?:$|\n))"),
+    re.compile(rf"(?:^|\s)A\s?:\s?(?P<letter>[B-J]){_CLOSE}(?=\s?(?:$|\n))"),
 )
 TURNS = (
     re.compile(rf"\b(?:go|going|goes) (?:with|for)\s{_NOUN}{_CAPITAL}", re.IGNORECASE),
@@ -110,6 +112,7 @@ TURNS = (
         rf"{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"
     ),
     re.compile(rf"\b(?:matches|[Cc]losest to|agrees with)\s{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"),
+    re.compile(r"\b(?:[Hh]ence|[Tt]hus|[Tt]herefore|[Ss]o),?\s\((?P<letter>[a-z])\)(?=\W{0,3}(?:$|\n))"),
     re.compile(r",\s\((?P<letter>[A-Z])\)(?=\.?\s?(?:$|\n))"),
 )  # fmt: skip
 ORDINAL = re.compile(
@@ -117,8 +120,13 @@ ORDINAL = re.compile(
     r"(?:option|choice|answer|one|statement)\b",
     re.IGNORECASE,
 )
+ORDINAL_SUBJECT = re.compile(
+    r"\b(?P<ordinal>first|second|third|fourth|fifth|last)\s(?:option|choice|answer|statement)\s(?:is|must be)\s"
+    r"(?:therefore\s|thus\s)?(?:the\s)?(?:correct|right|best|true|answer)",
+    re.IGNORECASE,
+)
 ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
-ENDING = re.compile(rf"\b(?:is|are|was|ist|est|es|è|é)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)")
+ENDING = re.compile(rf"\b(?:is|are|was|be|ist|est|es|è|é)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)")
 NUMBERED = re.compile(rf"{_SUBJECT}{_BE}{{1,3}}\s?\(?(?P<number>\d)\)?\s?\.?\s?(?:$|\n)", re.IGNORECASE)
 
 # --- what takes the weight from a mention; each is looked for in the mention's own clause -----------------------
