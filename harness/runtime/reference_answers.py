@@ -36,7 +36,7 @@ def engines_of(
     import ray
 
     study = Study(
-        name="featurize", base_model=model, pool="", recipes=(), tasks=(), budgets=(), sampling=sampling,
+        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,), sampling=sampling,
         thinking=thinking, engine=config,
     )  # fmt: skip
     if ray.is_initialized():  # by an earlier step, which needed no engine
