@@ -98,7 +98,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
     """Write `value` to `path` as JSON, by `atomic`."""
-    write_text(path, json.dumps(value, indent=indent))
+    with atomic(path) as file:
+        file.write(_encoded(value, indent))
 
 
 def write_json_lines(path: Path, rows: Iterable[Any]) -> int:
@@ -114,10 +115,7 @@ def write_json_lines(path: Path, rows: Iterable[Any]) -> int:
 
 def json_line(row: Any) -> bytes:
     """`row` as one line of JSON in UTF-8; in ASCII escapes where it holds lone surrogates, which UTF-8 cannot."""
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
+    return _encoded(row, None) + b"\n"
 
 
 def is_json_lines(path: Path) -> bool:
@@ -165,7 +163,7 @@ def json_row(line: bytes, *, keep_surrogates: bool = False) -> dict[str, Any] | 
     except UnicodeDecodeError as error:
         return f"not UTF-8 (byte {error.start})"
     except json.JSONDecodeError as error:
-        return f"not JSON ({error.msg} at column {error.colno}): cut or broken"
+        return f"not JSON at column {error.colno} ({error.msg}): cut or broken"
     except RecursionError:
         return f"nested more than {MAX_DEPTH} deep"
     except ValueError as error:  # ours for NaN, Python's for an integer of thousands of digits
@@ -222,6 +220,13 @@ def _depth(value: Any) -> int:
             deepest = max(deepest, depth)
             waiting += [(inner, depth + 1) for inner in (one.values() if isinstance(one, dict) else one)]
     return deepest
+
+
+def _encoded(value: Any, indent: int | None) -> bytes:
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent).encode()
 
 
 def _encodes(row: Any) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError, unknown
+from harness.files import json_lines
 from harness.records import Kind, Problem
 
 # The password is published by GPQA's authors so that scrapers do not read the questions; it is no secret.
@@ -94,12 +94,10 @@ def read_local(task: Task, data_dir: Path) -> list[dict[str, Any]]:
     if path.suffix == ".zip":
         return read_gpqa_zip(path)
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}, line {number}: not JSON ({error.msg}); fetch the file again") from None
+    for number, row in json_lines(path):
+        if isinstance(row, str):  # a benchmark without one of its problems is another benchmark
+            raise UserError(f"{path}, line {number}: {row}; fetch the file again")
+        rows.append(row)
     return rows
 
 

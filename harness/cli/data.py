@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,12 +151,13 @@ def select(
     from harness.data import tables as report
     from harness.data.load import save
     from harness.data.selection import select as draw
+    from harness.files import write_json
 
     rows = _load(pool, data_dir)
     selected = draw(rows, selection, size, seed, solved_by)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
-    manifest.write_text(json.dumps(selected.manifest, indent=1), encoding="utf-8")
+    write_json(manifest, selected.manifest)
     click.echo(report.stages([selected.manifest]))
     click.echo(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
 
@@ -214,9 +214,10 @@ def format_pool(
 def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: Path | None) -> None:
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
     from harness.cli import data_steps as steps
+    from harness.files import write_text
 
     text = steps.tables(_load(pool, data_dir), [steps.read_manifest(path) for path in manifests])
     if out is None:
         click.echo(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)

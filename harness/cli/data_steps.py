@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.errors import UserError
+from harness.files import atomic, read_json, write_json_lines
 from harness.thinking import thinking_format
 
 
@@ -55,9 +55,7 @@ def decontaminated(
     drop, matches = decontaminate(pool, problems, min_share)
     count = save((dict(row) for row in pool if row["id"] not in drop), out)
     if report_file is not None:
-        report_file.parent.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(asdict(match), ensure_ascii=False) for match in matches)
-        report_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_json_lines(report_file, map(asdict, matches))
     found = summary(matches)
     columns = ("exact", "half or more", "any 8-gram")
     rows = [(name, *(f"{found.get(name, {}).get(column, 0):,}" for column in columns)) for name in names]
@@ -86,20 +84,14 @@ def formatted(
          ("cut", pa.bool_())]
     )  # fmt: skip
     statistics = Statistics()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}")
     waiting: list[dict[str, Any]] = []
-    try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for example in format_rows(loaded, rows, style, block_size, variant, statistics):
-                waiting.append(example)
-                if len(waiting) == 200:
-                    writer.write_table(pa.Table.from_pylist(waiting, schema))
-                    waiting = []
-            writer.write_table(pa.Table.from_pylist(waiting, schema))
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic(out) as file, pq.ParquetWriter(file, schema) as writer:
+        for example in format_rows(loaded, rows, style, block_size, variant, statistics):
+            waiting.append(example)
+            if len(waiting) == 200:
+                writer.write_table(pa.Table.from_pylist(waiting, schema))
+                waiting = []
+        writer.write_table(pa.Table.from_pylist(waiting, schema))
     return statistics
 
 
@@ -111,14 +103,10 @@ def statistics_table(found: Mapping[str, Any]) -> str:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """A manifest that `harness data select` or a study wrote. Raises `UserError` for any other file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        found = None
-    if not isinstance(found, dict) or not {"selection", "size", "seed", "stages", "domains", "ids"} <= set(found):
-        raise UserError(
-            f"{path} is no manifest of a selection; give the .manifest.json that `harness data select` wrote"
-        )
+    remedy = "give the .manifest.json that `harness data select` wrote"
+    found = read_json(path, remedy)
+    if not {"selection", "size", "seed", "stages", "domains", "ids"} <= set(found):
+        raise UserError(f"{path} is no manifest of a selection; {remedy}")
     return found
 
 

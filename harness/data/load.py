@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import pyarrow as pa
 from harness.data.adapters import adapt
 from harness.data.schema import SCHEMA, BadRowError, Row, batches
 from harness.errors import UserError, unknown
+from harness.files import JSON_LINES, atomic, is_json_lines, json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
     import datasets
@@ -36,7 +35,7 @@ KNOWN: dict[str, str] = {
     "s1-59K": "simplescaling/data_ablation_full59K",
     "limo": "GAIR/LIMO",
 }
-SUFFIXES = (".jsonl", ".parquet")
+SUFFIXES = (*JSON_LINES, ".parquet")
 CACHE_VERSION = "1"  # part of the cache key: raise it when an adapter changes what it reads
 
 
@@ -74,11 +73,11 @@ def find(spec: str, data_dir: Path | None = None) -> list[Path] | None:
     places = [Path(spec)] if data_dir is None else [Path(data_dir) / spec, Path(spec)]
     for place in places:
         if place.is_file():
-            if place.suffix not in SUFFIXES:
+            if not place.name.endswith(SUFFIXES):
                 raise UserError(f"pool {place} is neither .jsonl nor .parquet; convert it or rename it")
             return [place]
         if place.is_dir():
-            files = sorted(path for path in place.iterdir() if path.suffix in SUFFIXES)
+            files = sorted(path for path in place.iterdir() if path.name.endswith(SUFFIXES))
             if not files:
                 raise UserError(f"pool folder {place} holds no .jsonl and no .parquet file")
             return files
@@ -91,28 +90,18 @@ def find(spec: str, data_dir: Path | None = None) -> list[Path] | None:
 
 
 def save(rows: Iterator[Row] | datasets.Dataset, path: Path) -> int:
-    """Write `rows` to `path` (.parquet or .jsonl), renamed into place when complete. Returns the number of rows."""
+    """Write `rows` to `path` (.parquet, .jsonl or .jsonl.gz) by `files.atomic`. Returns the number of rows."""
     import pyarrow.parquet as pq
 
-    if path.suffix not in SUFFIXES:
+    if not path.name.endswith(SUFFIXES):
         raise UserError(f"cannot write {path}: give a name ending in .parquet or .jsonl")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    if is_json_lines(path):
+        return write_json_lines(path, rows)
     count = 0
-    try:
-        if path.suffix == ".parquet":
-            with pq.ParquetWriter(temporary, SCHEMA) as writer:
-                for batch in batches(iter(rows)):
-                    writer.write_batch(batch)
-                    count += batch.num_rows
-        else:
-            with temporary.open("w", encoding="utf-8") as file:
-                for new in rows:
-                    file.write(json.dumps(new, ensure_ascii=False) + "\n")
-                    count += 1
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic(path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
+        for batch in batches(iter(rows)):
+            writer.write_batch(batch)
+            count += batch.num_rows
     return count
 
 
@@ -121,7 +110,7 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
     import pyarrow.parquet as pq
 
     for path in files:
-        if path.suffix == ".parquet":
+        if not is_json_lines(path):
             try:
                 batches_read = pq.ParquetFile(path).iter_batches(batch_size=1000)
             except pa.ArrowInvalid as error:
@@ -129,18 +118,9 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
             for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
                 yield f"{path.name} row {index}", path.stem, index, record
             continue
-        with path.open("rb") as lines:
-            for index, line in enumerate(lines):
-                if line.strip():
-                    yield f"{path.name} line {index + 1}", path.stem, index, _parse(line)
-
-
-def _parse(line: bytes) -> Mapping[str, Any] | str:
-    try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        return f"not JSON ({error})"
-    return record if isinstance(record, dict) else f"a JSON {type(record).__name__}, not an object"
+        name = path.name.removesuffix(".gz").removesuffix(".jsonl")
+        for number, record in json_lines(path):
+            yield f"{path.name} line {number}", name, number - 1, record
 
 
 def _hub_records(name: str) -> Iterator[tuple[str, str, int, Any]]:
@@ -178,20 +158,11 @@ def _ingest(records: Iterator[tuple[str, str, int, Any]], content: str, spec: st
     key = hashlib.sha256(f"{CACHE_VERSION}\0{content}".encode()).hexdigest()[:24]
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "s1-harness" / key
     if not (folder / "broken.json").exists() or content.startswith("hub:"):
-        folder.mkdir(parents=True, exist_ok=True)
         broken: list[tuple[str, str]] = []
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-            try:
-                with pa.ipc.new_stream(file, SCHEMA) as writer:
-                    for batch in batches(_good(records, broken)):
-                        writer.write_batch(batch)
-                file.close()
-                Path(file.name).replace(folder / "pool.arrow")
-            finally:
-                Path(file.name).unlink(missing_ok=True)
-        unfinished = folder / f"broken.{os.getpid()}"
-        unfinished.write_text(json.dumps(broken))
-        unfinished.replace(folder / "broken.json")  # the last thing: it marks the entry as complete
+        with atomic(folder / "pool.arrow") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
+            for batch in batches(_good(records, broken)):
+                writer.write_batch(batch)
+        write_json(folder / "broken.json", broken)  # the last thing: it marks the entry as complete
     dataset = datasets.Dataset.from_file(str(folder / "pool.arrow"))
     left_out = tuple((where, why) for where, why in json.loads((folder / "broken.json").read_text()))
     if not len(dataset):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from harness.files import write_json_lines
 from harness.store import Store
 
 COLUMNS = [
@@ -108,9 +109,4 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     problems: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         problems.setdefault(row["problem_id"], []).append(row)
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".jsonl.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for doc_id, samples in enumerate(problems.values()):
-            file.write(json.dumps(line(samples, doc_id), ensure_ascii=False) + "\n")
-    partial.replace(path)
+    write_json_lines(path, (line(samples, doc_id) for doc_id, samples in enumerate(problems.values())))

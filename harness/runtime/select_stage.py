@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
 from harness.data.cache import Kept, question_key
+from harness.files import write_json
 from harness.progress import Progress
 from harness.runtime import reference_answers as references
 from harness.runtime.engine_pool import EnginePool
@@ -83,7 +83,6 @@ def select_rows(
     size = None if recipe.selection == "full" else recipe.size
     candidates = pool.answered_rows() if recipe.selection == "s1k" else pool.rows
     selected = select(candidates, recipe.selection, size, recipe.seed + seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.json").write_text(json.dumps(selected.manifest, indent=1))
+    write_json(folder / "manifest.json", selected.manifest)
     rows = [pool.rows[index] for index in selected.indices]
     return rows, selected.manifest

@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.config import Training, fingerprint, to_plain
 from harness.errors import UserError
+from harness.files import read_json, write_json
 from harness.logs import last_lines, output_to
 from harness.training.placement import check, nodes, on_cpu
 
@@ -54,7 +55,7 @@ def finished(folder: Path, identity: str) -> Trained | None:
     path = folder / DONE_FILE
     if not path.is_file():
         return None
-    found = json.loads(path.read_text())
+    found = read_json(path, "remove it to train again")
     return Trained(**found["trained"]) if found["identity"] == identity else None
 
 
@@ -93,14 +94,12 @@ def train(
     }
     start = time.monotonic()
     run_workers(job, training, folder, log)
-    figures = json.loads((folder / FIGURES_FILE).read_text())
+    figures = json.loads((folder / FIGURES_FILE).read_text())  # whose loss may be NaN, which no other file's may
     if not math.isfinite(figures["final_loss"]):
         raise TrainingFailed(f"the loss is not a number (see {folder / 'losses.parquet'}); lower learning_rate")
     checkpoint = str((folder / "checkpoint").resolve())
     trained = Trained(checkpoint=checkpoint, seconds=round(time.monotonic() - start, 2), **figures)
-    partial = folder / (DONE_FILE + ".partial")
-    partial.write_text(json.dumps({"identity": identity, "trained": to_plain(trained)}, indent=1))
-    partial.replace(folder / DONE_FILE)
+    write_json(folder / DONE_FILE, {"identity": identity, "trained": to_plain(trained)})
     shutil.rmtree(folder / STEPS, ignore_errors=True)
     return trained
 

@@ -5,7 +5,6 @@ The only importer of trl. Uses Ray for nothing: `run_sft` also works in a plain 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from harness.config import Training
+from harness.files import write_json
 from harness.generation.engines import probe
 from harness.thinking import ThinkingFormat, thinking_format
 from harness.training import checkpoints
@@ -79,7 +79,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
             # Not the Trainer's own mean, which forgets the steps before a resume.
             "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
         }
-        (folder / job["figures_file"]).write_text(json.dumps(figures))
+        write_json(folder / job["figures_file"], figures)
 
 
 def sft_trainer(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.files import JSON_LINES, json_lines
 
 TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
               "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
@@ -53,7 +54,8 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(p for p in path.rglob("*.jsonl") if "samples" in p.name) or sorted(path.rglob("*.jsonl"))
+            lines = sorted(found for ending in JSON_LINES for found in path.rglob(f"*{ending}"))
+            matches = [found for found in lines if "samples" in found.name] or lines
         elif path.is_file():
             matches = [path]
         else:
@@ -82,29 +84,11 @@ def read_log(path: Path) -> Log:
 
 
 def _records(path: Path, log: Log) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
-    with file:
-        for number, raw in enumerate(file, 1):
-            if not raw.strip():
-                continue
-            try:
-                record = json.loads(raw.decode("utf-8"))
-            except UnicodeDecodeError:
-                log.skipped.append((number, "not UTF-8"))
-                continue
-            except json.JSONDecodeError as error:
-                log.skipped.append((number, f"not JSON at column {error.colno}: cut or broken"))
-                continue
-            except RecursionError:
-                log.skipped.append((number, "nested too deeply"))
-                continue
-            if isinstance(record, dict):
-                yield number, record
-            else:
-                log.skipped.append((number, f"a {type(record).__name__}, not an object"))
+    for number, record in json_lines(path):
+        if isinstance(record, str):
+            log.skipped.append((number, record))
+        else:
+            yield number, record
 
 
 def _parse(record: dict[str, Any], number: int) -> Logged | str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from harness.analysis.logs.sample_stats import FileStats, Stats, as_json
 from harness.errors import UserError
+from harness.files import atomic, write_json
 
 SHOWN_LINES = 5
 
@@ -62,16 +62,16 @@ def _block(file: FileStats, stats: Stats) -> str:
 
 def write(stats: Stats, out: Path) -> Path:
     """Write the figures as .json, or the responses as .parquet (one row each). UserError for another ending."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".json":
-        out.write_text(json.dumps(as_json(stats), indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(out, as_json(stats))
     elif out.suffix == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         rows = [asdict(row) | {"step_tokens": list(row.step_tokens)} for row in stats.responses]
         table = pa.Table.from_pylist([row | {"tokenizer": stats.tokenizer, "compat": stats.compat} for row in rows])
-        pq.write_table(table, out)
+        with atomic(out) as file:
+            pq.write_table(table, file)
     else:
         raise UserError(f"--out {out}: use a name that ends in .json or .parquet")
     return out

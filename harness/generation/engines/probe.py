@@ -7,7 +7,6 @@ to use the checkpoint must give the same log-probabilities, up to what its dtype
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.files import read_json, write_json
 from harness.generation.prompts import render_prompt
 from harness.thinking import ThinkingFormat
 
@@ -91,7 +91,7 @@ class Probe:
         return ALLOWED.get(coarser, ALLOWED[widest])
 
     def write(self, path: Path) -> None:
-        """Write as JSON, beside it first."""
+        """Write as JSON."""
         plain = {
             "dtype": self.dtype,
             "sequences": [
@@ -99,15 +99,13 @@ class Probe:
                 for s, tops in zip(self.sequences, self.tops, strict=True)
             ],
         }
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(plain))
-        partial.replace(path)
+        write_json(path, plain, indent=None)
 
     @classmethod
     def read(cls, path: Path) -> Probe:
         """The probe in `path`. Raises `UserError` when it is not one."""
+        plain = read_json(path, "remove it, or train again")
         try:
-            plain = json.loads(path.read_text())
             sequences = tuple(Forced(tuple(s["ids"]), int(s["start"])) for s in plain["sequences"])
             tops = tuple(
                 tuple({int(i): float(value) for i, value in top} for top in s["tops"]) for s in plain["sequences"]
