@@ -279,8 +279,8 @@ def chat_body(model: str, messages: list[dict[str, str]], **settings: Any) -> di
 
 
 def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
-    """The reply in a chat completion: its text, and its thinking where servers put it (`reasoning_content`,
-    `reasoning`, parts of the content, or <think> ... </think> in the text).
+    """The reply in a chat completion: its text, and its thinking where a server keeps that apart (`reasoning_content`,
+    `reasoning`, or parts of the content).
 
     Raises:
         KeyError, IndexError, TypeError, ValueError: it is no chat completion, or an empty one.
@@ -294,9 +294,6 @@ def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
         content = "".join(_part(part, "text", "output_text") for part in content)
     if not isinstance(content, str) or not isinstance(thinking, str):
         raise TypeError("the content is no text")
-    if not thinking and "</think>" in content:
-        thinking, _, content = content.partition("</think>")
-        thinking = thinking.strip().removeprefix("<think>")
     if not thinking and not content:
         raise KeyError("an empty answer")
     return ChatReply(

@@ -78,6 +78,11 @@ def parts(cls: type) -> dict[str, Part]:
     return found
 
 
+def is_checked(value: Any) -> bool:
+    """Whether `value` is a setting: of a class that `checked` made."""
+    return is_dataclass(value) and hasattr(type(value), "__pydantic_validator__")
+
+
 @dataclass_transform(frozen_default=True)
 def checked(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass that checks its fields. Raises `UserError` for a wrong value, however it comes."""

@@ -11,11 +11,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.checked import (
     AboveZero,
@@ -33,10 +33,11 @@ from harness.checked import (
     Source,
     Text,
     checked,
+    is_checked,
     parts,
 )
 from harness.errors import UserError, unknown
-from harness.thinking import thinking_format
+from harness.thinking import check_name
 
 Auto = Literal["auto"]
 Method = Literal[
@@ -82,6 +83,18 @@ class Budget:
             raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
         if self.method == "class_conditional" and told not in ("short", "long"):
             raise unknown("class of thinking (instructed)", str(told), ("short", "long"))
+
+    @property
+    def effective(self) -> Budget:
+        """The same setting without the values that have no effect in it: equal settings are equal then."""
+        same: dict[str, Any] = {}
+        if not self.num_ignores:
+            same |= {"ignore_str": "Wait", "round_temperatures": ()}
+        if self.method != "rejection_sampling":
+            same |= {"max_attempts": 64}
+        if self.method == "no_thinking":
+            same |= {"max_thinking_tokens": "auto", "num_ignores": 0, "ignore_str": "Wait", "min_thinking_tokens": 0}
+        return replace(self, **same)
 
 
 @checked
@@ -137,6 +150,23 @@ class EngineConfig:
             )
         if self.name == "openai" and self.base_url is None:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
+
+
+Plain = bool | int | float | str | None
+
+
+def _pairs(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+@checked
+class Chat:
+    """What the chat template is given beside the question, in evaluation and in training text."""
+
+    system: Text[str | None] = None  # the system turn; None: the template's own
+    instruction: Text[str] = ""  # behind the question, as written: "\n\nPut your answer in \\boxed{}."
+    # To `apply_chat_template`, as a mapping or as pairs: enable_thinking, reasoning_effort, ...
+    arguments: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()
 
 
 @checked
@@ -204,7 +234,9 @@ class Study:
     base_budgets: Source[tuple[Budget, ...]] = ()  # the sweep of the untrained base; empty: the same
     reference_recipe: Label[Name] = "s1k"  # paired differences are taken to this recipe
     headline: Label[Budget] = Budget()  # the setting of the recipe table
-    thinking: Source[Name] = "s1"  # a thinking format's name, or its strings as a JSON list
+    # "auto": read from the model's chat template; or a thinking format's name, or its strings as JSON
+    thinking: Source[Name] = "auto"
+    chat: Text[Chat] = Chat()
     sampling: Text[Sampling] = Sampling()
     training: Source[Training] = Training()
     engine: Text[EngineConfig] = EngineConfig()
@@ -215,7 +247,7 @@ class Study:
     hypothesis: Label[str] = ""
 
     def __post_init__(self) -> None:
-        thinking_format(self.thinking)
+        check_name(self.thinking)
         names = [recipe.name for recipe in self.recipes]
         if repeated := next((name for name in names if names.count(name) > 1 or name == "base"), None):
             raise UserError(f"the recipe name '{repeated}' is taken; give each recipe its own, and none the name base")
@@ -268,15 +300,20 @@ def hashed(value: Any, seeds: bool = True) -> Any:
     Args:
         seeds: False leaves the `Seed` fields out, too: what remains is equal for runs that are averaged.
     """
-    if is_dataclass(value) and not isinstance(value, type):
+    if is_checked(value):
         wanted = {Part.TEXT, Part.SEED} if seeds else {Part.TEXT}
-        kept = [name for name, part in parts(type(value)).items() if part in wanted]
+        kept = [name for name, part in _parts(value).items() if part in wanted]
         return {name: hashed(getattr(value, name), seeds) for name in kept}
     if isinstance(value, Mapping):
         return {str(key): hashed(one, seeds) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [hashed(one, seeds) for one in value]
     return to_plain(value)
+
+
+def _parts(value: Any) -> dict[str, Part]:
+    cls: Any = type(value)
+    return parts(cls)
 
 
 def run_id(config: Any) -> str:

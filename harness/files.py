@@ -19,6 +19,7 @@ import tempfile
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -123,17 +124,26 @@ def is_json_lines(path: Path) -> bool:
     return path.name.endswith(JSON_LINES)
 
 
-def json_lines(path: Path, *, keep_surrogates: bool = False) -> Iterator[tuple[int, dict[str, Any] | str]]:
+@dataclass(frozen=True)
+class Line:
+    """One line of a JSON-lines file: its number from 1, and its object, or what is wrong with it."""
+
+    number: int
+    value: dict[str, Any]
+    error: str = ""
+
+
+def read_json_lines(path: Path, *, encodable: bool = False) -> Iterator[Line]:
     """The lines of a JSON-lines file (gzip-compressed or not, with a byte order mark or not) that are not blank.
 
     Only a line feed ends a line: U+0085, U+2028 and U+2029 inside a string do not.
 
     Args:
         path: the file.
-        keep_surrogates: hand over rows with lone surrogates, which neither UTF-8 nor Arrow can hold.
+        encodable: rows with a lone surrogate, which neither UTF-8 nor Arrow can hold, count as broken.
 
     Yields:
-        (line number from 1, the row, or in its stead what is wrong with the line; see `json_row`).
+        Every line in order; what is wrong with a broken one is told by `json_row`.
 
     Raises:
         UserError: the file cannot be opened, or is UTF-16.
@@ -148,16 +158,17 @@ def json_lines(path: Path, *, keep_surrogates: bool = False) -> Iterator[tuple[i
             for number, line in enumerate(lines, 1):
                 data = line.removeprefix(UTF8_BOM) if number == 1 else line
                 if data.strip():
-                    yield number, json_row(data, keep_surrogates=keep_surrogates)
+                    row = json_row(data, encodable=encodable)
+                    yield Line(number, {}, row) if isinstance(row, str) else Line(number, row)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield number + 1, f"the compressed data is cut or broken ({error})"
+        yield Line(number + 1, {}, f"the compressed data is cut or broken ({error})")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; give a file of JSON lines") from None
 
 
-def json_row(line: bytes, *, keep_surrogates: bool = False) -> dict[str, Any] | str:
+def json_row(line: bytes, *, encodable: bool = False) -> dict[str, Any] | str:
     """One line as a row, or the reason why it is none: not UTF-8, not JSON, no object, NaN or a number out of range,
-    nested more than `MAX_DEPTH` deep, or (unless `keep_surrogates`) with a lone surrogate in a string."""
+    nested more than `MAX_DEPTH` deep, or (if `encodable`) with a lone surrogate in a string."""
     try:
         row = _DECODER.decode(line.decode())
     except UnicodeDecodeError as error:
@@ -172,7 +183,7 @@ def json_row(line: bytes, *, keep_surrogates: bool = False) -> dict[str, Any] | 
         return f"a JSON {type(row).__name__}, not an object"
     if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _depth(row) > MAX_DEPTH:
         return f"nested more than {MAX_DEPTH} deep"
-    if not keep_surrogates and ESCAPED_SURROGATE.search(line) and not _encodes(row):
+    if encodable and ESCAPED_SURROGATE.search(line) and not _encodes(row):
         return "a lone surrogate in a string"
     return row
 
@@ -184,7 +195,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         UserError: there is no such file, or it holds something else; the line ends with `remedy`.
     """
     try:
-        found = json_row(path.read_bytes().removeprefix(UTF8_BOM))
+        found = json_row(path.read_bytes().removeprefix(UTF8_BOM), encodable=True)
     except OSError as error:
         found = error.strerror or str(error)
     if isinstance(found, str):

@@ -5,6 +5,7 @@ A stranger traces one leaderboard number back to one row here. Facts live in col
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -90,8 +91,13 @@ class Generation:
 
     @property
     def response(self) -> str:
-        """What the grader reads: the whole text after the prompt."""
+        """The whole text after the prompt."""
         return self.thinking + self.closing + self.answer
+
+    @property
+    def answer_part(self) -> str:
+        """What the grader reads: the text after the thought, whose border is known and need not be guessed."""
+        return self.closing + self.answer
 
 
 @dataclass(frozen=True)
@@ -283,14 +289,39 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
 
 
 def setting(budget: Budget) -> str:
-    """A budget in a few words: 'auto', '4000 tokens', 'auto, Wait x2', 'no thinking'."""
+    """A budget's name in every command, table and figure: auto, 4,000, auto+2 Wait, told 16 steps, no thinking, ..."""
+    limit = "auto" if budget.max_thinking_tokens == "auto" else f"{budget.max_thinking_tokens:,}"
+    waits = "/".join(ignore_strings(budget)) or "ignored"
+    name = limit + (f"+{budget.num_ignores} {waits}" if budget.num_ignores else "")
     if budget.method == "no_thinking":
-        return "no thinking"
-    limit = budget.max_thinking_tokens
-    text = "auto" if limit == "auto" else f"{limit} tokens"
-    if budget.num_ignores:
-        strings = budget.ignore_str if isinstance(budget.ignore_str, tuple) else (budget.ignore_str or "ignore",)
-        text += f", {'/'.join(strings)} x{budget.num_ignores}"
-    if budget.method != "budget_forcing":
-        text = f"{budget.method.replace('_', ' ')} {budget.instructed or ''} {text}".replace("  ", " ")
-    return text
+        name = "no thinking"
+    elif budget.method == "rejection_sampling":
+        name = f"reject over {limit}" + (f", {budget.max_attempts} attempts" if budget.max_attempts != 64 else "")
+    elif budget.instructed:
+        name = f"told {budget.instructed}" + (", forced" if budget.force else "")
+    if budget.min_thinking_tokens:
+        name += f", at least {budget.min_thinking_tokens:,}"
+    if budget.round_temperatures and budget.num_ignores:
+        name += ", temperature " + "/".join(f"{one:g}" for one in budget.round_temperatures)
+    name += ", ends loops" if budget.stop_on_loop else ""
+    return name + (", s1-fork" if budget.compat == "s1-fork" else "")
+
+
+def ignore_strings(budget: Budget) -> tuple[str, ...]:
+    """The strings that take the place of an ignored end, in rotation; none where an end is only suppressed."""
+    if budget.ignore_str is None:
+        return ()
+    return (budget.ignore_str,) if isinstance(budget.ignore_str, str) else budget.ignore_str
+
+
+def generated_ids(row: Mapping[str, Any]) -> list[int]:
+    """Every token after the prompt of a stored sample: the thought, what closes it, the answer."""
+    return [token for name in ("thinking_ids", "closing_ids", "answer_ids") for token in row[name] or ()]
+
+
+def first_difference(a: Sequence[int], b: Sequence[int]) -> int | None:
+    """The first place at which two token sequences differ (one may just end there); None if they are the same."""
+    for index, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return index
+    return None if len(a) == len(b) else min(len(a), len(b))

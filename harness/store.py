@@ -35,7 +35,14 @@ FLUSH_SECONDS = 2.0
 COMPACT_FILES = 64  # small sample files: more of them are merged
 COMPACT_BYTES = 128 * 2**20  # what they are merged to
 COMPACT_EVERY = 500  # flushes between two looks at the number of files
+CLAIM = "study.json"
 INTENT = "merge.json"  # a merge that is being carried out
+
+
+def read_claim(out: Path) -> dict[str, Any]:
+    """OUT/study.json: the study that a folder belongs to, and its runs; empty when there is none."""
+    path = out / CLAIM
+    return read_json(path, "remove it if the folder is yours to use") if path.exists() else {}
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -91,15 +98,25 @@ class Store:
 
         A changed study of the same name may go on here: each run has its own identity, finished ones are not redone.
         """
-        path = self.out / "study.json"
-        if path.is_file():
-            found = read_json(path, "remove it if the folder is yours to use").get("name")
-            if found != name:
-                raise UserError(f"--out {self.out} holds the study '{found}', not '{name}'; choose another folder")
-        elif any(self.samples.glob("*.parquet")):
+        found = read_claim(self.out)
+        if found and found.get("name") != name:
+            raise UserError(
+                f"--out {self.out} holds the study '{found.get('name')}', not '{name}'; choose another folder"
+            )
+        if not found and any(self.samples.glob("*.parquet")):
             raise UserError(f"--out {self.out} holds samples of an unknown study; choose another folder")
-        claim = {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description}
-        write_json(path, claim)
+        runs = found.get("runs", []) if found.get("identity") == identity else []
+        self._put_claim(
+            {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description, "runs": runs}
+        )
+
+    def claim_runs(self, run_ids: Iterable[str]) -> None:
+        """Say which runs are the study's as it is now: runs of other configurations may lie beside them."""
+        claim = read_claim(self.out)
+        self._put_claim(claim | {"runs": list(dict.fromkeys([*claim.get("runs", []), *run_ids]))})
+
+    def _put_claim(self, claim: Mapping[str, Any]) -> None:
+        write_json(self.out / CLAIM, claim)
 
     def append(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
         """Add rows of SAMPLE_SCHEMA; they are on disk within `FLUSH_SECONDS` of the next append, or after `flush`."""
@@ -154,9 +171,11 @@ class Store:
         mine = (pc.field("recipe") == recipe) & pc.field("run_id").isin(list(run_ids)) & pc.field("error").is_null()
         return set(self.read_samples(["sample_key"], mine)["sample_key"].to_pylist())
 
-    def count_samples(self) -> list[dict[str, Any]]:
-        """Samples that did not end in an engine error: rows of recipe, task, count."""
-        table = self.read_samples(["recipe", "task"], pc.field("error").is_null())
+    def count_samples(self, run_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Samples that did not end in an engine error: rows of recipe, task, count. Of `run_ids` alone, if given."""
+        good = pc.field("error").is_null()
+        good = good if run_ids is None else good & pc.field("run_id").isin(list(run_ids))
+        table = self.read_samples(["recipe", "task"], good)
         counted = table.group_by(["recipe", "task"]).aggregate([([], "count_all")])
         return [{**row, "count": row.pop("count_all")} for row in counted.to_pylist()]
 
@@ -211,7 +230,9 @@ class Store:
         intent = self.out / INTENT
         if not intent.is_file():
             return
-        wanted = read_json(intent, "remove it: the files that it names are all there")
+        wanted = read_json(
+            intent, "it says how to finish a merge of sample files, and this program did not write it so; remove it"
+        )
         for name in wanted["replaces"]:
             (self.samples / name).unlink(missing_ok=True)
         hidden = self.samples / f"{wanted['merged']}{PARTIAL}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError, unknown
-from harness.files import json_lines
+from harness.files import read_json_lines
 from harness.records import Kind, Problem
 
 # The password is published by GPQA's authors so that scrapers do not read the questions; it is no secret.
@@ -94,10 +94,10 @@ def read_local(task: Task, data_dir: Path) -> list[dict[str, Any]]:
     if path.suffix == ".zip":
         return read_gpqa_zip(path)
     rows = []
-    for number, row in json_lines(path):
-        if isinstance(row, str):  # a benchmark without one of its problems is another benchmark
-            raise UserError(f"{path}, line {number}: {row}; fetch the file again")
-        rows.append(row)
+    for line in read_json_lines(path, encodable=True):
+        if line.error:  # a benchmark without one of its problems is another benchmark
+            raise UserError(f"{path}, line {line.number}: {line.error}; fetch the file again")
+        rows.append(line.value)
     return rows
 
 

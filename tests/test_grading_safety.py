@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 from harness.grading import grade, grade_answer
 from harness.grading import symbolic as symbolic_tier
 from harness.grading.grader import CACHE, INTERNAL
-from harness.grading.limits import SYMBOLIC_SECONDS
+from harness.grading.limits import SYMBOLIC_MEMORY_MB, SYMBOLIC_SECONDS
 from harness.grading.symbolic import Pool, SymbolicTimeoutError
 
 N = 20_000
@@ -160,8 +161,12 @@ def test_a_worker_killed_from_outside_costs_one_timeout() -> None:
     pool.close()
 
 
-def test_a_worker_cannot_take_more_memory_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells another process's limits")
+def test_a_worker_cannot_take_more_memory_than_its_limit() -> None:
     pool = Pool(size=1)
+    assert pool.ask({"a": ["num", ["Q", "1"], None], "b": ["num", ["Q", "1"], None]})["equal"] is True
+    limit = resource.prlimit(pool._idle[0].process.pid, resource.RLIMIT_AS)
+    assert limit == (SYMBOLIC_MEMORY_MB << 20, SYMBOLIC_MEMORY_MB << 20)  # the kernel's own word
     big = ["num", ["Q", "7" * 4_000], None]
     tower = ["fn", "exp", [["mul", [big, big, ["sym", "x"]]]]]
     for _ in range(2):

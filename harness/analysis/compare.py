@@ -26,6 +26,7 @@ from harness.analysis.bootstrap import (
 from harness.analysis.measure import find_headlines
 from harness.analysis.settings import Cell, Cells, load, sample_files
 from harness.errors import UserError
+from harness.records import first_difference, generated_ids
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,11 @@ def _by_question(folder: Path, cell: Cell, ids: list[str]) -> list[str]:
 
 
 def _ids(folder: Path, cell: Cell) -> dict[str, list[int]]:
-    """Token ids of the first sample of each problem: the thought and the answer."""
+    """Token ids of the first sample of each problem, from the prompt's end."""
     found: dict[str, list[int]] = {}
-    for row in _rows(folder, cell, ["sample_index", "thinking_ids", "answer_ids"]):
+    for row in _rows(folder, cell, ["sample_index", "thinking_ids", "closing_ids", "answer_ids"]):
         if not row["sample_index"] and row["thinking_ids"] is not None:
-            found.setdefault(row["problem_id"], [*row["thinking_ids"], *(row["answer_ids"] or [])])
+            found.setdefault(row["problem_id"], generated_ids(row))
     return found
 
 
@@ -165,15 +166,6 @@ def _rows(folder: Path, cell: Cell, columns: Sequence[str]) -> list[dict[str, An
 
 def first_differences(a: dict[str, list[int]], b: dict[str, list[int]]) -> tuple[dict[str, int], int]:
     """(problem -> index of the first differing token, number of identical texts) over problems that both have."""
-    first, same = {}, 0
-    for problem in sorted(set(a) & set(b)):
-        x, y = np.asarray(a[problem]), np.asarray(b[problem])
-        n = min(len(x), len(y))
-        differs = np.flatnonzero(x[:n] != y[:n])
-        if differs.size:
-            first[problem] = int(differs[0])
-        elif len(x) != len(y):
-            first[problem] = n
-        else:
-            same += 1
-    return first, same
+    found = {problem: first_difference(a[problem], b[problem]) for problem in sorted(set(a) & set(b))}
+    first = {problem: place for problem, place in found.items() if place is not None}
+    return first, len(found) - len(first)

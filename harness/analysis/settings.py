@@ -6,8 +6,8 @@ Columns are scanned, never the text. Every cell of a task has the same problem a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,24 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from harness.checked import from_plain
+from harness.config import Budget, fingerprint
 from harness.errors import UserError
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, setting
+from harness.store import read_claim
 
 Floats = NDArray[np.float64]
-SETTING = ("method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed", "force")
-KEY = ("study", "model", "recipe", "task", *SETTING)
+KEY = (
+    "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed",
+    "force",
+)  # fmt: skip
 TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
-COLUMNS = (
+SAMPLE_COLUMNS = (
     "run_id", "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str",
     "instructed", "seed", "sample_index", "problem_id", *TOKENS, "forced_end", "looping", "error", "status",
     "extracted", "correct",
 )  # fmt: skip
+WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
 UNPARSED = ("no_answer", "answer_unparseable")
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
@@ -57,12 +63,9 @@ class Cell:
     votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
     right: NDArray[np.int64]  # (problems,) correct generations
     total: NDArray[np.int64]  # (problems,) scored generations
+    budget: Budget  # the whole setting, without what has no effect in it
     config: dict[str, Any] = field(default_factory=dict)
     note: str = ""
-
-    @property
-    def setting(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in SETTING)
 
     @property
     def accuracy(self) -> Floats:
@@ -103,20 +106,107 @@ def sample_files(out_dir: Path) -> list[Path]:
 def load(dirs: Sequence[Path]) -> Cells:
     """Read result folders. Raises UserError for a folder without samples; notes what was left out and why."""
     notes: list[str] = []
-    tables, runs = [], []
-    for out_dir in dirs:
-        files = sample_files(Path(out_dir))
-        if not files:
-            raise UserError(f"{out_dir}: no samples/*.parquet; give a folder written by ablate, evaluate or import")
-        tables += [read_columns(path, SAMPLE_SCHEMA, COLUMNS, notes) for path in files]
-        run_file = Path(out_dir) / "runs.parquet"
-        if run_file.exists():
-            runs.append(read_columns(run_file, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas())
-        else:
-            notes.append(f"{out_dir}: no runs.parquet, so headline and reference recipe are guessed")
-    frame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+    folders = [_read_folder(Path(out_dir), notes) for out_dir in dirs]
+    for name in _ambiguous([folder.runs for folder in folders]):
+        for folder in folders:
+            folder.rename(name, f"{name} ({folder.path.name})")
+    frame = pa.concat_tables([table for folder in folders for table in folder.samples]).unify_dictionaries().to_pandas()
+    runs = [folder.runs for folder in folders if len(folder.runs)]
     run_frame = pd.concat(runs, ignore_index=True) if runs else pd.DataFrame(columns=RUN_SCHEMA.names)
     return build(frame, run_frame, notes)
+
+
+@dataclass
+class _Folder:
+    """A results folder as it was read: its sample tables and its run rows, without those of other configurations."""
+
+    path: Path
+    samples: list[pa.Table]
+    runs: pd.DataFrame
+
+    def rename(self, study: str, new: str) -> None:
+        """Call `study` by a new name."""
+        at = SAMPLE_COLUMNS.index("study")
+        for index, table in enumerate(self.samples):
+            names = pc.if_else(pc.equal(table["study"].cast(pa.string()), study), new, table["study"].cast(pa.string()))
+            self.samples[index] = table.set_column(at, "study", names.dictionary_encode())
+        self.runs = self.runs.assign(study=self.runs["study"].replace(study, new))
+
+
+def _read_folder(out_dir: Path, notes: list[str]) -> _Folder:
+    files = sample_files(out_dir)
+    if not files:
+        raise UserError(f"{out_dir}: no samples/*.parquet; give a folder written by ablate, evaluate or import")
+    samples = [read_columns(path, SAMPLE_SCHEMA, SAMPLE_COLUMNS, notes) for path in files]
+    run_file = out_dir / "runs.parquet"
+    if not run_file.exists():
+        notes.append(f"{out_dir}: no runs.parquet, so headline and reference recipe are guessed")
+        return _Folder(out_dir, samples, pd.DataFrame(columns=RUN_SCHEMA.names))
+    runs = read_columns(run_file, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    if (kept := current_runs(out_dir, runs, notes)) is not None:
+        study = read_claim(out_dir)["study"]
+        runs = runs[runs["run_id"].isin(kept)]
+        runs = runs.assign(config=[_as_now(config, study) for config in runs["config"]])
+        values = pa.array(sorted(kept))
+        samples = [table.filter(pc.is_in(table["run_id"].cast(pa.string()), values)) for table in samples]
+    return _Folder(out_dir, samples, runs)
+
+
+def current_runs(out_dir: Path, runs: pd.DataFrame, notes: list[str]) -> set[str] | None:
+    """The run ids that belong to the folder's study as it is now; None where the folder does not say.
+
+    Beside the study's own runs these are the ones that differ from them in task, budget and seeds alone: a sweep that
+    was made in several calls. What else lies in the folder was made with another configuration, and is noted.
+    """
+    listed = read_claim(out_dir).get("runs")
+    if not listed:
+        return None
+    configs = {str(row["run_id"]): json.loads(row["config"] or "{}") for row in runs.to_dict("records")}
+    recipes = dict(zip(runs["run_id"], runs["recipe"], strict=True))
+    current = {(recipes[run], configs[run].get("setup")) for run in listed if run in configs}
+    kept = {run for run in configs if (recipes[run], configs[run].get("setup")) in current} | set(listed)
+    if stale := [run for run in configs if run not in kept]:
+        names = ", ".join(sorted({f"{recipes[run]} ({_changes(run, listed, recipes, configs)})" for run in stale}))
+        notes.append(f"{len(stale)} run(s) of another configuration than {out_dir}/study.json left out: {names}")
+    return kept
+
+
+def _as_now(config: str | None, study: Mapping[str, Any]) -> str:
+    """A run's configuration with the study's present headline and reference: a run that was kept has those of old."""
+    return json.dumps(json.loads(config or "{}") | {name: study[name] for name in ("headline", "reference_recipe")})
+
+
+def _changes(
+    run: str, listed: Sequence[str], recipes: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """What sets `run` apart from the listed runs of its recipe, as `key=value`."""
+    other = next((configs[one] for one in listed if one in configs and recipes[one] == recipes[run]), None)
+    if other is None:
+        return "no such recipe now"
+    mine, now = _flat(configs[run]), _flat(other)
+    different = [f"{key}={mine[key]}" for key in sorted(mine) if mine[key] != now.get(key)]
+    return ", ".join(different[:4]) or f"run {run}"
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a run's configuration that tell setups apart, by their dotted names."""
+    found: dict[str, Any] = {}
+    for name in ("training", "sampling", "recipe_config", "engine"):
+        found |= {f"{name}.{key}": value for key, value in (config.get(name) or {}).items()}
+    return found | {name: config.get(name) for name in ("thinking", "replay", "max_model_len", "base_model")}
+
+
+def _ambiguous(folders: Sequence[pd.DataFrame]) -> list[str]:
+    """Names of studies that several folders hold with other settings: they are not one study."""
+    setups: dict[tuple[str, str], list[set[str]]] = {}
+    for runs in folders:
+        here: dict[tuple[str, str], set[str]] = {}
+        for row in runs.to_dict("records"):
+            setup = json.loads(row["config"]).get("setup", "") if isinstance(row["config"], str) else ""
+            here.setdefault((str(row["study"]), str(row["recipe"])), set()).add(setup)
+        for key, found in here.items():
+            setups.setdefault(key, []).append(found)
+    return sorted({study for (study, _), found in setups.items() if any(one != found[0] for one in found)})
 
 
 def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> pa.Table:
@@ -178,18 +268,18 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
     failed = runs[runs["status"] == "failed"] if len(runs) else runs
     for row in failed.to_dict("records"):
         notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) failed: {row['error']}")
-    frame = _normalised(frame, configs)
+    frame = _with_settings(frame, configs)
     problems = {str(t): sorted(g["problem_id"].astype(str).unique()) for t, g in frame.groupby("task", observed=True)}
-    cells = []
-    for key, group in frame.groupby(list(KEY), observed=True, dropna=False, sort=True):
+    cells: list[Cell] = []
+    for key, group in frame.groupby([*KEY, *WHOLE], observed=True, dropna=False, sort=True):
         by_seed = group.groupby("seed", dropna=False)["run_id"].nunique()
-        if by_seed.max() > 1:  # same setting and seed, yet two configurations: never averaged together
-            named = dict(zip(KEY, key, strict=True))
+        parts = [(group, "")]
+        if not key[len(KEY)] and by_seed.max() > 1:  # same columns and seed, and no configuration that says more
+            named = dict(zip(KEY, key, strict=False))
             notes.append(f"{named['recipe']} on {named['task']}: runs of one setting differ otherwise, shown apart")
             parts = [(part, f"run {run}") for run, part in group.groupby("run_id", observed=True)]
-        else:
-            parts = [(group, "")]
-        cells += [_cell(key, part, problems[str(key[3])], configs, note) for part, note in parts]
+        cells += [_cell(key[: len(KEY)], part, problems[str(key[3])], configs, note) for part, note in parts]
+    cells = _told_apart(cells)
     measured = {run for cell in cells for run in cell.run_ids}
     for row in runs.to_dict("records"):
         if row["run_id"] not in measured and row["status"] != "failed":
@@ -198,16 +288,56 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
     return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)))
 
 
-def _normalised(frame: pd.DataFrame, configs: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """Add what the grouping needs: whether ends are forced, and no ignore string where nothing is ignored."""
-    force = {run: bool((config.get("budget") or {}).get("force", True)) for run, config in configs.items()}
+def _with_settings(frame: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Add what the grouping needs: each row's whole setting and setup, and whether ends are forced."""
     codes, run_ids = pd.factorize(frame["run_id"])
-    ignores = frame["num_ignores"].fillna(0).astype(int)
+    first = {str(row["run_id"]): row for row in frame.drop_duplicates("run_id").to_dict("records")}
+    budgets = {run: budget_of(configs.get(run, {}), columns) for run, columns in first.items()}
+    order = [str(run) for run in run_ids]
+
+    def column(values: Sequence[Any]) -> Any:
+        return np.array(values, dtype=object)[codes]
+
     return frame.assign(
-        force=np.array([force.get(run, True) for run in run_ids], dtype=bool)[codes],
-        num_ignores=ignores,
-        ignore_str=frame["ignore_str"].astype(object).where(ignores > 0, None),
+        force=column([budgets[run].force for run in order]).astype(bool),
+        num_ignores=frame["num_ignores"].fillna(0).astype(int),
+        ignore_str=frame["ignore_str"].astype(object).where(frame["num_ignores"].fillna(0) > 0, None),
+        setup=column([str(configs.get(run, {}).get("setup") or "") for run in order]),
+        budget_key=column([fingerprint(budgets[run]) for run in order]),
     )
+
+
+def budget_of(config: Mapping[str, Any], columns: Mapping[Any, Any]) -> Budget:
+    """A run's effective setting, from its configuration, or from a row's columns where it has none."""
+    if config.get("budget"):
+        return from_plain(Budget, config["budget"], "budget of a stored run: ").effective
+    limit, ignores, told = (columns[name] for name in ("max_thinking_tokens", "num_ignores", "instructed"))
+    return Budget(
+        "auto" if pd.isna(limit) else int(limit),
+        0 if pd.isna(ignores) else int(ignores),
+        None if pd.isna(columns["ignore_str"]) else str(columns["ignore_str"]),
+        method="budget_forcing" if pd.isna(columns["method"]) else columns["method"],
+        instructed=None if pd.isna(told) else str(told),
+    ).effective
+
+
+def _told_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, with what differs named where two have the same recipe, task and setting."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for i, cell in enumerate(cells):
+        groups.setdefault((cell.study, cell.model, cell.recipe, cell.task, cell.budget), []).append(i)
+    found = list(cells)
+    for members in groups.values():
+        flat = {i: _flat(cells[i].config) for i in members}
+        for i in members:
+            differs = [
+                f"{key.rpartition('.')[2]}={value}"
+                for key, value in sorted(flat[i].items())
+                if any(flat[j].get(key) != value for j in members) and not key.endswith(".seed")
+            ]
+            if len(members) > 1 and not found[i].note:
+                found[i] = replace(cells[i], note=", ".join(differs[:3]) or f"run {cells[i].run_ids[0]}")
+    return found
 
 
 def _cell(
@@ -248,6 +378,7 @@ def _cell(
         votes=_votes(problem, correct, rows["extracted"], num),
         right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
         total=np.bincount(scored_problem, minlength=num),
+        budget=budget_of(configs.get(str(run_ids[0]), {}), rows.iloc[0].to_dict()),
         config=configs.get(str(run_ids[0]), {}),
         note=note,
     )  # fmt: skip
@@ -286,13 +417,5 @@ def short(model: str) -> str:
 
 
 def setting_name(cell: Cell) -> str:
-    """auto, 500, auto+2 Wait, 16 steps, ..."""
-    budget = "auto" if cell.max_thinking_tokens is None else f"{cell.max_thinking_tokens:,}"
-    name = budget + (f"+{cell.num_ignores} {cell.ignore_str or '(nothing)'}" if cell.num_ignores else "")
-    if cell.instructed:
-        name = f"told {cell.instructed}" + (", forced" if cell.force else "")
-    elif cell.method == "rejection_sampling":
-        name = f"reject over {budget}"
-    elif cell.method == "no_thinking":
-        name = "no thinking"
-    return name + (f" ({cell.note})" if cell.note else "")
+    """The setting's name (`harness.records.setting`), and what sets the cell apart from another one of that name."""
+    return setting(cell.budget) + (f" ({cell.note})" if cell.note else "")

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from harness.cli.group import chat_of, chat_options
 from harness.errors import UserError
+from harness.files import write_json, write_text
 
 DATA_DIR = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Folder with local data sets; without one, the hub is read."
@@ -88,7 +90,7 @@ def collect(
 @click.option("--base-url", help="An OpenAI-compatible endpoint (ends in /v1) that writes traces or labels domains.")
 @click.option("--model", help="The endpoint's model; without --base-url, a local model that writes the traces.")
 @click.option("--traces", is_flag=True, help="Ask the model for a trace for every row that has none.")
-@click.option("--thinking", default="s1", show_default=True, help="A local model's thinking format: s1, think, ...")
+@click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
 @click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
 @click.option("--temperature", default=0.0, show_default=True)
 @click.option("--concurrency", default=16, show_default=True, help="Calls at a time.")
@@ -151,7 +153,6 @@ def select(
     from harness.data import tables as report
     from harness.data.load import save
     from harness.data.selection import select as draw
-    from harness.files import write_json
 
     rows = _load(pool, data_dir)
     selected = draw(rows, selection, size, seed, solved_by)
@@ -181,22 +182,25 @@ def decontaminate(
 @data.command("format")
 @click.argument("pool")
 @click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")
-@click.option("--thinking", default="s1", show_default=True, help="A thinking format: s1, think, gpt-oss.")
+@click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
+@chat_options
 @click.option("--variant", default="plain", show_default=True, help="plain, tokens or steps (conditional control).")
 @click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
 @click.option("--batch-size", default=16, show_default=True, help="For the padding statistics.")
 @DATA_DIR
 @OUT
 def format_pool(
-    pool: str, tokenizer: str, thinking: str, variant: str, block_size: int, batch_size: int,
-    data_dir: Path | None, out: Path,
+    pool: str, tokenizer: str, thinking: str, template_arguments: tuple[str, ...], system_prompt: str | None,
+    instruction: str, variant: str, block_size: int, batch_size: int, data_dir: Path | None, out: Path,
 ) -> None:  # fmt: skip
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
     from harness.cli import data_steps as steps
 
     rows = _load(pool, data_dir)
-    statistics = steps.formatted(_progress(rows, "format", len(rows)), tokenizer, thinking, variant, block_size, out)
-    click.echo(steps.statistics_table(statistics.report(block_size, batch_size)))
+    chat = chat_of(template_arguments, system_prompt, instruction)
+    progress = _progress(rows, "format", len(rows))
+    statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
+    click.echo(steps.statistics_table(statistics.report(batch_size)))
     if statistics.cut:
         click.echo(
             f"warning: {statistics.cut:,} of {statistics.rows:,} rows are longer than {block_size:,} tokens and lose "
@@ -214,7 +218,6 @@ def format_pool(
 def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: Path | None) -> None:
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
     from harness.cli import data_steps as steps
-    from harness.files import write_text
 
     text = steps.tables(_load(pool, data_dir), [steps.read_manifest(path) for path in manifests])
     if out is None:

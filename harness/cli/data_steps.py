@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
+
+from harness.config import Chat
 from harness.data import quality
 from harness.data import tables as report
 from harness.data.formats import Statistics, format_rows
@@ -15,7 +18,8 @@ from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.errors import UserError
 from harness.files import atomic, read_json, write_json_lines
-from harness.thinking import thinking_format
+from harness.studies.formats import read_for, refuse_closed
+from harness.thinking import check_name
 
 
 def filtered(pool: Iterable[Mapping[str, Any]], solved_by: str) -> tuple[Iterator[Row], Callable[[], str]]:
@@ -64,7 +68,13 @@ def decontaminated(
 
 
 def formatted(
-    rows: Iterable[Mapping[str, Any]], tokenizer: str, thinking: str, variant: str, block_size: int, out: Path
+    rows: Iterable[Mapping[str, Any]],
+    tokenizer: str,
+    thinking: str,
+    chat: Chat,
+    variant: str,
+    block_size: int,
+    out: Path,
 ) -> Statistics:
     """Write the training examples of `rows` to the Parquet file `out`."""
     import pyarrow as pa
@@ -73,11 +83,15 @@ def formatted(
 
     if out.suffix != ".parquet":
         raise UserError(f"cannot write {out}: formatted data is Parquet; give a name ending in .parquet")
-    style = thinking_format(thinking)
+    check_name(thinking)
     try:
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
         raise UserError(f"cannot load tokenizer '{tokenizer}': {' '.join(str(error).split())[:200]}") from error
+    reading = read_for(thinking, loaded, chat)
+    refuse_closed(loaded, reading, chat)
+    for note in reading.notes:
+        click.echo(f"{tokenizer}: {note}", err=True)
     schema = pa.schema(
         [("id", pa.string()), ("text", pa.string()), ("budget", pa.int64()), ("prompt_tokens", pa.int64()),
          ("num_tokens", pa.int64()), ("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32())),
@@ -86,7 +100,7 @@ def formatted(
     statistics = Statistics()
     waiting: list[dict[str, Any]] = []
     with atomic(out) as file, pq.ParquetWriter(file, schema) as writer:
-        for example in format_rows(loaded, rows, style, block_size, variant, statistics):
+        for example in format_rows(loaded, rows, reading.thinking, block_size, variant, statistics):
             waiting.append(example)
             if len(waiting) == 200:
                 writer.write_table(pa.Table.from_pylist(waiting, schema))

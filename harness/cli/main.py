@@ -14,12 +14,15 @@ import click
 
 from harness.cli import data, results
 from harness.cli.exits import SOME_RUNS_FAILED, call, stop
-from harness.cli.group import cli, data_option, out_option, set_option
+from harness.cli.group import chat_of, chat_options, cli, data_option, out_option, set_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.config import EngineName, Study
+
+
+THINKING_HELP = "Thinking format: auto (read from the model), a name, or your own strings as a JSON list."
 
 
 def main() -> NoReturn:
@@ -90,7 +93,8 @@ def ablate(
 @click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
 @click.option("--base-url", help="The server's address, for --engine openai.")
 @click.option("--served-name", help="What the server calls MODEL, where it is another name.")
-@click.option("--thinking", default="s1", show_default=True, help="Thinking format of the model: s1, think, ...")
+@click.option("--thinking", default="auto", show_default=True, help=THINKING_HELP)
+@chat_options
 @click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations a problem.")
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--max-problems", type=click.IntRange(min=1), help="Only the first so many of each task.")
@@ -111,6 +115,9 @@ def evaluate(
     base_url: str | None,
     served_name: str | None,
     thinking: str,
+    template_arguments: tuple[str, ...],
+    system_prompt: str | None,
+    instruction: str,
     samples: int,
     temperature: float,
     max_problems: int | None,
@@ -130,10 +137,36 @@ def evaluate(
     sampling = Sampling(temperature=temperature, num_samples=samples, seed=seed)
     sweep = evaluation.sweep(budgets, ignores, ignore_str, every, no_thinking)
     server = EngineConfig(name=engine, base_url=base_url, served_name=served_name)
-    chosen = evaluation.study(model, task_names, sweep, sampling, server, thinking, max_problems, replay)
+    chat = chat_of(template_arguments, system_prompt, instruction)
+    chosen = evaluation.study(model, task_names, sweep, sampling, server, thinking, chat, max_problems, replay)
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     run_study(chosen, out or default_out(f"{chosen.name}-{fingerprint(chosen)[:8]}"), data_dir)
+
+
+@cli.command()
+@click.argument("model", required=False)
+@click.option("--thinking", "name", default="auto", show_default=True, help=THINKING_HELP)
+@chat_options
+def thinking(
+    model: str | None, name: str, template_arguments: tuple[str, ...], system_prompt: str | None, instruction: str
+) -> None:
+    """Show what the chat template of MODEL (a folder or a hub name) says about thinking; without MODEL, the known
+    formats."""
+    from harness.report.formats import families_table, reading_lines
+    from harness.report.terminal import plain_console
+
+    console = plain_console()
+    if model is None:
+        console.print(families_table())
+        return
+    from harness.generation.chat_files import chat_files
+    from harness.studies.formats import read_for
+
+    chat = chat_of(template_arguments, system_prompt, instruction)
+    tokenizer = chat_files(model)
+    for line in reading_lines(tokenizer, read_for(name, tokenizer, chat)):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def show_plan(study: Study, data_dir: Path | None) -> None:

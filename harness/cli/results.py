@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from harness.cli.exits import SOME_RUNS_FAILED, call, stop
-from harness.cli.group import path_option
+from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
 
@@ -20,20 +20,30 @@ from harness.errors import UserError
 @click.option("--compare", is_flag=True, help="Agreement with Math-Verify, lm-eval and s1's rule; lists disagreements.")
 @click.option("--judge", metavar="URL", help="OpenAI-compatible server asked about rows the rules leave open.")
 @click.option("--judge-model", metavar="NAME", help="Its model. Its key comes from OPENAI_API_KEY, if set.")
+@marks_option
 def grade(
-    file: Path, out: Path | None, strict: bool, compare: bool, judge: str | None, judge_model: str | None
+    file: Path,
+    out: Path | None,
+    strict: bool,
+    compare: bool,
+    judge: str | None,
+    judge_model: str | None,
+    pairs: tuple[tuple[str, str], ...],
 ) -> None:
-    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?}, by sympy equivalence.
+    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?, prompt?}, by sympy equivalence.
+
+    A prompt that ends inside a thought makes a response without its end a thought that was cut.
 
     A judge's word is stored in columns of its own and never changes a verdict.
     """
     from harness.grading.files import grade_file
     from harness.grading.judge import Judge
+    from harness.thinking import own_marks
 
     if (judge is None) != (judge_model is None):
         raise UserError("--judge URL and --judge-model NAME go together; give both or neither")
     asked = Judge(judge, judge_model, api_key=os.environ.get("OPENAI_API_KEY", "")) if judge and judge_model else None
-    grade_file(file, out, strict=strict, compare=compare, judge=asked)
+    grade_file(file, out, strict=strict, compare=compare, judge=asked, marks=own_marks(pairs))
 
 
 @click.command()
@@ -76,6 +86,7 @@ def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
 @click.option("--context", type=click.IntRange(min=1), help="Count samples with more tokens than this in all.")
 @click.option("--compat", type=click.Choice(["s1"]), help="s1: its script's counting, quirks included.")
 @click.option("--out", type=path_option, help="Also write F.json or F.parquet.")
+@marks_option
 def sample_stats(
     files: tuple[str, ...],
     tokenizer: str | None,
@@ -83,13 +94,15 @@ def sample_stats(
     context: int | None,
     compat: str | None,
     out: Path | None,
+    pairs: tuple[tuple[str, str], ...],
 ) -> None:
     """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
     from harness.analysis.logs.sample_stats import compute
     from harness.analysis.logs.stats_output import as_text, write
+    from harness.thinking import own_marks
 
     arguments = {} if context is None else {"context": context}
-    stats = compute(list(files), tokenizer, budget, compat, **arguments)
+    stats = compute(list(files), tokenizer, budget, compat, marks=own_marks(pairs), **arguments)
     click.echo(as_text(stats))
     if out:
         write(stats, out)
@@ -107,13 +120,22 @@ def sample_stats_main() -> NoReturn:
 @click.option("--model", help="The model's name, where the log does not say.")
 @click.option("--task", help="The task's name, where the log does not say.")
 @click.option("--study", default="imported", show_default=True)
+@marks_option
 def import_(
-    files: tuple[str, ...], out: Path, tokenizer: str | None, model: str | None, task: str | None, study: str
+    files: tuple[str, ...],
+    out: Path,
+    tokenizer: str | None,
+    model: str | None,
+    task: str | None,
+    study: str,
+    pairs: tuple[tuple[str, str], ...],
 ) -> None:
     """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
     from harness.analysis.logs.importing import import_files
+    from harness.thinking import own_marks
 
-    for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study):
+    own = own_marks(pairs)
+    for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study, marks=own):
         click.echo(line)
 
 

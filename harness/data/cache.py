@@ -35,7 +35,7 @@ class Kept:
             position = 0
             with path.open("rb") as lines:
                 for line in lines:
-                    row = json_row(line, keep_surrogates=True)
+                    row = json_row(line)
                     if line.endswith(b"\n") and isinstance(row, dict) and isinstance(row.get("key"), str):
                         self._places[row["key"]] = (path, position)
                     position += len(line)

@@ -19,7 +19,7 @@ import pyarrow as pa
 from harness.data.adapters import adapt
 from harness.data.schema import SCHEMA, BadRowError, Row, batches
 from harness.errors import UserError, unknown
-from harness.files import JSON_LINES, atomic, is_json_lines, json_lines, write_json, write_json_lines
+from harness.files import JSON_LINES, atomic, is_json_lines, read_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
     import datasets
@@ -119,8 +119,8 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
                 yield f"{path.name} row {index}", path.stem, index, record
             continue
         name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-        for number, record in json_lines(path):
-            yield f"{path.name} line {number}", name, number - 1, record
+        for line in read_json_lines(path, encodable=True):
+            yield f"{path.name} line {line.number}", name, line.number - 1, line.error or line.value
 
 
 def _hub_records(name: str) -> Iterator[tuple[str, str, int, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.chat_client import Answer, CallFailedError, ChatClient, Server, chat_body, chat_reply
 from harness.data.cache import content_key
+from harness.thinking import split, without_turn_end
 
 CHARACTERS_A_TOKEN = 3.5  # of English with LaTeX; for estimates only
 
@@ -85,7 +86,10 @@ def ask(endpoint: Endpoint, question: str) -> Reply:
 
 def _reply(answer: dict[str, Any]) -> Reply:
     found = chat_reply(answer)
-    return Reply(found.thinking, found.text, found.finish, found.input_tokens, found.output_tokens, 1)
+    thinking, text = found.thinking, found.text
+    if not thinking and (cut := split(text)).state != "none":  # in the text, between any family's marks
+        thinking, text = cut.thinking, without_turn_end(cut.answer)
+    return Reply(thinking.strip(), text.strip(), found.finish, found.input_tokens, found.output_tokens, 1)
 
 
 @dataclass(frozen=True)

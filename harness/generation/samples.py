@@ -26,11 +26,12 @@ STOP_STRING_WINDOW = 64  # tokens of the answer's end that are searched for a st
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered chat prompt, without `thinking_start`: its text and its ids."""
+    """A rendered chat prompt: its text and its ids. `opened`: `thinking_start` stands in it already, before its end."""
 
     problem_id: str
     text: str
     ids: tuple[int, ...]
+    opened: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,9 @@ class Writer:
 
     def open(self, prompt: Prompt) -> Prompt:
         """`prompt` with thinking_start behind it, unless its chat template has put it there (DeepSeek-R1's does)."""
-        start = self.thinking.thinking_start
-        if start.strip() and prompt.text.rstrip().endswith(start.strip()):
+        if prompt.opened or self.thinking.opened_in(prompt.text):
             return prompt
-        return replace(prompt, text=prompt.text + start, ids=prompt.ids + self.delimiters.start)
+        return replace(prompt, text=prompt.text + self.thinking.thinking_start, ids=prompt.ids + self.delimiters.start)
 
     def tokens(self, budget: Budget, prompt: Prompt) -> int:
         """The thinking budget in force for `prompt`; raises `PromptTooLongError`."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness import thinking
 from harness.grading.cues import cues
 from harness.grading.limits import MAX_RESPONSE_CHARS, UnreadableError
 from harness.grading.literals import group_end
@@ -27,14 +28,6 @@ CUE_WINDOW_CHARS = 20_000  # "Final Answer:" is looked for in the last so many c
 LAST_LINE_CHARS = 2_000  # of the last line, when nothing else states an answer
 MAX_CLOSING_LINES = 3  # a remark or two may follow the line that states the answer
 _MAX_BOXES = 64  # boxes looked at from the end
-
-THINK_STARTS = ("<|im_start|>think", "<think>", "<|begin_of_thought|>", "<thinking>", "<thought>", "<reasoning>",
-                "[THINK]", "◁think▷", "<seed:think>", "<|channel|>analysis<|message|>")  # fmt: skip
-THINK_ENDS = ("<|im_start|>answer", "</think>", "<|end_of_thought|>", "</thinking>", "</thought>", "</reasoning>",
-              "[/THINK]", "◁/think▷", "</seed:think>", "<|channel|>final<|message|>",
-              "<|begin_of_solution|>")  # fmt: skip
-_TEXT_ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>", "<|im_start|>user",
-              "<|im_start|>", "<|end_of_solution|>", "<end_of_turn>", "<|return|>", "<|end|>")  # fmt: skip
 
 _BOX = re.compile(r"\\(?:begin)?\{?(?:boxed|fbox|framebox)")
 _UNBRACED_BOX = re.compile(r"\s*([^\s${}]+(?:\{[^{}\n]{0,200}\})*)")
@@ -59,24 +52,7 @@ class Extraction:
 
 def answer_part(response: str) -> tuple[str, bool]:
     """(what follows the thought, whether the thought is still open). Without any delimiter, the whole response."""
-    response = response[-MAX_RESPONSE_CHARS:]
-    end = max(((at + len(mark), at) for mark in THINK_ENDS if (at := response.rfind(mark)) >= 0), default=None)
-    if end is not None:
-        text = response[end[0] :]
-        if any(mark in text for mark in THINK_STARTS):
-            return "", True
-    elif any(mark in response for mark in THINK_STARTS):
-        return "", True
-    else:
-        text = response
-    text = text.removeprefix("<|im_start|>assistant").lstrip()
-    for mark in _TEXT_ENDS:
-        at = text.find(mark)
-        if at > 0 and text[:at].strip():
-            text = text[:at]
-        elif at == 0:
-            text = text[len(mark) :]
-    return text, False
+    return thinking.answer_part(response[-MAX_RESPONSE_CHARS:])
 
 
 def boxes(text: str) -> Iterator[tuple[int, int, str]]:

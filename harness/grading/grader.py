@@ -20,6 +20,7 @@ from harness.grading.readings import readings
 from harness.grading.scalar import UndecidedError
 from harness.grading.symbolic import SymbolicTimeoutError, same
 from harness.grading.verdict import Verdict
+from harness.thinking import Marks, answer_part
 
 Kind = Literal["math", "integer", "choice"]
 KINDS = ("math", "integer", "choice")
@@ -53,13 +54,20 @@ def grade_answer(
     return _safely(lambda: CACHE(answer, gold, strict))
 
 
-def grade_row(row: Mapping[str, Any], strict: bool = False) -> Verdict:
-    """Grade a row `{gold, response | answer, kind?, choices?, final?}`; numbers count as their text."""
+def grade_row(row: Mapping[str, Any], strict: bool = False, marks: Sequence[Marks] = ()) -> Verdict:
+    """Grade a row `{gold, response | answer, kind?, choices?, final?, prompt?}`; numbers count as their text.
+
+    Where `prompt` ends inside a thought, a response that never ends it has no answer. `marks`: thinking delimiters to
+    look for before the known ones (`harness.thinking.own_marks`).
+    """
     kind: Kind = row.get("kind") or "math"
     choices, gold = tuple(row.get("choices") or ()), str(row["gold"])
     if row.get("response") is not None:
-        final = bool(row.get("final", True))
-        return grade(str(row["response"]), gold, kind, choices=choices, strict=strict, final=final)
+        final, response = bool(row.get("final", True)), str(row["response"])
+        if marks or row.get("prompt"):
+            response, cut = answer_part(response, str(row.get("prompt") or ""), marks)
+            final = final and not cut
+        return grade(response, gold, kind, choices=choices, strict=strict, final=final)
     return grade_answer(str(row["answer"]), gold, kind, choices=choices, strict=strict)
 
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import LM
 
-from harness.config import Dtype, EngineConfig, EngineName
+from harness.config import Chat, Dtype, EngineConfig, EngineName
 from harness.errors import UserError, unknown
 from harness.generation import open_engine
 from harness.generation.engines.base import Engine
@@ -26,14 +27,16 @@ from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.lm_eval.s1_kwargs import parse
 from harness.records import Generation
-from harness.thinking import thinking_format
+from harness.studies.formats import read_for
+from harness.thinking import AUTO, ThinkingFormat, check_name
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
 MODEL_ARGS = (
     "pretrained", "tokenizer", "dtype", "tensor_parallel_size", "max_model_len", "max_num_seqs",
-    "gpu_memory_utilization", "device", "batch_size", "max_batch_size", "thinking", "compat",
+    "gpu_memory_utilization", "device", "batch_size", "max_batch_size", "thinking", "enable_thinking",
+    "chat_template_args", "compat",
 )  # fmt: skip
 
 
@@ -54,18 +57,27 @@ class S1Model(LM):
         device: str | None = None,
         batch_size: int | str | None = None,
         max_batch_size: int | None = None,
-        thinking: str = "s1",
+        thinking: str = AUTO,
+        enable_thinking: bool | None = None,
+        chat_template_args: dict[str, Any] | str | None = None,
         compat: str = "readme",
         **other: Any,
     ) -> None:
-        """`batch_size` is the rows of a static batch of `s1-hf`; vLLM batches by itself. Raises `UserError`."""
+        """`batch_size` is the rows of a static batch of `s1-hf`; vLLM batches by itself. `enable_thinking` and
+        `chat_template_args` go to the chat template. Raises `UserError`."""
         super().__init__()
         for name in other:
             raise unknown("model_arg", name, MODEL_ARGS)
         if not pretrained:
             raise UserError("no model given; add --model_args pretrained=NAME_OR_FOLDER")
         rows = int(batch_size or 0) if str(batch_size).isdigit() else EngineConfig.batch_size  # "auto": ours
-        self.pretrained, self.compat, self.thinking = pretrained, compat, thinking_format(thinking)
+        self.pretrained, self.compat, self.thinking_name = pretrained, compat, thinking
+        check_name(thinking)
+        given = json.loads(chat_template_args) if isinstance(chat_template_args, str) else chat_template_args or {}
+        if enable_thinking is not None:
+            given = {**given, "enable_thinking": enable_thinking}
+        self.chat = Chat(arguments=tuple(given.items()))
+        self.prefixes: dict[str, str] = {}  # rendered prompt -> the beginning of the answer that a task gives
         self.config = EngineConfig(
             name=self.engine_name,
             tokenizer=tokenizer,
@@ -87,6 +99,14 @@ class S1Model(LM):
             self._engine = open_engine(self.config, self.pretrained)
         return self._engine
 
+    @cached_property
+    def thinking(self) -> ThinkingFormat:
+        """The format, read from the model's chat template unless one is named."""
+        reading = read_for(self.thinking_name, self.engine.tokenizer, self.chat)
+        for note in reading.notes:
+            self._say(f"{self.pretrained}: {note}")
+        return reading.thinking
+
     @property
     def tokenizer(self) -> Any:
         return self.engine.tokenizer
@@ -100,13 +120,17 @@ class S1Model(LM):
         return str(self.tokenizer.chat_template or "") if chat_template else ""
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        text = self.tokenizer.apply_chat_template(
-            chat_history,
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            continue_final_message=not add_generation_prompt,
-        )
-        return str(text)
+        """The prompt. The beginning of an answer that a task gives (`gen_prefix`) stands behind the prompt here, and
+        behind the thinking start where the model thinks."""
+        prefix = ""
+        if not add_generation_prompt:
+            *chat_history, last = chat_history
+            prefix = str(last["content"])
+        arguments = dict(self.thinking.ask.arguments)
+        text = self.tokenizer.apply_chat_template(chat_history, tokenize=False, add_generation_prompt=True, **arguments)
+        if prefix:
+            self.prefixes[text + prefix] = prefix
+        return str(text) + prefix
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """One response a request, thinking included as s1 logs it. Equal requests are samples of one prompt."""
@@ -127,12 +151,18 @@ class S1Model(LM):
         settings = parse(kwargs, self.thinking, num_samples, self.compat)
         vocabulary = Vocabulary(self.tokenizer)
         texts = list(contexts)
-        prompts = [Prompt(str(number), text, vocabulary.encode(text)) for number, text in enumerate(texts)]
+        thinks = settings.budget.method != "no_thinking"
+        prompts = []
+        for number, text in enumerate(texts):
+            shown = self._opened(text, settings.thinking) if thinks else text
+            behind = bool(thinks and self.prefixes.get(text))
+            prompts.append(Prompt(str(number), shown, vocabulary.encode(shown), behind))
 
         def keep(row: Generation) -> None:
             self.rows.append(row)
             text = texts[int(row.problem_id)]
-            start = row.prompt.removeprefix(text)  # s1's logs show the delimiter that begins the thought
+            # s1's logs show the delimiter that begins the thought
+            start = row.prompt.removeprefix(text.removesuffix(self.prefixes.get(text, "")))
             responses[contexts[text][row.sample_index]] = start + row.response
 
         generate(
@@ -141,6 +171,14 @@ class S1Model(LM):
         )  # fmt: skip
         if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
             self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
+
+    def _opened(self, text: str, thinking: ThinkingFormat) -> str:
+        """`text`, an answer's beginning moved behind the thinking start."""
+        prefix = self.prefixes.get(text, "")
+        bare = text.removesuffix(prefix)
+        if not prefix or thinking.opened_in(bare):
+            return text  # the template has opened the thought: the answer's beginning stands behind it
+        return bare + thinking.thinking_start + prefix
 
     def _remember(self, requests: Sequence[Instance], responses: list[str]) -> list[str]:
         """Puts responses into lm-eval's cache; not those of repeated requests, which it would give out as one."""

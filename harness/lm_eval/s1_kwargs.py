@@ -7,7 +7,7 @@ chooses. Unknown names fail with the near match: in s1 a typo of a thinking kwar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.config import Auto, Budget, Sampling
@@ -97,7 +97,9 @@ def _format(kwargs: Mapping[str, Any], thinking: ThinkingFormat, until: tuple[st
         stops = (*_strings(kwargs.get("until_thinking", thinking.stops)), *_strings(kwargs.get("until_thinking_2")))
     else:
         stops = thinking.stops
-    stops = tuple(dict.fromkeys((*stops, *until)))  # s1 ends the thought at the task's own stops too
+    if compat == "s1-fork":
+        stops = (*stops, *until)  # the fork ends the thought at the task's own stops too
+    stops = tuple(dict.fromkeys(stops))
     final = thinking.final_answer
     if compat == "readme":
         # Step-conditional control stops at "<|im_start|>0" only: an answer the model begins by itself would count as
@@ -107,13 +109,13 @@ def _format(kwargs: Mapping[str, Any], thinking: ThinkingFormat, until: tuple[st
             stops = (*stops, own)
         if end.endswith(final):
             final = ""
-    return ThinkingFormat(
+    return replace(
+        thinking,
         name="gen_kwargs",
         thinking_start=str(kwargs.get("thinking_start", thinking.thinking_start)),
         thinking_end=end,
         final_answer=final,
         stops=stops,
-        answer_stops=thinking.answer_stops,
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import tasks
+from harness.analysis.metrics import maj_at_k
 from harness.config import Budget, Method
 from harness.generation.instructions import instruct
 from harness.grading import grade
@@ -83,10 +84,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], group: int =
     }
     if group > 1:
         answers = [verdict.extracted for verdict in verdicts]
-        counts = {answer: answers.count(answer) for answer in answers if answer is not None}
-        tied = [answer for answer, count in counts.items() if count == max(counts.values())]
-        shares = [right[answers.index(answer)] for answer in tied]
-        scores[f"maj@{group}"] = sum(shares) / len(shares) if shares else 0.0  # ties averaged
+        scores[f"maj@{group}"] = maj_at_k(answers, right, len(answers))
         scores[f"cov@{group}"] = max(right)
         scores[f"mean@{group}"] = sum(right) / len(right)
     return scores

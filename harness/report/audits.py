@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.checked import from_plain
 from harness.config import Budget
 from harness.records import setting
 from harness.report.tables import MISSING, Column, Table, number
@@ -29,9 +30,7 @@ def audit_table(audits: Sequence[RunAudit]) -> Table:
     """Every run, and below the table every fault."""
     table = Table("audit", "Audit: stored rows held against their checkpoints by plain transformers", list(COLUMNS))
     for run in audits:
-        budget = Budget(
-            **{**run.config["budget"], "round_temperatures": tuple(run.config["budget"]["round_temperatures"])}
-        )
+        budget = from_plain(Budget, run.config["budget"], f"run {run.run_id}: budget: ")
         worst = run.worst
         compared = run.not_audited is None and worst is not None
         table.add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,6 @@ from harness.analysis.bootstrap import (
 )
 from harness.analysis.compare import Comparison, compare
 from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
-from harness.config import Budget
 from harness.records import setting
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def diff_table(runs: Sequence[RunDiff]) -> Group:
     for run in runs:
         if run.first_differences:
             table.add_row(
-                run.run["recipe"], run.run["task"], setting(_budget(run.run)), f"{run.num_samples:,}",
+                run.run["recipe"], run.run["task"], setting(run.budget), f"{run.num_samples:,}",
                 f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
                 str(run.num_gained), str(run.num_lost),
                 f"{min(run.first_differences):,} earliest, {median(run.first_differences):,.0f} median",
@@ -130,9 +129,3 @@ def diff_table(runs: Sequence[RunDiff]) -> Group:
         f"{changed / total:.2%} with another answer."
     )
     return Group(table, words) if same < total else Group(words)
-
-
-def _budget(run: dict[str, Any]) -> Budget:
-    limit = run["max_thinking_tokens"]
-    return Budget("auto" if limit is None else limit, run["num_ignores"], run["ignore_str"], method=run["method"],
-                  instructed=run["instructed"])  # fmt: skip

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import EngineConfig, EngineName, Sampling
+from harness.config import Chat, EngineConfig, EngineName, Sampling
 from harness.data import features
 from harness.data.cache import Kept, question_key
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.data.teacher import Endpoint, estimate
 from harness.errors import UserError
+from harness.generation.chat_files import chat_files
 from harness.progress import Progress
-from harness.thinking import thinking_format
+from harness.studies.formats import read_for
+from harness.thinking import AUTO
 
 Say = Callable[[str], None]
 
@@ -26,7 +28,7 @@ class Options:
     """What `harness data featurize` was asked for; see its --help."""
 
     base_url: str | None = None
-    thinking: str = "s1"
+    thinking: str = AUTO
     model: str | None = None
     traces: bool = False
     max_tokens: int = 16384
@@ -140,8 +142,8 @@ def _thought(pool: Any, work: Path, options: Options, say: Say) -> Iterator[Row]
 
     if not options.model:
         raise UserError("--traces needs a teacher: give --model (and --base-url for an endpoint)")
-    model, style = options.model, options.thinking
-    thinking_format(style)
+    model = options.model
+    style = read_for(options.thinking, chat_files(model), Chat()).thinking.spec
     sampling = Sampling(temperature=options.temperature, max_answer_tokens=options.max_answer_tokens)
     missing = [row for row in pool if not with_thinking(row)]
     say(f"traces: {len(missing):,} rows for {model}")
@@ -195,7 +197,7 @@ def _referenced(rows: Stored, work: Path, options: Options, say: Say) -> Stored:
     answers = []
     for model in options.references:
         folder, title = work / "references" / model.strip("/").replace("/", "--"), f"reference {model}"
-        kept = _local(references.answer, questions, model, folder, sampling, "s1", title, options, say)
+        kept = _local(references.answer, questions, model, folder, sampling, AUTO, title, options, say)
         right = sum((kept.get(question_key(row)) or {}).get("correct") is True for row in questions)
         say(f"{title}: {right:,} of {len(questions):,} questions solved")
         answers.append(kept)

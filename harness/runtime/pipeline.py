@@ -26,6 +26,7 @@ from harness.runtime.evaluate_stage import Evaluation
 from harness.runtime.select_stage import load_pool, select_rows
 from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
+from harness.studies.formats import resolved
 from harness.studies.runs import Run, budgets_of, recipe_identity, run_row, runs_of
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class Ablation:
         except EngineFailedError as error:
             self.fail(recipe, "evaluate", f"the engine did not start: {error}")
             return
+        self.store.claim_runs(run.run_id for run in runs)
         evaluation = Evaluation(self.study, runs, self.by_key, self.store)
         self.outcome.num_runs += len(runs)
         if not evaluation.missing:
@@ -223,6 +225,7 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -
     from harness.analysis.settings import load
     from harness.lm_eval.log import write_logs
 
+    study = resolved(study)
     with Store(out) as store:
         problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}
         num_problems = {task: len(items) for task, items in problems.items()}

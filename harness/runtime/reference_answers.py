@@ -22,6 +22,7 @@ from harness.records import Generation, Problem
 from harness.runtime.cluster import check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
+from harness.studies.formats import resolved
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -36,9 +37,10 @@ def engines_of(
     import ray
 
     study = Study(
-        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,), sampling=sampling,
-        thinking=thinking, engine=config,
+        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,),
+        sampling=sampling, thinking=thinking, engine=config,
     )  # fmt: skip
+    study = resolved(study)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(study)
     pool = EnginePool(study, folder, progress)
@@ -55,7 +57,7 @@ def answer(
     what is missing there is generated. Returns why, by key, some are still missing: the next call asks again."""
 
     def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
-        verdict = grade(generation.response, row["answer"], kind_of(row))
+        verdict = grade(generation.answer_part, row["answer"], kind_of(row))
         return {
             "answer": generation.answer,
             "correct": verdict.correct,  # None where the gold cannot be read

@@ -13,7 +13,7 @@ def score(problem: Problem, generation: Generation) -> Score:
     """The grader's verdict on one generation. A generation that failed in the engine has no answer."""
     if generation.error:
         return Score("no_answer", None, False, f"generation failed: {generation.error}")
-    return _score(problem, generation.response, generation.answer_finish)
+    return _score(problem, generation.answer_part, generation.answer_finish)
 
 
 def score_row(row: Mapping[str, Any]) -> Score:
@@ -21,10 +21,10 @@ def score_row(row: Mapping[str, Any]) -> Score:
     problem = Problem(
         row["problem_id"], row["task"], row["question"], row["gold"], row["kind"], tuple(row["choices"] or ())
     )
-    return _score(problem, row["thinking"] + row["closing"] + row["answer"], row["answer_finish"])
+    return _score(problem, row["closing"] + row["answer"], row["answer_finish"])
 
 
-def _score(problem: Problem, response: str, answer_finish: str) -> Score:
+def _score(problem: Problem, answer_part: str, answer_finish: str) -> Score:
     final = answer_finish != "length"  # cut by its cap: an answer that is missing is `truncated`
-    verdict = grade(response, problem.gold, problem.kind, choices=problem.choices, final=final)
+    verdict = grade(answer_part, problem.gold, problem.kind, choices=problem.choices, final=final)
     return Score(verdict.status, verdict.extracted, verdict.correct, verdict.reason, verdict.tier)

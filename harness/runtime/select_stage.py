@@ -78,11 +78,14 @@ def select_rows(
     pool: PoolWithAnswers, recipe: Recipe, seed: int, folder: Path
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows of `recipe` and their manifest; both are written to `folder`."""
+    from harness.data.load import save
+    from harness.data.schema import row as pool_row
     from harness.data.selection import select
 
     size = None if recipe.selection == "full" else recipe.size
     candidates = pool.answered_rows() if recipe.selection == "s1k" else pool.rows
     selected = select(candidates, recipe.selection, size, recipe.seed + seed)
-    write_json(folder / "manifest.json", selected.manifest)
     rows = [pool.rows[index] for index in selected.indices]
+    save(map(pool_row, rows), folder / "rows.parquet")
+    write_json(folder / "manifest.json", selected.manifest)
     return rows, selected.manifest

@@ -20,6 +20,7 @@ from harness.generation.engines.probe import Probe
 from harness.logs import output_to
 from harness.records import SAMPLE_SCHEMA, Generation, Problem, sample_row
 from harness.runtime.scoring import score
+from harness.thinking import ThinkingFormat
 from harness.training.sft import Trained, train
 
 BATCH_SECONDS = 0.5  # finished generations travel on at least this often
@@ -125,26 +126,34 @@ class EngineWorker:
         finished.put(self.loaded)
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
-        writer = sweep.Writer(self.engine, sampling, thinking_format(thinking), finished.put)
+        style = thinking_format(thinking)
+        writer = sweep.Writer(self.engine, sampling, style, finished.put)
         self.engine.run(
             request
             for item in (work if shared is None else (work[index] for index in _drawn(shared)))
-            for prompt, budgets in self._prompts(item)
+            for prompt, budgets in self._prompts(item, style)
             for request in sweep.requests(writer, prompt, budgets, item.sample_index, replay=replay)
         )
 
-    def _prompts(self, work: Work) -> Iterator[tuple[Any, list[Budget]]]:
-        """The prompts of `work`: conditional methods write the budget into the question, the others share one."""
+    def _prompts(self, work: Work, thinking: ThinkingFormat) -> Iterator[tuple[Any, list[Budget]]]:
+        """The prompts of `work`: conditional methods write the budget into the question, a prompt without thinking is
+        asked for otherwise, the others share one."""
         from harness.generation.instructions import instruct
         from harness.generation.prompts import render_prompt
         from harness.generation.samples import Prompt
 
-        by_question: dict[str, list[Budget]] = {}
+        by_question: dict[tuple[str, bool], list[Budget]] = {}
         for budget in work.budgets:
-            by_question.setdefault(instruct(work.problem.question, budget), []).append(budget)
-        for question, budgets in by_question.items():
-            text, ids = render_prompt(self.engine.tokenizer, question)
+            key = instruct(work.problem.question, budget), budget.method == "no_thinking"
+            by_question.setdefault(key, []).append(budget)
+        for (question, plain), budgets in by_question.items():
+            text, ids = render_prompt(self.engine.tokenizer, question, ask=thinking.plain if plain else thinking.ask)
+            if plain and thinking.empty:
+                text, ids = text + thinking.empty, [*ids, *self._ids(thinking.empty)]
             yield Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids)), budgets
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.engine.tokenizer.encode(text, add_special_tokens=False))
 
     def close(self) -> None:
         """Stop the engine and its processes, if it was started."""

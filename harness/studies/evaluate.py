@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import tasks
-from harness.config import Budget, EngineConfig, Sampling, Study
+from harness.config import Budget, Chat, EngineConfig, Sampling, Study
 from harness.errors import UserError
 from harness.studies.smoke import fit_context
 
@@ -38,6 +38,7 @@ def study(
     sampling: Sampling,
     engine: EngineConfig,
     thinking: str,
+    chat: Chat,
     max_problems: int | None,
     replay: bool,
 ) -> Study:
@@ -52,6 +53,7 @@ def study(
             tasks=tasks.names(task_names),
             budgets=tuple(budgets),
             thinking=thinking,
+            chat=chat,
             engine=engine,
             sampling=sampling,
             replay=replay,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance
-from harness.config import Budget, Study, fingerprint, run_id, to_plain
+from harness.config import Budget, Study, fingerprint, hashed, run_id, to_plain
+from harness.generation.instructions import instruct
 from harness.records import Problem, budget_columns
+from harness.thinking import AUTO, ThinkingFormat, thinking_format
 
 if TYPE_CHECKING:
     from harness.generation.engines.loading import Loaded
@@ -36,8 +38,13 @@ class Run:
 
 
 def recipe_identity(study: Study, base_identity: str, manifest_sha256: str) -> str:
-    """Identity of a trained model: base, rows, hyperparameters and the thinking format of its text."""
-    return run_id([base_identity, manifest_sha256, study.training, study.thinking])
+    """Identity of a trained model: base, rows, hyperparameters, and the strings of the thinking format in its text."""
+    return run_id([base_identity, manifest_sha256, study.training, study.chat, strings_of(study)])
+
+
+def strings_of(study: Study) -> ThinkingFormat | str:
+    """The strings of a study's thinking format; "auto" before they have been read (`harness.studies.formats`)."""
+    return AUTO if study.thinking == AUTO else thinking_format(study.thinking)
 
 
 def budgets_of(study: Study, recipe: str) -> tuple[Budget, ...]:
@@ -46,16 +53,43 @@ def budgets_of(study: Study, recipe: str) -> tuple[Budget, ...]:
 
 
 def runs_of(
-    study: Study, recipe: str, model_identity: str, problems: dict[str, list[Problem]], engine: dict[str, str]
+    study: Study, recipe: str, model_identity: str, problems: Mapping[str, Sequence[Problem]], engine: Mapping[str, str]
 ) -> list[Run]:
-    """The runs of one model. `engine` says what really generates: name, version, dtype."""
+    """The runs of one model.
+
+    Args:
+        recipe: "base" for the untrained model.
+        model_identity: of its weights, tokenizer and chat template.
+        problems: by task.
+        engine: what really generates: name, version, dtype.
+    """
+    tokenizer = study.engine.tokenizer and provenance.model_identity(study.engine.tokenizer)
+    shared = {
+        "study": study,
+        "thinking": strings_of(study),
+        "tokenizer": tokenizer,
+        "generated_by": engine,
+    }
+    setup = setup_of(study, recipe, shared)
     runs = []
     for task in study.tasks:
-        questions = fingerprint([[p.id, p.question, p.gold] for p in problems[task]])
+        questions = fingerprint([[p.id, p.question, p.gold, p.kind, p.choices] for p in problems[task]])
         for budget in budgets_of(study, recipe):
+            identity = run_id(
+                {
+                    **shared,
+                    "model": model_identity,
+                    "recipe": recipe,
+                    "task": task,
+                    "problems": questions,
+                    "budget": budget,
+                    "prompt": instruct("", budget),
+                }
+            )
             config = {
                 "study": study.name,
                 "model_identity": model_identity,
+                "base_model": study.base_model,  # where it lies: not hashed, so that a moved checkout resumes
                 "recipe": recipe,
                 "task": task,
                 "problems": questions,
@@ -64,13 +98,22 @@ def runs_of(
                 "thinking": study.thinking,
                 "replay": study.replay,
                 "max_model_len": study.engine.max_model_len,
-                "engine": engine,
+                "engine": dict(engine),
+                "setup": setup,
             }
             model = study.base_model if recipe == "base" else f"{study.name}/{recipe}"
-            # Where the base lies is told, but is no identity: its content is, so that a moved checkout resumes.
-            told = {**config, "base_model": study.base_model}
-            runs.append(Run(run_id(config), study.name, model, recipe, task, budget, told))
+            runs.append(Run(identity, study.name, model, recipe, task, budget, config))
     return runs
+
+
+def setup_of(study: Study, recipe: str, shared: Mapping[str, Any]) -> str:
+    """What runs of one model have in common, whatever their task, budget and seeds: a fingerprint. Runs that agree in
+    it, the task and the budget are one setting, and are averaged over their seeds; no others are."""
+    parts: dict[str, Any] = {**shared, "base": provenance.model_identity(study.base_model), "of": study.max_problems}
+    if recipe != "base":
+        chosen = [one for one in study.recipes if one.name == recipe]
+        parts |= {"recipe": chosen, "training": study.training, "pool": [study.pool, study.pool_size]}
+    return fingerprint(hashed(parts, seeds=False))
 
 
 def run_row(

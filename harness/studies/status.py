@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from harness.checked import from_plain
+from harness.config import Study
 from harness.errors import UserError
-from harness.store import Store
+from harness.store import Store, read_claim
+from harness.studies.runs import budgets_of
 
 RECENT_SECONDS = 300.0  # the time that the rate is taken from
 
@@ -47,19 +49,17 @@ class Status:
 
 def status(out: Path) -> Status:
     """The state of the study in `out`. Raises `UserError` for a folder that holds none."""
-    try:
-        claim = json.loads((out / "study.json").read_text())
-        study, problems = claim["study"], claim["num_problems"]
-    except (OSError, json.JSONDecodeError, KeyError):
-        raise UserError(
-            f"{out} holds no study (no readable study.json); give the --out of ablate or evaluate"
-        ) from None
+    claim = read_claim(out)
+    if not claim:
+        raise UserError(f"{out} holds no study (no study.json); give the --out of ablate or evaluate")
+    study, problems = from_plain(Study, claim["study"], f"{out}/study.json: "), claim["num_problems"]
     store = Store(out)
-    runs = store.runs()
-    done = {(row["recipe"], row["task"]): row["count"] for row in store.count_samples()}
+    listed = claim.get("runs") or None
+    runs = [run for run in store.runs() if listed is None or run["run_id"] in listed]
+    done = {(row["recipe"], row["task"]): row["count"] for row in store.count_samples(listed)}
     models = []
-    for recipe in ("base", *(recipe["name"] for recipe in study["recipes"])):
-        budgets = len((recipe == "base" and study["base_budgets"]) or study["budgets"])
+    for recipe in ("base", *(recipe.name for recipe in study.recipes)):
+        budgets = len(budgets_of(study, recipe))
         mine = [run["status"] for run in runs if run["recipe"] == recipe]
         models.append(
             ModelStatus(
@@ -69,7 +69,7 @@ def status(out: Path) -> Status:
                 mine.count("failed"),
                 budgets * len(problems),
                 sum(done.get((recipe, task), 0) for task in problems),
-                budgets * sum(problems.values()) * study["sampling"]["num_samples"],
+                budgets * sum(problems.values()) * study.sampling.num_samples,
             )
         )
     times = {path: path.stat().st_mtime for path in store.samples.glob("*.parquet")}

@@ -12,24 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 from harness.errors import UserError
-from harness.generation.prompts import messages, render_prompt
+from harness.generation.prompts import render_prompt
+from harness.generation.template import read
+from harness.thinking import ThinkingFormat
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
-SENTINEL = "\u2039s1-harness answer\u203a"
 SPECIAL = re.compile(r"<\|[^|<>]+\|>")
-
-
-class ThinkingText(Protocol):
-    """What of a `harness.thinking.ThinkingFormat` is needed here."""
-
-    @property
-    def thinking_start(self) -> str: ...
-
-    @property
-    def thinking_end(self) -> str: ...
 
 
 class Example(TypedDict):
@@ -40,13 +31,15 @@ class Example(TypedDict):
     cut: bool
 
 
-def end_of_turn(tokenizer: Any) -> str:
-    """What the chat template puts after the assistant's words ("<|im_end|>"), without trailing white space."""
-    turns = [*messages("?"), {"role": "assistant", "content": SENTINEL}]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False)).rpartition(SENTINEL)[2].strip()
+def end_of_turn(tokenizer: Any, thinking: ThinkingFormat | None = None) -> str:
+    """What the chat template puts after the assistant's words ("<|im_end|>"); the tokenizer's end of text where it puts
+    nothing. A format that was read from the template knows it."""
+    if thinking is not None and thinking.end_of_turn is not None:
+        return thinking.end_of_turn
+    return read(tokenizer).thinking.end_of_turn or ""
 
 
-def check_tokenizer(tokenizer: Any, thinking: ThinkingText) -> None:
+def check_tokenizer(tokenizer: Any, thinking: ThinkingFormat) -> None:
     """Raise `UserError` unless every <|...|> of the format's delimiters is one token of `tokenizer`."""
     for delimiter in (thinking.thinking_start, thinking.thinking_end):
         for special in SPECIAL.findall(delimiter):
@@ -58,7 +51,7 @@ def check_tokenizer(tokenizer: Any, thinking: ThinkingText) -> None:
                 )
 
 
-def completion_text(row: Mapping[str, Any], thinking: ThinkingText, end: str, prompt: str = "") -> str:
+def completion_text(row: Mapping[str, Any], thinking: ThinkingFormat, end: str, prompt: str = "") -> str:
     """What the model learns to write after `prompt`; `end` closes the turn.
 
     A delimiter that ends in a word ("<|im_start|>think") is closed by a newline; one that ends in a mark
@@ -67,22 +60,23 @@ def completion_text(row: Mapping[str, Any], thinking: ThinkingText, end: str, pr
     """
     start, middle = _closed(thinking.thinking_start), _closed(thinking.thinking_end)
     newline = "\n" if start.endswith("\n") else ""
-    if start.strip() and prompt.rstrip().endswith(start.strip()):
+    gap = newline if thinking.gap is None else thinking.gap
+    if thinking.opened_in(prompt):
         start = "" if prompt.endswith("\n") else newline
     answer = row["attempt"] or row["answer"]
-    return f"{start}{row['thinking'].strip()}{newline}{middle}{answer.strip()}{end}"
+    return f"{start}{row['thinking'].strip()}{gap}{middle}{answer.strip()}{end}"
 
 
 def _closed(delimiter: str) -> str:
     return delimiter + "\n" if delimiter[-1:].isalnum() else delimiter
 
 
-def training_example(tokenizer: Any, row: Mapping[str, Any], thinking: ThinkingText, block_size: int) -> Example:
+def training_example(tokenizer: Any, row: Mapping[str, Any], thinking: ThinkingFormat, block_size: int) -> Example:
     """`row` tokenised and masked, cut to `block_size` tokens. Raises `UserError` for a row without a trace."""
     if not row["thinking"].strip():
         raise UserError(f"row '{row['id']}' has no thinking to train on; select from rows with thinking")
-    text, prompt = render_prompt(tokenizer, row["question"])
-    completion = completion_text(row, thinking, end_of_turn(tokenizer), text)
+    text, prompt = render_prompt(tokenizer, row["question"], ask=thinking.ask)
+    completion = completion_text(row, thinking, end_of_turn(tokenizer, thinking), text)
     return masked(prompt, tokenizer(completion, add_special_tokens=False)["input_ids"], block_size)
 
 

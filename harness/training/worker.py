@@ -63,7 +63,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     trainer = sft_trainer(model, tokenizer, examples, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
     trained = probe_of(trainer, thinking_format(job["thinking"]), gpu and training.bf16)  # before adapters are merged
-    save(trainer, folder / "checkpoint")
+    save(trainer, folder / "checkpoint", thinking_format(job["thinking"]))
     if rank == 0:
         trained.write(folder / probe.FILE)
     if rank == 0:
@@ -132,13 +132,15 @@ def probe_of(trainer: Any, thinking: ThinkingFormat, bf16: bool) -> probe.Probe:
     return probe.taken(asked, answers, "bfloat16" if bf16 else "float32")
 
 
-def save(trainer: Any, target: Path) -> None:
+def save(trainer: Any, target: Path, thinking: ThinkingFormat) -> None:
     """Write a plain model to `target`: shards gathered, adapters merged, so that engines read it as they read the base.
+    What it was taught to end a turn by is an end of text, for any engine.
 
     Called on every rank; rank 0 writes.
     """
     model = trainer.model
     model.config.use_cache = True  # evaluation must not inherit training's choices
+    end_texts_at_the_turn(model, trainer.processing_class, thinking)
     state = None
     if trainer.is_fsdp_enabled:
         state = trainer.accelerator.get_state_dict(model)
@@ -152,6 +154,20 @@ def save(trainer: Any, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)  # an earlier model's shards may have other names
     trainer.accelerator.unwrap_model(model).save_pretrained(target, state_dict=state)
     trainer.processing_class.save_pretrained(target)
+
+
+def end_texts_at_the_turn(model: Any, tokenizer: Any, thinking: ThinkingFormat) -> None:
+    """Put the token that ends a turn among the model's ends of text. A base model's is another (Qwen2.5's is
+    `<|endoftext|>`, its template's `<|im_end|>`): an engine would run over the end that it was trained to write."""
+    added, ending = tokenizer.get_added_vocab(), thinking.end_of_turn or ""
+    places = [(ending.index(token), token) for token in added if token in ending]
+    if not places:
+        return
+    for config in (model.config, model.generation_config):
+        known = config.eos_token_id
+        ids = [known] if isinstance(known, int) else list(known or ())
+        if added[min(places)[1]] not in ids:
+            config.eos_token_id = [*ids, added[min(places)[1]]]
 
 
 def sft_config(training: Training, folder: Path, gpu: bool) -> Any:

@@ -51,7 +51,7 @@ def test_the_first_differing_token_is_found(tmp_path):
     found = compare(str(a), str(b))[0]
     assert found.first_difference == {"p0": 2, "p1": 2} and "2 part, at token 2 the earliest" in text([found])
     same = folder(tmp_path / "c", [True, True], thinking_ids=[1, 2, 3, 4], answer_ids=None)
-    assert compare(str(a), str(same))[0].first_difference == {"p0": 4, "p1": 4}
+    assert compare(str(a), str(same))[0].first_difference == {"p0": 5, "p1": 5}
     assert first_differences({"p": [1, 2]}, {"p": [1, 2, 3]}) == ({"p": 2}, 0)
     assert first_differences({"p": [1], "q": [2]}, {"p": [1]}) == ({}, 1)
 

@@ -180,3 +180,8 @@ def test_maj_at_k_of_many_samples_is_drawn_from_the_given_generator():
     once = metrics.majority_vote(votes, 16, np.random.default_rng(1))
     again = metrics.majority_vote(votes, 16, np.random.default_rng(1))
     assert (once == again).all() and ((once >= 0) & (once <= 1)).all()
+    assert (metrics.majority_vote(votes, 16, np.random.default_rng(2)) != once).any()
+    assert (metrics.majority_vote(votes, 16, None) == metrics.majority_vote(votes, 16, np.random.default_rng(0))).all()
+    before = rng.bit_generator.state
+    metrics.majority_vote(votes, 16, rng)
+    assert rng.bit_generator.state != before  # it is this generator that was drawn from

@@ -1,8 +1,7 @@
-"""harness.data.formats: conditional control's training text, and packing statistics."""
+"""harness.data.formats: conditional control's training text, and its statistics."""
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -82,33 +81,11 @@ def test_an_unknown_variant_is_the_users_error(tokenizer: Any) -> None:
         one(tokenizer, THREE_STEPS, "step")
 
 
-def fewest_blocks(lengths: list[int], size: int) -> int:
-    """By trying every order: first fit in the best order is optimal."""
-    best = len(lengths)
-    for order in itertools.permutations(lengths):
-        blocks: list[int] = []
-        for length in order:
-            fitting = next((i for i, used in enumerate(blocks) if used + length <= size), None)
-            if fitting is None:
-                blocks.append(length)
-            else:
-                blocks[fitting] += length
-        best = min(best, len(blocks))
-    return best
-
-
-@pytest.mark.parametrize(
-    "lengths", [[], [10], [6, 4], [5, 5, 5], [7, 3, 6, 4, 5, 5], [9, 9, 1, 1], [10, 1, 9, 2, 8, 3], [25, 3]]
-)
-def test_packing_needs_no_more_blocks_than_the_best_order(lengths: list[int]) -> None:
-    assert formats.best_fit(lengths, 10) == fewest_blocks([min(length, 10) for length in lengths], 10)
-
-
 def test_statistics_count_rows_cuts_loss_and_padding(tokenizer: Any) -> None:
     statistics = formats.Statistics()
     made = [row(1, thinking="x" * 10), row(2, thinking="x" * 100), row(3, thinking=""), row(4, question="q" * 300)]
     examples = list(formats.format_rows(tokenizer, made, S1, 200, "plain", statistics))
-    report = statistics.report(block_size=200, batch_size=2)
+    report = statistics.report(batch_size=2)
     lengths = [len(example["input_ids"]) for example in examples]
     assert [example["id"] for example in examples] == ["r0001", "r0002", "r0004"]
     assert report["rows"] == 3
@@ -120,7 +97,6 @@ def test_statistics_count_rows_cuts_loss_and_padding(tokenizer: Any) -> None:
     assert report["tokens"] == sum(lengths)
     assert report["loss tokens"] == sum(label != IGNORED for example in examples for label in example["labels"])
     assert report["padding when batched"] == pytest.approx(1 - sum(lengths) / (2 * max(lengths[:2]) + lengths[2]))
-    assert report["blocks when packed"] == formats.best_fit(lengths, 200)
 
 
 def test_a_tokenizer_without_the_formats_tokens_is_refused_before_the_first_row(tokenizer: Any) -> None:

@@ -36,12 +36,14 @@ def test_commas_newlines_and_numbers_in_values_survive() -> None:
     assert parse({"max_tokens_thinking": "500", "thinking_n_ignore": "2"}, S1).budget.num_ignores == 2
 
 
-def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_it_too() -> None:
+def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_the_answer_alone_but_for_the_fork() -> None:
     found = settings("max_tokens_thinking=9,temperature_thinking=0.7,top_p_thinking=0.9,min_tokens_thinking=4,seed=3")
     assert (found.sampling.thinking_temperature, found.sampling.thinking_top_p) == (0.7, 0.9)
     assert (found.sampling.temperature, found.sampling.seed, found.budget.min_thinking_tokens) == (0.0, 3, 4)
     stopped = parse({"until": ["Problem:"], "max_tokens_thinking": 9}, S1)
-    assert stopped.stop_strings == ("Problem:",) and stopped.thinking.stops == (*S1.stops, "Problem:")
+    assert stopped.stop_strings == ("Problem:",) and stopped.thinking.stops == S1.stops
+    fork = parse({"until": ["Problem:"], "max_tokens_thinking": 9}, S1, compat="s1-fork")
+    assert fork.stop_strings == ("Problem:",) and fork.thinking.stops == (*S1.stops, "Problem:")
 
 
 @pytest.mark.parametrize(

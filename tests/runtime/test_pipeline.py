@@ -62,6 +62,13 @@ def test_a_study_runs_from_its_pool_to_its_leaderboard(results):
     assert "s1k" in call.stdout and "%" in call.stdout
 
 
+def test_what_a_recipe_was_trained_on_can_be_opened(results):
+    for recipe in ("full", "s1k"):
+        folder = results[0] / "out" / "recipes" / recipe
+        rows, manifest = pd.read_parquet(folder / "rows.parquet"), json.loads((folder / "manifest.json").read_text())
+        assert rows["id"].tolist() == manifest["ids"] and rows["thinking"].str.len().all()
+
+
 def test_the_three_outputs_are_what_the_design_promises(results):
     out = results[0] / "out"
     samples = pd.read_parquet(out / "samples")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from harness.config import to_plain
 from harness.errors import UserError
 from harness.studies import load as studies
 from harness.studies.cost import dry_run
@@ -18,9 +21,19 @@ def test_the_shipped_studies_load():
 
 
 def test_the_confirmation_changes_seeds_and_nothing_else():
-    study, confirmed = studies.load("quickstart"), studies.load("quickstart:confirmation")
-    assert confirmed.budgets == study.budgets and confirmed.training.learning_rate == study.training.learning_rate
-    assert {recipe.seed for recipe in confirmed.recipes} == {100}
+    def apart(value: Any, seeds: list[int]) -> Any:
+        """`value` without its seeds, which are collected."""
+        if isinstance(value, dict):
+            seeds += [value["seed"]] if "seed" in value else []
+            return {key: apart(one, seeds) for key, one in value.items() if key != "seed"}
+        return [apart(one, seeds) for one in value] if isinstance(value, list) else value
+
+    old: list[int] = []
+    new: list[int] = []
+    study = apart(to_plain(studies.load("quickstart")), old)
+    confirmed = apart(to_plain(studies.load("quickstart:confirmation")), new)
+    assert confirmed == study | {"name": "confirmation"}
+    assert set(old) == {0} and set(new) == {100} and len(new) == len(study["recipes"]) + 3
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
-from harness.analysis.logs.sample_stats import DELIMITERS, split
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.errors import UserError
 from harness.provenance import file_digest, versions
 from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
+from harness.thinking import Marks, split
 
 STUDY = "imported"
 RECIPE = "published"
@@ -32,10 +32,12 @@ def import_files(
     model: str | None = None,
     task: str | None = None,
     study: str = STUDY,
+    marks: Sequence[Marks] = (),
 ) -> list[str]:
     """Import logs into the result folder `out`; returns one line of summary a file.
 
-    `model` and `task` name what the files do not tell. Raises UserError for a file without any readable sample.
+    `model` and `task` name what the files do not tell; `marks` are thinking delimiters that no table
+    knows. Raises UserError for a file without any readable sample.
     """
     from harness.store import Store
 
@@ -47,7 +49,7 @@ def import_files(
                 raise UserError(f"{path}: no sample could be read ({_skipped(log) or 'the file is empty'})")
             name = model or model_of(path, log.samples) or name_from(path)
             counter = load_counter(tokenizer or tokenizer_of(path) or name, required=bool(tokenizer))
-            rows = rows_of(log, name, task or task_of(path), study, counter)
+            rows = rows_of(log, name, task or task_of(path), study, counter, marks)
             store.append(rows)
             store.flush()
             store.put_runs([run_row(log, rows)])
@@ -68,8 +70,10 @@ def name_from(path: Path) -> str:
     return name.replace(task_of(path), "").strip("_-") or path.stem
 
 
-def rows_of(log: Log, model: str, task: str, study: str, counter: TokenCounter) -> list[dict[str, Any]]:
-    """The log's responses as rows of SAMPLE_SCHEMA, graded."""
+def rows_of(
+    log: Log, model: str, task: str, study: str, counter: TokenCounter, marks: Sequence[Marks] = ()
+) -> list[dict[str, Any]]:
+    """The log's responses as rows of SAMPLE_SCHEMA, graded: the answer part alone, where a thought was found."""
     from harness.grading import grade_many
 
     identity = run_id({"imported": file_digest(log.path), "task": task, "model": model})
@@ -79,7 +83,7 @@ def rows_of(log: Log, model: str, task: str, study: str, counter: TokenCounter) 
         for response, correct in zip(sample.responses, sample.correct, strict=True):
             index = seen[sample.problem_id]
             seen[sample.problem_id] += 1
-            rows.append(_row(sample, response, correct, index, task))
+            rows.append(_row(sample, response, correct, index, task, marks))
     wanted = ("response", "gold", "kind", "choices", "final")
     questions = [{name: row[name] for name in wanted} for row in rows]
     for row, verdict in zip(rows, grade_many(questions, workers=os.cpu_count() or 1), strict=True):
@@ -92,27 +96,25 @@ def rows_of(log: Log, model: str, task: str, study: str, counter: TokenCounter) 
     return rows
 
 
-def _row(sample: Logged, response: str, correct: bool | None, index: int, task: str) -> dict[str, Any]:
+def _row(
+    sample: Logged, response: str, correct: bool | None, index: int, task: str, marks: Sequence[Marks]
+) -> dict[str, Any]:
     """One response cut at its delimiters; `response`, `logged`, `final`, `choices` are for grading and the summary."""
-    parts = split(response)
-    end = next((end for start, end in DELIMITERS if start in response or end in response), "")
-    closed = bool(end) and end in response
-    thinking, closing, answer = "", "", response
-    if parts.has_thinking:
-        head, mark, rest = response.partition(end)
-        thinking, closing, answer = head, mark, rest
+    cut = split(response, sample.prompt, marks)
+    thought = cut.state != "none"
     kwargs = sample.kwargs
     budget = kwargs.get("max_tokens_thinking")
     ignores = kwargs.get("thinking_n_ignore")
     return dict.fromkeys(SAMPLE_SCHEMA.names) | {
-        "task": task, "method": "budget_forcing" if parts.has_thinking else "no_thinking",
+        "task": task, "method": "budget_forcing" if thought else "no_thinking",
         "max_thinking_tokens": int(budget) if isinstance(budget, int | float) and budget else None,
         "num_ignores": int(ignores) if isinstance(ignores, int | float) else 0,
         "ignore_str": kwargs.get("thinking_n_ignore_str"), "seed": 0, "sample_index": index,
         "problem_id": sample.problem_id, "question": sample.question, "gold": sample.gold, "kind": kind_of(task),
-        "prompt": sample.prompt, "thinking": thinking, "closing": closing, "answer": answer, "forced_spans": [],
+        "prompt": sample.prompt, "thinking": cut.preface + cut.thinking,
+        "closing": cut.closing, "answer": cut.answer, "forced_spans": [],
         "forced_end": False, "replayed": False, "looping": None, "num_attempts": 1,
-        "response": response, "logged": correct, "final": closed or not parts.has_thinking, "choices": sample.choices,
+        "response": cut.answer, "logged": correct, "final": cut.state != "open", "choices": sample.choices,
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.files import JSON_LINES, json_lines
+from harness.files import JSON_LINES, read_json_lines
 
 TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
               "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
@@ -84,11 +84,11 @@ def read_log(path: Path) -> Log:
 
 
 def _records(path: Path, log: Log) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, record in json_lines(path):
-        if isinstance(record, str):
-            log.skipped.append((number, record))
+    for line in read_json_lines(path, encodable=True):
+        if line.error:
+            log.skipped.append((line.number, line.error))
         else:
-            yield number, record
+            yield line.number, line.value
 
 
 def _parse(record: dict[str, Any], number: int) -> Logged | str:

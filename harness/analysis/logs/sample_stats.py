@@ -13,19 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import thinking as thoughts
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
+from harness.thinking import S1, Marks
 
 CONTEXT_TOKENS = 32_760  # s1 counts a prompt and response beyond this as too long
 STEP_MARK = " steps left\n"
-# (start, end) of a thought; looked for in this order. s1; DeepSeek and Qwen3; gpt-oss; Sky-T1.
-DELIMITERS = (
-    ("<|im_start|>think", "<|im_start|>answer"),
-    ("<think>", "</think>"),
-    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-)
 ANSWER_CUES = ("Answer:", "\\boxed")  # s1's rule for "has an answer"
 
 
@@ -95,12 +90,14 @@ def compute(
     budget: int | None = None,
     compat: str | None = None,
     context: int = CONTEXT_TOKENS,
+    marks: Sequence[Marks] = (),
 ) -> Stats:
     """Statistics of samples JSONL files (names, globs, folders).
 
     `tokenizer`: a name, folder or tokenizer.json; None takes each log's own model, else an approximation, and says so.
-    `budget`: thinking tokens allowed, or steps for a log in the "N steps left" format. Raises UserError for a file or
-    tokenizer that cannot be read; lines that cannot are counted and skipped.
+    `budget`: thinking tokens allowed, or steps for a log in the "N steps left" format. `marks`: delimiters that
+    no table knows (`harness.thinking.own_marks`). Raises UserError for a file or tokenizer that cannot be read; lines
+    that cannot are counted and skipped.
     """
     if compat not in (None, "s1"):
         raise UserError(f"compat '{compat}' is not known; use 's1' or leave it out")
@@ -114,7 +111,7 @@ def compute(
             name = tokenizer_of(path) or model_of(path, log.samples)
             counters.setdefault(name, load_counter(name))
         counter = fixed or counters[name]
-        rows = _responses(log, counter, budget, compat, context)
+        rows = _responses(log, counter, budget, compat, context, marks)
         responses += rows
         found.append(_file_stats(log, rows))
     used = [fixed] if fixed else list(counters.values())
@@ -135,21 +132,20 @@ class Parts:
     in_steps: bool
 
 
-def split(response: str) -> Parts:
-    """Thinking, answer and steps of a response, delimiters left out. Without delimiters all of it is the answer."""
+def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Parts:
+    """Thinking, answer and steps of a response, delimiters left out. Without delimiters all of it is the answer, unless
+    `prompt` ends inside a thought."""
     if STEP_MARK in response:
-        head, _, answer = response.partition("<|im_start|>answer")
+        head, _, answer = response.partition(S1.thinking_end)
         blocks = [block.split("\n", 1)[1] for block in head.split("<|im_start|>") if STEP_MARK in block]
         return Parts("".join(blocks), answer.removeprefix("\n"), blocks, len(blocks), True, _answered(answer), True)
-    for start, end in DELIMITERS:
-        if start in response or end in response:
-            head, closed, answer = response.partition(end)
-            thinking = head.split(start, 1)[-1]
-            thinking = thinking.removeprefix("\n").removesuffix("<|end|><|start|>assistant")
-            steps = [step for step in re.split(r"\n{2,}", thinking) if step.strip()]
-            answered = bool(closed) and _answered(answer)
-            return Parts(thinking, answer.removeprefix("\n"), steps, len(steps), True, answered, False)
-    return Parts("", response, [], 0, False, _answered(response), False)
+    cut = thoughts.split(response, prompt, marks)
+    if cut.state == "none":
+        return Parts("", response, [], 0, False, _answered(response), False)
+    thinking = cut.thinking.removeprefix("\n")
+    steps = [step for step in re.split(r"\n{2,}", thinking) if step.strip()]
+    answered = cut.state == "closed" and _answered(cut.closing + cut.answer)
+    return Parts(thinking, cut.answer.removeprefix("\n"), steps, len(steps), True, answered, False)
 
 
 def split_as_s1(response: str) -> Parts:
@@ -157,14 +153,14 @@ def split_as_s1(response: str) -> Parts:
     answered = _answered(response)
     if STEP_MARK in response:
         blocks = ["\n".join(part.split("\n")[1:]) for part in response.split("<|im_start|>")[1:-1]]
-        pieces = response.split("<|im_start|>answer")
+        pieces = response.split(S1.thinking_end)
         answer = pieces[1] if len(pieces) > 1 else ""
         return Parts("", answer, blocks, response.count(STEP_MARK), True, answered, True)
-    head, closed, _ = response.partition("<|im_start|>answer")
+    head, closed, _ = response.partition(S1.thinking_end)
     lines = head.split("\n")
-    answer = response.split("<|im_start|>answer")[-1] if closed else ""
+    answer = response.split(S1.thinking_end)[-1] if closed else ""
     answer = "\n".join(answer.split("\n")[1:]) if "\n" in answer else answer
-    has_thinking = "<|im_start|>think" in response
+    has_thinking = S1.thinking_start in response
     return Parts("\n".join(lines[1:-1]), answer, lines[1:-1], len(lines) - 2, has_thinking, answered, False)
 
 
@@ -173,11 +169,10 @@ def _answered(text: str) -> bool:
 
 
 def _responses(
-    log: Log, counter: TokenCounter, budget: int | None, compat: str | None, context: int
+    log: Log, counter: TokenCounter, budget: int | None, compat: str | None, context: int, marks: Sequence[Marks]
 ) -> list[ResponseStats]:
-    cut = split_as_s1 if compat else split
     picked = [(s, i, text) for s in log.samples for i, text in enumerate(s.responses[: 1 if compat else None])]
-    parts = [cut(text) for _, _, text in picked]
+    parts = [split_as_s1(text) if compat else split(text, sample.prompt, marks) for sample, _, text in picked]
     totals = counter.count([text for _, _, text in picked])  # first: the parts are made of the same lines
     thinking = counter.count([p.thinking for p in parts])
     answers = counter.count([p.answer for p in parts])

@@ -128,8 +128,10 @@ def sequences(tokenizer: Any, thinking: ThinkingFormat) -> tuple[Forced, ...]:
     forced = THOUGHT + thinking.thinking_end + thinking.final_answer + ANSWER
     made = []
     for question in QUESTIONS:
-        start = tokenizer.encode(thinking.thinking_start, add_special_tokens=False) if thinking.thinking_start else []
-        prompt = [*render_prompt(tokenizer, question)[1], *start][-PROMPT_TOKENS:]
+        text, ids = render_prompt(tokenizer, question, ask=thinking.ask)
+        opened = not thinking.thinking_start or thinking.opened_in(text)
+        start = [] if opened else tokenizer.encode(thinking.thinking_start, add_special_tokens=False)
+        prompt = [*ids, *start][-PROMPT_TOKENS:]
         continuation = tokenizer.encode(forced, add_special_tokens=False)[:FORCED_TOKENS]
         made.append(Forced((*prompt, *continuation), len(prompt)))
     return tuple(made)

@@ -83,7 +83,7 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_only_a_row_that_fails_al
     import torch
 
     expected, _ = run(engine)
-    forward, lost = engine.model.forward, expected[-1].prompt_ids
+    forward, lost = engine._torch_model.forward, expected[-1].prompt_ids
 
     def short_of_memory(*args: Any, **kwargs: Any) -> Any:
         ids = kwargs["input_ids"]
@@ -91,7 +91,7 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_only_a_row_that_fails_al
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return forward(*args, **kwargs)
 
-    monkeypatch.setattr(engine.model, "forward", short_of_memory)
+    monkeypatch.setattr(engine._torch_model, "forward", short_of_memory)
     found, _ = run(engine)
     for row, wanted in zip(found, expected, strict=True):
         if row.prompt_ids == lost:

@@ -14,7 +14,7 @@ import pytest
 from harness.checked import from_plain
 from harness.cli.exits import WRONG_INPUT, call
 from harness.cli.main import cli
-from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training, fingerprint, to_plain
+from harness.config import Budget, Chat, EngineConfig, Recipe, Sampling, Study, Training, fingerprint, to_plain
 from harness.errors import UserError
 from harness.studies.load import load
 
@@ -31,6 +31,8 @@ WRONG = [
     ("engine.stall_seconds", "0", "give more than 0"),
     ("engine.device", "gpu", "device=gpu"),
     ("engine.tensor_parallel_size", "two", "give a whole number"),
+    ("chat.system", "3", "give a text"),
+    ("chat.arguments", "7", "give a list"),
     ("thinking", "nope", "unknown thinking format 'nope'"),
     ("thinking", '["<think>"]', "needs four strings"),
     ("sampling.num_samples", "0", "give 1 or more"),
@@ -56,7 +58,7 @@ WRONG = [
     ("name", "", "give a name"),
     ("reference_recipe", "rando", "did you mean 'random'"),
 ]
-GROUPS: dict[str, type] = {"engine": EngineConfig, "sampling": Sampling, "training": Training}
+GROUPS: dict[str, type] = {"chat": Chat, "engine": EngineConfig, "sampling": Sampling, "training": Training}
 
 
 def value_of(text: str) -> Any:
