@@ -16,7 +16,7 @@ from harness.data import tables as report
 from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.files import atomic, read_json, write_json_lines
 from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import check_name
@@ -87,7 +87,7 @@ def formatted(
     try:
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot load tokenizer '{tokenizer}': {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"cannot load tokenizer '{tokenizer}': {one_line(error)}") from error
     reading = read_for(thinking, loaded, chat)
     refuse_closed(loaded, reading, chat)
     for note in reading.notes:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from harness.data.adapters import adapt
 from harness.data.schema import SCHEMA, BadRowError, Row, batches
-from harness.errors import UserError, unknown
+from harness.errors import UserError, one_line, unknown
 from harness.files import JSON_LINES, atomic, is_json_lines, read_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
             try:
                 batches_read = pq.ParquetFile(path).iter_batches(batch_size=1000)
             except pa.ArrowInvalid as error:
-                raise UserError(f"{path.name} is not a Parquet file ({_one_line(error)}); write it again") from error
+                raise UserError(f"{path.name} is not a Parquet file ({one_line(error)}); write it again") from error
             for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
                 yield f"{path.name} row {index}", path.stem, index, record
             continue
@@ -135,11 +135,7 @@ def hub_stream(name: str, subset: str | None, split: str) -> Iterator[Mapping[st
     try:
         yield from datasets.load_dataset(name, subset, split=split, streaming=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"cannot read dataset '{name}' from the hub: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        raise UserError(f"cannot read dataset '{name}' from the hub: {one_line(error)}") from error
 
 
 def _digest(files: list[Path]) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Training, fingerprint, to_plain
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.files import read_json, write_json
 from harness.logs import last_lines, output_to
 from harness.training.placement import check, nodes, on_cpu
@@ -126,7 +126,7 @@ def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path
             return
         except ray.train.TrainingFailedError as error:
             if attempt == RESTARTS or not a_worker_died(error):
-                reason = str(error).strip().splitlines()[-1]
+                reason = one_line(error, last=True)
                 raise TrainingFailed(f"training failed: {reason}\n{last_lines(log)}\n(whole log: {log})") from error
 
 

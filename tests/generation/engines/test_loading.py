@@ -203,6 +203,7 @@ def test_a_checkpoint_brings_its_own_tokenizer_and_ends_of_text(
 
 
 def test_a_broken_probe_is_one_line(untied: tuple[Path, Path], tmp_path: Path) -> None:
-    (tmp_path / probe.FILE).write_text('{"dtype": "float32"')
-    with pytest.raises(UserError, match="is not a probe"):
-        probe.Probe.read(tmp_path / probe.FILE)
+    for text, why in (('{"dtype": "float32"', "a JSON object"), ('{"dtype": "float32"}', "a probe")):
+        (tmp_path / probe.FILE).write_text(text)
+        with pytest.raises(UserError, match=rf"is not {why} .*; remove it, or train again"):
+            probe.Probe.read(tmp_path / probe.FILE)
