@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.checked import from_plain
 from harness.config import Budget, fingerprint
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, setting
 from harness.store import read_claim
 
@@ -217,7 +217,7 @@ def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: lis
     try:
         return _read_columns(pq.ParquetFile(path), path, schema, names, notes)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        reason = str(error).splitlines()[0][:120]
+        reason = one_line(error, most=120)
         raise UserError(
             f"{path} cannot be read ({reason}); remove it, the run that wrote it can be repeated"
         ) from error

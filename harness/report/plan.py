@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import Study
+from harness.errors import one_line
 from harness.progress import clock
 from harness.studies.cost import (
     DOLLARS_PER_GPU_HOUR,
@@ -113,7 +114,5 @@ def status_table(found: Status, out: Path) -> Group:
     if found.state == "stopped":
         words += f"; the same command with --out {out} goes on"
     lines: list[Any] = [words, table]
-    lines += [
-        f"failed: {run_id}: {why.splitlines()[0] if why else '?'}" for run_id, why in list(found.errors.items())[:10]
-    ]
+    lines += [f"failed: {run_id}: {one_line(why) if why else '?'}" for run_id, why in list(found.errors.items())[:10]]
     return Group(*lines)

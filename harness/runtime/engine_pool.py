@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import provenance
 from harness.config import Sampling
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.generation.engines.loading import Loaded
 from harness.logs import last_lines
 from harness.progress import Progress
@@ -248,7 +248,7 @@ class EnginePool:
         ray.kill(member.actor)
         self.members.remove(member)
         if replace:
-            self.progress.say(f"an engine failed ({reason.splitlines()[-1][:200]}); starting another")
+            self.progress.say(f"an engine failed ({one_line(reason, last=True)}); starting another")
             self.members.append(self._member())
 
     def _count(self, member: Member) -> None:
@@ -307,4 +307,4 @@ def _is_ready(reference: Any) -> bool:
 def reason(error: Exception) -> str:
     """The last line of what Ray says of a failure, or its type."""
     cause = getattr(error, "cause", None) or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[-1]
+    return one_line(cause, last=True)

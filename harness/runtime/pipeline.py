@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
 from harness.config import Study, fingerprint, to_plain
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.progress import Progress
 from harness.records import Problem
 from harness.runtime.cluster import Demand, disconnect, pending_training_needs
@@ -214,7 +214,7 @@ class Ablation:
     def fail(self, recipe: str, step: str, why: str) -> None:
         """Mark a recipe failed and go on with the others."""
         self.outcome.failures[recipe] = why
-        self.progress.update(f"{step} {recipe}", "failed", detail=why.splitlines()[0][:100])
+        self.progress.update(f"{step} {recipe}", "failed", detail=one_line(why, most=100))
         self.progress.say(f"{step} {recipe} failed: {why}")
         if step == "train":
             self.progress.update(f"evaluate {recipe}", "failed", detail="not trained")

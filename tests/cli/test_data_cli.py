@@ -128,9 +128,9 @@ def test_tables_compare_selections_with_the_pool_and_with_each_other(tmp_path: P
 
 def test_a_file_that_is_no_manifest_is_the_users_error(tmp_path: Path) -> None:
     pool.save(iter(rows(3)), tmp_path / "pool.jsonl")
-    for text in ("[1]", "not json", '{"ids": []}'):
+    for text, why in (("[1]", "not a JSON object"), ("not json", "not a JSON object"), ('{"ids": []}', "no manifest")):
         (tmp_path / "m.json").write_text(text)
-        with pytest.raises(UserError, match=r"m\.json is no manifest"):
+        with pytest.raises(UserError, match=rf"m\.json is {why}.*give the \.manifest\.json"):
             harness_data("report", tmp_path / "pool.jsonl", tmp_path / "m.json")
 
 

@@ -86,8 +86,10 @@ def test_import_and_sample_stats_read_a_log_with_its_prompt(tmp_path):
     log = tmp_path / "samples_quick.jsonl"
     log.write_text(
         "".join(
-            json.dumps({"doc_id": i, "doc": {"problem": str(i)}, "target": "42", "resps": [[text]],
-                        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {}}}, "exact_match": float(i < 2)}) + "\n"
+            json.dumps({
+                "doc_id": i, "doc": {"problem": str(i)}, "target": "42", "resps": [[text]],
+                "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {}}}, "exact_match": float(i < 2),
+            }) + "\n"
             for i, text in enumerate(texts)
         )
     )  # fmt: skip

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import ChatServer, good
 from click.testing import CliRunner
 from pools import row, rows
 from rich.console import Console
-from test_teacher import Server, good
 from tiny import byte_tokenizer, make_model, varied
 
 from harness.cli.data import data
@@ -34,8 +34,8 @@ from harness.runtime import featurize as feature_run
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
+def server() -> Iterator[ChatServer]:
+    made = ChatServer()
     yield made
     made.close()
 
@@ -69,7 +69,7 @@ def test_what_is_kept_survives_and_a_torn_line_does_not_count(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_every_question_is_asked_once_whatever_the_workers(server: Server, tmp_path: Path) -> None:
+def test_every_question_is_asked_once_whatever_the_workers(server: ChatServer, tmp_path: Path) -> None:
     endpoint = Endpoint(server.url, "m", concurrency=4)
     found = []
     for workers in (1, 3):
@@ -83,7 +83,7 @@ def test_every_question_is_asked_once_whatever_the_workers(server: Server, tmp_p
 
 
 def test_a_second_call_asks_only_for_what_is_missing_and_failed_rows_are_tried_again(
-    server: Server, tmp_path: Path
+    server: ChatServer, tmp_path: Path
 ) -> None:
     endpoint = Endpoint(server.url, "m", concurrency=2, input_price=1e6)
     server.script = lambda question, _: (400, {}, {"error": "no"}) if question.endswith("3") else good(question)
@@ -97,7 +97,9 @@ def test_a_second_call_asks_only_for_what_is_missing_and_failed_rows_are_tried_a
     assert sum(server.asked.values()) == 9
 
 
-def test_endless_errors_stop_the_call_with_one_line_and_keep_what_was_answered(server: Server, tmp_path: Path) -> None:
+def test_endless_errors_stop_the_call_with_one_line_and_keep_what_was_answered(
+    server: ChatServer, tmp_path: Path
+) -> None:
     endpoint = Endpoint(server.url, "m", concurrency=1, max_retries=0)
     server.script = lambda question, _: good(question) if int(question.split()[1]) < 5 else (500, {}, {"error": "down"})
     with pytest.raises(UserError, match="20 questions in a row failed, the last with: HTTP 500: down"):
@@ -106,14 +108,14 @@ def test_endless_errors_stop_the_call_with_one_line_and_keep_what_was_answered(s
     assert sum(server.asked.values()) <= 27
 
 
-def test_a_wrong_key_stops_the_call_at_once(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_key_stops_the_call_at_once(server: ChatServer, tmp_path: Path) -> None:
     server.script = lambda question, _: (401, {}, {"error": "who are you"})
     with pytest.raises(UserError, match="HTTP 401: who are you: the API key is refused"):
         featurize.ask_all(Endpoint(server.url, "m", concurrency=2), questions(50), Kept(tmp_path))
     assert sum(server.asked.values()) <= 4
 
 
-def test_rows_get_their_trace_and_rows_without_an_answer_stay_as_they_are(server: Server, tmp_path: Path) -> None:
+def test_rows_get_their_trace_and_rows_without_an_answer_stay_as_they_are(server: ChatServer, tmp_path: Path) -> None:
     endpoint = Endpoint(server.url, "m")
     kept = Kept(tmp_path)
     made = [row(1, thinking=""), row(2, thinking="")]
@@ -162,7 +164,7 @@ def test_attempts_are_graded_by_our_grader_and_unreadable_golds_stay_ungraded() 
     assert [one["benchmark_like"] for one in graded] == [True, False, None]
 
 
-def test_domains_come_from_keywords_a_given_key_or_a_model(server: Server, tmp_path: Path) -> None:
+def test_domains_come_from_keywords_a_given_key_or_a_model(server: ChatServer, tmp_path: Path) -> None:
     made = [row(1, question="How large is the angle of the triangle?", metadata='{"subject": "Planes"}'), row(2)]
     assert next(featurize.with_domains(made, "keywords"))["domain"] == "Geometry"
     assert [one["domain"] for one in featurize.with_domains(made, "subject")] == ["Planes", ""]
@@ -276,7 +278,7 @@ def test_a_local_model_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_killed_call_asks_again_only_for_what_was_on_its_way(server: Server, tmp_path: Path) -> None:
+def test_a_killed_call_asks_again_only_for_what_was_on_its_way(server: ChatServer, tmp_path: Path) -> None:
     pool.save(iter([row(n, thinking="") for n in range(1, 81)]), tmp_path / "pool.jsonl")
     out = tmp_path / "out.jsonl"
     command = [sys.executable, "-c", "from harness.cli.data import data; data()", "featurize",

@@ -214,9 +214,10 @@ def test_a_checkpoint_brings_its_own_tokenizer_and_ends_of_text(
 
 
 def test_a_broken_probe_is_one_line(untied: tuple[Path, Path], tmp_path: Path) -> None:
-    (tmp_path / probe.FILE).write_text('{"dtype": "float32"')
-    with pytest.raises(UserError, match="is not a probe"):
-        probe.Probe.read(tmp_path / probe.FILE)
+    for text, why in (('{"dtype": "float32"', "a JSON object"), ('{"dtype": "float32"}', "a probe")):
+        (tmp_path / probe.FILE).write_text(text)
+        with pytest.raises(UserError, match=rf"is not {why} .*; remove it, or train again"):
+            probe.Probe.read(tmp_path / probe.FILE)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,10 @@ def test_a_broken_probe_is_one_line(untied: tuple[Path, Path], tmp_path: Path) -
         ('{"dtype": "float32", "sequences": []}', "is not a probe"),
         ('{"dtype": "float32", "sequences": [{"ids": [1, 2], "start": 1, "tops": []}]}', "is not a probe"),
         ('{"dtype": "float32", "sequences": [{"ids": [1], "start": 0, "tops": [[[1, -1.0]]]}]}', "is not a probe"),
-        ('{"dtype": "float32", "sequences": [{"ids": [1], "start": 1, "tops": [[[1, NaN]]]}]}', "training diverged"),
+        (
+            '{"dtype": "float32", "sequences": [{"ids": [1], "start": 1, "tops": [[[1, NaN]]]}]}',
+            "NaN is no JSON number",
+        ),
     ],
 )
 def test_a_probe_that_compares_nothing_is_refused(text: str, reason: str, tmp_path: Path) -> None:
