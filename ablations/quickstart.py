@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
-from harness.quickstart import POOL_SIZE, SUBSET_SIZE
-from harness.studies import TINY_MODEL
+from harness.quickstart import POOL_SIZE, SUBSET_SIZE, TINY_MODEL
 
 
 def quickstart() -> Study:

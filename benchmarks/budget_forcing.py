@@ -32,10 +32,10 @@ from counting_scheduler import VARIABLE, CountingScheduler  # noqa: E402
 
 from harness.config import Budget, EngineConfig, Sampling  # noqa: E402
 from harness.generation.budget import Machine  # noqa: E402
-from harness.generation.rows import Prompt, Writer  # noqa: E402
+from harness.generation.engines.vllm import VllmEngine  # noqa: E402
 from harness.generation.rules import Vocabulary  # noqa: E402
+from harness.generation.samples import Prompt, Writer  # noqa: E402
 from harness.generation.sweep import generate  # noqa: E402
-from harness.generation.vllm_engine import VllmEngine  # noqa: E402
 from harness.records import Generation  # noqa: E402
 from harness.thinking import FORMATS  # noqa: E402
 from tests.tiny import make_model  # noqa: E402

@@ -27,7 +27,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from harness.data import decontaminate, pool, selection
+from harness.data import decontaminate, selection
+from harness.data import load as pool
 from harness.data.domains import MSC
 from harness.data.sources import SOURCES
 
@@ -110,7 +111,7 @@ def clean(work: Path, data_dir: Path) -> str:
 
 
 def format_all(work: Path, data_dir: Path) -> str:
-    from harness.data import steps
+    from harness.cli import data_steps as steps
 
     rows = pool.load(str(work / "pool.jsonl"))
     found = steps.formatted(rows, str(work / "tokenizer"), "s1", "plain", BLOCK_SIZE, work / "text.parquet")

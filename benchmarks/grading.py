@@ -4,7 +4,7 @@
 
 Accuracy: ../shared/cases, rows that hang on a convention apart. Speed: whole responses of ../shared/data/outputs, one
 core each; the peers run one pair after another in their own process, the clock runs inside it. Ours is measured with
-its caches cold (every pair is new) and includes extraction. Expectation (issue 4): median under 100 microseconds, p99
+its caches cold (every pair is new) and includes extraction. Expectation: median under 100 microseconds, p99
 under 10 ms, at least 20 times Math-Verify's pairs per second.
 """
 

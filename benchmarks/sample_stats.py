@@ -133,8 +133,8 @@ sample_stats.step_by_step(Path(sys.argv[1]), AutoTokenizer.from_pretrained(sys.a
 """
 OUR_COMMAND = """
 import sys
-from harness.analysis.sample_stats import compute
-from harness.analysis.stats_output import as_text
+from harness.analysis.logs.sample_stats import compute
+from harness.analysis.logs.stats_output import as_text
 as_text(compute([sys.argv[1]], sys.argv[2], compat="s1"))
 """
 
@@ -157,7 +157,7 @@ def main() -> None:
     given = parser.parse_args()
     from transformers import AutoTokenizer
 
-    from harness.analysis.sample_stats import compute
+    from harness.analysis.logs.sample_stats import compute
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

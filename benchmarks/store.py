@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study
-from harness.evaluating import Evaluation
-from harness.plan import Run, runs_of
 from harness.records import SAMPLE_SCHEMA, Problem
+from harness.runtime.evaluate_stage import Evaluation
 from harness.store import Store
+from harness.studies.runs import Run, runs_of
 
 RECIPES, TASKS, BUDGETS, RUNS = 20, 10, 5, 1000
 ROWS_A_FLUSH = 2000
@@ -122,7 +122,7 @@ def talker(thinking: int, answer: str) -> Any:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from tiny import byte_tokenizer
 
-    from harness.generation.scripted import ScriptedEngine
+    from harness.generation.engines.scripted import ScriptedEngine
 
     tokenizer = byte_tokenizer()
     marker = tokenizer("answer")["input_ids"]
@@ -147,8 +147,8 @@ def cost(rows: int) -> dict[str, float]:
     import queue
 
     from harness.generation import sweep
+    from harness.runtime.workers import EngineWorker, Work, grade_batch
     from harness.thinking import FORMATS
-    from harness.workers import EngineWorker, Work, grade_batch
 
     engine = talker(THINKING_TOKENS, "\\boxed{7}")
     chosen = study(1)

@@ -1,3 +1,77 @@
-"""s1-harness: budget-forced evaluation and SFT ablations for test-time scaling (arXiv 2501.19393)."""
+"""s1-harness: budget-forced evaluation and SFT ablations for test-time scaling (arXiv 2501.19393).
+
+The public names below can be imported from `harness` itself; each is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Public name -> the module that defines it.
+PUBLIC = {
+    "Budget": "harness.config",
+    "EngineConfig": "harness.config",
+    "Recipe": "harness.config",
+    "Sampling": "harness.config",
+    "Study": "harness.config",
+    "Training": "harness.config",
+    "UserError": "harness.errors",
+    "Generation": "harness.records",
+    "Problem": "harness.records",
+    "Score": "harness.records",
+    "ThinkingFormat": "harness.thinking",
+    "thinking_format": "harness.thinking",
+    "Verdict": "harness.grading",
+    "grade": "harness.grading",
+    "grade_answer": "harness.grading",
+    "grade_many": "harness.grading",
+    "control": "harness.analysis.metrics",
+    "performance": "harness.analysis.metrics",
+    "scaling": "harness.analysis.metrics",
+    "Interval": "harness.analysis.bootstrap",
+    "paired_difference": "harness.analysis.bootstrap",
+}
+
+if TYPE_CHECKING:
+    from harness.analysis.bootstrap import Interval, paired_difference
+    from harness.analysis.metrics import control, performance, scaling
+    from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+    from harness.errors import UserError
+    from harness.grading import Verdict, grade, grade_answer, grade_many
+    from harness.records import Generation, Problem, Score
+    from harness.thinking import ThinkingFormat, thinking_format
+
+__all__ = [
+    "PUBLIC",
+    "Budget",
+    "EngineConfig",
+    "Generation",
+    "Interval",
+    "Problem",
+    "Recipe",
+    "Sampling",
+    "Score",
+    "Study",
+    "ThinkingFormat",
+    "Training",
+    "UserError",
+    "Verdict",
+    "__version__",
+    "control",
+    "grade",
+    "grade_answer",
+    "grade_many",
+    "paired_difference",
+    "performance",
+    "scaling",
+    "thinking_format",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    return getattr(import_module(PUBLIC[name]), name)

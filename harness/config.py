@@ -1,7 +1,8 @@
-"""Frozen, inert configuration. A study is a value; `run_id` derives its runs' identities, nobody types them.
+"""Frozen, inert configuration. A study is a value; the identities of its runs are derived from it, nobody types them.
 
-Every field here can change the text that a run produces and therefore enters `run_id`, except the fields named in
-`PLACEMENT`, which only say where and how many at a time.
+Each field says where it is declared what it means for a run's identity (`harness.checked.Part`): `Text` and `Seed` are
+hashed, `Source` is hashed by the content that it names, `Placement` and `Label` are not hashed. Values are checked when
+a setting is made: types, ranges, choices, and what has to agree.
 """
 
 from __future__ import annotations
@@ -9,24 +10,54 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator, Field
+
+from harness.checked import (
+    AboveZero,
+    Flag,
+    Fraction,
+    Label,
+    Name,
+    Natural,
+    NonNegative,
+    Part,
+    Placement,
+    Positive,
+    Seed,
+    Share,
+    Source,
+    Text,
+    checked,
+    is_checked,
+    parts,
+)
 from harness.errors import UserError, unknown
+from harness.thinking import check_name
 
 Auto = Literal["auto"]
-METHODS = (
+Method = Literal[
     "no_thinking",  # the chat prompt alone: what an instruction model answers without a thinking prefix
     "budget_forcing",  # cap at max_thinking_tokens, and/or ignore the end of thinking num_ignores times
     "rejection_sampling",  # sample until the thought fits max_thinking_tokens
     "token_conditional",  # tell the budget in the prompt, in tokens
     "step_conditional",  # tell the budget in the prompt, in steps
     "class_conditional",  # tell "short" or "long" in the prompt
-)
+]
+EngineName = Literal["vllm", "transformers", "openai"]
+Scheduler = Literal[
+    "linear", "cosine", "cosine_with_restarts", "cosine_with_min_lr", "polynomial", "constant", "constant_with_warmup",
+    "inverse_sqrt", "warmup_stable_decay",
+]  # fmt: skip
+Dtype = Literal["float32", "bfloat16", "float16", "auto"]
+SELECTIONS = ("random", "diverse", "longest", "s1k", "full")
 
 
-@dataclass(frozen=True)
+@checked
 class Budget:
     """How one run controls thinking. Lengths are in tokens of the model's own tokenizer.
 
@@ -34,146 +65,217 @@ class Budget:
     leaves after *this* prompt, the delimiters and the answer's room.
     """
 
-    max_thinking_tokens: int | Auto = "auto"
-    num_ignores: int = 0
-    ignore_str: str | tuple[str, ...] | None = "Wait"  # a tuple: one string a round, in rotation; None: only suppress
-    min_thinking_tokens: int = 0
-    method: str = "budget_forcing"
-    instructed: str | None = None  # token/step: the number told; class: "short" or "long"
-    force: bool = True  # False: the conditional methods without budget forcing
-    round_temperatures: tuple[float, ...] = ()  # temperature after the n-th ignore; empty: the run's own
-    max_attempts: int = 64  # rejection sampling only
-    stop_on_loop: bool = False
-    compat: Literal["readme", "s1-fork"] = "readme"
+    max_thinking_tokens: Text[Natural | Auto] = "auto"
+    num_ignores: Text[Natural] = 0
+    ignore_str: Text[str | tuple[str, ...] | None] = "Wait"  # a tuple: one per round, in rotation; None: only suppress
+    min_thinking_tokens: Text[Natural] = 0
+    method: Text[Method] = "budget_forcing"
+    instructed: Text[str | None] = None  # token/step: the number told; class: "short" or "long"
+    force: Text[Flag] = True  # False: the conditional methods without budget forcing
+    round_temperatures: Text[tuple[NonNegative, ...]] = ()  # after the n-th ignore; empty: the run's own
+    max_attempts: Text[Positive] = 64  # rejection sampling only
+    stop_on_loop: Text[Flag] = False
+    compat: Text[Literal["readme", "s1-fork"]] = "readme"
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise unknown("method", self.method, METHODS)
-        if self.max_thinking_tokens != "auto" and self.max_thinking_tokens < 0:
-            raise UserError(f"max_thinking_tokens={self.max_thinking_tokens} is negative; use 0 or more, or 'auto'")
-        if self.num_ignores < 0:
-            raise UserError(f"num_ignores={self.num_ignores} is negative; use 0 or more")
+        told = self.instructed
+        if self.method in ("token_conditional", "step_conditional") and not (told or "").isdigit():
+            raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
+        if self.method == "class_conditional" and told not in ("short", "long"):
+            raise unknown("class of thinking (instructed)", str(told), ("short", "long"))
+
+    @property
+    def effective(self) -> Budget:
+        """The same setting without the values that have no effect in it: equal settings are equal then."""
+        same: dict[str, Any] = {}
+        if not self.num_ignores:
+            same |= {"ignore_str": "Wait", "round_temperatures": ()}
+        if self.method != "rejection_sampling":
+            same |= {"max_attempts": 64}
+        if self.method == "no_thinking":
+            same |= {"max_thinking_tokens": "auto", "num_ignores": 0, "ignore_str": "Wait", "min_thinking_tokens": 0}
+        return replace(self, **same)
 
 
-@dataclass(frozen=True)
+@checked
 class Sampling:
     """Decoding. Temperature 0 is greedy, the paper's setting (section 4.1)."""
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    frequency_penalty: float = 0.0
-    num_samples: int = 1  # generations a problem: for pass@k, maj@k
-    max_answer_tokens: int = 1024
-    seed: int = 0
-    thinking_temperature: float | None = None  # in thinking only; None: `temperature`
-    thinking_top_p: float | None = None
-    answer_room_tokens: int | None = None  # what "auto" leaves for the answer; None: max_answer_tokens
+    temperature: Text[NonNegative] = 0.0
+    top_p: Text[Share] = 1.0
+    frequency_penalty: Text[Annotated[float, Field(strict=True, ge=-2, le=2)]] = 0.0
+    num_samples: Text[Positive] = 1  # generations per problem: for pass@k, maj@k
+    max_answer_tokens: Text[Positive] = 1024
+    seed: Seed[Natural] = 0
+    thinking_temperature: Text[NonNegative | None] = None  # in thinking only; None: `temperature`
+    thinking_top_p: Text[Share | None] = None
+    answer_room_tokens: Text[Natural | None] = None  # what "auto" leaves for the answer; None: max_answer_tokens
 
     @property
     def answer_room(self) -> int:
+        """Tokens that "auto" leaves for the answer."""
         return self.max_answer_tokens if self.answer_room_tokens is None else self.answer_room_tokens
 
 
-@dataclass(frozen=True)
+@checked
 class EngineConfig:
     """Which engine generates and how it is loaded."""
 
-    name: str = "vllm"  # vllm | transformers | openai | scripted
-    tokenizer: str | None = None  # None: the model's own
-    dtype: str = "float32"  # s1 evaluates in float32 (App. B)
-    max_model_len: int = 32768
-    tensor_parallel_size: int = 1
-    max_num_seqs: int = 256
-    gpu_memory_utilization: float = 0.9
-    num_cpus: int = 1
-    num_gpus: int = 0  # of one engine: at least tensor_parallel_size
-    num_engines: int = 1  # data parallel: engines of the same kind that draw from one list of work
-    stall_seconds: float = 600.0  # an engine that samples no token, or a grader that is silent, for so long is replaced
-    start_seconds: float = 3600.0  # an engine that is not up so long after Ray gave it its place is replaced
-    base_url: str | None = None  # openai only
-    strategy: Literal["session", "resubmit"] = "session"  # vllm: how a thought is continued after an ignored end
-    batch_size: int = 16  # transformers: rows of one static batch
-    device: str | None = None  # transformers: cpu | cuda; None: cuda where there is one
-    num_gpu_blocks_override: int | None = None  # vllm: cut the KV cache, for tests under memory pressure
+    name: Source[EngineName] = "vllm"  # identity: the engine that really answered
+    tokenizer: Source[Name | None] = None  # None: the model's own
+    dtype: Source[Dtype] = "float32"  # s1 evaluates in float32 (App. B)
+    max_model_len: Text[Positive] = 32768
+    tensor_parallel_size: Placement[Positive] = 1
+    max_num_seqs: Placement[Positive] = 256
+    gpu_memory_utilization: Placement[Share] = 0.9
+    num_cpus: Placement[Natural] = 1
+    num_gpus: Placement[Natural] = 0  # of one engine: at least tensor_parallel_size
+    num_engines: Placement[Positive] = 1  # data parallel: engines of one kind that draw from one list of work
+    stall_seconds: Placement[AboveZero] = 600.0  # an engine or a grader silent for so long is replaced
+    start_seconds: Placement[AboveZero] = 3600.0  # an engine not up so long after Ray gave it its place is replaced
+    base_url: Placement[Name | None] = None  # openai only
+    served_name: Placement[Name | None] = (
+        None  # openai only: the server's name for the model; None: as it is called here
+    )
+    strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
+    batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
+    device: Placement[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] | None] = None  # None: cuda if there is one
+    num_gpu_blocks_override: Placement[Positive | None] = None  # vllm: cut the KV cache
+
+    def __post_init__(self) -> None:
+        if self.num_gpus and self.tensor_parallel_size > self.num_gpus:
+            raise UserError(
+                f"tensor_parallel_size={self.tensor_parallel_size} needs as many GPUs, num_gpus={self.num_gpus}; "
+                "raise num_gpus or lower tensor_parallel_size"
+            )
+        if self.name == "openai" and self.base_url is None:
+            raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
 
 
-@dataclass(frozen=True)
+Plain = bool | int | float | str | None
+
+
+def _pairs(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+@checked
+class Chat:
+    """What the chat template is given beside the question, in evaluation and in training text."""
+
+    system: Text[str | None] = None  # the system turn; None: the template's own
+    instruction: Text[str] = ""  # behind the question, as written: "\n\nPut your answer in \\boxed{}."
+    # To `apply_chat_template`, as a mapping or as pairs: enable_thinking, reasoning_effort, ...
+    arguments: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()
+
+
+@checked
 class Recipe:
     """One subset of the pool to train on. `size` None means the selection's own (all of it, for `full`)."""
 
-    name: str
-    selection: str  # random | diverse | longest | s1k | full
-    size: int | None = None
-    seed: int = 0
+    name: Text[Name]
+    selection: Text[Name]  # one of SELECTIONS
+    size: Text[Positive | None] = None
+    seed: Seed[Natural] = 0
+
+    def __post_init__(self) -> None:
+        if self.selection not in SELECTIONS:
+            raise unknown("selection", self.selection, SELECTIONS)
 
 
-@dataclass(frozen=True)
+@checked
 class Training:
     """SFT hyperparameters; the defaults are the paper's (section 4.1 and App. D)."""
 
-    num_epochs: int = 5
-    global_batch_size: int = 16
-    learning_rate: float = 1e-5
-    lr_scheduler: str = "cosine"
-    warmup_ratio: float = 0.05
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.95
-    weight_decay: float = 1e-4
-    max_grad_norm: float = 1.0
-    bf16: bool = True
-    block_size: int = 32768
-    group_by_length: bool = False
-    seed: int = 0
-    lora_rank: int = 0  # 0: all weights are trained; else adapters of this rank, merged into the checkpoint
-    lora_alpha: int = 32
-    lora_dropout: float = 0.0
-    # placement
-    num_workers: int = 1  # more than one on GPUs: weights, gradients and optimizer are sharded over them (FSDP)
-    per_device_batch_size: int = 1
-    num_cpus: int = 1  # of one worker
-    num_gpus: int = 0  # of one worker
-    gradient_checkpointing: bool = True
-    save_steps: int = 100  # optimizer steps between two checkpoints to resume from; 0: none
-    report_to: str = "none"  # none | trackio | wandb
+    num_epochs: Text[Positive] = 5
+    global_batch_size: Text[Positive] = 16
+    learning_rate: Text[AboveZero] = 1e-5
+    lr_scheduler: Text[Scheduler] = "cosine"
+    warmup_ratio: Text[Fraction] = 0.05
+    adam_beta1: Text[Fraction] = 0.9
+    adam_beta2: Text[Fraction] = 0.95
+    weight_decay: Text[NonNegative] = 1e-4
+    max_grad_norm: Text[NonNegative] = 1.0
+    bf16: Text[Flag] = True
+    block_size: Text[Positive] = 32768
+    group_by_length: Text[Flag] = False
+    seed: Seed[Natural] = 0
+    lora_rank: Text[Natural] = 0  # 0: all weights are trained; else adapters of this rank, merged into the checkpoint
+    lora_alpha: Text[Positive] = 32
+    lora_dropout: Text[Fraction] = 0.0
+    # How rows are dealt to workers changes their order, and with it the weights.
+    num_workers: Text[Positive] = 1  # more than one on GPUs: weights, gradients and optimizer are sharded (FSDP)
+    per_device_batch_size: Placement[Positive] = 1
+    num_cpus: Placement[Positive] = 1  # of one worker
+    num_gpus: Placement[Natural] = 0  # of one worker
+    gradient_checkpointing: Placement[Flag] = True
+    save_steps: Placement[Natural] = 100  # optimizer steps between two checkpoints to resume from; 0: none
+    report_to: Placement[Literal["none", "trackio", "wandb"]] = "none"
+
+    def __post_init__(self) -> None:
+        at_once = self.per_device_batch_size * self.num_workers
+        if self.global_batch_size % at_once:
+            raise UserError(
+                f"global_batch_size={self.global_batch_size} is not a multiple of per_device_batch_size="
+                f"{self.per_device_batch_size} times num_workers={self.num_workers}; change one of them"
+            )
 
 
-PLACEMENT = frozenset(
-    {"num_cpus", "num_gpus", "max_num_seqs", "gpu_memory_utilization", "num_workers", "per_device_batch_size",
-     "gradient_checkpointing", "base_url", "batch_size", "device", "num_gpu_blocks_override", "strategy", "num_engines",
-     "stall_seconds", "start_seconds", "save_steps", "report_to"}
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
+@checked
 class Study:
     """An ablation: one base model, some recipes, some tasks, a sweep. Results of one study share one folder."""
 
-    name: str
-    base_model: str  # a hub name or a local folder
-    pool: str  # "quickstart", or a JSONL / Parquet file or a hub dataset in the pool schema
-    recipes: tuple[Recipe, ...]
-    tasks: tuple[str, ...]
-    budgets: tuple[Budget, ...]
-    base_budgets: tuple[Budget, ...] = ()  # the sweep of the untrained base; empty: the same
-    reference_recipe: str = "s1k"  # paired differences are taken to this recipe
-    headline: Budget = Budget()  # the setting of the recipe table
-    thinking: str = "s1"  # a name in harness.thinking.FORMATS
-    sampling: Sampling = Sampling()
-    training: Training = Training()
-    engine: EngineConfig = EngineConfig()
-    replay: bool = True  # think once to the largest setting, branch the answers (greedy)
-    max_problems: int | None = None
-    pool_size: int | None = None
-    seed: int = 0
-    hypothesis: str = ""
-    notes: dict[str, Any] = field(default_factory=dict)
+    name: Text[Name]
+    base_model: Source[Name]  # a hub name or a local folder
+    pool: Source[str]  # "quickstart", or a JSONL / Parquet file or a hub dataset in the pool schema
+    recipes: Source[tuple[Recipe, ...]]
+    tasks: Source[Annotated[tuple[Name, ...], Field(min_length=1)]]
+    budgets: Source[Annotated[tuple[Budget, ...], Field(min_length=1)]]
+    base_budgets: Source[tuple[Budget, ...]] = ()  # the sweep of the untrained base; empty: the same
+    reference_recipe: Label[Name] = "s1k"  # paired differences are taken to this recipe
+    headline: Label[Budget] = Budget()  # the setting of the recipe table
+    # "auto": read from the model's chat template; or a thinking format's name, or its strings as JSON
+    thinking: Source[Name] = "auto"
+    chat: Text[Chat] = Chat()
+    sampling: Text[Sampling] = Sampling()
+    training: Source[Training] = Training()
+    engine: Text[EngineConfig] = EngineConfig()
+    replay: Text[Flag] = True  # think once to the largest setting, branch the answers (greedy)
+    max_problems: Source[Positive | None] = None
+    pool_size: Source[Positive | None] = None
+    seed: Source[Natural] = 0
+    hypothesis: Label[str] = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.thinking)
+        names = [recipe.name for recipe in self.recipes]
+        if repeated := next((name for name in names if names.count(name) > 1 or name == "base"), None):
+            raise UserError(f"the recipe name '{repeated}' is taken; give each recipe its own, and none the name base")
+        if names and self.reference_recipe not in (*names, "base", _DEFAULT_REFERENCE):
+            raise unknown("reference_recipe", self.reference_recipe, (*names, "base"))
+        if self.headline not in (*self.budgets, *self.base_budgets):
+            raise UserError(f"the headline {self.headline} is none of the study's budgets; take one of them, or add it")
+        for budget in (*self.budgets, *self.base_budgets):
+            if budget.max_thinking_tokens != "auto" and budget.min_thinking_tokens > budget.max_thinking_tokens:
+                raise UserError(
+                    f"min_thinking_tokens={budget.min_thinking_tokens} is more than max_thinking_tokens="
+                    f"{budget.max_thinking_tokens}; lower the one or raise the other"
+                )
+        if self.sampling.max_answer_tokens >= self.engine.max_model_len:
+            raise UserError(
+                f"sampling.max_answer_tokens={self.sampling.max_answer_tokens} leaves nothing of "
+                f"engine.max_model_len={self.engine.max_model_len} to the prompt; lower it"
+            )
+
+
+_DEFAULT_REFERENCE = "s1k"
 
 
 def to_plain(value: Any) -> Any:
     """`value` as JSON types; raises TypeError on anything whose text form is not stable (a function, an object)."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(v) for v in value]
@@ -192,20 +294,28 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def without_placement(value: Any) -> Any:
-    """`to_plain(value)` without the keys in `PLACEMENT`, at any depth."""
-    plain = to_plain(value)
-    if isinstance(plain, dict):
-        return {k: without_placement(v) for k, v in plain.items() if k not in PLACEMENT}
-    if isinstance(plain, list):
-        return [without_placement(v) for v in plain]
-    return plain
+def hashed(value: Any, seeds: bool = True) -> Any:
+    """`value` as JSON types, of a setting only what can change a text: its `Text` and `Seed` fields, at any depth.
+
+    Args:
+        seeds: False leaves the `Seed` fields out, too: what remains is equal for runs that are averaged.
+    """
+    if is_checked(value):
+        wanted = {Part.TEXT, Part.SEED} if seeds else {Part.TEXT}
+        kept = [name for name, part in _parts(value).items() if part in wanted]
+        return {name: hashed(getattr(value, name), seeds) for name in kept}
+    if isinstance(value, Mapping):
+        return {str(key): hashed(one, seeds) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [hashed(one, seeds) for one in value]
+    return to_plain(value)
+
+
+def _parts(value: Any) -> dict[str, Part]:
+    cls: Any = type(value)
+    return parts(cls)
 
 
 def run_id(config: Any) -> str:
-    """Identity of a run: the fingerprint of every field that can change its text (HOUSE_STYLE.md, rule 1)."""
-    return fingerprint(without_placement(config))
-
-
-__all__ = ["METHODS", "PLACEMENT", "Budget", "EngineConfig", "Recipe", "Sampling", "Study", "Training", "asdict",
-           "fingerprint", "run_id", "to_plain", "without_placement"]  # fmt: skip
+    """Identity of a run: the fingerprint of every field that can change its text."""
+    return fingerprint(hashed(config))

@@ -23,6 +23,8 @@ PACKAGES = (
     "numpy",
     "pyarrow",
 )
+# Weights, tokenizer, chat template, code: what lies beside them (README.md, logs) is not the model.
+MODEL_FILES = (".json", ".safetensors", ".bin", ".jinja", ".model", ".txt", ".tiktoken", ".py")
 WHOLE_FILE_BYTES = 64 * 2**20  # larger files enter an identity by size, head and tail
 
 
@@ -47,7 +49,7 @@ def model_identity(model: str) -> str:
         return model
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".safetensors", ".jinja", ".model"):
+        if path.suffix in MODEL_FILES:
             digest.update(f"{path.name}:{file_digest(path)}".encode())
     return digest.hexdigest()[:16]
 

@@ -5,6 +5,7 @@ A stranger traces one leaderboard number back to one row here. Facts live in col
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -92,8 +93,13 @@ class Generation:
 
     @property
     def response(self) -> str:
-        """What the grader reads: the whole text after the prompt."""
+        """The whole text after the prompt."""
         return self.thinking + self.closing + self.answer
+
+    @property
+    def answer_part(self) -> str:
+        """What the grader reads: the text after the thought, whose border is known and need not be guessed."""
+        return self.closing + self.answer
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("question", pa.string()),
         ("gold", pa.string()),
         ("kind", pa.string()),
+        ("choices", pa.list_(pa.string())),  # the options of a multiple-choice question, as shown
         # the text
         ("prompt", pa.string()),
         ("thinking", pa.string()),
@@ -189,6 +196,10 @@ RUN_SCHEMA = pa.schema(
         ("commit", pa.string()),
         ("engine", pa.string()),
         ("device", pa.string()),
+        # Largest difference, in nats, between the engine's and the checkpoint's own log-probabilities on the probe;
+        # null where the engine's first start is all that is known of the model.
+        ("probe_difference", pa.float64()),
+        ("served_model", pa.string()),  # the server's name for the model; null: no server
         ("seconds", pa.float64()),
         ("created_at", pa.string()),  # ISO 8601, UTC
     ],
@@ -245,6 +256,7 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "question": problem.question,
         "gold": problem.gold,
         "kind": problem.kind,
+        "choices": list(problem.choices),
         "prompt": g.prompt,
         "thinking": g.thinking,
         "closing": g.closing,
@@ -276,3 +288,42 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "reason": score.reason,
         "tier": score.tier,
     }
+
+
+def setting(budget: Budget) -> str:
+    """A budget's name in every command, table and figure: auto, 4,000, auto+2 Wait, told 16 steps, no thinking, ..."""
+    limit = "auto" if budget.max_thinking_tokens == "auto" else f"{budget.max_thinking_tokens:,}"
+    waits = "/".join(ignore_strings(budget)) or "ignored"
+    name = limit + (f"+{budget.num_ignores} {waits}" if budget.num_ignores else "")
+    if budget.method == "no_thinking":
+        name = "no thinking"
+    elif budget.method == "rejection_sampling":
+        name = f"reject over {limit}" + (f", {budget.max_attempts} attempts" if budget.max_attempts != 64 else "")
+    elif budget.instructed:
+        name = f"told {budget.instructed}" + (", forced" if budget.force else "")
+    if budget.min_thinking_tokens:
+        name += f", at least {budget.min_thinking_tokens:,}"
+    if budget.round_temperatures and budget.num_ignores:
+        name += ", temperature " + "/".join(f"{one:g}" for one in budget.round_temperatures)
+    name += ", ends loops" if budget.stop_on_loop else ""
+    return name + (", s1-fork" if budget.compat == "s1-fork" else "")
+
+
+def ignore_strings(budget: Budget) -> tuple[str, ...]:
+    """The strings that take the place of an ignored end, in rotation; none where an end is only suppressed."""
+    if budget.ignore_str is None:
+        return ()
+    return (budget.ignore_str,) if isinstance(budget.ignore_str, str) else budget.ignore_str
+
+
+def generated_ids(row: Mapping[str, Any]) -> list[int]:
+    """Every token after the prompt of a stored sample: the thought, what closes it, the answer."""
+    return [token for name in ("thinking_ids", "closing_ids", "answer_ids") for token in row[name] or ()]
+
+
+def first_difference(a: Sequence[int], b: Sequence[int]) -> int | None:
+    """The first place at which two token sequences differ (one may just end there); None if they are the same."""
+    for index, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return index
+    return None if len(a) == len(b) else min(len(a), len(b))

@@ -13,8 +13,6 @@ killed leaves at most a `*.partial` that nobody reads.
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +26,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from harness.errors import UserError
+from harness.files import PARTIAL, atomic, read_json, write_json
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 
 FLUSH_ROWS = 2000
@@ -36,22 +35,20 @@ FLUSH_SECONDS = 2.0
 COMPACT_FILES = 64  # small sample files: more of them are merged
 COMPACT_BYTES = 128 * 2**20  # what they are merged to
 COMPACT_EVERY = 500  # flushes between two looks at the number of files
+CLAIM = "study.json"
 INTENT = "merge.json"  # a merge that is being carried out
 
 
+def read_claim(out: Path) -> dict[str, Any]:
+    """OUT/study.json: the study that a folder belongs to, and its runs; empty when there is none."""
+    path = out / CLAIM
+    return read_json(path, "remove it if the folder is yours to use") if path.exists() else {}
+
+
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write `table` to `path` durably: synced beside it, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        with partial.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OSError(f"could not write {path}: {error.strerror or error}; free some space and run again") from error
+    """Write `table` to `path` by `files.atomic`."""
+    with atomic(path) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
 
 
 class Store:
@@ -82,7 +79,7 @@ class Store:
                 f"--out {self.out} is being written by another harness process; wait for it or choose another folder"
             ) from None
         self._finish_merge()
-        for leftover in self.samples.glob("*.partial"):
+        for leftover in (*self.out.glob(f"*{PARTIAL}"), *self.samples.glob(f"*{PARTIAL}")):
             leftover.unlink(missing_ok=True)
         return self
 
@@ -101,20 +98,25 @@ class Store:
 
         A changed study of the same name may go on here: each run has its own identity, finished ones are not redone.
         """
-        path = self.out / "study.json"
-        if path.is_file():
-            try:
-                found = json.loads(path.read_text()).get("name")
-            except json.JSONDecodeError:
-                raise UserError(f"{path} is not JSON; remove it if the folder is yours to use") from None
-            if found != name:
-                raise UserError(f"--out {self.out} holds the study '{found}', not '{name}'; choose another folder")
-        elif any(self.samples.glob("*.parquet")):
+        found = read_claim(self.out)
+        if found and found.get("name") != name:
+            raise UserError(
+                f"--out {self.out} holds the study '{found.get('name')}', not '{name}'; choose another folder"
+            )
+        if not found and any(self.samples.glob("*.parquet")):
             raise UserError(f"--out {self.out} holds samples of an unknown study; choose another folder")
-        partial = path.with_suffix(".json.partial")
-        claim = {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description}
-        partial.write_text(json.dumps(claim, indent=1))
-        partial.replace(path)
+        runs = found.get("runs", []) if found.get("identity") == identity else []
+        self._put_claim(
+            {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description, "runs": runs}
+        )
+
+    def claim_runs(self, run_ids: Iterable[str]) -> None:
+        """Say which runs are the study's as it is now: runs of other configurations may lie beside them."""
+        claim = read_claim(self.out)
+        self._put_claim(claim | {"runs": list(dict.fromkeys([*claim.get("runs", []), *run_ids]))})
+
+    def _put_claim(self, claim: Mapping[str, Any]) -> None:
+        write_json(self.out / CLAIM, claim)
 
     def append(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
         """Add rows of SAMPLE_SCHEMA; they are on disk within `FLUSH_SECONDS` of the next append, or after `flush`."""
@@ -169,9 +171,11 @@ class Store:
         mine = (pc.field("recipe") == recipe) & pc.field("run_id").isin(list(run_ids)) & pc.field("error").is_null()
         return set(self.read_samples(["sample_key"], mine)["sample_key"].to_pylist())
 
-    def count_samples(self) -> list[dict[str, Any]]:
-        """Samples that did not end in an engine error: rows of recipe, task, count."""
-        table = self.read_samples(["recipe", "task"], pc.field("error").is_null())
+    def count_samples(self, run_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Samples that did not end in an engine error: rows of recipe, task, count. Of `run_ids` alone, if given."""
+        good = pc.field("error").is_null()
+        good = good if run_ids is None else good & pc.field("run_id").isin(list(run_ids))
+        table = self.read_samples(["recipe", "task"], good)
         counted = table.group_by(["recipe", "task"]).aggregate([([], "count_all")])
         return [{**row, "count": row.pop("count_all")} for row in counted.to_pylist()]
 
@@ -210,20 +214,15 @@ class Store:
 
     def _merge(self, paths: Sequence[Path], superseded: pa.Array) -> None:
         merged = self.samples / f"{time.time_ns():020d}-merged.parquet"
-        hidden = merged.with_suffix(".parquet.partial")
+        hidden = merged.with_name(merged.name + PARTIAL)
         kept = pc.field("error").is_null() | ~pc.field("sample_key").isin(superseded)
         scanner = ds.dataset([str(path) for path in paths], schema=SAMPLE_SCHEMA).scanner(filter=kept)
-        with hidden.open("wb") as file:
-            with pq.ParquetWriter(file, SAMPLE_SCHEMA, compression="zstd") as writer:
-                for batch in scanner.to_batches():
-                    if batch.num_rows:
-                        writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        intent = self.out / INTENT
-        partial = intent.with_suffix(".partial")
-        partial.write_text(json.dumps({"merged": merged.name, "replaces": [path.name for path in paths]}))
-        partial.replace(intent)  # from here on the merge is carried out, if need be by the next writer
+        with atomic(hidden) as file, pq.ParquetWriter(file, SAMPLE_SCHEMA, compression="zstd") as writer:
+            for batch in scanner.to_batches():
+                if batch.num_rows:
+                    writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+        # From here on the merge is carried out, if need be by the next writer.
+        write_json(self.out / INTENT, {"merged": merged.name, "replaces": [path.name for path in paths]})
         self._finish_merge()
 
     def _finish_merge(self) -> None:
@@ -231,10 +230,12 @@ class Store:
         intent = self.out / INTENT
         if not intent.is_file():
             return
-        wanted = json.loads(intent.read_text())
+        wanted = read_json(
+            intent, "it says how to finish a merge of sample files, and this program did not write it so; remove it"
+        )
         for name in wanted["replaces"]:
             (self.samples / name).unlink(missing_ok=True)
-        hidden = self.samples / f"{wanted['merged']}.partial"
+        hidden = self.samples / f"{wanted['merged']}{PARTIAL}"
         if hidden.is_file():
             hidden.replace(self.samples / wanted["merged"])
         intent.unlink()

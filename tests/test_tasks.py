@@ -9,7 +9,7 @@ import pytest
 from harness import tasks
 from harness.errors import UserError
 from harness.grading import grade_answer
-from harness.lm_eval_tasks import process_results, prompted_budget, question
+from harness.lm_eval.tasks import process_results, prompted_budget, question
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not (DATA / "tasks").is_dir(), reason=f"no benchmark files in {DATA}: not checked")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def bpe_tokenizer(merges: Sequence[tuple[str, str]]) -> Any:
     return fast
 
 
-def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 2, padded: int = 13) -> Path:
+def make_model(
+    folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 2, padded: int = 13, tied: bool = False
+) -> Path:
     """Saves the model and its tokenizer to `folder`. Its embedding has `padded` rows the tokenizer does not know, and
     the end tokens are made likely enough that greedy thoughts of tens of tokens end by themselves."""
     import torch
@@ -54,7 +57,7 @@ def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 
         num_attention_heads=hidden // 32,
         num_key_value_heads=max(1, hidden // 64),
         max_position_embeddings=2048,
-        tie_word_embeddings=False,
+        tie_word_embeddings=tied,
         eos_token_id=tokenizer.eos_token_id,
         initializer_range=0.3,
     )
@@ -63,4 +66,36 @@ def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 
     model.generation_config.repetition_penalty = 1.3
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def checkpoint(folder: Path, model: Path) -> Path:
+    """A copy of `model` in folder/checkpoint with the probe that its trainer would have left beside it."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from harness.generation.engines import probe
+    from harness.thinking import S1
+
+    target = folder / "checkpoint"
+    shutil.copytree(model, target)
+    loaded = AutoModelForCausalLM.from_pretrained(target, dtype=torch.float32)
+    asked = probe.sequences(AutoTokenizer.from_pretrained(target), S1)
+    answers = probe.top_logprobs(loaded, [forced.ids for forced in asked])
+    probe.taken(asked, answers, "float32").write(folder / probe.FILE)
+    return target
+
+
+def varied(model: Path, folder: Path, seed: int) -> Path:
+    """`model` with every weight moved by a tenth: a fine-tuned one, as far as its weights go."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(seed)
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    with torch.no_grad():
+        for parameter in loaded.parameters():
+            parameter.mul_(1 + 0.1 * torch.randn_like(parameter))
+    loaded.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
     return folder

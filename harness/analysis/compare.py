@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,14 +23,10 @@ from harness.analysis.bootstrap import (
     minimum_detectable_difference,
     paired_p_value,
 )
-from harness.analysis.cells import Cell, Cells, load, sample_files
 from harness.analysis.measure import find_headlines
+from harness.analysis.settings import Cell, Cells, load, sample_files
 from harness.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.console import Group
-
-LISTED = 10  # problems named in each list
+from harness.records import first_difference, generated_ids
 
 
 @dataclass(frozen=True)
@@ -56,15 +52,6 @@ class Comparison:
     first_difference: dict[str, int] = field(default_factory=dict)  # problem -> first differing token
     num_same_text: int = 0
     note: str = ""
-
-
-def compare_runs(a: str, b: str) -> list[Comparison]:
-    """Compare two runs and print the result; returns it, one comparison a shared task."""
-    from harness.report.terminal import plain_console
-
-    found = compare(a, b)
-    plain_console().print(rendered(found))
-    return found
 
 
 def compare(a: str, b: str) -> list[Comparison]:
@@ -145,7 +132,7 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
 
 
 def _name(cell: Cell) -> str:
-    from harness.report.naming import setting_name, short
+    from harness.analysis.settings import setting_name, short
 
     name = short(cell.model) if cell.recipe in ("published", "base") else cell.recipe
     return f"{name}, {setting_name(cell)}"
@@ -158,11 +145,11 @@ def _by_question(folder: Path, cell: Cell, ids: list[str]) -> list[str]:
 
 
 def _ids(folder: Path, cell: Cell) -> dict[str, list[int]]:
-    """Token ids of the first sample of each problem: the thought and the answer."""
+    """Token ids of the first sample of each problem, from the prompt's end."""
     found: dict[str, list[int]] = {}
-    for row in _rows(folder, cell, ["sample_index", "thinking_ids", "answer_ids"]):
+    for row in _rows(folder, cell, ["sample_index", "thinking_ids", "closing_ids", "answer_ids"]):
         if not row["sample_index"] and row["thinking_ids"] is not None:
-            found.setdefault(row["problem_id"], [*row["thinking_ids"], *(row["answer_ids"] or [])])
+            found.setdefault(row["problem_id"], generated_ids(row))
     return found
 
 
@@ -179,71 +166,6 @@ def _rows(folder: Path, cell: Cell, columns: Sequence[str]) -> list[dict[str, An
 
 def first_differences(a: dict[str, list[int]], b: dict[str, list[int]]) -> tuple[dict[str, int], int]:
     """(problem -> index of the first differing token, number of identical texts) over problems that both have."""
-    first, same = {}, 0
-    for problem in sorted(set(a) & set(b)):
-        x, y = np.asarray(a[problem]), np.asarray(b[problem])
-        n = min(len(x), len(y))
-        differs = np.flatnonzero(x[:n] != y[:n])
-        if differs.size:
-            first[problem] = int(differs[0])
-        elif len(x) != len(y):
-            first[problem] = n
-        else:
-            same += 1
-    return first, same
-
-
-def rendered(comparisons: Sequence[Comparison]) -> Group:
-    """The comparisons for a terminal of 100 columns."""
-    from rich.console import Group
-
-    from harness.report.tables import Column, Entry, Table, number
-    from harness.report.terminal import rendered as as_rich
-
-    def bounded(interval: Interval, sign: str = "") -> Entry:
-        known = interval.low < interval.high
-        detail = f"[{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]" if known else interval.note
-        return Entry(f"{100 * interval.mean:{sign}.1f}", interval.mean, detail)
-
-    parts = []
-    for c in comparisons:
-        heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
-        table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
-        for name, accuracy, tokens, only in (
-            (f"A  {c.name_a}", c.accuracy_a, c.tokens_a, c.only_a),
-            (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
-        ):  # fmt: skip
-            table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
-        gap = bounded(c.gap, "+")
-        verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
-        table.notes += [
-            f"A - B: {gap.text} {gap.detail} points, {c.test} {_p(c.p_value)}: the two {verdict}.",
-            f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
-            "(80 % power).",
-        ]
-        for side, only in (("A", c.only_a), ("B", c.only_b)):
-            table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
-        if c.first_difference:
-            at = sorted(c.first_difference.values())
-            middle = int(np.median(at))
-            where = f"at token {at[0]:,} the earliest, {middle:,} the median"
-            table.notes.append(f"Texts: {c.num_same_text} identical; {len(at)} part, {where}.")
-        unpaired = [
-            f"{side} has {n - c.num_paired} more" for side, n in (("A", c.num_a), ("B", c.num_b)) if n > c.num_paired
-        ]
-        table.notes += [f"Not paired: {', '.join(unpaired)}."] if unpaired else []
-        table.notes += [c.note + "."] if c.note else []
-        parts.append(as_rich(table))
-    return Group(*parts)
-
-
-def _p(value: float) -> str:
-    from harness.report.tables import p_value
-
-    text = p_value(value).text
-    return f"p{text}" if text.startswith("<") else f"p={text}"
-
-
-def _listed(problems: Sequence[str]) -> str:
-    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-    return ", ".join(problem[:40] for problem in problems[:LISTED]) + more
+    found = {problem: first_difference(a[problem], b[problem]) for problem in sorted(set(a) & set(b))}
+    first = {problem: place for problem, place in found.items() if place is not None}
+    return first, len(found) - len(first)

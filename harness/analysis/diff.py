@@ -1,4 +1,4 @@
-"""`harness diff A B`: the same runs made twice (two machines, engines, versions), sample by sample (s1 issue 134).
+"""`harness diff A B`: the same runs made twice (two machines, engines, versions), sample by sample.
 
 Runs are matched by what they are (recipe, task, method, budget, seed), not by their ids, which hold the engine and its
 version. The first differing token says where two greedy texts part; the changed answers say whether it matters.
@@ -6,24 +6,21 @@ version. The first differing token says where two greedy texts part; the changed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
-from harness.analysis.cells import sample_files
+from harness.analysis.settings import budget_of, current_runs, sample_files
 from harness.config import Budget
 from harness.errors import UserError
-from harness.plan import setting
-from harness.records import SAMPLE_SCHEMA
-
-if TYPE_CHECKING:
-    from rich.console import Group
+from harness.records import SAMPLE_SCHEMA, budget_columns, first_difference, generated_ids
 
 RUN = ("recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed", "seed")
 TEXT = ("thinking_ids", "closing_ids", "answer_ids")
@@ -47,6 +44,7 @@ class RunDiff:
     """One run in both folders. Counts are of samples that both have; tokens are counted from the prompt's end."""
 
     run: dict[str, Any]
+    budget: Budget
     num_samples: int
     num_same: int  # texts
     num_changed_answers: int
@@ -65,17 +63,11 @@ def diff(a: Path, b: Path) -> Iterator[tuple[RunDiff, list[dict[str, Any]]]]:
             "and seed have to agree"
         )
     for run in shared:
-        rows = list(_samples(dict(zip(RUN, run, strict=True)), _texts(a, left[run]), _texts(b, right[run])))
+        recipe, task, seed, budget = run
+        columns = {"recipe": recipe, "task": task, "seed": seed, **budget_columns(budget)}
+        rows = list(_samples(columns, _texts(a, left[run]), _texts(b, right[run])))
         if rows:
-            yield _summed(dict(zip(RUN, run, strict=True)), rows), rows
-
-
-def first_difference(a: Sequence[int], b: Sequence[int]) -> int | None:
-    """The first place at which two token sequences differ (one may just end there); None if they are the same."""
-    for index, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x != y:
-            return index
-    return None if len(a) == len(b) else min(len(a), len(b))
+            yield _summed(columns, budget, rows), rows
 
 
 def _dataset(folder: Path) -> ds.Dataset:
@@ -86,11 +78,18 @@ def _dataset(folder: Path) -> ds.Dataset:
 
 
 def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
-    """What each run is -> its run_ids (more than one where the study was changed and run again)."""
+    """What each run of the folder's study is, its whole setting included -> its run_ids."""
     table = _dataset(folder).to_table(columns=["run_id", *RUN])
+    path = folder / "runs.parquet"
+    runs = pq.read_table(path, columns=["run_id", "recipe", "config"]).to_pandas() if path.is_file() else None
+    configs = {} if runs is None else {row["run_id"]: json.loads(row["config"] or "{}") for _, row in runs.iterrows()}
+    current = None if runs is None else current_runs(folder, runs, [])
     found: dict[tuple[Any, ...], list[str]] = {}
     for row in table.group_by(["run_id", *RUN]).aggregate([]).to_pylist():
-        found.setdefault(tuple(row[name] for name in RUN), []).append(row["run_id"])
+        if current is None or row["run_id"] in current:
+            budget = budget_of(configs.get(row["run_id"], {}), row)
+            key = (row["recipe"], row["task"], row["seed"], budget)
+            found.setdefault(key, []).append(row["run_id"])
     return found
 
 
@@ -106,7 +105,7 @@ def _samples(
 ) -> Iterator[dict[str, Any]]:
     for where in sorted(set(a) & set(b)):
         x, y = a[where], b[where]
-        ids_x, ids_y = ([token for name in TEXT for token in row[name] or ()] for row in (x, y))
+        ids_x, ids_y = generated_ids(x), generated_ids(y)
         yield {
             **run,
             "problem_id": where[0],
@@ -121,10 +120,11 @@ def _samples(
         }
 
 
-def _summed(run: dict[str, Any], rows: list[dict[str, Any]]) -> RunDiff:
+def _summed(run: dict[str, Any], budget: Budget, rows: list[dict[str, Any]]) -> RunDiff:
     places = [row["first_difference"] for row in rows if row["first_difference"] is not None]
     return RunDiff(
         run,
+        budget,
         len(rows),
         len(rows) - len(places),
         sum(row["extracted_a"] != row["extracted_b"] for row in rows),
@@ -132,52 +132,3 @@ def _summed(run: dict[str, Any], rows: list[dict[str, Any]]) -> RunDiff:
         sum(bool(row["correct_a"]) and not row["correct_b"] for row in rows),
         places,
     )
-
-
-def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
-    """Print what differs between two folders, and write each sample to `out` (Parquet, DIFF_SCHEMA)."""
-    from harness.report.terminal import plain_console
-    from harness.store import write_table
-
-    runs, rows = [], []
-    for run, samples in diff(a, b):
-        runs.append(run)
-        rows += samples
-    if out:
-        write_table(pa.Table.from_pylist(rows, schema=DIFF_SCHEMA), out)
-    plain_console().print(rendered(runs))
-    return runs
-
-
-def rendered(runs: Sequence[RunDiff]) -> Group:
-    """The runs that differ as a table, the others as a count."""
-    from rich.console import Group
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("recipe", "task", "setting"):
-        table.add_column(name)
-    for name in ("samples", "same text", "changed answers", "gained", "lost", "first differing token"):
-        table.add_column(name, justify="right")
-    for run in runs:
-        if run.first_differences:
-            table.add_row(
-                run.run["recipe"], run.run["task"], setting(_budget(run.run)), f"{run.num_samples:,}",
-                f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
-                str(run.num_gained), str(run.num_lost),
-                f"{min(run.first_differences):,} earliest, {median(run.first_differences):,.0f} median",
-            )  # fmt: skip
-    total = sum(run.num_samples for run in runs)
-    same = sum(run.num_same for run in runs)
-    changed = sum(run.num_changed_answers for run in runs)
-    words = (
-        f"{len(runs)} runs, {total:,} samples in both: {same / total:.2%} the same token by token, "
-        f"{changed / total:.2%} with another answer."
-    )
-    return Group(table, words) if same < total else Group(words)
-
-
-def _budget(run: dict[str, Any]) -> Budget:
-    limit = run["max_thinking_tokens"]
-    return Budget("auto" if limit is None else limit, run["num_ignores"], run["ignore_str"], method=run["method"],
-                  instructed=run["instructed"])  # fmt: skip

@@ -20,8 +20,8 @@ from harness.analysis.bootstrap import (
     minimum_detectable_difference,
     paired_p_values,
 )
-from harness.analysis.cell_figures import cell_figures
-from harness.analysis.cells import KEY, Cell, Cells, load
+from harness.analysis.estimates import cell_figures
+from harness.analysis.settings import KEY, Cell, Cells, budget_of, load
 from harness.analysis.sweeps import NAN, Figure, Sweep, as_figure, find_sweeps, first_correct, flips
 from harness.records import METRIC_SCHEMA
 
@@ -90,17 +90,10 @@ def is_headline(cell: Cell) -> bool:
 
 
 def _headline_rank(cell: Cell) -> tuple[Any, ...]:
-    wanted = cell.config.get("headline") or {}
-    budget = wanted.get("max_thinking_tokens", "auto")
-    limit = None if budget == "auto" else budget
-    same = (
-        cell.method == wanted.get("method", "budget_forcing")
-        and cell.max_thinking_tokens == limit
-        and cell.num_ignores == wanted.get("num_ignores", 0)
-        and (cell.num_ignores == 0 or cell.ignore_str == wanted.get("ignore_str", "Wait"))
-    )
+    wanted = cell.config.get("headline")
+    same = bool(wanted) and cell.budget == budget_of({"budget": wanted}, {})
     longest = -(cell.max_thinking_tokens if cell.max_thinking_tokens is not None else 10**12)
-    return (0 if same and wanted else 1, cell.method != "budget_forcing", cell.num_ignores, longest, cell.run_ids)
+    return (0 if same else 1, cell.method != "budget_forcing", cell.num_ignores, longest, cell.run_ids)
 
 
 def _differences(
@@ -113,7 +106,7 @@ def _differences(
     and at the headline to the best recipe."""
     families: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, cell in enumerate(cells):
-        families[cell.study, cell.task, cell.setting].append(i)
+        families[cell.study, cell.task, cell.budget].append(i)
     for (study, task, _), members in families.items():
         name = reference_name(cells, members)
         reference = next((i for i in members if cells[i].recipe == name), None)

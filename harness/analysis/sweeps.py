@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from harness.analysis import metrics
 from harness.analysis.bootstrap import Interval, Resampler, exact_extreme, percentiles
-from harness.analysis.cells import Cell, row_means
+from harness.analysis.settings import Cell, row_means
+from harness.config import Budget
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
@@ -66,11 +67,12 @@ def find_sweeps(cells: Sequence[Cell], resamplers: dict[str, Resampler]) -> list
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for i, cell in enumerate(cells):
         if cell.method != "no_thinking":
-            groups[cell.study, cell.model, cell.recipe, cell.task, cell.method, cell.force].append(i)
+            same = (cell.study, cell.model, cell.recipe, cell.task, cell.method, cell.force)
+            groups[(*same, *_else(cell))].append(i)
     found = []
     for key, members in groups.items():
         string = _usual_string([cells[i] for i in members])
-        kept = [i for i in members if cells[i].ignore_str in (None, string)]
+        kept = [i for i in members if not cells[i].num_ignores or cells[i].ignore_str == string]
         kept.sort(key=lambda i: (np.nan_to_num(cells[i].mean("thinking_tokens"), nan=-1), cells[i].num_ignores))
         chosen = [cells[i] for i in kept]
         figures = sweep_figures(chosen, list(cells), resamplers[str(key[3])])
@@ -78,6 +80,14 @@ def find_sweeps(cells: Sequence[Cell], resamplers: dict[str, Resampler]) -> list
         names = (first.study, first.model, first.recipe, first.task, first.method)
         found.append(Sweep(*names, first.force, string, tuple(kept), figures))
     return found
+
+
+def _else(cell: Cell) -> tuple[object, ...]:
+    """What of a cell's configuration has to agree in a sweep, beside the length of thought that it sweeps over."""
+    budget = cell.budget
+    return (
+        budget.min_thinking_tokens, budget.max_attempts, budget.stop_on_loop, budget.compat, cell.config.get("setup"),
+    )  # fmt: skip
 
 
 def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: Resampler) -> dict[str, Figure]:
@@ -151,7 +161,7 @@ def _baseline_tokens(cell: Cell, cells: Sequence[Cell]) -> float:
     """Mean thinking tokens of the same model's plain run on the same task, NaN without one."""
     for other in cells:
         same = (other.study, other.model, other.recipe, other.task) == (cell.study, cell.model, cell.recipe, cell.task)
-        if same and other.method == "budget_forcing" and other.num_ignores == 0 and other.max_thinking_tokens is None:
+        if same and other.budget == Budget():
             return other.mean("thinking_tokens")
     return NAN
 
@@ -197,9 +207,9 @@ def as_figure(interval: Interval, num_problems: int, reference: str = "", note: 
 
 
 def _usual_string(cells: Sequence[Cell]) -> str | None:
-    """The ignore string of most waits; "Wait" wins a tie."""
-    strings = [cell.ignore_str for cell in cells if cell.ignore_str is not None]
-    return max(strings, key=lambda s: (strings.count(s), s == "Wait")) if strings else None
+    """The ignore string of most waits, None where ends are only suppressed; "Wait" wins a tie."""
+    strings = [cell.ignore_str for cell in cells if cell.num_ignores]
+    return max(strings, key=lambda s: (strings.count(s), s == "Wait", s is not None)) if strings else None
 
 
 def _least_squares(tokens: Floats, accuracies: Floats, doubling: bool) -> Floats:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.data import domains, sources
-from harness.data.rows import SCHEMA, BadRowError, Row, metadata_of, row
+from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, row
 from harness.grading.extract.answer import last_box
+from harness.thinking import S1, split, without_turn_end
 
-THINK, ANSWER, ASSISTANT = "<|im_start|>think", "<|im_start|>answer", "<|im_start|>assistant\n"
+THINK, ANSWER, ASSISTANT = S1.thinking_start, S1.thinking_end, "<|im_start|>assistant\n"
 
 
 def question_id(question: str, salt: str = "") -> str:
@@ -60,11 +61,13 @@ def from_sft_pool(record: Mapping[str, Any], name: str, index: int) -> Row:
 
 
 def split_trace(text: str) -> tuple[str, str]:
-    """Thinking and answer of a chat text in s1's format, without the delimiters.
+    """Thinking and answer of a chat text, in s1's format or another family's, without the delimiters.
 
     A model that restarted (`think` again after `answer`) keeps every part; the answer is the last section.
     """
     body = text.rpartition(ASSISTANT)[2] if text.count(ASSISTANT) == 1 else text.partition(ASSISTANT)[2] or text
+    if THINK not in body and ANSWER not in body and (cut := split(body)).state != "none":  # another family's
+        return cut.thinking.strip(), without_turn_end(cut.answer).strip()
     thinking, _, attempt = body.rpartition(ANSWER)
     if not thinking or THINK in attempt:
         thinking, attempt = body, ""

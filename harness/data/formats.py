@@ -11,19 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.config import Budget
-from harness.data.chat import (
-    ThinkingText,
-    check_tokenizer,
-    completion_text,
-    end_of_turn,
-    masked,
-    prompt_text,
-)
-from harness.data.rows import with_thinking
+from harness.config import Budget, Method
+from harness.data.schema import with_thinking
 from harness.errors import unknown
-from harness.generation.methods import instruct
-from harness.thinking import FORMATS
+from harness.generation.instructions import instruct
+from harness.generation.prompts import prompt_text
+from harness.thinking import FORMATS, ThinkingFormat
+from harness.training.text import check_tokenizer, completion_text, end_of_turn, masked
 
 BATCH_ROWS = 64
 VARIANTS = ("plain", "tokens", "steps")
@@ -53,7 +47,7 @@ def counted_down(thinking: str) -> tuple[str, int]:
 
 
 def format_batch(
-    tokenizer: Any, rows: Sequence[Mapping[str, Any]], thinking: ThinkingText, block_size: int, variant: str = "plain"
+    tokenizer: Any, rows: Sequence[Mapping[str, Any]], thinking: ThinkingFormat, block_size: int, variant: str = "plain"
 ) -> list[dict[str, Any]]:
     """`rows` as training examples, with their text, budget (None for plain) and lengths in tokens.
 
@@ -61,20 +55,20 @@ def format_batch(
     """
     if variant not in VARIANTS:
         raise unknown("variant", variant, VARIANTS)
-    end = end_of_turn(tokenizer)
+    end = end_of_turn(tokenizer, thinking)
     traces = [row["thinking"].strip() for row in rows]
     budgets: list[int | None] = [None] * len(rows)
     questions = [row["question"] for row in rows]
+    method: Method = "token_conditional"
     if variant == "tokens":
         budgets = [bucket(len(ids)) for ids in _ids(tokenizer, traces)]
-        method = "token_conditional"
     elif variant == "steps":
         traces, budgets = map(list, zip(*map(counted_down, traces), strict=True))
-        method, thinking = "step_conditional", STEPS
+        method, thinking = "step_conditional", replace(STEPS, ask=thinking.ask)
     if variant != "plain":
         told = [Budget(method=method, instructed=str(budget)) for budget in budgets]
         questions = [instruct(question, budget) for question, budget in zip(questions, told, strict=True)]
-    prompts = [prompt_text(tokenizer, question) for question in questions]
+    prompts = [prompt_text(tokenizer, question, ask=thinking.ask) for question in questions]
     completions = [
         completion_text({**row, "thinking": trace}, thinking, end, prompt)
         for row, trace, prompt in zip(rows, traces, prompts, strict=True)
@@ -104,7 +98,7 @@ def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 @dataclass
 class Statistics:
-    """Lengths of a formatted set, and how it packs into blocks."""
+    """Lengths of a formatted set."""
 
     rows: int = 0
     without_thinking: int = 0
@@ -128,10 +122,9 @@ class Statistics:
         self.longest = max(self.longest, length)
         self.lengths.append(length)
 
-    def report(self, block_size: int, batch_size: int) -> dict[str, Any]:
-        """Totals, percentiles, and the share of a batch that is padding: padded to its longest row, or packed."""
+    def report(self, batch_size: int) -> dict[str, Any]:
+        """Totals, percentiles, and the share of a batch, padded to its longest row, that is padding."""
         ordered = sorted(self.lengths)
-        blocks = best_fit(self.lengths, block_size)
         padded = sum(
             max(self.lengths[start : start + batch_size]) * len(self.lengths[start : start + batch_size])
             for start in range(0, len(self.lengths), batch_size)
@@ -147,54 +140,12 @@ class Statistics:
             "median tokens": ordered[len(ordered) // 2] if ordered else 0,
             "99% are no longer than": ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0,
             "longest": self.longest,
-            "blocks when packed": blocks,
             "padding when batched": 1 - self.tokens / padded if padded else 0.0,
-            "padding when packed": 1 - self.tokens / (blocks * block_size) if blocks else 0.0,
         }
 
 
-def best_fit(lengths: list[int], block_size: int) -> int:
-    """How many blocks hold `lengths` when the longest go first, each into the fullest block that has room (best fit
-    decreasing, as TRL's "bfd" packing)."""
-    free = [0] * (block_size + 1)  # free[k]: open blocks with k tokens of room
-    blocks = 0
-    rooms = _Rooms(block_size)
-    for length in sorted((min(length, block_size) for length in lengths if length), reverse=True):
-        room = rooms.smallest_at_least(length)
-        if room is None:
-            blocks += 1
-            room = block_size
-        else:
-            free[room] -= 1
-            if not free[room]:
-                rooms.clear(room)
-        left = room - length
-        if left:
-            free[left] += 1
-            rooms.set(left)
-    return blocks
-
-
-class _Rooms:
-    """The set of free lengths, as the bits of one integer: the smallest at or above x is one shift away."""
-
-    def __init__(self, block_size: int) -> None:
-        self._bits = 0
-        self._block_size = block_size
-
-    def set(self, room: int) -> None:
-        self._bits |= 1 << room
-
-    def clear(self, room: int) -> None:
-        self._bits &= ~(1 << room)
-
-    def smallest_at_least(self, length: int) -> int | None:
-        rest = self._bits >> length
-        return length + (rest & -rest).bit_length() - 1 if rest else None
-
-
 def format_rows(
-    tokenizer: Any, rows: Iterable[Mapping[str, Any]], thinking: ThinkingText, block_size: int, variant: str,
+    tokenizer: Any, rows: Iterable[Mapping[str, Any]], thinking: ThinkingFormat, block_size: int, variant: str,
     statistics: Statistics,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Every row with thinking as a training example; `statistics` is complete once they are used up."""

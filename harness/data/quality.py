@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from harness.data import fixes
-from harness.data.rows import with_thinking
+from harness.data import repairs as fixes
+from harness.data.schema import with_thinking
 from harness.errors import UserError
+from harness.thinking import holds_delimiter
 
 # What a failed call leaves in the place of a trace or an answer.
 API_ERROR = re.compile(
@@ -35,7 +36,6 @@ RULE_LINES, DRAWN_LINES = 2, 3  # in a row; a Markdown table has one rule line
 NUMBERING = re.compile(r"(?<![A-Za-z0-9])p\d{1,3}\.|^\s*\*\*(?=[^\s*]*\d)[^\s*]*\*\*", re.MULTILINE)
 BROKEN_TEXT = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]")
 PARTS = ("question", "thinking", "attempt")
-DELIMITER = re.compile(r"<\|im_(?:start|end)\|>|<\|endoftext\|>")
 
 
 def _no_thinking(row: Mapping[str, Any]) -> bool:
@@ -85,7 +85,7 @@ def drawn_in_text(text: str) -> bool:
 def _formatting(row: Mapping[str, Any]) -> bool:
     if NUMBERING.search(row["question"]) or BROKEN_TEXT.search(row["question"]):
         return True
-    return any("<|" in row[name] and DELIMITER.search(row[name]) for name in PARTS)
+    return any(holds_delimiter(row[name]) for name in PARTS)
 
 
 Rule = Callable[[Mapping[str, Any]], bool]

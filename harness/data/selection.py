@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.data import quality
-from harness.data.rows import with_thinking
+from harness.data.schema import with_thinking
 from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:

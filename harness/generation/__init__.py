@@ -7,36 +7,31 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import unknown
-
 if TYPE_CHECKING:
     from harness.config import EngineConfig
-    from harness.generation.requests import Engine
+    from harness.generation.engines.base import Engine
 
 logger = logging.getLogger(__name__)
-ENGINES = ("vllm", "transformers", "openai")
 
 
 def open_engine(config: EngineConfig, model: str, log_path: Path | None = None) -> Engine:
     """Loads `model` (a hub name or a folder) into the engine `config` names. Close it when done.
 
     vLLM's own logs, and its workers', go to `log_path`. Without vLLM installed "vllm" is `transformers`, and one
-    logged line says so. Raises `UserError` for an unknown engine or a model that cannot be loaded.
+    logged line says so. Raises `UserError` for a model that cannot be loaded.
     """
     name = config.name
     if name == "vllm" and importlib.util.find_spec("vllm") is None:
         logger.warning("vLLM is not installed: generating with transformers instead (same tokens, slower)")
         name = "transformers"
     if name == "vllm":
-        from harness.generation.vllm_engine import VllmEngine
+        from harness.generation.engines.vllm import VllmEngine
 
         return VllmEngine(config, model, log_path)
     if name == "transformers":
-        from harness.generation.transformers_engine import TransformersEngine
+        from harness.generation.engines.transformers import TransformersEngine
 
         return TransformersEngine(config, model)
-    if name == "openai":
-        from harness.generation.server_engine import ServerEngine
+    from harness.generation.engines.server import ServerEngine
 
-        return ServerEngine(config, model)
-    raise unknown("engine", name, ENGINES)
+    return ServerEngine(config, model)

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from harness.config import Budget, Sampling
 from harness.errors import UserError
 from harness.generation.budget import Machine, Stop, Turn
+from harness.generation.engines.base import Engine, Request
 from harness.generation.loops import repetition
-from harness.generation.requests import Engine, Request
-from harness.generation.rows import Cell, Prompt, Writer
 from harness.generation.rules import PromptTooLongError
+from harness.generation.samples import Cell, Prompt, Writer
 from harness.records import Generation
 from harness.thinking import ThinkingFormat
 

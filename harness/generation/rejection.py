@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.config import Budget
 from harness.generation.budget import Machine, Stop
-from harness.generation.requests import Request
-from harness.generation.rows import Cell, Prompt, Writer
+from harness.generation.engines.base import Request
+from harness.generation.samples import Cell, Prompt, Writer
 
 
 class _Series:

@@ -14,11 +14,11 @@ from dataclasses import replace
 from harness.config import Budget, Sampling
 from harness.errors import UserError
 from harness.generation.budget import Machine, Stop, stop_of
-from harness.generation.fork import ForkMachine, fork_budget
+from harness.generation.engines.base import Engine, Request
 from harness.generation.rejection import attempts
-from harness.generation.requests import Engine, Request
-from harness.generation.rows import Cell, OnGeneration, Prompt, Writer
 from harness.generation.rules import PromptTooLongError
+from harness.generation.s1_fork import ForkMachine, fork_budget
+from harness.generation.samples import Cell, OnGeneration, Prompt, Writer
 from harness.thinking import ThinkingFormat
 
 

@@ -20,6 +20,7 @@ from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
 from harness.grading.readings import readings
 from harness.grading.verdict import Verdict
+from harness.thinking import Marks, answer_part
 
 Kind = Literal["math", "integer", "choice"]
 KINDS = ("math", "integer", "choice")
@@ -75,16 +76,22 @@ def grade_answer(
     return _safely(lambda: _unless_restated(CACHE(answer, str(gold), strict), answer, str(gold), question))
 
 
-def grade_row(row: Mapping[str, Any], strict: bool = False) -> Verdict:
-    """Grade a row `{gold, response | answer, kind?, choices?, final?, question?, prompt?}`; numbers count as text."""
+def grade_row(row: Mapping[str, Any], strict: bool = False, marks: Sequence[Marks] = ()) -> Verdict:
+    """Grade a row `{gold, response | answer, kind?, choices?, final?, question?, prompt?}`; numbers count as text.
+
+    Where `prompt` ends inside a thought, a response that never ends it has no answer. `marks`: thinking delimiters to
+    look for before the known ones (`harness.thinking.own_marks`).
+    """
     kind: Kind = row.get("kind") or "math"
     choices, gold, question = tuple(row.get("choices") or ()), str(row["gold"]), str(row.get("question") or "")
     if row.get("response") is not None:
-        final, prompt = bool(row.get("final", True)), str(row.get("prompt") or "")
+        final, prompt, response = bool(row.get("final", True)), str(row.get("prompt") or ""), str(row["response"])
+        if marks:
+            response, cut = answer_part(response, prompt, marks)
+            final, prompt = final and not cut, ""
         return grade(
-            str(row["response"]), gold, kind,
-            choices=choices, strict=strict, final=final, question=question, prompt=prompt,
-        )  # fmt: skip
+            response, gold, kind, choices=choices, strict=strict, final=final, question=question, prompt=prompt
+        )
     return grade_answer(str(row["answer"]), gold, kind, choices=choices, strict=strict, question=question)
 
 

@@ -5,5 +5,8 @@ grade and measure all really run on two CPU cores in minutes. What it shows abou
 effects are partly built into the traces (see `problems`), and the README says so.
 """
 
+from pathlib import Path
+
 POOL_SIZE = 59_029 // 50  # the paper's pool
 SUBSET_SIZE = 1_000 // 50  # and its 1,000 rows, at 1:50
+TINY_MODEL = str(Path(__file__).resolve().parent / "model")

@@ -147,7 +147,7 @@ def damage(text: str, rng: random.Random) -> str:
 
 
 def pool_rows(seed: int, size: int) -> Iterator[dict[str, object]]:
-    """`size` rows in the pool schema of `harness.data.pool`, the same for the same seed on every machine."""
+    """`size` rows in the pool schema of `harness.data.load`, the same for the same seed on every machine."""
     rng = random.Random(f"quickstart pool {seed}")
     names = list(DOMAINS)
     for index in range(size):

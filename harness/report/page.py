@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.measure import Measured, distinguishable
-from harness.report import tables_of_a_study as builders
-from harness.report.figures import Drawn, slug
-from harness.report.naming import recipe_order, row_name, setting_name, short
+from harness.analysis.settings import setting_name, short
+from harness.report import study_tables as builders
+from harness.report.names import recipe_order, row_name
+from harness.report.plots import Drawn, slug
 from harness.report.samples import Browser
 from harness.report.tables import MISSING, Column, Table, number
 

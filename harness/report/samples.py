@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.analysis.cells import sample_files
 from harness.analysis.measure import Measured
-from harness.report.naming import recipe_order, row_name, setting_name
+from harness.analysis.settings import sample_files, setting_name
+from harness.records import generated_ids
+from harness.report.names import recipe_order, row_name
 
 MOST_SAMPLES = 10_000
 MOST_CHARACTERS = 48_000_000  # of thinking on the page, before compression; a longer thought loses its middle
@@ -26,7 +27,8 @@ MOST_IDS = 2_000_000  # token ids on the page: they find the first differing tok
 BLOCK = 40  # samples a compressed block: about 100 kB to unpack for one look
 COLUMNS = (
     "run_id", "task", "problem_id", "sample_index", "seed", "question", "gold", "thinking", "closing", "answer",
-    "thinking_ids", "forced_spans", "ignore_str", "num_ignores", "thinking_tokens", "answer_tokens", "num_rounds",
+    "thinking_ids", "closing_ids", "answer_ids", "forced_spans", "ignore_str", "num_ignores",
+    "thinking_tokens", "answer_tokens", "num_rounds",
     "forced_end", "looping", "thinking_finish", "status", "extracted", "reason", "error",
 )  # fmt: skip
 INDEX = ("problem_id", "sample_index", "status", "thinking_tokens", "forced_end", "looping", "extracted", "gold")
@@ -163,7 +165,7 @@ def _packed(rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, 
     index |= {"run": [run_of[i] for i in of_cell], "task": [tasks.index(str(row["task"])) for row in rows]}
     index |= {"runs": labels, "tasks": tasks, "block": BLOCK}
     most = max(2_000, MOST_CHARACTERS // max(len(rows), 1))
-    with_ids = sum(len(row["thinking_ids"] or ()) for row in rows) <= MOST_IDS
+    with_ids = sum(len(generated_ids(row)) for row in rows) <= MOST_IDS
     blocks = []
     for start in range(0, len(rows), BLOCK):
         block = [_sample(row, most, with_ids) for row in rows[start : start + BLOCK]]
@@ -177,7 +179,10 @@ def _sample(row: dict[str, Any], most: int, with_ids: bool) -> dict[str, Any]:
     ranges = forced_ranges(thinking, ids, row["forced_spans"] or [], row["ignore_str"])
     sample = {name: _plain(row[name]) for name in ("question", "closing", "answer", "reason", "error", "answer_tokens",
               "num_rounds", "thinking_finish", "seed")}  # fmt: skip
-    return sample | {"thinking": pieces(thinking, ranges, most), "ids": list(map(int, ids)) if with_ids else None}
+    return sample | {
+        "thinking": pieces(thinking, ranges, most),
+        "ids": list(map(int, generated_ids(row))) if with_ids else None,
+    }
 
 
 def _natural(text: str) -> str:

@@ -20,6 +20,8 @@ import torch
 import torch.distributed as dist
 from transformers import TrainerCallback
 
+from harness.files import write_json
+
 MARKER = "whole.json"
 KEPT = 2  # while one is written, the one before is still there
 
@@ -74,6 +76,4 @@ class Resumable(TrainerCallback):
         if dist.is_initialized():
             dist.barrier()
         if self.rank == 0:
-            partial = checkpoint / (MARKER + ".partial")
-            partial.write_text(json.dumps({"identity": self.identity, "step": state.global_step}))
-            partial.replace(checkpoint / MARKER)
+            write_json(checkpoint / MARKER, {"identity": self.identity, "step": state.global_step})

@@ -7,26 +7,14 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from harness.config import Training
-from harness.errors import UserError, unknown
+from harness.errors import UserError
 from harness.training import memory
-
-REPORTS = ("none", "trackio", "wandb")
 
 
 def check(training: Training) -> None:
-    """Raise `UserError` for a training that cannot start: sizes that do not divide, a package that is not there."""
-    at_once = training.per_device_batch_size * training.num_workers
-    if training.global_batch_size < at_once or training.global_batch_size % at_once:
-        raise UserError(
-            f"global_batch_size={training.global_batch_size} is not a multiple of per_device_batch_size="
-            f"{training.per_device_batch_size} times num_workers={training.num_workers}; change one of them"
-        )
-    if training.lora_rank < 0:
-        raise UserError(f"lora_rank={training.lora_rank} is negative; use 0 to train all weights")
+    """Raise `UserError` for a training whose packages are not there."""
     if training.lora_rank and find_spec("peft") is None:
         raise UserError(f"lora_rank={training.lora_rank} needs peft; pip install 's1-harness[lora]' -c constraints.txt")
-    if training.report_to not in REPORTS:
-        raise unknown("training.report_to", training.report_to, REPORTS)
     if training.report_to != "none" and find_spec(training.report_to) is None:
         raise UserError(f"report_to={training.report_to} needs that package; pip install {training.report_to}")
 
@@ -34,8 +22,9 @@ def check(training: Training) -> None:
 def on_cpu(training: Training, base_model: str, nodes: Sequence[Mapping[str, float]]) -> tuple[Training, str]:
     """`training` moved to the CPU if it asks for GPUs and no node of the Ray cluster has any, and one line on it.
 
-    `nodes` are their resources as Ray counts them (memory in bytes). Steps, rows and batches stay the same, so the
-    identity of the runs does too. Raises `UserError` when the model does not fit into any node's memory.
+    `nodes` are their resources as Ray counts them (memory in bytes). Steps, rows and batches stay the same;
+    the runs' identity is that of what was asked for. Raises `UserError` when the model does not fit into any node's
+    memory.
     """
     if not training.num_gpus or any(node.get("GPU") for node in nodes):
         return training, ""
@@ -51,3 +40,12 @@ def on_cpu(training: Training, base_model: str, nodes: Sequence[Mapping[str, flo
             f"of {room / 1e9:,.0f} GB; add GPU nodes, or try --smoke"
         )
     return moved, f"no GPU in the Ray cluster: training on {cpus} CPU{'s' * (cpus > 1)} instead of {asked}"
+
+
+def nodes() -> list[dict[str, float]]:
+    """The resources of each node of the Ray cluster."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init()
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]

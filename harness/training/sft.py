@@ -1,6 +1,6 @@
 """One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
 
-s1's training text is tokenised by `harness.data.chat`, which also makes the labels: the loss is on thinking and
+s1's training text is tokenised by `harness.training.text`, which also makes the labels: the loss is on thinking and
 answer only. TRL keeps given labels, so nothing of the mask depends on TRL's collators, which have moved before
 (reference/trl.md).
 
@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Training, fingerprint, to_plain
-from harness.errors import UserError
+from harness.errors import UserError, one_line
+from harness.files import read_json, write_json
 from harness.logs import last_lines, output_to
-from harness.training.placement import check, on_cpu
+from harness.training.placement import check, nodes, on_cpu
 
 DONE_FILE = "training.json"  # written last: its presence says that the checkpoint is whole
 FIGURES_FILE = "figures.json"  # what the worker counted
@@ -54,7 +55,7 @@ def finished(folder: Path, identity: str) -> Trained | None:
     path = folder / DONE_FILE
     if not path.is_file():
         return None
-    found = json.loads(path.read_text())
+    found = read_json(path, "remove it to train again")
     return Trained(**found["trained"]) if found["identity"] == identity else None
 
 
@@ -93,25 +94,14 @@ def train(
     }
     start = time.monotonic()
     run_workers(job, training, folder, log)
-    figures = json.loads((folder / FIGURES_FILE).read_text())
+    figures = json.loads((folder / FIGURES_FILE).read_text())  # whose loss may be NaN, which no other file's may
     if not math.isfinite(figures["final_loss"]):
         raise TrainingFailed(f"the loss is not a number (see {folder / 'losses.parquet'}); lower learning_rate")
     checkpoint = str((folder / "checkpoint").resolve())
     trained = Trained(checkpoint=checkpoint, seconds=round(time.monotonic() - start, 2), **figures)
-    partial = folder / (DONE_FILE + ".partial")
-    partial.write_text(json.dumps({"identity": identity, "trained": to_plain(trained)}, indent=1))
-    partial.replace(folder / DONE_FILE)
+    write_json(folder / DONE_FILE, {"identity": identity, "trained": to_plain(trained)})
     shutil.rmtree(folder / STEPS, ignore_errors=True)
     return trained
-
-
-def nodes() -> list[dict[str, float]]:
-    """The resources of each node of the Ray cluster."""
-    import ray
-
-    if not ray.is_initialized():
-        ray.init()
-    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
 def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path) -> None:
@@ -136,7 +126,7 @@ def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path
             return
         except ray.train.TrainingFailedError as error:
             if attempt == RESTARTS or not a_worker_died(error):
-                reason = str(error).strip().splitlines()[-1]
+                reason = one_line(error, last=True)
                 raise TrainingFailed(f"training failed: {reason}\n{last_lines(log)}\n(whole log: {log})") from error
 
 

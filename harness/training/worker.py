@@ -5,7 +5,6 @@ The only importer of trl. Uses Ray for nothing: `run_sft` also works in a plain 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,10 @@ import torch
 import torch.distributed as dist
 
 from harness.config import Training
+from harness.files import write_json
+from harness.generation.engines import probe
+from harness.generation.template import resolve
+from harness.thinking import ThinkingFormat
 from harness.training import checkpoints
 
 LOSS_COLUMNS = {  # of losses.parquet: what the Trainer calls it
@@ -42,8 +45,7 @@ def run_sft(job: dict[str, Any]) -> None:
 def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> None:
     from transformers import AutoTokenizer
 
-    from harness.data.chat import training_example
-    from harness.thinking import thinking_format
+    from harness.training.text import training_example
 
     resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
     if dist.is_initialized():
@@ -53,15 +55,17 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
         torch.set_num_threads(training.num_cpus)
     torch.manual_seed(training.seed)
     tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
-    examples = [
-        training_example(tokenizer, row, thinking_format(job["thinking"]), training.block_size) for row in job["rows"]
-    ]
+    thinking = resolve(job["thinking"], tokenizer).thinking
+    examples = [training_example(tokenizer, row, thinking, training.block_size) for row in job["rows"]]
     config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
     model = load_model(job["base_model"], training, gpu)
     callback = checkpoints.Resumable(job["identity"], rank, resumed[0])
     trainer = sft_trainer(model, tokenizer, examples, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
-    save(trainer, folder / "checkpoint")
+    trained = probe_of(trainer, thinking, gpu and training.bf16)  # before adapters are merged
+    save(trainer, folder / "checkpoint", thinking)
+    if rank == 0:
+        trained.write(folder / probe.FILE)
     if rank == 0:
         losses = losses_of(trainer.state.log_history)
         write_losses(losses, folder / "losses.parquet")
@@ -75,13 +79,13 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
             # Not the Trainer's own mean, which forgets the steps before a resume.
             "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
         }
-        (folder / job["figures_file"]).write_text(json.dumps(figures))
+        write_json(folder / job["figures_file"], figures)
 
 
 def sft_trainer(
     model: Any, tokenizer: Any, examples: Sequence[Mapping[str, Any]], config: Any, training: Training, callback: Any
 ) -> Any:
-    """TRL's trainer on `examples` (`harness.data.chat.Example`), whose labels it keeps."""
+    """TRL's trainer on `examples` (`harness.training.text.Example`), whose labels it keeps."""
     from datasets import Dataset
     from trl import SFTTrainer
 
@@ -121,13 +125,22 @@ def lora_config(training: Training) -> Any:
     )
 
 
-def save(trainer: Any, target: Path) -> None:
+def probe_of(trainer: Any, thinking: ThinkingFormat, bf16: bool) -> probe.Probe:
+    """What the trained model, as it is in memory, answers to the probe. Called on every rank: shards are gathered."""
+    asked = probe.sequences(trainer.processing_class, thinking)
+    answers = probe.top_logprobs(trainer.model, [forced.ids for forced in asked])
+    return probe.taken(asked, answers, "bfloat16" if bf16 else "float32")
+
+
+def save(trainer: Any, target: Path, thinking: ThinkingFormat) -> None:
     """Write a plain model to `target`: shards gathered, adapters merged, so that engines read it as they read the base.
+    What it was taught to end a turn by is an end of text, for any engine.
 
     Called on every rank; rank 0 writes.
     """
     model = trainer.model
     model.config.use_cache = True  # evaluation must not inherit training's choices
+    end_texts_at_the_turn(model, trainer.processing_class, thinking)
     state = None
     if trainer.is_fsdp_enabled:
         state = trainer.accelerator.get_state_dict(model)
@@ -141,6 +154,20 @@ def save(trainer: Any, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)  # an earlier model's shards may have other names
     trainer.accelerator.unwrap_model(model).save_pretrained(target, state_dict=state)
     trainer.processing_class.save_pretrained(target)
+
+
+def end_texts_at_the_turn(model: Any, tokenizer: Any, thinking: ThinkingFormat) -> None:
+    """Put the token that ends a turn among the model's ends of text. A base model's is another (Qwen2.5's is
+    `<|endoftext|>`, its template's `<|im_end|>`): an engine would run over the end that it was trained to write."""
+    added, ending = tokenizer.get_added_vocab(), thinking.end_of_turn or ""
+    places = [(ending.index(token), token) for token in added if token in ending]
+    if not places:
+        return
+    for config in (model.config, model.generation_config):
+        known = config.eos_token_id
+        ids = [known] if isinstance(known, int) else list(known or ())
+        if added[min(places)[1]] not in ids:
+            config.eos_token_id = [*ids, added[min(places)[1]]]
 
 
 def sft_config(training: Training, folder: Path, gpu: bool) -> Any:
@@ -172,7 +199,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "adam_beta2": training.adam_beta2,
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
-        "max_length": None,  # harness.data.chat has cut, and counted, already
+        "max_length": None,  # harness.training.text has cut, and counted, already
         "train_sampling_strategy": "group_by_length" if training.group_by_length else "random",
         "bf16": gpu and training.bf16,
         "use_cpu": not gpu,

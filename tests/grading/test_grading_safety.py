@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from harness.grading.compare.symbolic import Pool, SymbolicTimeoutError, WorkerS
 from harness.grading.grader import CACHE, INTERNAL
 from harness.grading.grammar.nodes_json import encode
 from harness.grading.grammar.parser import parse
-from harness.grading.limits import SYMBOLIC_SECONDS
+from harness.grading.limits import SYMBOLIC_MEMORY_MB, SYMBOLIC_SECONDS
 
 N = 20_000
 LONG = {
@@ -204,8 +205,12 @@ def test_a_worker_killed_from_outside_costs_one_timeout() -> None:
     pool.close()
 
 
-def test_a_worker_cannot_take_more_memory_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells another process's limits")
+def test_a_worker_cannot_take_more_memory_than_its_limit() -> None:
     pool = Pool(size=1)
+    assert pool.ask({"a": encode(parse("1")), "b": encode(parse("1"))})["equal"] is True
+    limit = resource.prlimit(pool._idle[0].process.pid, resource.RLIMIT_AS)
+    assert limit == (SYMBOLIC_MEMORY_MB << 20, SYMBOLIC_MEMORY_MB << 20)  # the kernel's own word
     tower = parse("\\int (((x+y+z)^{400}+y+z)^{400}+x+z)^{400}\\,dx")
     try:
         answer = pool.ask({"a": encode(tower), "b": encode(parse("7"))})

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +15,7 @@ from harness.errors import UserError
 from harness.grading.batch.judge import Judge, judge_rows
 from harness.grading.grader import KINDS, grade_row
 from harness.grading.verdict import Verdict
+from harness.thinking import Marks
 
 MAX_LISTED = 20  # broken lines named one by one
 
@@ -81,6 +82,8 @@ def _row(line: str) -> dict[str, Any] | str:
         return "neither 'response' nor 'answer' (a string)"
     if row.get("kind") not in (None, *KINDS):
         return f"unknown kind {str(row['kind'])[:40]!r}; known: {', '.join(KINDS)}"
+    if not isinstance(row.get("prompt", ""), str | None):
+        return "'prompt' is no text"
     choices = row.get("choices")
     if choices is not None and not (isinstance(choices, list) and all(isinstance(c, str) for c in choices)):
         return "'choices' is no list of strings"
@@ -99,10 +102,12 @@ def graded(row: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def grade_rows(rows: Iterable[dict[str, Any]], summary: Summary, strict: bool = False) -> Iterator[dict[str, Any]]:
+def grade_rows(
+    rows: Iterable[dict[str, Any]], summary: Summary, strict: bool = False, marks: Sequence[Marks] = ()
+) -> Iterator[dict[str, Any]]:
     """The graded rows, one by one, counted on `summary`."""
     for row in rows:
-        verdict = grade_row(row, strict)
+        verdict = grade_row(row, strict, marks)
         summary.num_rows += 1
         summary.statuses[verdict.status] += 1
         yield graded(row, verdict)
@@ -123,17 +128,19 @@ def grade_file(
     strict: bool = False,
     compare: bool = False,
     judge: Judge | None = None,
+    marks: Sequence[Marks] = (),
     log: TextIO | None = None,
 ) -> Summary:
     """Grade the rows of `path` into `out` (default: standard output); the summary goes to `log` (standard error).
 
     `out` is written beside its place and renamed, so a reader never sees half of it. `compare` adds the verdicts of
-    the peers and prints the agreement; `judge` is asked about rows that the rules leave open.
+    the peers and prints the agreement; `judge` is asked about rows that the rules leave open; `marks` are thinking
+    delimiters that no table knows.
     Raises `UserError` where the file cannot be read or holds no usable row.
     """
     log = log or sys.stderr
     summary = Summary()
-    rows = list(grade_rows(read_rows(path, summary), summary, strict))
+    rows = list(grade_rows(read_rows(path, summary), summary, strict, marks))
     if not rows:
         reason = f"; {summary.broken[0]}" if summary.broken else ""
         raise UserError(f"{path} holds no row to grade{reason}; a row is {{'gold': .., 'response' or 'answer': ..}}")

@@ -1,0 +1,1 @@
+"""Published lm-eval logs: read, counted, imported."""

@@ -1,0 +1,421 @@
+"""From the stored rows to cells: one cell is one setting of one recipe on one task, over all its seeds.
+
+Columns are scanned, never the text. Every cell of a task has the same problem axis, so that pairing is indexing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from harness.checked import from_plain
+from harness.config import Budget, fingerprint
+from harness.errors import UserError, one_line
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, setting
+from harness.store import read_claim
+
+Floats = NDArray[np.float64]
+KEY = (
+    "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed",
+    "force",
+)  # fmt: skip
+TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
+SAMPLE_COLUMNS = (
+    "run_id", "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str",
+    "instructed", "seed", "sample_index", "problem_id", *TOKENS, "forced_end", "looping", "error", "status",
+    "extracted", "correct",
+)  # fmt: skip
+WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
+UNPARSED = ("no_answer", "answer_unparseable")
+IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting of one recipe on one task. Arrays run over the task's problems; NaN where a problem has no row."""
+
+    study: str
+    model: str
+    recipe: str
+    task: str
+    method: str
+    max_thinking_tokens: int | None  # None: auto
+    num_ignores: int
+    ignore_str: str | None  # None also when nothing is ignored
+    instructed: str | None
+    force: bool
+    run_ids: tuple[str, ...]
+    correct: Floats  # (problems, runs): mean over the run's samples of a problem
+    means: dict[str, Floats]  # column -> (problems,): thinking_tokens, answer_tokens, total_tokens, forced, ...
+    num_generations: int
+    num_unscored: int  # gold_unparseable, or nothing to score against
+    counts: dict[str, int]  # forced, truncated, looping, unparsed, timeout, error
+    votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
+    right: NDArray[np.int64]  # (problems,) correct generations
+    total: NDArray[np.int64]  # (problems,) scored generations
+    budget: Budget  # the whole setting, without what has no effect in it
+    config: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def accuracy(self) -> Floats:
+        """(problems,) mean over runs."""
+        return row_means(self.correct)
+
+    @property
+    def num_problems(self) -> int:
+        return int((~np.isnan(self.accuracy)).sum())
+
+    def mean(self, name: str) -> float:
+        values = self.means[name]
+        return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Everything that was read: the cells, the problem axis of each task, the runs' rows and the warnings."""
+
+    cells: tuple[Cell, ...]
+    problems: dict[str, list[str]]
+    runs: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def row_means(matrix: Floats) -> Floats:
+    """Row means over the known entries; NaN, without a warning, where a row has none."""
+    known = ~np.isnan(matrix)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.where(known, matrix, 0).sum(axis=1) / known.sum(axis=1)
+    return means
+
+
+def sample_files(out_dir: Path) -> list[Path]:
+    return sorted((out_dir / "samples").glob("**/*.parquet"))
+
+
+def load(dirs: Sequence[Path]) -> Cells:
+    """Read result folders. Raises UserError for a folder without samples; notes what was left out and why."""
+    notes: list[str] = []
+    folders = [_read_folder(Path(out_dir), notes) for out_dir in dirs]
+    for name in _ambiguous([folder.runs for folder in folders]):
+        for folder in folders:
+            folder.rename(name, f"{name} ({folder.path.name})")
+    frame = pa.concat_tables([table for folder in folders for table in folder.samples]).unify_dictionaries().to_pandas()
+    runs = [folder.runs for folder in folders if len(folder.runs)]
+    run_frame = pd.concat(runs, ignore_index=True) if runs else pd.DataFrame(columns=RUN_SCHEMA.names)
+    return build(frame, run_frame, notes)
+
+
+@dataclass
+class _Folder:
+    """A results folder as it was read: its sample tables and its run rows, without those of other configurations."""
+
+    path: Path
+    samples: list[pa.Table]
+    runs: pd.DataFrame
+
+    def rename(self, study: str, new: str) -> None:
+        """Call `study` by a new name."""
+        at = SAMPLE_COLUMNS.index("study")
+        for index, table in enumerate(self.samples):
+            names = pc.if_else(pc.equal(table["study"].cast(pa.string()), study), new, table["study"].cast(pa.string()))
+            self.samples[index] = table.set_column(at, "study", names.dictionary_encode())
+        self.runs = self.runs.assign(study=self.runs["study"].replace(study, new))
+
+
+def _read_folder(out_dir: Path, notes: list[str]) -> _Folder:
+    files = sample_files(out_dir)
+    if not files:
+        raise UserError(f"{out_dir}: no samples/*.parquet; give a folder written by ablate, evaluate or import")
+    samples = [read_columns(path, SAMPLE_SCHEMA, SAMPLE_COLUMNS, notes) for path in files]
+    run_file = out_dir / "runs.parquet"
+    if not run_file.exists():
+        notes.append(f"{out_dir}: no runs.parquet, so headline and reference recipe are guessed")
+        return _Folder(out_dir, samples, pd.DataFrame(columns=RUN_SCHEMA.names))
+    runs = read_columns(run_file, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    if (kept := current_runs(out_dir, runs, notes)) is not None:
+        study = read_claim(out_dir)["study"]
+        runs = runs[runs["run_id"].isin(kept)]
+        runs = runs.assign(config=[_as_now(config, study) for config in runs["config"]])
+        values = pa.array(sorted(kept))
+        samples = [table.filter(pc.is_in(table["run_id"].cast(pa.string()), values)) for table in samples]
+    return _Folder(out_dir, samples, runs)
+
+
+def current_runs(out_dir: Path, runs: pd.DataFrame, notes: list[str]) -> set[str] | None:
+    """The run ids that belong to the folder's study as it is now; None where the folder does not say.
+
+    Beside the study's own runs these are the ones that differ from them in task, budget and seeds alone: a sweep that
+    was made in several calls. What else lies in the folder was made with another configuration, and is noted.
+    """
+    listed = read_claim(out_dir).get("runs")
+    if not listed:
+        return None
+    configs = {str(row["run_id"]): json.loads(row["config"] or "{}") for row in runs.to_dict("records")}
+    recipes = dict(zip(runs["run_id"], runs["recipe"], strict=True))
+    current = {(recipes[run], configs[run].get("setup")) for run in listed if run in configs}
+    kept = {run for run in configs if (recipes[run], configs[run].get("setup")) in current} | set(listed)
+    if stale := [run for run in configs if run not in kept]:
+        names = ", ".join(sorted({f"{recipes[run]} ({_changes(run, listed, recipes, configs)})" for run in stale}))
+        notes.append(f"{len(stale)} run(s) of another configuration than {out_dir}/study.json left out: {names}")
+    return kept
+
+
+def _as_now(config: str | None, study: Mapping[str, Any]) -> str:
+    """A run's configuration with the study's present headline and reference: a run that was kept has those of old."""
+    return json.dumps(json.loads(config or "{}") | {name: study[name] for name in ("headline", "reference_recipe")})
+
+
+def _changes(
+    run: str, listed: Sequence[str], recipes: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """What sets `run` apart from the listed runs of its recipe, as `key=value`."""
+    other = next((configs[one] for one in listed if one in configs and recipes[one] == recipes[run]), None)
+    if other is None:
+        return "no such recipe now"
+    mine, now = _flat(configs[run]), _flat(other)
+    different = [f"{key}={mine[key]}" for key in sorted(mine) if mine[key] != now.get(key)]
+    return ", ".join(different[:4]) or f"run {run}"
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a run's configuration that tell setups apart, by their dotted names."""
+    found: dict[str, Any] = {}
+    for name in ("training", "sampling", "recipe_config", "engine"):
+        found |= {f"{name}.{key}": value for key, value in (config.get(name) or {}).items()}
+    return found | {name: config.get(name) for name in ("thinking", "replay", "max_model_len", "base_model")}
+
+
+def _ambiguous(folders: Sequence[pd.DataFrame]) -> list[str]:
+    """Names of studies that several folders hold with other settings: they are not one study."""
+    setups: dict[tuple[str, str], list[set[str]]] = {}
+    for runs in folders:
+        here: dict[tuple[str, str], set[str]] = {}
+        for row in runs.to_dict("records"):
+            setup = json.loads(row["config"]).get("setup", "") if isinstance(row["config"], str) else ""
+            here.setdefault((str(row["study"]), str(row["recipe"])), set()).add(setup)
+        for key, found in here.items():
+            setups.setdefault(key, []).append(found)
+    return sorted({study for (study, _), found in setups.items() if any(one != found[0] for one in found)})
+
+
+def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> pa.Table:
+    """The named columns of one file in `schema`'s types: missing ones (an older schema) are null, and said.
+
+    Raises UserError for a file that is no Parquet, was cut, or holds something else than our rows.
+    """
+    try:
+        return _read_columns(pq.ParquetFile(path), path, schema, names, notes)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        reason = one_line(error, most=120)
+        raise UserError(
+            f"{path} cannot be read ({reason}); remove it, the run that wrote it can be repeated"
+        ) from error
+
+
+def _read_columns(
+    file: pq.ParquetFile, path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]
+) -> pa.Table:
+    if foreign := [name for name in IDENTITY if name not in file.schema_arrow.names and name in schema.names]:
+        raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
+    version = int((file.schema_arrow.metadata or {}).get(b"s1_harness_schema", b"0") or 0)
+    if version > SCHEMA_VERSION:
+        notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
+    present = [name for name in names if name in file.schema_arrow.names]
+    if missing := sorted(set(names) - set(present)):
+        notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
+    table = file.read(columns=present)
+    columns = {}
+    for name in names:
+        kind = schema.field(name).type
+        column = _cast(table[name], kind) if name in present else pa.nulls(table.num_rows, kind)
+        columns[name] = column.dictionary_encode() if pa.types.is_string(kind) and schema is SAMPLE_SCHEMA else column
+    return pa.table(columns)
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """The column in another type; a NaN where a whole number belongs is no number."""
+    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+    return column.cast(kind)
+
+
+def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
+    """Group rows into cells. Repeated rows of one generation count once (the last), and are said."""
+    identity = ["run_id", "problem_id", "sample_index"]
+    frame = frame.iloc[np.argsort(frame["error"].isna().to_numpy(), kind="stable")]  # an attempt that failed loses
+    repeated = frame.duplicated(identity, keep="last")
+    if repeated.any():
+        again = int((repeated & frame["error"].isna()).sum())
+        notes += [f"{again} repeated row(s) of the same generation left out"] if again else []
+        frame = frame[~repeated]
+    if (bad := ~(pd.to_numeric(frame["thinking_tokens"], errors="coerce") >= 0)).any():
+        notes.append(f"{int(bad.sum())} row(s) without a thinking-token count: in the accuracy, not in the token means")
+    configs: dict[str, dict[str, Any]] = {
+        str(row["run_id"]): json.loads(row["config"]) if isinstance(row["config"], str) else {}
+        for row in runs.to_dict("records")
+    }
+    failed = runs[runs["status"] == "failed"] if len(runs) else runs
+    for row in failed.to_dict("records"):
+        notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) failed: {row['error']}")
+    frame = _with_settings(frame, configs)
+    problems = {str(t): sorted(g["problem_id"].astype(str).unique()) for t, g in frame.groupby("task", observed=True)}
+    cells: list[Cell] = []
+    for key, group in frame.groupby([*KEY, *WHOLE], observed=True, dropna=False, sort=True):
+        by_seed = group.groupby("seed", dropna=False)["run_id"].nunique()
+        parts = [(group, "")]
+        if not key[len(KEY)] and by_seed.max() > 1:  # same columns and seed, and no configuration that says more
+            named = dict(zip(KEY, key, strict=False))
+            notes.append(f"{named['recipe']} on {named['task']}: runs of one setting differ otherwise, shown apart")
+            parts = [(part, f"run {run}") for run, part in group.groupby("run_id", observed=True)]
+        cells += [_cell(key[: len(KEY)], part, problems[str(key[3])], configs, note) for part, note in parts]
+    cells = _told_apart(cells)
+    measured = {run for cell in cells for run in cell.run_ids}
+    for row in runs.to_dict("records"):
+        if row["run_id"] not in measured and row["status"] != "failed":
+            notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) has no samples: no figure for it")
+    notes += [] if cells else ["no sample was found: there is nothing to measure"]
+    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)))
+
+
+def _with_settings(frame: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Add what the grouping needs: each row's whole setting and setup, and whether ends are forced."""
+    codes, run_ids = pd.factorize(frame["run_id"])
+    first = {str(row["run_id"]): row for row in frame.drop_duplicates("run_id").to_dict("records")}
+    budgets = {run: budget_of(configs.get(run, {}), columns) for run, columns in first.items()}
+    order = [str(run) for run in run_ids]
+
+    def column(values: Sequence[Any]) -> Any:
+        return np.array(values, dtype=object)[codes]
+
+    return frame.assign(
+        force=column([budgets[run].force for run in order]).astype(bool),
+        num_ignores=frame["num_ignores"].fillna(0).astype(int),
+        ignore_str=frame["ignore_str"].astype(object).where(frame["num_ignores"].fillna(0) > 0, None),
+        setup=column([str(configs.get(run, {}).get("setup") or "") for run in order]),
+        budget_key=column([fingerprint(budgets[run]) for run in order]),
+    )
+
+
+def budget_of(config: Mapping[str, Any], columns: Mapping[Any, Any]) -> Budget:
+    """A run's effective setting, from its configuration, or from a row's columns where it has none."""
+    if config.get("budget"):
+        return from_plain(Budget, config["budget"], "budget of a stored run: ").effective
+    limit, ignores, told = (columns[name] for name in ("max_thinking_tokens", "num_ignores", "instructed"))
+    return Budget(
+        "auto" if pd.isna(limit) else int(limit),
+        0 if pd.isna(ignores) else int(ignores),
+        None if pd.isna(columns["ignore_str"]) else str(columns["ignore_str"]),
+        method="budget_forcing" if pd.isna(columns["method"]) else columns["method"],
+        instructed=None if pd.isna(told) else str(told),
+    ).effective
+
+
+def _told_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, with what differs named where two have the same recipe, task and setting."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for i, cell in enumerate(cells):
+        groups.setdefault((cell.study, cell.model, cell.recipe, cell.task, cell.budget), []).append(i)
+    found = list(cells)
+    for members in groups.values():
+        flat = {i: _flat(cells[i].config) for i in members}
+        for i in members:
+            differs = [
+                f"{key.rpartition('.')[2]}={value}"
+                for key, value in sorted(flat[i].items())
+                if any(flat[j].get(key) != value for j in members) and not key.endswith(".seed")
+            ]
+            if len(members) > 1 and not found[i].note:
+                found[i] = replace(cells[i], note=", ".join(differs[:3]) or f"run {cells[i].run_ids[0]}")
+    return found
+
+
+def _cell(
+    key: tuple[Any, ...], rows: pd.DataFrame, problems: list[str], configs: dict[str, dict[str, Any]], note: str
+) -> Cell:
+    named: dict[str, Any] = {name: None if pd.isna(value) else value for name, value in zip(KEY, key, strict=True)}
+    named["max_thinking_tokens"] = None if named["max_thinking_tokens"] is None else int(named["max_thinking_tokens"])
+    num = len(problems)
+    problem = pd.Categorical(rows["problem_id"].astype(str), categories=problems).codes.astype(np.int64)
+    run, run_ids = pd.factorize(rows["run_id"], sort=True)
+    status = rows["status"].astype(object)
+    known = rows["correct"].astype(object).map({True: 1.0, False: 0.0}).to_numpy(dtype=float)
+    correct: Floats = np.where(status == "gold_unparseable", np.nan, known)
+    scored = ~np.isnan(correct)
+    flags = {
+        "forced": rows["forced_end"].fillna(False).to_numpy(dtype=bool),
+        "truncated": (status == "truncated").to_numpy(),
+        "looping": rows["looping"].fillna(False).to_numpy(dtype=bool),
+        "unparsed": (status.isin(UNPARSED) & rows["error"].isna()).to_numpy(),
+        "timeout": (status == "answer_timeout").to_numpy(),
+        "error": rows["error"].notna().to_numpy(),
+    }
+    tokens: dict[str, Floats] = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in TOKENS}
+    counted = ~flags["error"]  # what a failed call had generated is not known
+    tokens = {name: np.where(counted & (values >= 0), values, np.nan) for name, values in tokens.items()}
+    tokens["total_tokens"] = tokens["thinking_tokens"] + np.nan_to_num(tokens["closing_tokens"]) + np.nan_to_num(
+        tokens["answer_tokens"]) + np.nan_to_num(tokens["discarded_tokens"])  # fmt: skip
+    values = tokens | {name: flag.astype(float) for name, flag in flags.items()}
+    scored_problem = problem[scored]
+    return Cell(
+        **named,
+        run_ids=tuple(str(r) for r in run_ids),
+        correct=_grouped_mean(correct, problem * len(run_ids) + run, num * len(run_ids)).reshape(num, -1),
+        means={name: _grouped_mean(v, problem, num) for name, v in values.items()},
+        num_generations=len(rows),
+        num_unscored=int((~scored).sum()),
+        counts={name: int(flag.sum()) for name, flag in flags.items()},
+        votes=_votes(problem, correct, rows["extracted"], num),
+        right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
+        total=np.bincount(scored_problem, minlength=num),
+        budget=budget_of(configs.get(str(run_ids[0]), {}), rows.iloc[0].to_dict()),
+        config=configs.get(str(run_ids[0]), {}),
+        note=note,
+    )  # fmt: skip
+
+
+def _grouped_mean(values: Floats, groups: NDArray[np.int64], num_groups: int) -> Floats:
+    known = ~np.isnan(values)
+    sums = np.bincount(groups[known], weights=values[known], minlength=num_groups)
+    with np.errstate(invalid="ignore"):
+        means: Floats = sums / np.bincount(groups[known], minlength=num_groups)
+    return means
+
+
+def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, num: int) -> NDArray[np.int64]:
+    """(problems, generations) votes for maj@k; a problem with fewer generations than the most is padded with -2."""
+    order = np.argsort(problem, kind="stable")
+    sorted_problem = problem[order]
+    counts = np.bincount(problem, minlength=num)
+    position = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    labels, _ = pd.factorize(extracted.astype(object))
+    labels = labels[order]
+    wrong = np.full(len(order), -1, dtype=np.int64)
+    voted = labels >= 0
+    # Number the wrong answers within each problem, so that the ballot stays as narrow as the number of samples.
+    pair = pd.DataFrame({"problem": sorted_problem[voted], "label": labels[voted]})
+    first = pair.drop_duplicates()
+    rank = first.groupby("problem").cumcount() + 1
+    wrong[voted] = pair.merge(first.assign(rank=rank), on=["problem", "label"], how="left")["rank"].to_numpy()
+    votes = np.full((num, int(counts.max()) if len(order) else 0), -2, dtype=np.int64)
+    votes[sorted_problem, position] = np.where(correct[order] == 1, 0, wrong)
+    return votes
+
+
+def short(model: str) -> str:
+    return model.rstrip("/").rsplit("/", 1)[-1]
+
+
+def setting_name(cell: Cell) -> str:
+    """The setting's name (`harness.records.setting`), and what sets the cell apart from another one of that name."""
+    return setting(cell.budget) + (f" ({cell.note})" if cell.note else "")

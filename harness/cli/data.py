@@ -1,0 +1,226 @@
+"""`harness data ...`: each step reads a pool and writes one. Attached to the command line by `harness.cli.main`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.group import chat_of, chat_options
+from harness.errors import UserError
+from harness.files import write_json, write_text
+
+DATA_DIR = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Folder with local data sets; without one, the hub is read."
+)
+OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write: .parquet or .jsonl.")
+WORKERS = click.option("--workers", default=1, show_default=True, help="Ray workers.")
+
+
+@click.group("data")
+def data() -> None:
+    """From a raw pool to a training subset: collect, featurize, filter, select, decontaminate, format.
+
+    POOL is a .jsonl or .parquet file, a folder of them, a hub data set, or a known name (s1K, s1K-1.1, s1-59K, limo,
+    sft_pool).
+    """
+
+
+def _load(pool: str, data_dir: Path | None) -> Any:
+    """The pool; its broken rows are told on stderr."""
+    from harness.data.load import load_with_report
+
+    loaded = load_with_report(pool, data_dir)
+    for where, why in loaded.broken[:10]:
+        click.echo(f"left out: {where}: {why}", err=True)
+    if len(loaded.broken) > 10:
+        click.echo(f"left out: {len(loaded.broken) - 10} more broken rows", err=True)
+    return loaded.dataset
+
+
+def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]:
+    """`rows`, with a progress line on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return iter(track(rows, label, total=length, console=console, disable=not console.is_terminal, transient=True))
+
+
+@data.command()
+@click.option("--source", "names", multiple=True, help="A source of Table 7 (repeatable); default: all 16.")
+@click.option("--pool", "spec", help="Convert a published set (s1K, limo, a file, ...) instead of collecting.")
+@click.option(
+    "--from", "folder", type=click.Path(path_type=Path), help="Folder with NAME.jsonl or .parquet per source."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the draw from sources that are sampled.")
+@DATA_DIR
+@OUT
+def collect(
+    names: tuple[str, ...], spec: str | None, folder: Path | None, seed: int, data_dir: Path | None, out: Path
+) -> None:
+    """Collect s1's 16 sources into one raw pool; or convert a published set to the pool's schema."""
+    from harness.data import tables as report
+    from harness.data.collect import collect as collect_rows
+    from harness.data.load import load, save
+    from harness.data.sources import SOURCES
+
+    if spec is not None:
+        count = save(_progress(_load(spec, data_dir), "convert"), out)
+        click.echo(f"{count:,} rows -> {out}")
+        return
+    rows, counts = collect_rows(names or tuple(SOURCES), folder, seed)
+    count = save(_progress(rows, "collect"), out)
+    columns = ("read", "not_wanted", "broken", "repeated", "not_drawn", "kept", "missing_figures")
+    table = [(name, *(f"{getattr(one, column):,}" for column in columns)) for name, one in counts.items()]
+    click.echo(report.markdown("Collected", ("source", *(column.replace("_", " ") for column in columns)), table))
+    for name, one in counts.items():
+        if one.error:
+            click.echo(f"{name} is missing: {one.error}", err=True)
+        for repair, times in one.repairs.items():
+            click.echo(f"{name}: {times:,} questions repaired: {repair}")
+    if not count:
+        raise UserError("no source could be read; give --from a folder with their files, or check the network")
+    click.echo(report.sources(load(str(out)), in_tokens=False))
+    click.echo(f"{count:,} rows -> {out}")
+
+
+@data.command()
+@click.argument("pool")
+@click.option("--base-url", help="An OpenAI-compatible endpoint (ends in /v1) that writes traces or labels domains.")
+@click.option("--model", help="The endpoint's model; without --base-url, a local model that writes the traces.")
+@click.option("--traces", is_flag=True, help="Ask the model for a trace for every row that has none.")
+@click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
+@click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
+@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--concurrency", default=16, show_default=True, help="Concurrent calls.")
+@click.option("--requests-per-minute", type=float)
+@click.option("--max-retries", default=6, show_default=True)
+@click.option("--api-key-env", default="OPENAI_API_KEY", show_default=True, help="Variable that holds the key.")
+@click.option("--price", nargs=2, type=float, default=(0.0, 0.0), help="Dollars per million tokens, in and out.")
+@click.option("--expect-tokens", default=4000, show_default=True, help="Tokens per answer, for the estimate.")
+@click.option("--dry-run", is_flag=True, help="Print what the calls would cost, and stop.")
+@click.option("--reference", "references", multiple=True, help="A model whose answers show difficulty (repeatable).")
+@click.option("--engine", default="vllm", show_default=True, help="vllm or transformers, for local models.")
+@click.option("--gpus", default=0, show_default=True, help="GPUs per local model.")
+@click.option("--max-model-len", default=32768, show_default=True, help="Of local models.")
+@click.option("--max-answer-tokens", default=2048, show_default=True, help="Of local models.")
+@click.option("--domains", help="keywords, model (the endpoint), or the metadata key that holds the domain.")
+@click.option("--tokenizer", help="Count the traces' tokens with this tokenizer.")
+@click.option("--grade", is_flag=True, help="Grade the attempts, and mark benchmark-like rows.")
+@click.option("--work", type=click.Path(path_type=Path), help="Folder for what is kept row by row; default: OUT.work.")
+@WORKERS
+@DATA_DIR
+@OUT
+def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> None:
+    """Fill features: traces, reference answers (difficulty), domains, trace lengths, grades. Resumable by row."""
+    from harness.runtime import featurize as feature_run
+
+    feature_run.featurize(_load(pool, data_dir), out, feature_run.Options(**options), click.echo)
+
+
+@data.command("filter")
+@click.argument("pool")
+@click.option("--solved-by", type=click.Choice(["any", "all", "nobody"]), default="any", show_default=True,
+              help="Drop what any (s1) or all reference models solve; nobody: no difficulty filter.")  # fmt: skip
+@DATA_DIR
+@OUT
+def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
+    """Drop rows by s1's quality rules and by difficulty; says how many, and why."""
+    from harness.cli import data_steps as steps
+
+    kept, table = steps.filtered(_load(pool, data_dir), solved_by)
+    count = steps.save(_progress(kept, "filter"), out)
+    click.echo(table())
+    click.echo(f"{count:,} rows -> {out}")
+
+
+@data.command()
+@click.argument("pool")
+@click.option("--selection", required=True, help="random, diverse, longest, s1k or full.")
+@click.option("--size", type=int, help="Rows; default 1,000, and all of them for full.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--solved-by", type=click.Choice(["any", "all"]), default="any", show_default=True,
+              help="s1k: drop what any (s1) or all reference models solve.")  # fmt: skip
+@DATA_DIR
+@OUT
+def select(
+    pool: str, selection: str, size: int | None, seed: int, solved_by: Any, data_dir: Path | None, out: Path
+) -> None:
+    """Draw a subset. The manifest (ids, counts, sha256) is written beside OUT as OUT.manifest.json."""
+    from harness.data import tables as report
+    from harness.data.load import save
+    from harness.data.selection import select as draw
+
+    rows = _load(pool, data_dir)
+    selected = draw(rows, selection, size, seed, solved_by)
+    save(iter(rows.select(selected.indices)), out)
+    manifest = out.with_name(out.name + ".manifest.json")
+    write_json(manifest, selected.manifest)
+    click.echo(report.stages([selected.manifest]))
+    click.echo(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
+
+
+@data.command()
+@click.argument("pool")
+@click.option("--tasks", required=True, help="Evaluation tasks to compare with, comma-separated.")
+@click.option("--min-share", default=0.0, show_default=True, help="Drop rows with this share of a problem or more.")
+@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write every match as .jsonl.")
+@DATA_DIR
+@OUT
+def decontaminate(
+    pool: str, tasks: str, min_share: float, report_file: Path | None, data_dir: Path | None, out: Path
+) -> None:
+    """Drop rows that share an 8-gram, or a whole short text, with an evaluation problem; says what matched what."""
+    from harness.cli import data_steps as steps
+
+    click.echo(steps.decontaminated(_load(pool, data_dir), tasks, min_share, data_dir, out, report_file))
+
+
+@data.command("format")
+@click.argument("pool")
+@click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")
+@click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
+@chat_options
+@click.option("--variant", default="plain", show_default=True, help="plain, tokens or steps (conditional control).")
+@click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
+@click.option("--batch-size", default=16, show_default=True, help="For the padding statistics.")
+@DATA_DIR
+@OUT
+def format_pool(
+    pool: str, tokenizer: str, thinking: str, template_arguments: tuple[str, ...], system_prompt: str | None,
+    instruction: str, variant: str, block_size: int, batch_size: int, data_dir: Path | None, out: Path,
+) -> None:  # fmt: skip
+    """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
+    from harness.cli import data_steps as steps
+
+    rows = _load(pool, data_dir)
+    chat = chat_of(template_arguments, system_prompt, instruction)
+    progress = _progress(rows, "format", len(rows))
+    statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
+    click.echo(steps.statistics_table(statistics.report(batch_size)))
+    if statistics.cut:
+        click.echo(
+            f"warning: {statistics.cut:,} of {statistics.rows:,} rows are longer than {block_size:,} tokens and lose "
+            "their answer (the paper's Table 8: 20 points on AIME24); raise --block-size",
+            err=True,
+        )
+    click.echo(f"{statistics.rows:,} rows -> {out}")
+
+
+@data.command()
+@click.argument("pool")
+@click.argument("manifests", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write the tables here instead of printing them.")
+@DATA_DIR
+def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: Path | None) -> None:
+    """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
+    from harness.cli import data_steps as steps
+
+    text = steps.tables(_load(pool, data_dir), [steps.read_manifest(path) for path in manifests])
+    if out is None:
+        click.echo(text)
+    else:
+        write_text(out, text)

@@ -1,0 +1,53 @@
+"""How a command ends: 0 done, 1 some runs failed (the others are kept), 2 the user's input is wrong, 130 interrupted.
+
+Whatever goes wrong is told in one line: what, where, what to do. Never a traceback for the user's own mistakes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from harness.errors import UserError
+
+DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Commands(click.Group):
+    """Names the near match of an unknown command, and turns `UserError` into one line and exit code 2."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.4)
+            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(self.list_commands(ctx))
+            raise click.UsageError(f"unknown command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def stop(message: object, code: int = WRONG_INPUT) -> NoReturn:
+    """End with one line on standard error."""
+    click.echo(f"harness: {' '.join(str(message).split())}", err=True)
+    sys.exit(code)
+
+
+def call(command: click.Command, arguments: list[str] | None = None, name: str = "harness") -> NoReturn:
+    """Run a click command with the exit codes of this module."""
+    try:
+        command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except click.UsageError as error:
+        stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else name} --help)")
+    except click.ClickException as error:
+        stop(error.format_message())
+    except UserError as error:
+        stop(error)
+    except (click.Abort, KeyboardInterrupt):
+        stop("interrupted; what was finished is kept, the same command continues", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        stop(error if error.filename is None else f"{error.filename}: {error.strerror}")
+    sys.exit(DONE)

@@ -1,0 +1,79 @@
+"""The command group and the options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.cli.exits import Commands
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.config import Chat
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Budget-forced evaluation and SFT ablations for test-time scaling."""
+
+
+marks_option = click.option(
+    "--thinking-marks",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    metavar="START END",
+    help="Your own thinking delimiters, looked for before the known ones. Repeatable.",
+)
+path_option = click.Path(path_type=Path)
+out_option = click.option("--out", type=path_option, help="Results folder. Default: results/runs/STUDY.")
+data_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with the tasks' and pools' files; without it they come from the hub.",
+)
+
+
+def chat_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the chat template is given beside the question."""
+    for option in (
+        click.option("--instruction", default="", help="Behind every question, as written."),
+        click.option("--system-prompt", help="The system turn, instead of the template's own."),
+        click.option(
+            "--chat-template-arg",
+            "template_arguments",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="For the chat template, e.g. enable_thinking=false or reasoning_effort=high. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def chat_of(template_arguments: tuple[str, ...], system_prompt: str | None, instruction: str) -> Chat:
+    """The options of `chat_options` as a setting. Raises `UserError` for an argument without a value."""
+    from harness.config import Chat
+    from harness.studies.load import parse
+
+    arguments = {}
+    for given in template_arguments:
+        name, separator, value = given.partition("=")
+        if not separator or not name.isidentifier():
+            raise UserError(f"--chat-template-arg {given}: write NAME=VALUE, for example enable_thinking=false")
+        arguments[name] = parse(value)
+    return Chat(system=system_prompt, instruction=instruction, arguments=tuple(arguments.items()))
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one key of the study, e.g. --set training.num_epochs=3. Repeatable.",
+)

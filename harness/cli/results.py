@@ -1,0 +1,160 @@
+"""Commands over finished results and files: audit, grade, leaderboard, sample-stats, import, compare, diff."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from harness.cli.exits import SOME_RUNS_FAILED, call, stop
+from harness.cli.group import marks_option, path_option
+from harness.errors import UserError
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", type=path_option, help="Write the graded rows here; default: standard output.")
+@click.option("--strict", is_flag=True, help="Switch off the conventions of the policy table.")
+@click.option("--compare", is_flag=True, help="Agreement with Math-Verify, lm-eval and s1's rule; lists disagreements.")
+@click.option("--judge", metavar="URL", help="OpenAI-compatible server asked about rows the rules leave open.")
+@click.option("--judge-model", metavar="NAME", help="Its model. Its key comes from OPENAI_API_KEY, if set.")
+@marks_option
+def grade(
+    file: Path,
+    out: Path | None,
+    strict: bool,
+    compare: bool,
+    judge: str | None,
+    judge_model: str | None,
+    pairs: tuple[tuple[str, str], ...],
+) -> None:
+    """Grade FILE.jsonl, rows {gold, response|answer, kind?, choices?, prompt?}, by sympy equivalence.
+
+    A prompt that ends inside a thought makes a response without its end a thought that was cut.
+
+    The judge's answer goes to separate columns and never changes `correct`.
+    """
+    from harness.grading.batch.files import grade_file
+    from harness.grading.batch.judge import Judge
+    from harness.thinking import own_marks
+
+    if (judge is None) != (judge_model is None):
+        raise UserError("--judge URL and --judge-model NAME go together; give both or neither")
+    asked = Judge(judge, judge_model, api_key=os.environ.get("OPENAI_API_KEY", "")) if judge and judge_model else None
+    grade_file(file, out, strict=strict, compare=compare, judge=asked, marks=own_marks(pairs))
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--sample", type=click.IntRange(min=1), default=20, show_default=True, help="Rows of each run.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other rows.")
+def audit(out: Path, sample: int, seed: int) -> None:
+    """Hold rows of every run in OUT against their checkpoints, by plain transformers.
+
+    Greedy rows must be the checkpoint's own greedy path; ids must decode to the text, ledgers add up, forced spans and
+    ends be where the budget says, and verdicts be the grader's of today. Exits with 1 when something does not hold.
+    """
+    from harness.report.audits import audit_table
+    from harness.report.terminal import plain_console, rendered
+    from harness.runtime.audit import audit as hold
+    from harness.runtime.audit import summary
+
+    audits = hold(out, sample, seed)
+    plain_console().print(rendered(audit_table(audits)))
+    click.echo(summary(audits))
+    if any(run.faults for run in audits):
+        stop("the audit found rows that do not hold; they are listed above", SOME_RUNS_FAILED)
+
+
+@click.command()
+@click.argument("dirs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", required=True, type=path_option, help="Folder for LEADERBOARD.md, leaderboard.csv and .html.")
+def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
+    """Markdown, CSV and one self-contained HTML page from the Parquet in DIRS."""
+    from harness.report import leaderboard as report
+
+    for path in report.write(list(dirs), out):
+        click.echo(path)
+
+
+@click.command("sample-stats")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--tokenizer", help="Name or folder; default: the samples' own model, else a stated approximation.")
+@click.option("--budget", type=click.IntRange(min=1), help="Count samples with more thinking tokens than this.")
+@click.option("--context", type=click.IntRange(min=1), help="Count samples with more tokens than this in all.")
+@click.option("--compat", type=click.Choice(["s1"]), help="s1: its script's counting, quirks included.")
+@click.option("--out", type=path_option, help="Also write F.json or F.parquet.")
+@marks_option
+def sample_stats(
+    files: tuple[str, ...],
+    tokenizer: str | None,
+    budget: int | None,
+    context: int | None,
+    compat: str | None,
+    out: Path | None,
+    pairs: tuple[tuple[str, str], ...],
+) -> None:
+    """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
+    from harness.analysis.logs.sample_stats import compute
+    from harness.analysis.logs.stats_output import as_text, write
+    from harness.thinking import own_marks
+
+    arguments = {} if context is None else {"context": context}
+    stats = compute(list(files), tokenizer, budget, compat, marks=own_marks(pairs), **arguments)
+    click.echo(as_text(stats))
+    if out:
+        write(stats, out)
+
+
+def sample_stats_main() -> NoReturn:
+    """The console script `compute_sample_stats`."""
+    call(sample_stats, name="compute_sample_stats")
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--out", required=True, type=path_option, help="Results folder to make.")
+@click.option("--tokenizer", help="Name or folder, for exact token counts; default: a stated approximation.")
+@click.option("--model", help="The model's name, where the log does not say.")
+@click.option("--task", help="The task's name, where the log does not say.")
+@click.option("--study", default="imported", show_default=True)
+@marks_option
+def import_(
+    files: tuple[str, ...],
+    out: Path,
+    tokenizer: str | None,
+    model: str | None,
+    task: str | None,
+    study: str,
+    pairs: tuple[tuple[str, str], ...],
+) -> None:
+    """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
+    from harness.analysis.logs.importing import import_files
+    from harness.thinking import own_marks
+
+    own = own_marks(pairs)
+    for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study, marks=own):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+def compare(a: str, b: str) -> None:
+    """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
+    from harness.report.comparisons import compare_runs
+
+    compare_runs(a, b)
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("b", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=path_option, help="Also write every sample to this Parquet file.")
+def diff(a: Path, b: Path, out: Path | None) -> None:
+    """The same runs in two results folders: first differing token of each sample, share of changed answers."""
+    from harness.report.comparisons import diff_folders
+
+    diff_folders(a, b, out)

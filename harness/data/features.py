@@ -1,0 +1,207 @@
+"""Fill a pool's features: traces from a teacher, domains, trace lengths, benchmark-like rows.
+
+(The reference models' answers, s1's difficulty, are in `references`.) Every step is spread over Ray and resumable by
+row: what a step has found out is kept in a folder under the key of its content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.chat_client import Answer, ChatClient
+from harness.data import domains
+from harness.data.cache import Kept
+from harness.data.parallel import spread
+from harness.data.schema import Row, metadata_of, with_thinking
+from harness.data.teacher import CallFailedError, Endpoint, Reply, reply, submit
+from harness.errors import UserError
+
+MAX_FAILURES_IN_A_ROW = 20  # then the endpoint is down, and more calls would only cost
+LONG_MATH_TOKENS = 5600  # s1's Algorithm 1: a correct MATH row with a longer trace is preselected
+Call = tuple[str, str]  # key, question
+Tick = Callable[[int, int], None]  # called with the rows done so far, and the tokens of the last one
+
+
+@dataclass
+class Asked:
+    """How a round of questions to a teacher went."""
+
+    kept: int = 0  # known from before
+    answered: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    dollars: float = 0.0
+    first_error: str = ""
+
+
+def _ask_part(part: Sequence[Call], endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(key, reply or {"error": why}) of each call, as they are answered. Raises `UserError` on endless errors."""
+    failures = 0
+    with ChatClient(endpoint.server()) as client:  # leaving it cancels what is on its way
+        calls = iter(part)
+        running: dict[Future[Answer[Reply]], str] = {}
+        while True:
+            while len(running) < endpoint.concurrency and (call := next(calls, None)) is not None:
+                running[submit(client, endpoint, call[1])] = call[0]
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                key = running.pop(future)
+                try:
+                    yield key, asdict(reply(future.result()))
+                    failures = 0
+                except CallFailedError as error:
+                    failures += 1
+                    if failures >= MAX_FAILURES_IN_A_ROW:
+                        raise UserError(
+                            f"{client.shown_url}: {failures} questions in a row failed, the last with: {error}; "
+                            "what was answered is kept: call again when the endpoint works"
+                        ) from error
+                    yield key, {"error": str(error)}
+
+
+def ask_all(
+    endpoint: Endpoint, questions: Iterable[str], kept: Kept, num_workers: int = 1, tick: Tick | None = None
+) -> Asked:
+    """Ask for every question that `kept` does not hold yet; answers are on disk as they arrive."""
+    outcome = Asked()
+    missing: dict[str, str] = {}
+    for question in questions:
+        key = endpoint.key(question)
+        if key in kept:
+            outcome.kept += 1
+        else:
+            missing[key] = question
+    shares = max(1, min(num_workers, len(missing)))
+    share = Endpoint(
+        **{
+            **asdict(endpoint),
+            "concurrency": max(1, endpoint.concurrency // shares),
+            "requests_per_minute": endpoint.requests_per_minute and endpoint.requests_per_minute / shares,
+        }
+    )
+    for key, found in spread(_ask_part, list(missing.items()), shares, share, num_cpus=0.1):
+        if "error" in found:
+            outcome.failed += 1
+            outcome.first_error = outcome.first_error or found["error"]
+        else:
+            kept.put(key, found)
+            outcome.answered += 1
+            outcome.input_tokens += found["input_tokens"]
+            outcome.output_tokens += found["output_tokens"]
+        if tick is not None:
+            tick(outcome.answered + outcome.failed, found.get("output_tokens", 0))
+    price = outcome.input_tokens * endpoint.input_price + outcome.output_tokens * endpoint.output_price
+    outcome.dollars = price / 1e6
+    return outcome
+
+
+def traces(rows: Iterable[Mapping[str, Any]], teacher: str, kept: Kept, key: Callable[[str], str]) -> Iterator[Row]:
+    """`rows` with the teacher's trace and attempt where they have none and `kept` has one under `key(question)`."""
+    for row in rows:
+        found = None if with_thinking(row) else kept.get(key(row["question"]))
+        if found is None or not found["thinking"]:
+            yield dict(row)
+            continue
+        metadata = {**metadata_of(row), "teacher": teacher, "finish": found["finish"]}
+        yield {
+            **row,
+            "thinking": found["thinking"],
+            "attempt": found["attempt"],
+            "thinking_tokens": None,  # of the tokenizer that trains, not of the teacher's
+            "metadata": json.dumps(metadata, ensure_ascii=False, sort_keys=True),
+        }
+
+
+def _length_part(part: Sequence[tuple[str, str]], tokenizer: str) -> Iterator[list[tuple[str, int]]]:
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(tokenizer)
+    for start in range(0, len(part), 64):
+        some = part[start : start + 64]
+        ids = loaded([text for _, text in some], add_special_tokens=False, verbose=False)["input_ids"]
+        yield [(row_id, len(one)) for (row_id, _), one in zip(some, ids, strict=True)]
+
+
+def lengths(rows: Iterable[Mapping[str, Any]], tokenizer: str, num_workers: int = 1) -> dict[str, int]:
+    """Tokens of each row's trace by `tokenizer`, by row id. Texts go to the workers 2,000 rows at a time."""
+    found: dict[str, int] = {}
+    waiting: list[tuple[str, str]] = []
+
+    def flush() -> None:
+        for some in spread(_length_part, waiting, num_workers, tokenizer):
+            found.update(some)
+        waiting.clear()
+
+    for row in rows:
+        if with_thinking(row):
+            waiting.append((row["id"], row["thinking"]))
+        if len(waiting) >= 2000:
+            flush()
+    flush()
+    return found
+
+
+def benchmark_like(row: Mapping[str, Any]) -> bool | None:
+    """Whether s1's Algorithm 1 preselects the row: a correct attempt at AIME or GPQA, or at MATH with a trace of more
+    than 5,600 tokens. None where the attempt has not been graded."""
+    correct = metadata_of(row).get("attempt_correct")
+    if not isinstance(correct, bool):
+        return None
+    source = row["source"].split("/")[0]
+    if source.startswith(("AIME", "GPQA")):
+        return correct
+    return correct and source == "MATH" and (row["thinking_tokens"] or 0) > LONG_MATH_TOKENS
+
+
+def grade_attempts(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """`rows` with `attempt_correct` in their metadata where a gold answer stands to grade against, and
+    `benchmark_like` after it. Golds that cannot be read stay ungraded."""
+    from harness.grading import grade
+
+    for row in rows:
+        new = dict(row)
+        metadata = metadata_of(row)
+        if row["answer"] and row["attempt"] and not isinstance(metadata.get("attempt_correct"), bool):
+            verdict = grade(row["attempt"], row["answer"], metadata.get("kind", "math"))
+            if verdict.correct is not None:
+                metadata["attempt_correct"] = verdict.correct
+                new["metadata"] = json.dumps(metadata, ensure_ascii=False, sort_keys=True)
+        if new["benchmark_like"] is None:
+            new["benchmark_like"] = benchmark_like(new)
+        yield new
+
+
+def with_domains(rows: Iterable[Mapping[str, Any]], how: str) -> Iterator[Row]:
+    """`rows` with a domain: `how` is "keywords", or the name of a metadata key (or column) that holds it."""
+    empty = 0
+    total = 0
+    for row in rows:
+        total += 1
+        if how == "keywords":
+            found = domains.by_keywords(row["question"])
+        else:
+            found = str(metadata_of(row).get(how) or row.get(how) or "")
+        empty += not found
+        yield {**row, "domain": found}
+    if total and empty == total:
+        raise UserError(f"no row has anything under '{how}'; name a metadata key of the pool, or use keywords")
+
+
+def model_domains(
+    rows: Iterable[Mapping[str, Any]], endpoint: Endpoint, folder: Path, num_workers: int = 1, tick: Tick | None = None
+) -> Iterator[Row]:
+    """`rows` with the MSC subject that a model gives; rows it fails on keep what they had. `rows` is read twice."""
+    asked = Endpoint(**{**asdict(endpoint), "system": domains.INSTRUCTION, "max_tokens": 64})
+    kept = Kept(folder)
+    ask_all(asked, (row["question"] for row in rows), kept, num_workers, tick)
+    for row in rows:
+        found = kept.get(asked.key(row["question"]))
+        subject = domains.from_reply(found["attempt"]) if found else None
+        yield {**row, "domain": subject or row["domain"]}

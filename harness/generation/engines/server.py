@@ -1,0 +1,196 @@
+"""Budget forcing against an OpenAI-compatible server (`vllm serve`): the same machine, one completion a turn.
+
+Prompts go out and answers come back as token ids, never as text: text does not survive the way there and back (an id
+may decode to nothing, two may merge). That takes vLLM's `return_token_ids`, `stop_token_ids` and `min_tokens`; a server
+that returns no ids is refused with one line. Its prefix cache makes the turns cheap.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from harness.chat_client import CallFailedError, ChatClient, Server
+from harness.config import EngineConfig
+from harness.errors import UserError
+from harness.generation.budget import Turn
+from harness.generation.engines.base import Counters, Request
+from harness.generation.engines.model_info import read_model
+from harness.generation.engines.probe import FILE
+from harness.generation.rules import Vocabulary
+
+RETRIES = 3  # of one completion, when the server is busy or the connection breaks
+BACKOFF_SECONDS = 1.0  # before the first of them
+TIMEOUT_SECONDS = 3600.0
+CHUNK = 256  # tokens of one completion where a thought can end in its text
+MOST_TOKENS = 4096  # of one completion: a long thought comes in pieces, or the watch on tokens would take it for a hang
+
+
+class ServerEngine:
+    """`Engine` over HTTP. `model` (hub name or folder) is what the rows are filed under, and gives the tokenizer.
+
+    The server must list it, by that name or by `config.served_name`: rows of another model are never filed under it.
+    """
+
+    name = "openai"
+    can_restart = False
+    dtype = "unknown"
+
+    def __init__(self, config: EngineConfig, model: str) -> None:
+        if not config.base_url:
+            raise UserError("the openai engine needs a base_url, such as http://localhost:8000/v1")
+        self.url = config.base_url.rstrip("/")
+        self.url = self.url if self.url.endswith("/v1") else self.url + "/v1"
+        self.config = config
+        self._client = ChatClient(
+            Server(
+                self.url,
+                timeout_seconds=TIMEOUT_SECONDS,
+                max_retries=RETRIES,
+                concurrency=config.max_num_seqs,
+                first_wait_seconds=BACKOFF_SECONDS,
+            )
+        )
+        self.shown_url = self._client.shown_url
+        served = self._served()
+        self.model = model
+        self.served_model: str | None = config.served_name or model
+        if self.served_model not in served:
+            listed = ", ".join(f"'{name}'" for name in served)
+            remedy = (
+                "--served-name is one of these names"
+                if config.served_name
+                else (f"if one of these is '{model}', say which with --served-name NAME")
+            )
+            raise UserError(
+                f"the server at {self.shown_url} does not serve '{self.served_model}' but {listed}; {remedy}"
+            )
+        info = read_model(model, min(config.max_model_len, served[self.served_model] or config.max_model_len))
+        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self.version = self._version()
+        self.counters = Counters()
+        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+
+    def _served(self) -> dict[str, int | None]:
+        """The models the server has, with their contexts where it tells them."""
+        try:
+            listed = self._call("/models", None)
+        except CallFailedError as error:
+            self.close()
+            raise UserError(f"no OpenAI-compatible server at {self.shown_url}: {error}") from error
+        found = {str(entry["id"]): entry.get("max_model_len") for entry in listed.get("data", [])}
+        if not found:
+            raise UserError(f"the server at {self.shown_url} serves no model")
+        return found
+
+    def _version(self) -> str:
+        try:
+            answer = self._call(self.url.removesuffix("/v1") + "/version", None)
+        except (CallFailedError, UserError):  # only vLLM has this page
+            return "unknown"
+        return str(answer.get("version", "unknown"))
+
+    def run(self, requests: Iterable[Request]) -> None:
+        """See `Engine.run`; `max_num_seqs` requests are on their way at a time."""
+        waiting, flying = deque[Request](), dict[Future[None], Request]()
+        fresh = iter(requests)
+        with ThreadPoolExecutor(self.config.max_num_seqs, thread_name_prefix="server") as pool:
+            try:
+                while True:
+                    while len(flying) < self.config.max_num_seqs:
+                        request = waiting.popleft() if waiting else next(fresh, None)
+                        if request is None:
+                            break
+                        flying[pool.submit(self._serve, request)] = request
+                    if not flying:
+                        return
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                        request = flying.pop(future)
+                        future.result()
+                        self.counters.finished += 1
+                        waiting.extend(request.on_done(request))
+            except (KeyboardInterrupt, SystemExit):
+                self._client.cancel()  # else the pool would wait for every call on its way
+                raise
+
+    def _serve(self, request: Request) -> None:
+        try:
+            while not request.error and (turn := request.machine.turn()) is not None:
+                request.submissions += 1
+                self._complete(request, turn)
+        except (CallFailedError, ValueError, LookupError) as error:  # the engine call, or an answer out of form
+            request.error = f"{type(error).__name__}: {error}"
+
+    def _complete(self, request: Request, turn: Turn) -> None:
+        temperature = request.temperature(turn)
+        # The server cannot see what only the text shows: it is asked for a little at a time then, not for the budget.
+        most = min(turn.max_tokens, CHUNK if request.machine.rules.reads_text else MOST_TOKENS)
+        context = [*request.prompt_ids, *request.machine.ids]
+        body = {
+            "model": self.served_model,
+            "prompt": context,
+            "max_tokens": most,
+            "min_tokens": min(turn.min_tokens, most),
+            "stop_token_ids": sorted(turn.stop_ids),
+            "ignore_eos": True,
+            "temperature": temperature,
+            "top_p": request.top_p(turn),
+            "frequency_penalty": request.sampling.frequency_penalty,
+            # Named, or the server fills in what the checkpoint recommends (Qwen2.5: repetition_penalty 1.05).
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "top_k": -1,
+            "min_p": 0.0,
+            "seed": request.turn_seed() if temperature > 0 else None,
+            "logit_bias": {str(i): -100 for i in self._masked} or None,
+            "return_token_ids": True,
+            "skip_special_tokens": False,
+        }
+        choice = self._call("/completions", body)["choices"][0]
+        ids = choice.get("token_ids")
+        if ids is None:
+            request.error = f"the server at {self.shown_url} returns no token ids; use a vLLM server (return_token_ids)"
+            return
+        self.counters.submissions += 1
+        self.counters.appended_tokens += len(context)
+        self.counters.sampled_tokens += len(ids)
+        before = request.machine.sampled_tokens
+        request.machine.feed(ids)
+        if request.machine.sampled_tokens == before:
+            request.error = f"the server sampled nothing (finish_reason {choice.get('finish_reason')})"
+
+    def _call(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        return self._client.call(path, body, dict).value
+
+    def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
+        """See `Engine.top_logprobs`, by vLLM's `prompt_logprobs`. Raises `UserError` when the server gives none."""
+        answers = []
+        for ids in sequences:
+            body = {
+                "model": self.served_model, "prompt": list(ids), "max_tokens": 1, "temperature": 0.0,
+                "prompt_logprobs": num_top,
+            }  # fmt: skip
+            try:
+                positions = self._call("/completions", body)["choices"][0]["prompt_logprobs"][1:]
+            except (CallFailedError, ValueError, LookupError, TypeError) as error:
+                raise UserError(
+                    f"the server at {self.shown_url} gives no prompt_logprobs ({error}), so that nothing shows which "
+                    f"weights it has; use a vLLM server, or move {FILE} away from the checkpoint to take its word"
+                ) from error
+            answers.append([{int(i): float(entry["logprob"]) for i, entry in top.items()} for top in positions])
+        return answers
+
+    def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
+        """Not to be had."""
+        raise UserError("the weights of a server cannot be replaced from here; start it with the other checkpoint")
+
+    def restart(self) -> None:
+        """Not to be had."""
+        raise UserError("a server cannot be started again from here")
+
+    def close(self) -> None:
+        """Give back the connections; the server goes on."""
+        self._client.close()

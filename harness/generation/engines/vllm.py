@@ -1,0 +1,311 @@
+"""vLLM in one pass: each request is one streaming-input session (a public API of vLLM 0.32 and 0.33).
+
+The engine drops the stop token, keeps the session's keys and values and computes only the appended tokens: a forced
+generation costs what an unforced one of the same length costs. Where a session cannot go on (its context must be cut
+back) or `strategy="resubmit"` asks for it, the request is submitted anew with its ids and the prefix cache helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import gc
+import itertools
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness.config import EngineConfig
+from harness.errors import UserError
+from harness.generation.budget import Turn
+from harness.generation.engines.base import Counters, Request, continuation
+from harness.generation.engines.guard import Guard
+from harness.generation.engines.model_info import read_model, swap_refusal
+from harness.generation.engines.vllm_process import end_children, quiet_start, vllm_children
+from harness.generation.rules import Vocabulary
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+SLACK = 8  # requests submitted beyond max_num_seqs, so that a freed slot is filled in the same step
+MAX_BIASES = 1000  # vLLM keeps at most 1,024 biases a request
+SHUTDOWN_SECONDS = 30.0  # vLLM's own 5 are too few on a busy machine: it then kills the core and orphans the workers
+MAX_RESTARTS = 3  # of a dead engine, in one run
+CACHE_TRIES = 50  # at emptying the prefix cache, which vLLM refuses while a session is not yet freed
+CACHE_WAIT_SECONDS = 0.1
+
+
+class VllmEngine:
+    """`Engine` over vLLM's AsyncLLM, which lives on an event loop in a thread of its own."""
+
+    name = "vllm"
+    can_restart = True
+    served_model: str | None = None
+
+    def __init__(self, config: EngineConfig, model: str, log_path: Path | None = None, **arguments: Any) -> None:
+        """`arguments` go to vLLM's AsyncEngineArgs as they are, over those that `config` makes."""
+        import vllm
+
+        self.version = str(vllm.__version__)
+        self.config, self.log_path, self.arguments = config, log_path, arguments
+        self._read(model)
+        self.counters = Counters()
+        self._names = itertools.count()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="vllm-engine", daemon=True)
+        self._thread.start()
+        self._llm: Any = None
+        self._guard = Guard()
+        try:
+            self._start()
+        except UserError:
+            self._guard.close()
+            raise
+        atexit.register(self.close)
+
+    def _read(self, model: str) -> None:
+        """All that is not weights, from `model`'s files."""
+        info = read_model(model, self.config.max_model_len, self.config.tokenizer)
+        self.model, self._model_config = model, info.config
+        self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
+        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+        self._num_embeddings = info.num_embeddings
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        before = vllm_children(starting=True)
+        start = quiet_start(self.config, self.model, self.max_model_len, self.log_path, self.arguments)
+        with self._guard.watching(lambda: vllm_children(starting=True) - before):
+            self._llm = self._wait(start)
+        self._children = vllm_children() - before
+        self.dtype = str(self._llm.model_config.dtype).removeprefix("torch.")
+
+    def _stop(self) -> None:
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            self._wait(_shutdown(llm))
+            end_children(self._children)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
+        """See `Engine.load_weights`: `reload_weights` where `swap_refusal` knows nothing against it, and the prefix
+        cache is empty after it."""
+        from vllm.platforms import current_platform
+
+        before = self._model_config
+        self._read(str(path))
+        refusal: str | None = "no swap was asked for"
+        if in_place:
+            refusal = swap_refusal(
+                before, self._model_config, dtype=self.config.dtype, on_cpu=current_platform.is_cpu()
+            )
+            if refusal is None:
+                try:
+                    refusal = self._wait(self._reload(str(path)))
+                except Exception as error:  # the engine call: any failure in a worker arrives here
+                    refusal = f"vLLM could not swap them ({error})"
+        if refusal is not None:
+            self.restart()
+        return refusal
+
+    async def _reload(self, path: str) -> str | None:
+        """Swaps the weights. Returns what is wrong after it: tokens cached under the old ones."""
+        await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
+        for _ in range(CACHE_TRIES):
+            if await self._llm.reset_prefix_cache():
+                return None
+            await asyncio.sleep(CACHE_WAIT_SECONDS)
+        return "the prefix cache could not be emptied"
+
+    def restart(self) -> None:
+        """See `Engine.restart`."""
+        self._stop()
+        self._start()
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        if self._loop.is_closed():
+            return
+        self._stop()
+        self._guard.close()
+        gc.collect()  # AsyncLLM is part of cycles, and its __del__ must not wait for the interpreter's end
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, requests: Iterable[Request]) -> None:
+        """See `Engine.run`. At most `max_num_seqs` (and a few) are in the engine; what `on_done` returns goes first, so
+        that a branch finds its trunk in the prefix cache."""
+        waiting, finished = iter(requests), queue.SimpleQueue[Request]()
+        first: deque[Request] = deque()
+        flying: dict[int, tuple[Request, Any]] = {}
+        exhausted, restarts = False, 0
+        limit = self.config.max_num_seqs + SLACK
+        try:
+            while True:
+                while len(flying) < limit and not (exhausted and not first):
+                    request = first.popleft() if first else next(waiting, None)
+                    if request is None:
+                        exhausted = True
+                        continue
+                    if request.machine.done or request.error:
+                        first.extendleft(reversed(list(request.on_done(request))))
+                        continue
+                    task = asyncio.run_coroutine_threadsafe(self._serve(request, finished), self._loop)
+                    flying[id(request)] = (request, task)
+                if not flying:
+                    return
+                request = finished.get()
+                if self._died(request):
+                    lost = [other for other, _ in flying.values()]
+                    for _, task in flying.values():
+                        task.cancel()
+                    flying.clear()
+                    finished = queue.SimpleQueue()
+                    restarts += 1
+                    first.extendleft(reversed(self._revive(lost, restarts)))
+                    continue
+                del flying[id(request)]
+                self.counters.finished += 1
+                first.extendleft(reversed(list(request.on_done(request))))
+        finally:
+            for _, task in flying.values():
+                task.cancel()
+
+    def _died(self, request: Request) -> bool:
+        return request.error is not None and (self._llm is None or bool(self._llm.errored))
+
+    def _revive(self, lost: list[Request], restarts: int) -> list[Request]:
+        """Starts a dead engine again; `lost` go on from the tokens they have. A request that sees the engine die twice
+        is given up."""
+        reasons = [request.error for request in lost if request.error]
+        logger.warning("the vLLM engine died (%s); %s", reasons[0] if reasons else "?", self._log_hint())
+        for request in lost:
+            request.engine_deaths += 1
+            given_up = request.engine_deaths > 1 or restarts > MAX_RESTARTS
+            request.error = f"the engine died while this was generated: {reasons[0]}" if given_up else None
+        self.restart()
+        return lost
+
+    def _log_hint(self) -> str:
+        return f"see {self.log_path}" if self.log_path else "its log was not kept"
+
+    async def _serve(self, request: Request, finished: queue.SimpleQueue[Request]) -> None:
+        """Runs `request` to its end; whatever happens is recorded on it, and it is put into `finished`."""
+        try:
+            while request.machine.turn() is not None:
+                request.submissions += 1
+                self.counters.submissions += 1
+                await self._submission(request)
+        except Exception as error:  # the engine call: an error belongs to this row alone
+            request.error = f"{type(error).__name__}: {error}"
+        finally:
+            finished.put(request)
+
+    async def _submission(self, request: Request) -> None:
+        """Submits `request` with all its ids and samples until it is done or has to be submitted anew."""
+        machine = request.machine
+        turn = machine.turn()
+        assert turn is not None
+        append: list[int] = [*request.prompt_ids, *machine.ids]
+        held: list[int] = []
+        sampled: list[int] = []
+        turns: asyncio.Queue[tuple[list[int], Any]] = asyncio.Queue()
+        params = self._params(request, turn, len(append))
+        prompt: Any = _tokens(append)
+        if session := self.config.strategy == "session":
+            turns.put_nowait((append, params))
+            prompt = _inputs(turns)
+        self.counters.appended_tokens += len(append)
+        outputs = self._llm.generate(prompt, params, f"{next(self._names)}")
+        try:
+            async for output in outputs:
+                completion = output.outputs[0]
+                self.counters.sampled_tokens += len(completion.token_ids)
+                sampled.extend(completion.token_ids)
+                going_on = machine.feed(completion.token_ids)
+                if completion.finish_reason is None:
+                    if not going_on:
+                        return  # a loop or a stop string: leave this turn, go on in a new submission
+                    continue
+                if completion.finish_reason not in ("stop", "length"):
+                    raise RuntimeError(f"vLLM ended the request with '{completion.finish_reason}'")
+                held += [*append, *sampled[:-1]]
+                turn = machine.turn()
+                extension = continuation(held, [*request.prompt_ids, *machine.ids]) if turn and session else None
+                if turn is None or extension is None:
+                    return
+                append, sampled = extension, []
+                self.counters.appended_tokens += len(append)
+                turns.put_nowait((append, self._params(request, turn, len(held) + len(append))))
+        finally:
+            await outputs.aclose()  # frees the session's blocks, which stay in the prefix cache
+
+    def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
+        """See `Engine.top_logprobs`. vLLM computes prompts whose log-probabilities are asked for without its cache."""
+        return [self._wait(self._top_logprobs(list(ids), num_top)) for ids in sequences]
+
+    async def _top_logprobs(self, ids: list[int], num_top: int) -> list[dict[int, float]]:
+        from vllm import SamplingParams
+
+        params = SamplingParams(
+            temperature=0.0, max_tokens=1, ignore_eos=True, detokenize=False, logprobs=num_top, prompt_logprobs=num_top
+        )
+        last: Any = None
+        async for output in self._llm.generate(_tokens(ids), params, f"{next(self._names)}"):
+            last = output
+        positions = [*last.prompt_logprobs[1:], last.outputs[0].logprobs[0]]
+        return [{int(token): value.logprob for token, value in position.items()} for position in positions]
+
+    def _params(self, request: Request, turn: Turn, context: int) -> Any:
+        """vLLM's parameters of one turn. Raises ValueError if it could outgrow the context: vLLM does not check the
+        length of a session and the whole engine would die of it (https://github.com/vllm-project/vllm/issues/42489)."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        if context + turn.max_tokens > self.max_model_len:
+            raise ValueError(f"{context} + {turn.max_tokens} tokens exceed the context of {self.max_model_len}")
+        temperature = request.temperature(turn)
+        few = len(self._masked) <= MAX_BIASES
+        masked = set(self._masked)
+        return SamplingParams(
+            temperature=temperature,
+            top_p=request.top_p(turn),
+            frequency_penalty=request.sampling.frequency_penalty,
+            seed=request.turn_seed() if temperature > 0 else None,
+            max_tokens=turn.max_tokens,
+            min_tokens=turn.min_tokens,
+            stop_token_ids=sorted(turn.stop_ids),
+            ignore_eos=True,  # the ends of text are among stop_ids
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            # Ids that the tokenizer does not know: -100 leaves them no chance, at 3 KB a request; a mask over the whole
+            # vocabulary costs a list of 150,000 ids a turn and is kept for models that pad a lot.
+            logit_bias=dict.fromkeys(self._masked, -100.0) if masked and few else None,
+            allowed_token_ids=None if few else [i for i in range(self._num_embeddings) if i not in masked],
+        )
+
+
+async def _inputs(turns: asyncio.Queue[tuple[list[int], Any]]) -> AsyncGenerator[Any, None]:
+    """A session's input stream: one chunk a turn, only ever sent after the previous turn's end was seen."""
+    from vllm.engine.protocol import StreamingInput
+
+    while True:
+        ids, params = await turns.get()
+        yield StreamingInput(prompt=_tokens(ids), sampling_params=params)
+
+
+def _tokens(ids: list[int]) -> Any:
+    return {"type": "token", "prompt_token_ids": ids}
+
+
+async def _shutdown(llm: Any) -> None:
+    llm.shutdown(timeout=SHUTDOWN_SECONDS)

@@ -1,0 +1,154 @@
+"""Starting vLLM's processes: their environment, and where their output goes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config import EngineConfig
+from harness.errors import UserError, one_line
+from harness.logs import output_to
+
+STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-string detection see it
+CPU_KV_CACHE_BYTES = 1 << 30  # allocated lazily; a real model on a CPU fits 80,000 tokens of a 0.5B Qwen2.5 in it
+
+
+async def quiet_start(
+    config: EngineConfig, model: str, max_model_len: int, log_path: Path | None, arguments: Mapping[str, Any]
+) -> Any:
+    """An `AsyncLLM` with `model` loaded. Its processes write to `log_path` alone; raises `UserError` with the log's
+    place when it cannot start."""
+    if log_path is None:
+        handle, name = tempfile.mkstemp(prefix="harness-vllm-", suffix=".log")
+        os.close(handle)
+        log_path = Path(name)
+    with _environment(config), _without_main(), output_to(log_path):
+        from vllm import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        _log_to(log_path)
+        wanted: dict[str, Any] = {
+            "model": model,
+            "tokenizer": config.tokenizer,
+            "dtype": config.dtype,
+            "max_model_len": max_model_len,
+            "tensor_parallel_size": config.tensor_parallel_size,
+            "max_num_seqs": config.max_num_seqs,
+            "gpu_memory_utilization": config.gpu_memory_utilization,
+            "enable_prefix_caching": True,
+            "num_gpu_blocks_override": config.num_gpu_blocks_override,
+            "stream_interval": STREAM_INTERVAL,
+            "disable_log_stats": True,
+            "enable_log_requests": False,
+            **(_cpu_arguments(max_model_len) if current_platform.is_cpu() else {}),
+            **({"distributed_executor_backend": "uni"} if _in_one_process(config) else {}),
+            **arguments,
+        }
+        try:
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**wanted))
+        except Exception as error:  # the engine call: anything can fail in a worker
+            reason = one_line(error, last=True)
+            raise UserError(f"vLLM could not start with '{model}': {reason} (see {log_path})") from error
+        finally:
+            _log_to(log_path)  # again: the constructor sets vLLM's own handlers
+
+
+def _cpu_arguments(max_model_len: int) -> dict[str, Any]:
+    return {
+        "kv_cache_memory_bytes": CPU_KV_CACHE_BYTES,
+        # vLLM's own choice here is 128, and only whole blocks are shared: branches would compute 64 tokens again each.
+        "block_size": 32,
+        "enforce_eager": True,  # compiling takes longer than a small run
+        # A seeded request whose prompt is computed in pieces kills the CPU engine (its generator cannot be rewound).
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(max_model_len, 8192),
+    }
+
+
+def _in_one_process(config: EngineConfig) -> bool:
+    """Whether vLLM's core runs the model itself: its default on one GPU, asked for here on a CPU, where the worker is a
+    third process that imports torch, and costs a message a step (benchmarks/NOTES.md)."""
+    return config.num_gpus == 0 and config.tensor_parallel_size == 1
+
+
+def vllm_children(starting: bool = False) -> set[Any]:
+    """The processes below this one that call themselves vLLM's; `starting`: also those that have no name yet."""
+    import psutil
+
+    marks = ("VLLM", "multiprocessing.spawn") if starting else ("VLLM",)
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if any(mark in " ".join(process.cmdline()) for mark in marks):
+                found.add(process)
+    return found
+
+
+def end_children(children: set[Any]) -> None:
+    """Ends what is left of `children`: a core that was killed leaves its workers behind."""
+    import psutil
+
+    for process in psutil.wait_procs(list(children), timeout=3)[1]:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+@contextlib.contextmanager
+def _environment(config: EngineConfig) -> Iterator[None]:
+    """vLLM's environment while its processes are spawned; the caller's own is put back after."""
+    wanted = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": str(max(1, config.num_cpus)),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    if _in_one_process(config):
+        # The CPU platform reads it as "no worker process"; the core stays a process of its own. What vLLM
+        # fears there is its pinning of threads to cores, which is off ("nobind"): OMP_NUM_THREADS holds for it as well.
+        wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update({name: os.environ.get(name, value) for name, value in wanted.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Spawned processes do not run the caller's script again meanwhile: they need nothing of it, and a script without
+    `if __name__ == "__main__"` would start engines without end."""
+    main = sys.modules["__main__"]
+    spec, file = main.__spec__, getattr(main, "__file__", None)
+    main.__spec__ = None
+    if file is not None:
+        del main.__file__
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
+        if file is not None:
+            main.__file__ = file
+
+
+def _log_to(path: Path) -> None:
+    """vLLM's logger in this process writes to `path`, and nowhere else."""
+    ours = logging.getLogger("vllm")
+    for handler in list(ours.handlers):
+        ours.removeHandler(handler)
+        handler.close()
+    ours.addHandler(logging.FileHandler(path))
+    ours.propagate = False

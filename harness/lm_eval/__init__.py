@@ -1,0 +1,1 @@
+"""lm-evaluation-harness: our models and tasks inside it, and its log format."""

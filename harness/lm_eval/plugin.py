@@ -1,0 +1,220 @@
+"""The harness inside lm-eval: models `s1-vllm` and `s1-hf`, which take every `--gen_kwargs` of s1's commands.sh.
+
+    lm_eval --model s1-vllm --model_args pretrained=MODEL,dtype=float32 --include_path tasks --tasks aime24_nofigures \\
+        --apply_chat_template --log_samples --output_path OUT \\
+        --gen_kwargs max_gen_toks=32768,max_tokens_thinking=auto,thinking_n_ignore=2,thinking_n_ignore_str=Wait
+
+A value with a comma stands in quotes (`thinking_n_ignore_str="Wait, let me check"`); a newline may stand in a value.
+lm-eval finds the models by the entry points of this package; releases that do not read entry points yet (0.4.13 and
+before) by `register`, which `s1_harness_lm_eval.pth` calls when the command is lm_eval's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.api.model import LM
+
+from harness.config import Chat, Dtype, EngineConfig, EngineName
+from harness.errors import UserError, unknown
+from harness.generation import open_engine
+from harness.generation.engines.base import Engine
+from harness.generation.rules import Vocabulary
+from harness.generation.sweep import Prompt, generate
+from harness.lm_eval.s1_kwargs import parse
+from harness.records import Generation
+from harness.studies.formats import read_for
+from harness.thinking import AUTO, ThinkingFormat, check_name
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
+MODEL_ARGS = (
+    "pretrained", "tokenizer", "dtype", "tensor_parallel_size", "max_model_len", "max_num_seqs",
+    "gpu_memory_utilization", "device", "batch_size", "max_batch_size", "thinking", "enable_thinking",
+    "chat_template_args", "compat",
+)  # fmt: skip
+
+
+class S1Model(LM):
+    """A budget-forced model. `rows` keeps the generations of this process, each with its token ledger."""
+
+    engine_name: EngineName = "vllm"
+
+    def __init__(
+        self,
+        pretrained: str = "",
+        tokenizer: str | None = None,
+        dtype: Dtype = "float32",
+        tensor_parallel_size: int = 1,
+        max_model_len: int = 32768,
+        max_num_seqs: int = 256,
+        gpu_memory_utilization: float = 0.9,
+        device: str | None = None,
+        batch_size: int | str | None = None,
+        max_batch_size: int | None = None,
+        thinking: str = AUTO,
+        enable_thinking: bool | None = None,
+        chat_template_args: dict[str, Any] | str | None = None,
+        compat: str = "readme",
+        **other: Any,
+    ) -> None:
+        """`batch_size` is the rows of a static batch of `s1-hf`; vLLM batches by itself. `enable_thinking` and
+        `chat_template_args` go to the chat template. Raises `UserError`."""
+        super().__init__()
+        for name in other:
+            raise unknown("model_arg", name, MODEL_ARGS)
+        if not pretrained:
+            raise UserError("no model given; add --model_args pretrained=NAME_OR_FOLDER")
+        rows = int(batch_size or 0) if str(batch_size).isdigit() else EngineConfig.batch_size  # "auto": ours
+        self.pretrained, self.compat, self.thinking_name = pretrained, compat, thinking
+        check_name(thinking)
+        given = json.loads(chat_template_args) if isinstance(chat_template_args, str) else chat_template_args or {}
+        if enable_thinking is not None:
+            given = {**given, "enable_thinking": enable_thinking}
+        self.chat = Chat(arguments=tuple(given.items()))
+        self.prefixes: dict[str, str] = {}  # rendered prompt -> the beginning of the answer that a task gives
+        self.config = EngineConfig(
+            name=self.engine_name,
+            tokenizer=tokenizer,
+            dtype=dtype,
+            max_model_len=max_model_len,
+            tensor_parallel_size=tensor_parallel_size,
+            max_num_seqs=max_num_seqs,
+            gpu_memory_utilization=gpu_memory_utilization,
+            batch_size=max(1, rows),
+            # lm-eval says "cuda" where nobody has said anything
+            device=None if device and device.startswith("cuda") else device,
+        )
+        self.rows: list[Generation] = []
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = open_engine(self.config, self.pretrained)
+        return self._engine
+
+    @cached_property
+    def thinking(self) -> ThinkingFormat:
+        """The format, read from the model's chat template unless one is named."""
+        reading = read_for(self.thinking_name, self.engine.tokenizer, self.chat)
+        for note in reading.notes:
+            self._say(f"{self.pretrained}: {note}")
+        return reading.thinking
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.engine.tokenizer
+
+    @property
+    def tokenizer_name(self) -> str:
+        return self.pretrained.replace("/", "__")
+
+    def chat_template(self, chat_template: bool | str = False) -> str:
+        """The template's text, which lm-eval keeps with the results."""
+        return str(self.tokenizer.chat_template or "") if chat_template else ""
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The prompt. The beginning of an answer that a task gives (`gen_prefix`) stands behind the prompt here, and
+        behind the thinking start where the model thinks."""
+        prefix = ""
+        if not add_generation_prompt:
+            *chat_history, last = chat_history
+            prefix = str(last["content"])
+        arguments = dict(self.thinking.ask.arguments)
+        text = self.tokenizer.apply_chat_template(chat_history, tokenize=False, add_generation_prompt=True, **arguments)
+        if prefix:
+            self.prefixes[text + prefix] = prefix
+        return str(text) + prefix
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """One response a request, thinking included as s1 logs it. Equal requests are samples of one prompt."""
+        asked: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for index, request in enumerate(requests):
+            context, kwargs = request.args
+            asked[json.dumps(kwargs, sort_keys=True)][context].append(index)
+        responses = [""] * len(requests)
+        for settings, contexts in asked.items():
+            for num_samples in sorted(set(Counter(len(places) for places in contexts.values()))):
+                same = {context: places for context, places in contexts.items() if len(places) == num_samples}
+                self._generate(json.loads(settings), same, num_samples, responses)
+        return self._remember(requests, responses)
+
+    def _generate(
+        self, kwargs: dict[str, Any], contexts: dict[str, list[int]], num_samples: int, responses: list[str]
+    ) -> None:
+        settings = parse(kwargs, self.thinking, num_samples, self.compat)
+        vocabulary = Vocabulary(self.tokenizer)
+        texts = list(contexts)
+        thinks = settings.budget.method != "no_thinking"
+        prompts = []
+        for number, text in enumerate(texts):
+            shown = self._opened(text, settings.thinking) if thinks else text
+            behind = bool(thinks and self.prefixes.get(text))
+            prompts.append(Prompt(str(number), shown, vocabulary.encode(shown), behind))
+
+        def keep(row: Generation) -> None:
+            self.rows.append(row)
+            text = texts[int(row.problem_id)]
+            # s1's logs show the delimiter that begins the thought
+            start = row.prompt.removeprefix(text.removesuffix(self.prefixes.get(text, "")))
+            responses[contexts[text][row.sample_index]] = start + row.response
+
+        generate(
+            self.engine, prompts, [settings.budget], settings.sampling, settings.thinking,
+            on_generation=keep, stop_strings=settings.stop_strings,
+        )  # fmt: skip
+        if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
+            self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
+
+    def _opened(self, text: str, thinking: ThinkingFormat) -> str:
+        """`text`, an answer's beginning moved behind the thinking start."""
+        prefix = self.prefixes.get(text, "")
+        bare = text.removesuffix(prefix)
+        if not prefix or thinking.opened_in(bare):
+            return text  # the template has opened the thought: the answer's beginning stands behind it
+        return bare + thinking.thinking_start + prefix
+
+    def _remember(self, requests: Sequence[Instance], responses: list[str]) -> list[str]:
+        """Puts responses into lm-eval's cache; not those of repeated requests, which it would give out as one."""
+        repeats = Counter(json.dumps(request.args, sort_keys=True) for request in requests)
+        for request, response in zip(requests, responses, strict=True):
+            if repeats[json.dumps(request.args, sort_keys=True)] == 1:
+                self.cache_hook.add_partial("generate_until", request.args, response)
+        return responses
+
+    @staticmethod
+    def _say(message: str) -> None:
+        import logging
+
+        logging.getLogger("lm_eval").warning(message)
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        raise UserError("budget forcing generates text and scores none; use lm-eval's own vllm or hf model")
+
+    def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        raise UserError("budget forcing generates text and scores none; use lm-eval's own vllm or hf model")
+
+
+class S1HFModel(S1Model):
+    """The same over transformers."""
+
+    engine_name = "transformers"
+
+
+MODELS = {"s1-vllm": "harness.lm_eval.plugin:S1Model", "s1-hf": "harness.lm_eval.plugin:S1HFModel"}
+
+
+def register() -> None:
+    """Makes the models known to this process's lm-eval."""
+    import lm_eval.models  # noqa: F401  first: lm-eval registers its own only if nobody has registered any
+    from lm_eval.api.registry import model_registry
+
+    for name, target in MODELS.items():
+        if name not in model_registry:
+            model_registry.register(name, target=target)

@@ -1,0 +1,93 @@
+"""The functions that the lm-eval task files in tasks/ name: problems, prompts and scoring are the harness's own.
+
+    lm_eval --model s1-vllm --include_path tasks --tasks aime24_nofigures \\
+        --metadata '{"data_dir": "DIR"}'                 # optional: local files instead of the hub
+
+s1's environment variables put the budget into the question: PROMPTTOKEN=4096, PROMPTSTEP=64,
+PROMPTLONG=true, PROMPTSHORT=true; the first that is set, in this order STEP, TOKEN, LONG, SHORT, for every task.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import tasks
+from harness.analysis.metrics import maj_at_k
+from harness.config import Budget, Method
+from harness.generation.instructions import instruct
+from harness.grading import grade
+
+if TYPE_CHECKING:
+    import datasets
+
+PROMPT_VARIABLES: dict[str, Method] = {
+    "PROMPTSTEP": "step_conditional",
+    "PROMPTTOKEN": "token_conditional",
+    "PROMPTLONG": "class_conditional",
+    "PROMPTSHORT": "class_conditional",
+}
+OFF = ("", "0", "false", "no", "off")  # s1 takes PROMPTLONG=false for "set"; we take it for what it says
+
+
+def load(task: str, data_dir: str | None = None, option_seed: int = 0, **_: Any) -> datasets.DatasetDict:
+    """The problems of `task` as lm-eval wants them. lm-eval passes `--metadata` and the file's dataset_kwargs."""
+    import datasets
+
+    problems = tasks.load(task, Path(data_dir) if data_dir else None, option_seed)
+    rows = [
+        {"id": p.id, "problem": p.question, "answer": p.gold, "kind": p.kind, "choices": list(p.choices)}
+        for p in problems
+    ]
+    return datasets.DatasetDict({"test": datasets.Dataset.from_list(rows)})
+
+
+def prompted_budget() -> Budget | None:
+    """The conditional method that the environment asks for, if any."""
+    for variable, method in PROMPT_VARIABLES.items():
+        value = os.environ.get(variable, "").strip()
+        if value.lower() in OFF:
+            continue
+        told = variable.removeprefix("PROMPT").lower() if method == "class_conditional" else value
+        return Budget(method=method, instructed=told, force=False)
+    return None
+
+
+def question(doc: Mapping[str, Any]) -> str:
+    """The user's turn: the problem, with s1's instruction on thinking length if the environment asks for one."""
+    budget = prompted_budget()
+    return instruct(doc["problem"], budget) if budget else str(doc["problem"])
+
+
+def target(doc: Mapping[str, Any]) -> str:
+    """The gold answer."""
+    return str(doc["answer"])
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[Any], group: int = 1) -> dict[str, Any]:
+    """Scores of one problem. With repeats (`group` > 1): the first sample's, and cov@k and maj@k over all of them.
+
+    A gold that does not parse scores 0 here, since lm-eval has no "leaves the denominator"; `harness` counts it.
+    """
+    responses = results[0] if results and isinstance(results[0], list) else list(results)
+    verdicts = [grade(text, doc["answer"], doc["kind"], choices=doc["choices"]) for text in responses]
+    right = [float(bool(verdict.correct)) for verdict in verdicts]
+    scores: dict[str, Any] = {
+        "exact_match": right[0],
+        "no_answer": float(verdicts[0].extracted is None),
+        "extracted_answers": [verdict.extracted or "" for verdict in verdicts],
+        "exact_matches": right,
+        "status": [verdict.status for verdict in verdicts],
+    }
+    if group > 1:
+        answers = [verdict.extracted for verdict in verdicts]
+        scores[f"maj@{group}"] = maj_at_k(answers, right, len(answers))
+        scores[f"cov@{group}"] = max(right)
+        scores[f"mean@{group}"] = sum(right) / len(right)
+    return scores
+
+
+process_results_agg64 = partial(process_results, group=64)

@@ -1,0 +1,131 @@
+"""What `harness compare` and `harness diff` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from harness.analysis.bootstrap import (
+    Interval,
+)
+from harness.analysis.compare import Comparison, compare
+from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
+from harness.records import setting
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+LISTED = 10  # problems named in each list
+
+
+def compare_runs(a: str, b: str) -> list[Comparison]:
+    """Compare two runs and print the result; returns it, one comparison a shared task."""
+    from harness.report.terminal import plain_console
+
+    found = compare(a, b)
+    plain_console().print(comparison_tables(found))
+    return found
+
+
+def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
+    """The comparisons for a terminal of 100 columns."""
+    from rich.console import Group
+
+    from harness.report.tables import Column, Entry, Table, number
+    from harness.report.terminal import rendered as as_rich
+
+    def bounded(interval: Interval, sign: str = "") -> Entry:
+        known = interval.low < interval.high
+        detail = f"[{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]" if known else interval.note
+        return Entry(f"{100 * interval.mean:{sign}.1f}", interval.mean, detail)
+
+    parts = []
+    for c in comparisons:
+        heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
+        table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
+        for name, accuracy, tokens, only in (
+            (f"A  {c.name_a}", c.accuracy_a, c.tokens_a, c.only_a),
+            (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
+        ):  # fmt: skip
+            table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
+        gap = bounded(c.gap, "+")
+        verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
+        table.notes += [
+            f"A - B: {gap.text} {gap.detail} points, {c.test} {_p(c.p_value)}: the two {verdict}.",
+            f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
+            "(80 % power).",
+        ]
+        for side, only in (("A", c.only_a), ("B", c.only_b)):
+            table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
+        if c.first_difference:
+            at = sorted(c.first_difference.values())
+            middle = int(np.median(at))
+            where = f"at token {at[0]:,} the earliest, {middle:,} the median"
+            table.notes.append(f"Texts: {c.num_same_text} identical; {len(at)} part, {where}.")
+        unpaired = [
+            f"{side} has {n - c.num_paired} more" for side, n in (("A", c.num_a), ("B", c.num_b)) if n > c.num_paired
+        ]
+        table.notes += [f"Not paired: {', '.join(unpaired)}."] if unpaired else []
+        table.notes += [c.note + "."] if c.note else []
+        parts.append(as_rich(table))
+    return Group(*parts)
+
+
+def _p(value: float) -> str:
+    from harness.report.tables import p_value
+
+    text = p_value(value).text
+    return f"p{text}" if text.startswith("<") else f"p={text}"
+
+
+def _listed(problems: Sequence[str]) -> str:
+    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    return ", ".join(problem[:40] for problem in problems[:LISTED]) + more
+
+
+def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
+    """Print what differs between two folders, and write each sample to `out` (Parquet, DIFF_SCHEMA)."""
+    from harness.report.terminal import plain_console
+    from harness.store import write_table
+
+    runs, rows = [], []
+    for run, samples in diff(a, b):
+        runs.append(run)
+        rows += samples
+    if out:
+        write_table(pa.Table.from_pylist(rows, schema=DIFF_SCHEMA), out)
+    plain_console().print(diff_table(runs))
+    return runs
+
+
+def diff_table(runs: Sequence[RunDiff]) -> Group:
+    """The runs that differ as a table, the others as a count."""
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("recipe", "task", "setting"):
+        table.add_column(name)
+    for name in ("samples", "same text", "changed answers", "gained", "lost", "first differing token"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        if run.first_differences:
+            table.add_row(
+                run.run["recipe"], run.run["task"], setting(run.budget), f"{run.num_samples:,}",
+                f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
+                str(run.num_gained), str(run.num_lost),
+                f"{min(run.first_differences):,} earliest, {median(run.first_differences):,.0f} median",
+            )  # fmt: skip
+    total = sum(run.num_samples for run in runs)
+    same = sum(run.num_same for run in runs)
+    changed = sum(run.num_changed_answers for run in runs)
+    words = (
+        f"{len(runs)} runs, {total:,} samples in both: {same / total:.2%} the same token by token, "
+        f"{changed / total:.2%} with another answer."
+    )
+    return Group(table, words) if same < total else Group(words)

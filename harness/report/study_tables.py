@@ -1,0 +1,297 @@
+"""The tables of the leaderboard, in the paper's form, from measured cells. Percent; intervals are 95 %."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from harness.analysis.bootstrap import minimum_detectable_difference
+from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
+from harness.analysis.settings import Cell, setting_name
+from harness.analysis.sweeps import Figure
+from harness.report import paper
+from harness.report.names import recipe_order, row_name
+from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
+
+COUNTS = {"forced": "forced", "truncated": "cut", "looping": "loop", "unparsed": "unparsed"}
+COUNT_HELP = {
+    "forced": "generations whose thinking was ended by force at the budget",
+    "truncated": "generations cut before they gave an answer",
+    "looping": "generations that repeat themselves",
+    "unparsed": "generations without an answer that can be read",
+}
+LEGEND = (
+    "Bold: best; ≈: not distinguishable from the best (its paired 95 % interval holds 0, or Holm's p is 0.05 or more)"
+)
+
+
+def recipe_table(measured: Measured, study: str, task: str) -> Table:
+    """Accuracy by recipe at the headline setting, with the paired difference to the reference and the counts."""
+    cells = measured.cells.cells
+    members = sorted(
+        (i for key, i in measured.headlines.items() if key[:2] == (study, task)), key=recipe_order(measured)
+    )
+    kind = compared_with(measured, members)
+    reference = reference_name(cells, members) if kind == "reference" else "best"
+    paper_column = any(_paper_of(cells[i]) for i in members)
+    columns = [
+        Column("recipe"), Column("accuracy", True, "mean over scored generations, with its 95 % interval"),
+        Column(f"to {reference}", True, "paired difference in percentage points"),
+        Column("p", True, "exact McNemar, Holm over the table"), Column("thinking", True, "mean thinking tokens"),
+        *(Column(name, True, COUNT_HELP[count]) for count, name in COUNTS.items()),
+    ]  # fmt: skip
+    table = Table(f"recipes_{study}_{task}", f"{task}: accuracy by recipe", columns)
+    table.columns += [Column("paper")] if paper_column else []
+    known = [f for i in members if not math.isnan(f := measured.figures[i]["accuracy"].value)]
+    best, rivals = max(known, default=math.nan), len(known) > 1
+    settings = set()
+    for i in members:
+        cell, figures = cells[i], measured.figures[i]
+        settings.add(setting_name(cell))
+        value = figures["accuracy"].value
+        style = "best" if value == best else "" if distinguishable(figures) or math.isnan(value) else "tied"
+        style = style if rivals else ""
+        name = row_name(cell, cells)
+        odd = f"at {setting_name(cell)}, not at the headline setting" if _off_headline(cell) else ""
+        p = figures.get(f"p_holm_to_{kind}", Figure(math.nan))
+        table.add(
+            Entry(name, name, footnote=table.footnote(odd)), percent(table, figures["accuracy"], style),
+            Entry("reference") if cell.recipe == reference else
+            percent(table, figures.get(f"difference_to_{kind}"), signed=True),
+            p_value(p.value),
+            number(figures["mean_thinking_tokens"].value, 0), *(_count(cell, name) for name in COUNTS),
+            *([_paper_of(cell) or MISSING] if paper_column else []),
+        )  # fmt: skip
+    where = f"setting: {next(iter(settings))}" if len(settings) == 1 else "each row at its own setting"
+    table.caption = f"{_problems(cells, members)}, {where}." + (f" {LEGEND}." if rivals else "")
+    table.notes += [*_count_notes(cells, members), power_line(measured, members)]
+    return table
+
+
+def compared_with(measured: Measured, members: Sequence[int]) -> str:
+    """ "reference" where some row was compared with the reference recipe, else "best": imported logs have none."""
+    figures = measured.figures
+    return "reference" if any("difference_to_reference" in figures[i] for i in members) else "best"
+
+
+def _off_headline(cell: Cell) -> bool:
+    return bool(cell.config.get("headline")) and not is_headline(cell)
+
+
+def _paper_of(cell: Cell) -> str:
+    return paper.recipe_entry(cell.recipe, cell.task) or paper.model_entry(cell.model, cell.task)
+
+
+def _count(cell: Cell, name: str) -> Entry:
+    count = cell.counts[name]
+    return Entry(str(count), count)
+
+
+def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:
+    counts = sorted({cells[i].num_problems for i in members})
+    shown = " to ".join(str(n) for n in dict.fromkeys(counts[:1] + counts[-1:]))
+    return f"{shown} problem" + ("" if counts == [1] else "s")
+
+
+def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
+    """What left the denominator or went wrong, said aloud."""
+    notes = []
+    unscored = sum(cells[i].num_unscored for i in members)
+    for what, total in (
+        ("generation(s) not scored (the gold answer cannot be read): left out", unscored),
+        ("answer(s) ran out of checking time: counted wrong", sum(cells[i].counts["timeout"] for i in members)),
+        ("generation(s) ended in an engine error: counted wrong", sum(cells[i].counts["error"] for i in members)),
+    ):
+        notes += [f"{total} {what}."] if total else []
+    generations = {cells[i].num_generations for i in members}
+    notes.append("Counts are generations, of " + " or ".join(f"{n:,}" for n in sorted(generations)) + " a row.")
+    return notes
+
+
+def power_line(measured: Measured, members: Sequence[int]) -> str:
+    """What a table of this size can show: the median minimum detectable difference of its pairs."""
+    cells, figures = measured.cells.cells, measured.figures
+    kind = compared_with(measured, members)
+    least = [f.value for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}")) and f.num_problems]
+    num = max((cells[i].num_problems for i in members), default=0)
+    if num == 0:
+        return "No scored problem: no difference can be seen."
+    points = 100 * (float(np.median(least)) if least else minimum_detectable_difference(num))
+    assumed = "" if least else ", worst case"
+    seen = f"With n={num} problems only differences above {points:.0f} points can be seen"
+    return f"{seen} (95 % level, 80 % power{assumed})."
+
+
+def sweep_table(measured: Measured, study: str, task: str) -> Table:
+    """Accuracy at every budget and wait, one row a setting, one column a recipe. Empty with a single setting."""
+    cells = measured.cells.cells
+    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
+    by_row: dict[tuple[Any, str], dict[str, int]] = {}
+    names: list[str] = []
+    for i in sorted(members, key=recipe_order(measured)):
+        cell = cells[i]
+        name = row_name(cell, cells)
+        names += [name] if name not in names else []
+        by_row.setdefault((_setting_order(cell), setting_name(cell)), {})[name] = i
+    table = Table(
+        f"sweep_{study}_{task}", f"{task}: accuracy by thinking budget",
+        [Column("setting"), *(Column(name, True) for name in names)],
+        caption="Percent, with 95 % intervals.",
+    )  # fmt: skip
+    if len(by_row) < 2:
+        return table  # its one row stands in the table before
+    for (_, setting), found in sorted(by_row.items(), key=lambda item: item[0]):
+        table.add(Entry(setting, len(table.rows)), *(
+            percent(table, measured.figures[found[n]]["accuracy"]) if n in found else Entry(MISSING) for n in names
+        ))  # fmt: skip
+    return table
+
+
+def _setting_order(cell: Cell) -> tuple[object, ...]:
+    told = float(cell.instructed) if cell.instructed and cell.instructed.isdigit() else 0.0
+    limit = cell.max_thinking_tokens if cell.max_thinking_tokens is not None else 10**12
+    return (cell.method != "budget_forcing", cell.method, told, limit, cell.num_ignores, cell.ignore_str or "")
+
+
+def method_table(measured: Measured, study: str, task: str) -> Table:
+    """Control, Scaling in both units, Performance and |A| of every sweep, beside the paper's Table 3."""
+    cells = measured.cells.cells
+    sweeps = [s for s in measured.sweeps if (s.study, s.task) == (study, task) and len(s.cells) > 1]
+    sweeps.sort(key=lambda s: recipe_order(measured)(s.cells[0]))
+    with_paper = any(paper.method_entry(s.label, task) for s in sweeps)
+    table = Table(
+        f"methods_{study}_{task}", f"{task}: does the method control and scale thinking?",
+        [Column("recipe"), Column("method"), Column("Control %", True), Column("points per doubling", True),
+         Column("points per 1K tokens", True), Column("Performance", True), Column("|A|", True)]
+        + ([Column("paper")] if with_paper else []),
+        caption="Scaling: mean slope over all pairs of runs, in percentage points per doubling of thinking tokens (the "
+        "paper's Table 3) and per 1,000 tokens (its Eq. 2).",
+    )  # fmt: skip
+    for sweep in sweeps:
+        name, printed = row_name(cells[sweep.cells[0]], cells), paper.method_entry(sweep.label, task)
+        figures = sweep.figures
+        table.add(
+            name, sweep.label, percent(table, figures["control"]), _slope(table, figures, "doubling"),
+            _slope(table, figures, "1k_tokens"), percent(table, figures["performance"]),
+            number(figures["num_settings"].value, 0),
+            *([paper.printed_method(printed) or MISSING] if with_paper else []),
+        )  # fmt: skip
+    return table
+
+
+def _slope(table: Table, figures: dict[str, Figure], per: str) -> Entry:
+    """Scaling in points; where runs nearly tie its footnote gives the least-squares slope to compare with."""
+    figure, steady = figures[f"scaling_per_{per}"], figures[f"scaling_ols_per_{per}"].value
+    said = f"compare the least-squares slope, {100 * steady:.1f}"
+    return percent(table, replace(figure, note=figure.note.replace("compare the least-squares slope", said)))
+
+
+def extrapolation_table(measured: Measured, study: str, task: str) -> Table:
+    """Which string to put where thinking wanted to end (the paper's Table 4). Empty without two strings to compare."""
+    cells = measured.cells.cells
+    waits = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task) and c.num_ignores > 0]
+    strings = {cells[i].ignore_str for i in waits}
+    table = Table(
+        f"extrapolation_{study}_{task}", f"{task}: what to say when thinking wants to end",
+        [Column("recipe"), Column("string"), Column("times", True), Column("accuracy", True), Column("thinking", True),
+         Column("paper")],
+    )  # fmt: skip
+    if len(strings) < 2:
+        return table
+    for i in sorted(waits, key=lambda i: (recipe_order(measured)(i), cells[i].num_ignores, cells[i].ignore_str or "")):
+        cell = cells[i]
+        table.add(
+            row_name(cell, cells), cell.ignore_str or "(nothing)", number(cell.num_ignores, 0),
+            percent(table, measured.figures[i]["accuracy"]),
+            number(measured.figures[i]["mean_thinking_tokens"].value, 0),
+            paper.extrapolation_entry(cell.num_ignores, cell.ignore_str, task) or MISSING,
+        )  # fmt: skip
+    return table
+
+
+def flips_table(measured: Measured, study: str, task: str) -> Table:
+    """Answers that each further Wait turned, and what it cost."""
+    cells = measured.cells.cells
+    table = Table(
+        f"flips_{study}_{task}", f"{task}: what each Wait turns",
+        [Column("recipe"), Column("setting"), Column("wrong to right", True), Column("right to wrong", True),
+         Column("net", True), Column("tokens each", True)],
+        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent. "
+        "Where none changed the bound is the exact binomial one.",
+    )  # fmt: skip
+    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
+    for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
+        figures = measured.figures[i]
+        if "flips_wrong_to_right" in figures:
+            won, lost = figures["flips_wrong_to_right"], figures["flips_right_to_wrong"]
+            table.add(
+                row_name(cells[i], cells), setting_name(cells[i]), percent(table, won), percent(table, lost),
+                Entry(f"{100 * (won.value - lost.value):+.1f}".replace("+0.0", "0.0"), won.value - lost.value),
+                Entry(won.note.split("for ")[-1].removesuffix(" more thinking tokens each"), None),
+            )  # fmt: skip
+    return table
+
+
+def sequence_table(measured: Measured, study: str, task: str) -> Table:
+    """Training sequence length (the paper's Table 8). Empty unless recipes were trained at different lengths."""
+    cells = measured.cells.cells
+    members = [i for key, i in measured.headlines.items() if key[:2] == (study, task)]
+    lengths = {
+        i: (cells[i].config.get("training") or {}).get("block_size") for i in members if cells[i].recipe != "base"
+    }
+    table = Table(
+        f"sequence_{study}_{task}", f"{task}: training sequence length",
+        [Column("recipe"), Column("block size", True), Column("accuracy", True), Column("thinking", True),
+         Column("paper")],
+    )  # fmt: skip
+    if len(set(lengths.values()) - {None}) < 2:
+        return table
+    for i, length in sorted(lengths.items(), key=lambda item: (item[1] or 0, item[0])):
+        table.add(
+            row_name(cells[i], cells), number(float(length or math.nan), 0),
+            percent(table, measured.figures[i]["accuracy"]), plain(table, measured.figures[i]["mean_thinking_tokens"]),
+            paper.sequence_entry(length or 0, task) or MISSING,
+        )  # fmt: skip
+    return table
+
+
+def sampled_table(measured: Measured, study: str, task: str) -> Table:
+    """pass@k and maj@k at the tokens they cost, beside one sequential generation. Empty without repeated samples."""
+    cells = measured.cells.cells
+    members = [i for key, i in measured.headlines.items() if key[:2] == (study, task)]
+    table = Table(
+        f"sampled_{study}_{task}", f"{task}: parallel samples",
+        [Column("recipe"), Column("k", True), Column("pass@k (cov@k)", True), Column("maj@k", True),
+         Column("tokens", True)],
+        caption="Unbiased over the k-subsets of a problem's generations; tokens: all of k generations.",
+    )  # fmt: skip
+    for i in sorted(members, key=recipe_order(measured)):
+        figures = measured.figures[i]
+        for name in [n for n in figures if n.startswith("pass@")]:
+            k = int(name.removeprefix("pass@"))
+            table.add(
+                row_name(cells[i], cells), number(k, 0), percent(table, figures[name]),
+                percent(table, figures.get(f"maj@{k}")),
+                number(k * figures["mean_total_tokens"].value, 0),
+            )  # fmt: skip
+    return table
+
+
+BUILDERS = (recipe_table, sweep_table, method_table, flips_table, sampled_table, extrapolation_table, sequence_table)
+
+
+def all_tables(measured: Measured, study: str, task: str) -> list[Table]:
+    """The tables of one study on one task that have rows."""
+    return [table for build in BUILDERS if (table := build(measured, study, task)).rows]
+
+
+def studies(measured: Measured) -> list[tuple[str, list[str]]]:
+    """(study, its tasks) in order."""
+    pairs = sorted({(c.study, c.task) for c in measured.cells.cells})
+    firsts = [pairs[0], *(b for a, b in pairwise(pairs) if a[0] != b[0])] if pairs else []
+    return [(study, [t for s, t in pairs if s == study]) for study, _ in firsts]

@@ -1,0 +1,250 @@
+"""A study from its pool to its leaderboard, on Ray: select -> train -> generate -> grade -> measure.
+
+Stages talk through files in OUT, so each can be opened, re-run or replaced, and a finished step is never redone:
+
+    OUT/pool/               the pool, and what the base answers to it
+    OUT/recipes/NAME/       manifest.json, rows.parquet, train.log, losses.parquet, training.json, checkpoint/
+    OUT/samples, runs, metrics, lm_eval, leaderboard: see store.py and report/
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import provenance, tasks
+from harness.config import Study, fingerprint, to_plain
+from harness.errors import UserError, one_line
+from harness.progress import Progress
+from harness.records import Problem
+from harness.runtime.cluster import Demand, disconnect, pending_training_needs
+from harness.runtime.engine_pool import EngineFailedError, EnginePool
+from harness.runtime.evaluate_stage import Evaluation
+from harness.runtime.select_stage import load_pool, select_rows
+from harness.runtime.train_stage import TrainingJob, Trainings
+from harness.store import Store
+from harness.studies.formats import resolved
+from harness.studies.runs import Run, budgets_of, recipe_identity, run_row, runs_of
+
+if TYPE_CHECKING:
+    from harness.analysis.measure import Measured
+
+BASE = "base"
+POLL_SECONDS = 2.0  # between two polls of the cluster, with nothing to evaluate
+MIN_STARVED_POLLS = 3  # consecutive polls with a pending training before idle engines stop
+RESTART_DELAY_SECONDS = 20.0  # without such a poll before they restart: the next training asks within seconds
+MAX_RESTART_DELAY_SECONDS = 300.0  # however long other studies' trainings are pending
+
+
+@dataclass
+class Outcome:
+    """How a call ended."""
+
+    num_runs: int = 0
+    num_kept: int = 0  # runs that were finished before
+    num_samples: int = 0
+    failures: dict[str, str] = field(default_factory=dict)  # recipe -> why
+    seconds: float = 0.0
+    measured: Measured | None = None  # every figure of the folder; None when it holds no sample
+
+
+class Ablation:
+    """One call of `harness ablate` or `harness evaluate`: the state of its event loop."""
+
+    def __init__(
+        self, study: Study, problems: dict[str, list[Problem]], store: Store, progress: Progress, data_dir: Path | None
+    ) -> None:
+        self.study, self.problems, self.store, self.progress, self.data_dir = study, problems, store, progress, data_dir
+        self.by_key = {f"{task}/{p.id}": p for task, items in self.problems.items() for p in items}
+        store.readable_files()
+        if store.quarantined:
+            progress.say(f"{len(store.quarantined)} sample file(s) could not be read; moved to {store.out}/quarantine")
+        self.base_identity = provenance.model_identity(study.base_model)
+        self.outcome = Outcome()
+        self.engines = EnginePool(
+            study.base_model, Demand.of(study), study.sampling, study.thinking, store.out, progress
+        )
+        if study.recipes:
+            progress.add("select", "select", total=len(study.recipes))
+        self.trainings = Trainings(study, store.out, progress)
+        for name in self.models:
+            progress.add(f"evaluate {name}", f"evaluate {name}")
+        self.waiting: list[tuple[str, str, str]] = []  # (recipe, model path, model identity) still to evaluate
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What is evaluated: the base and every recipe."""
+        return (BASE, *(recipe.name for recipe in self.study.recipes))
+
+    def run(self) -> Outcome:
+        """Do what is missing. Raises nothing for a failed recipe or run: they are in the outcome."""
+        start = time.monotonic()
+        try:
+            self.waiting.append((BASE, self.study.base_model, self.base_identity))
+            if not self.looks_finished():
+                self.engines.start()
+            if self.study.recipes:
+                self.select_and_train()
+            while self.waiting or self.trainings:
+                self.wait_for_trainings()
+                if self.waiting:
+                    self.evaluate(*self.waiting.pop(0))
+        finally:
+            self.store.flush()
+            self.engines.stop()
+        self.outcome.seconds = time.monotonic() - start
+        return self.outcome
+
+    def looks_finished(self) -> bool:
+        """Whether the folder holds as many finished runs as the study has: then the engine starts only if needed."""
+        wanted = sum(len(budgets_of(self.study, name)) for name in self.models) * len(self.study.tasks)
+        return sum(run["status"] == "done" for run in self.store.runs()) >= wanted
+
+    # -- select and train
+
+    def select_and_train(self) -> None:
+        """Select every recipe's rows; start each training as soon as its rows are known, the longest first."""
+        study, out = self.study, self.store.out
+        self.progress.update("select", "running")
+        pool = load_pool(study, self.data_dir, out / "pool", self.base_identity)
+        if pool.num_broken:
+            self.progress.say(f"{pool.num_broken} broken pool row(s) skipped: {pool.broken_note}")
+        # What needs no answers of the base starts at once, the most rows first.
+        order = sorted(study.recipes, key=lambda r: (pool.needs_answers(r), -(r.size or len(pool.rows))))
+        for count, recipe in enumerate(order, 1):
+            if pool.needs_answers(recipe):
+                try:
+                    pool.answer(self.engines, study.base_model, self.progress)
+                except EngineFailedError as error:
+                    self.fail(recipe.name, "train", str(error))
+                    continue
+            folder = out / "recipes" / recipe.name
+            rows, manifest = select_rows(pool, recipe, study.seed, folder)
+            self.progress.update("select", done=count, detail=f"{recipe.name}: {len(rows)} rows")
+            identity = recipe_identity(study, self.base_identity, manifest["sha256"])
+            self.trainings.add(TrainingJob(recipe, rows, folder, identity))
+        self.progress.update("select", "done", detail="")
+
+    def wait_for_trainings(self) -> None:
+        """Wait until there is a model to evaluate, or none to come. Meanwhile idle engines release their resources to
+        a pending training: this study's, or another's that blocks this one. They restart once no training is pending,
+        so that they do not restart after each."""
+        self.collect_trainings()
+        short, since = 0, time.monotonic()  # consecutive polls with a pending training; time of the last
+        ready: float | None = None  # when the first model could be evaluated
+        while self.trainings:
+            now = time.monotonic()
+            if self.waiting:
+                ready = ready or now
+                if (
+                    self.engines.members
+                    or now - since > RESTART_DELAY_SECONDS
+                    or now - ready > MAX_RESTART_DELAY_SECONDS
+                ):
+                    return
+            short = short + 1 if pending_training_needs(self.engines.resources) else 0
+            if short == MIN_STARVED_POLLS:
+                self.engines.make_room()
+            if self.collect_trainings(POLL_SECONDS) or short:
+                since = time.monotonic()  # also where one has ended: the next is about to be scheduled
+
+    def collect_trainings(self, seconds: float = 0.0) -> int:
+        """Take in the trainings that have ended, and say how many; wait `seconds` for one."""
+        ended = list(self.trainings.ended(seconds))
+        for job, result in ended:
+            if isinstance(result, str):
+                self.fail(job.recipe.name, "train", result)
+            else:
+                self.waiting.append((job.recipe.name, result.checkpoint, job.identity))
+        return len(ended)
+
+    # -- evaluate
+
+    def evaluate(self, recipe: str, model: str, identity: str) -> None:
+        """Generate and grade what is missing of one model's runs."""
+        stage = f"evaluate {recipe}"
+        try:
+            runs = runs_of(self.study, recipe, identity, self.problems, self.engines.identity())
+        except EngineFailedError as error:
+            self.fail(recipe, "evaluate", f"the engine did not start: {error}")
+            return
+        self.store.claim_runs(run.run_id for run in runs)
+        evaluation = Evaluation(self.study, runs, self.by_key, self.store)
+        self.outcome.num_runs += len(runs)
+        if not evaluation.missing:
+            self.outcome.num_kept += len(runs)
+            self.progress.update(stage, "kept", done=evaluation.total, total=evaluation.total, detail="finished before")
+            return
+        before, start, tokens = len(evaluation.missing), time.monotonic(), 0
+
+        def meanwhile() -> None:
+            nonlocal tokens
+            new, tokens = evaluation.num_tokens - tokens, evaluation.num_tokens
+            self.progress.update(stage, done=evaluation.num_done, tokens=new)
+            self.collect_trainings()
+
+        self.progress.update(stage, "running", done=evaluation.num_done, total=evaluation.total)
+        evaluation.run(self.engines, model, meanwhile)
+        meanwhile()
+        self.outcome.num_samples += before - len(evaluation.missing)
+        seconds, failed = (time.monotonic() - start) / len(runs), evaluation.failed()
+        good = [run for run in runs if run.run_id not in failed]
+        self.put_runs(good, status="done", error=None, seconds=seconds)
+        if not failed:
+            self.progress.update(stage, "done")
+        for run in runs:
+            if run.run_id in failed:
+                self.put_runs([run], status="failed", error=failed[run.run_id], seconds=seconds)
+        if failed:
+            self.fail(recipe, "evaluate", f"{len(failed)} of {len(runs)} runs: {next(iter(failed.values()))}")
+
+    # -- outcome
+
+    def put_runs(self, runs: Sequence[Run], **outcome: Any) -> None:
+        """Write the runs' rows."""
+        engine = self.engines.info
+        loaded = self.engines.loaded
+        self.store.put_runs(
+            run_row(run, self.study, len(self.problems[run.task]), engine, loaded, **outcome) for run in runs
+        )
+
+    def fail(self, recipe: str, step: str, why: str) -> None:
+        """Mark a recipe failed and go on with the others."""
+        self.outcome.failures[recipe] = why
+        self.progress.update(f"{step} {recipe}", "failed", detail=one_line(why, most=100))
+        self.progress.say(f"{step} {recipe} failed: {why}")
+        if step == "train":
+            self.progress.update(f"evaluate {recipe}", "failed", detail="not trained")
+
+
+def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -> Outcome:
+    """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues."""
+    if study.recipes and study.engine.name == "openai":
+        raise UserError(
+            "engine=openai: a server has the weights that it was started with, not those of the recipes that "
+            f"'{study.name}' trains; use engine=vllm, or evaluate one checkpoint a server with `harness evaluate`"
+        )
+    from harness.analysis.measure import measure_cells, to_table
+    from harness.analysis.settings import load
+    from harness.lm_eval.log import write_logs
+
+    study = resolved(study)
+    with Store(out) as store:
+        problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}
+        num_problems = {task: len(items) for task, items in problems.items()}
+        store.claim(study.name, fingerprint(study), to_plain(study), num_problems)
+        with progress:
+            try:
+                ablation = Ablation(study, problems, store, progress, data_dir)
+                outcome = ablation.run()
+            finally:
+                disconnect()
+        store.compact()
+        if any(store.samples.glob("*.parquet")):
+            outcome.measured = measure_cells(load([out]))
+            store.put_metrics(to_table(outcome.measured))
+            write_logs(store)
+        return outcome

@@ -1,0 +1,101 @@
+"""The train stage: recipes that have their rows wait for resources, train on Ray, and come back as checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.config import Recipe, Study
+from harness.progress import Progress
+from harness.runtime.cluster import Demand, connect, fitting
+from harness.runtime.workers import train_recipe
+from harness.training.sft import Trained, finished
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """A recipe that has its rows."""
+
+    recipe: Recipe
+    rows: list[dict[str, Any]]
+    folder: Path
+    identity: str
+
+
+class Trainings:
+    """A study's trainings, as many at a time as fit into the cluster beside the engines."""
+
+    def __init__(self, study: Study, out: Path, progress: Progress) -> None:
+        self.study, self.out, self.progress = study, out, progress
+        self.demand = Demand.of(study)
+        self.kept: list[tuple[TrainingJob, Trained]] = []  # finished by an earlier call
+        self.queued: list[TrainingJob] = []
+        self.running: dict[Any, TrainingJob] = {}  # Ray reference -> what it trains
+        for recipe in study.recipes:
+            progress.add(f"train {recipe.name}", f"train {recipe.name}")
+
+    def __bool__(self) -> bool:
+        """Whether any is still to come."""
+        return bool(self.queued or self.running or self.kept)
+
+    def add(self, job: TrainingJob) -> None:
+        """Train `job` as soon as there is room, unless an earlier call has."""
+        if trained := finished(job.folder, job.identity):
+            self.progress.update(f"train {job.recipe.name}", "kept", detail="finished before")
+            self.kept.append((job, trained))
+        else:
+            self.queued.append(job)
+            self._start()
+
+    def _start(self) -> None:
+        """Hand Ray what fits now; more would only hold memory while it waits. Nodes that join are counted in."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        study = self.study
+        connect(self.demand, self.out, self.progress)
+        # Started anew when its process dies; the training goes on from its last checkpoint. Beside the driver, and with
+        # it Ray Train's controller: Ray waits for ever for a call on a node that the network has cut off.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        remote = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy=here)(train_recipe)
+        while self.queued and len(self.running) < fitting(self.demand):
+            job = self.queued.pop(0)
+            reference = remote.remote(
+                job.rows, study.base_model, study.training, study.thinking, str(job.folder.resolve()), job.identity
+            )
+            self.running[reference] = job
+            self.progress.update(f"train {job.recipe.name}", "running", detail=f"{len(job.rows)} rows")
+
+    def ended(self, seconds: float = 0.0) -> Iterator[tuple[TrainingJob, Trained | str]]:
+        """The trainings that have ended, each with its result or with why it failed; waits `seconds` for one."""
+        kept, self.kept = self.kept, []
+        yield from kept
+        if not self.running:
+            return
+        import ray
+
+        ready, _ = ray.wait(list(self.running), timeout=0 if kept else seconds)
+        for reference in ready:
+            job = self.running.pop(reference)
+            self._start()
+            try:
+                trained = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                yield job, str(error.cause)
+            except ray.exceptions.RayError as error:
+                yield job, f"{type(error).__name__}: {error}"
+            else:
+                self._tell(job, trained)
+                yield job, trained
+
+    def _tell(self, job: TrainingJob, trained: Trained) -> None:
+        words = f"{trained.num_steps} steps, loss {trained.final_loss:.3f}, {trained.seconds:.0f} s"
+        if trained.num_cut:
+            words += f"; {trained.num_cut} of {trained.num_rows} samples cut at block_size"
+            self.progress.say(
+                f"warning: {job.recipe.name}: {trained.num_cut} of {trained.num_rows} samples are longer than "
+                f"block_size={self.study.training.block_size} and were cut (the paper's Table 8 loses 20 points)"
+            )
+        self.progress.update(f"train {job.recipe.name}", "done", detail=words)

@@ -1,0 +1,71 @@
+"""The thinking format of a study, read from its model before anything starts."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from harness.config import Chat, Study
+from harness.errors import UserError
+from harness.generation.chat_files import chat_files
+from harness.generation.template import RESOLVED, Reading, resolve, shape, turns_of
+from harness.thinking import Ask, thinking_format
+
+logger = logging.getLogger(__name__)
+
+
+def resolved(study: Study) -> Study:
+    """`study` with its thinking format spelled out: what its workers use, and what its runs are known by.
+
+    Says in one line what could not be read.
+
+    Raises:
+        UserError: The model has no chat template, the format does not fit it, or the study's own template arguments
+            close the thought of a run that is to think.
+    """
+    tokenizer = chat_files(study.engine.tokenizer or study.base_model)
+    reading = read_for(study.thinking, tokenizer, study.chat)
+    for note in reading.notes:
+        logger.warning("%s: %s", study.base_model, note)
+    budgets = (*study.budgets, *study.base_budgets)
+    if any(budget.method != "no_thinking" for budget in budgets):
+        refuse_closed(tokenizer, reading, study.chat)
+    return replace(study, thinking=reading.thinking.spec)
+
+
+def read_for(name: str, tokenizer: Any, chat: Chat) -> Reading:
+    """The format called `name` for `tokenizer`, asked for with what `chat` says. Raises `UserError`."""
+    reading = resolve(name, tokenizer, dict(chat.arguments), chat.system)
+    if reading.source == RESOLVED:
+        return reading
+    thinking = reading.thinking
+    asked = replace(thinking, ask=_with(thinking.ask, chat), plain=_with(thinking.plain, chat))
+    return replace(reading, thinking=asked)
+
+
+def _with(ask: Ask, chat: Chat) -> Ask:
+    said = [text for text in (chat.system, ask.system) if text]
+    return Ask(
+        arguments=tuple({**dict(ask.arguments), **dict(chat.arguments)}.items()),
+        system="\n".join(said) if said else chat.system,
+        suffix=chat.instruction + ask.suffix,
+    )
+
+
+def refuse_closed(tokenizer: Any, reading: Reading, chat: Chat) -> None:
+    """Raise `UserError` where the prompt of a run that is to think ends behind a closed thought."""
+    ask = reading.thinking.ask
+    text = tokenizer.apply_chat_template(
+        turns_of("?", ask), tokenize=False, add_generation_prompt=True, **dict(ask.arguments)
+    )
+    if shape(text) == "closed":
+        raise UserError(
+            f"the chat template of '{tokenizer.name_or_path}' closes the thought under {dict(chat.arguments)}; leave "
+            "that out, or ask for no thinking alone (--method no_thinking)"
+        )
+
+
+def style_of(study: Study) -> str:
+    """The name of a study's format, resolved or not."""
+    return study.thinking if study.thinking == "auto" else thinking_format(study.thinking).name

@@ -1,0 +1,39 @@
+"""What a study reads, looked for before anything starts: its model, tokenizer, tasks, pool, and packages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness import tasks
+from harness.config import Study
+from harness.errors import UserError
+
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w.-]+)?")  # org/name or org/name@revision
+
+
+def check_inputs(study: Study, data_dir: Path | None) -> None:
+    """Raises `UserError` for an input that is not there. What only the hub can tell is left to the run."""
+    check_model("base_model", study.base_model)
+    if study.engine.tokenizer is not None:
+        check_model("engine.tokenizer", study.engine.tokenizer)
+    tasks.names(study.tasks)
+    if not study.recipes:
+        return
+    from harness.training import placement
+
+    placement.check(study.training)
+    if study.pool != "quickstart":
+        from harness.data.load import find
+
+        find(study.pool, data_dir)
+
+
+def check_model(what: str, model: str) -> None:
+    """Raises `UserError` unless `model` is a folder with a config.json, or may be a name on the Hugging Face hub."""
+    folder = Path(model)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() and what == "base_model":
+            raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
+    elif not HUB_NAME.fullmatch(model):
+        raise UserError(f"{what} {model}: no such folder, and no name on the Hugging Face hub (org/name); check it")

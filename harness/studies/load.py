@@ -1,0 +1,134 @@
+"""Finding a study, changing a key of it, and shrinking it to this machine."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.checked import from_plain
+from harness.config import Study, to_plain
+from harness.errors import UserError, unknown
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def bundled(folder: str) -> Path:
+    """tasks/, ablations/ or results/paper of the checkout, or the copy inside the installed wheel."""
+    checkout = PACKAGE.parent / folder
+    return checkout if checkout.is_dir() else PACKAGE / "_bundled" / Path(folder).name
+
+
+def study_files() -> dict[str, Path]:
+    """Known study files by name. A file in ./ablations goes before one of the same name in the package."""
+    found: dict[str, Path] = {}
+    for folder in (bundled("ablations"), Path.cwd() / "ablations"):
+        for path in sorted(folder.glob("*.py")):
+            if not path.name.startswith("_"):
+                found[path.stem] = path
+    return found
+
+
+def load(spec: str) -> Study:
+    """The study `spec`: the name of a file in ablations/ or of a function in one, `file:function`, or
+    `path.py:function` (function: the file's name)."""
+    file, _, function = spec.partition(":")
+    if file.endswith(".py"):
+        path = Path(file)
+        if not path.is_file():
+            raise UserError(f"no study file {path}; give a path.py:function, or a name in ablations/")
+    else:
+        files = study_files()
+        if file not in files and not function:
+            file, function = _file_of(file, files), file
+        if file not in files:
+            raise unknown("study", file, files)
+        path = files[file]
+    module_spec = importlib.util.spec_from_file_location(f"ablations_{path.stem}", path)
+    assert module_spec and module_spec.loader
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError, TypeError) as error:
+        raise UserError(f"study {path}: {type(error).__name__}: {error}") from error
+    functions: dict[str, Callable[[], Study]] = {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+    }
+    wanted = function or path.stem
+    if wanted not in functions:
+        raise unknown(f"function in {path}", wanted, functions)
+    study = functions[wanted]()
+    if not isinstance(study, Study):
+        raise UserError(f"{path}:{wanted} returned {type(study).__name__}, not a harness.config.Study")
+    return study
+
+
+def _file_of(function: str, files: Mapping[str, Path]) -> str:
+    """Which of `files` defines `function`, read without running any of them. Raises `UserError` for none or several."""
+    defined: dict[str, list[str]] = {}
+    for name, path in files.items():
+        try:
+            statements = ast.parse(path.read_text()).body
+        except (SyntaxError, UnicodeDecodeError):
+            continue
+        for statement in statements:
+            if isinstance(statement, ast.FunctionDef) and not statement.name.startswith("_"):
+                defined.setdefault(statement.name, []).append(name)
+    found = defined.get(function, [])
+    if len(found) > 1:
+        raise UserError(f"study '{function}' stands in several files: {', '.join(found)}; write FILE:{function}")
+    if not found:
+        raise unknown("study", function, {*files, *defined})
+    return found[0]
+
+
+def with_settings(study: Study, settings: Iterable[str]) -> Study:
+    """`study` with each `key=value` applied; keys may be dotted (`training.num_epochs=3`)."""
+    plain = to_plain(study)
+    given = list(settings)
+    for setting in given:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise UserError(f"--set {setting}: write key=value, for example --set training.num_epochs=3")
+        _set(plain, study, key.split("."), text, key)
+    return from_plain(Study, plain, "--set ") if given else study
+
+
+def parse(text: str) -> Any:
+    """A `--set` value: a Python literal, true/false/none in any case, or else the text itself."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _set(plain: dict[str, Any], config: Any, path: list[str], text: str, key: str) -> None:
+    """Put `text`, parsed, at `path` of `plain`, which is `config` as JSON. Raises `UserError` for an unknown key."""
+    names = {field.name for field in fields(config)}
+    if path[0] not in names:
+        raise unknown(f"key in --set {key}:", path[0], names)
+    current = getattr(config, path[0])
+    if len(path) > 1:
+        if not is_dataclass(current):
+            raise UserError(f"--set {key}: {path[0]} has no keys of its own")
+        return _set(plain[path[0]], current, path[1:], text, key)
+    if is_dataclass(current):
+        inner = ", ".join(f"{path[0]}.{field.name}" for field in fields(current))
+        raise UserError(f"--set {key}: {path[0]} is a group; set one of {inner}")
+    if isinstance(current, tuple) and current and is_dataclass(current[0]):
+        raise UserError(f"--set {key}: {path[0]} is a list of settings; write a study function for it (ablations/)")
+    value = parse(text)
+    if isinstance(current, tuple) and isinstance(value, str):
+        value = tuple(part for part in value.split(",") if part)
+    if isinstance(current, str) and isinstance(value, tuple):
+        value = text  # a thinking format's strings: a list, written as text
+    plain[path[0]] = value

@@ -1,0 +1,154 @@
+"""What a study will run: the runs, who they are, and what they will cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from harness import provenance
+from harness.config import Budget, Study, fingerprint, hashed, run_id, to_plain
+from harness.generation.instructions import instruct
+from harness.records import Problem, budget_columns
+from harness.thinking import AUTO, ThinkingFormat, thinking_format
+
+if TYPE_CHECKING:
+    from harness.generation.engines.loading import Loaded
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model x task x budget setting: the unit of the leaderboard. `run_id` covers all that can change its text."""
+
+    run_id: str
+    study: str
+    model: str
+    recipe: str
+    task: str
+    budget: Budget
+    config: dict[str, Any]
+
+    def sample_key(self, problem: Problem, sample_index: int) -> str:
+        """Identity of one generation of this run."""
+        text = "\0".join((self.run_id, problem.id, problem.question, str(sample_index)))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def recipe_identity(study: Study, base_identity: str, manifest_sha256: str) -> str:
+    """Identity of a trained model: base, rows, hyperparameters, and the strings of the thinking format in its text."""
+    return run_id([base_identity, manifest_sha256, study.training, study.chat, strings_of(study)])
+
+
+def strings_of(study: Study) -> ThinkingFormat | str:
+    """The strings of a study's thinking format; "auto" before they have been read (`harness.studies.formats`)."""
+    return AUTO if study.thinking == AUTO else thinking_format(study.thinking)
+
+
+def budgets_of(study: Study, recipe: str) -> tuple[Budget, ...]:
+    """The sweep of `recipe` ("base" for the untrained model)."""
+    return study.base_budgets if recipe == "base" and study.base_budgets else study.budgets
+
+
+def runs_of(
+    study: Study, recipe: str, model_identity: str, problems: Mapping[str, Sequence[Problem]], engine: Mapping[str, str]
+) -> list[Run]:
+    """The runs of one model.
+
+    Args:
+        recipe: "base" for the untrained model.
+        model_identity: of its weights, tokenizer and chat template.
+        problems: by task.
+        engine: what really generates: name, version, dtype.
+    """
+    tokenizer = study.engine.tokenizer and provenance.model_identity(study.engine.tokenizer)
+    shared = {
+        "study": study,
+        "thinking": strings_of(study),
+        "tokenizer": tokenizer,
+        "generated_by": engine,
+    }
+    setup = setup_of(study, recipe, shared)
+    runs = []
+    for task in study.tasks:
+        questions = fingerprint([[p.id, p.question, p.gold, p.kind, p.choices] for p in problems[task]])
+        for budget in budgets_of(study, recipe):
+            identity = run_id(
+                {
+                    **shared,
+                    "model": model_identity,
+                    "recipe": recipe,
+                    "task": task,
+                    "problems": questions,
+                    "budget": budget,
+                    "prompt": instruct("", budget),
+                }
+            )
+            config = {
+                "study": study.name,
+                "model_identity": model_identity,
+                "base_model": study.base_model,  # where it lies: not hashed, so that a moved checkout resumes
+                "recipe": recipe,
+                "task": task,
+                "problems": questions,
+                "budget": to_plain(budget),
+                "sampling": to_plain(study.sampling),
+                "thinking": study.thinking,
+                "replay": study.replay,
+                "max_model_len": study.engine.max_model_len,
+                "engine": dict(engine),
+                "setup": setup,
+            }
+            model = study.base_model if recipe == "base" else f"{study.name}/{recipe}"
+            runs.append(Run(identity, study.name, model, recipe, task, budget, config))
+    return runs
+
+
+def setup_of(study: Study, recipe: str, shared: Mapping[str, Any]) -> str:
+    """What runs of one model have in common, whatever their task, budget and seeds: a fingerprint. Runs that agree in
+    it, the task and the budget are one setting, and are averaged over their seeds; no others are."""
+    parts: dict[str, Any] = {**shared, "base": provenance.model_identity(study.base_model), "of": study.max_problems}
+    if recipe != "base":
+        chosen = [one for one in study.recipes if one.name == recipe]
+        parts |= {"recipe": chosen, "training": study.training, "pool": [study.pool, study.pool_size]}
+    return fingerprint(hashed(parts, seeds=False))
+
+
+def run_row(
+    run: Run, study: Study, num_problems: int, engine: Mapping[str, str], loaded: Loaded | None, **outcome: Any
+) -> dict[str, Any]:
+    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `loaded`: what it showed of its model (None:
+    nothing); `outcome`: status, error, seconds."""
+    config = run.config | {
+        "training": to_plain(study.training),
+        "reference_recipe": study.reference_recipe,
+        "headline": to_plain(study.headline),
+        "recipe_config": next((to_plain(r) for r in study.recipes if r.name == run.recipe), None),
+        "hypothesis": study.hypothesis,
+        "seed": study.seed,
+        "tokenizer": loaded and loaded.tokenizer,
+        "tokenizer_name": study.engine.tokenizer,
+        "computed_in": loaded and loaded.dtype,  # the dtype, "auto" resolved
+    }
+    return {
+        "run_id": run.run_id,
+        "study": run.study,
+        "model": run.model,
+        "recipe": run.recipe,
+        "task": run.task,
+        **budget_columns(run.budget),
+        "seed": study.sampling.seed,
+        "num_problems": num_problems,
+        "num_samples": study.sampling.num_samples,
+        "config": json.dumps(config, sort_keys=True),
+        "versions": json.dumps(provenance.versions(), sort_keys=True),
+        "commit": provenance.commit(),
+        "engine": f"{run.config['engine']['name']} {run.config['engine']['version']}",
+        "device": engine.get("device", ""),
+        "probe_difference": loaded and loaded.probe_difference,
+        "served_model": loaded and loaded.served_model,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **outcome,
+    }

@@ -1,0 +1,107 @@
+"""`harness status OUT`: where a running or dead study stands, from its files alone."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from harness.checked import from_plain
+from harness.config import Study
+from harness.errors import UserError
+from harness.store import Store, read_claim
+from harness.studies.runs import budgets_of
+
+RECENT_SECONDS = 300.0  # the time that the rate is taken from
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One model of a study. Samples that ended in an engine error are not done."""
+
+    recipe: str
+    training: str  # waiting | selected | training | trained; empty for the base
+    runs_done: int
+    runs_failed: int
+    runs_planned: int
+    samples_done: int
+    samples_planned: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A study. `state`: running | complete | stopped. `rate`: samples a second lately, while it runs."""
+
+    study: str
+    state: str
+    models: list[ModelStatus]
+    seconds_since_row: float | None
+    rate: float
+    errors: dict[str, str]  # run_id -> why it failed
+
+    @property
+    def samples_left(self) -> int:
+        return sum(model.samples_planned - model.samples_done for model in self.models)
+
+
+def status(out: Path) -> Status:
+    """The state of the study in `out`. Raises `UserError` for a folder that holds none."""
+    claim = read_claim(out)
+    if not claim:
+        raise UserError(f"{out} holds no study (no study.json); give the --out of ablate or evaluate")
+    study, problems = from_plain(Study, claim["study"], f"{out}/study.json: "), claim["num_problems"]
+    store = Store(out)
+    listed = claim.get("runs") or None
+    runs = [run for run in store.runs() if listed is None or run["run_id"] in listed]
+    done = {(row["recipe"], row["task"]): row["count"] for row in store.count_samples(listed)}
+    models = []
+    for recipe in ("base", *(recipe.name for recipe in study.recipes)):
+        budgets = len(budgets_of(study, recipe))
+        mine = [run["status"] for run in runs if run["recipe"] == recipe]
+        models.append(
+            ModelStatus(
+                recipe,
+                "" if recipe == "base" else _training(out / "recipes" / recipe),
+                mine.count("done"),
+                mine.count("failed"),
+                budgets * len(problems),
+                sum(done.get((recipe, task), 0) for task in problems),
+                budgets * sum(problems.values()) * study.sampling.num_samples,
+            )
+        )
+    times = {path: path.stat().st_mtime for path in store.samples.glob("*.parquet")}
+    whole = all(model.samples_done >= model.samples_planned for model in models)
+    state = "running" if _is_locked(out / ".lock") else "complete" if whole else "stopped"
+    recent = {path: at for path, at in times.items() if time.time() - at < RECENT_SECONDS}
+    span = time.time() - min(recent.values()) if recent else 0.0
+    rows = sum(pq.read_metadata(path).num_rows for path in recent)
+    return Status(
+        claim["name"],
+        state,
+        models,
+        time.time() - max(times.values()) if times else None,
+        rows / span if state == "running" and span > 1 else 0.0,
+        {run["run_id"]: run["error"] or "" for run in runs if run["status"] == "failed"},
+    )
+
+
+def _training(folder: Path) -> str:
+    for name, state in (("training.json", "trained"), ("train.log", "training"), ("manifest.json", "selected")):
+        if (folder / name).is_file():
+            return state
+    return "waiting"
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a writer holds the folder's lock now."""
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -1,0 +1,137 @@
+"""harness.data.decontaminate: what counts as the same text."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from pools import row, shared
+
+from harness.data.decontaminate import Index, decontaminate, summary, tokens
+from harness.errors import UserError
+from harness.records import Problem
+
+LONG = "Find the sum of all positive integers $n$ such that $n^2 + 85n + 2017$ is a perfect square."
+
+
+def problem(question: str, number: int = 0, task: str = "math500", choices: tuple[str, ...] = ()) -> Problem:
+    return Problem(f"p{number}", task, question, "1", "math", choices)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is $x=2$?", "what is $ x = 2 $"),
+        ("$\\dfrac{1}{2}$ of $5x$", "\\frac12 of $5 x$".replace("12", "1 2")),
+        ("$\\left( a,\\, b \\right)$", "$(a, b)$"),
+        ("$10\\!,\\!000\\text{ cm}$", "$10,000 cm$"),
+        ("Caf\u00e9 \u00bd", "cafe\u0301 1\u20442"),
+        ("\\displaystyle\\sum_{i}", "\\sum_i"),
+    ],
+)
+def test_punctuation_latex_spacing_and_case_do_not_count(one: str, other: str) -> None:
+    assert tokens(one) == tokens(other)
+
+
+def test_commands_that_mean_something_stay_apart() -> None:
+    assert tokens("$\\sin x$") != tokens("$\\cos x$")
+    assert tokens("\\leftarrow") == ["leftarrow"]  # not \left
+
+
+@pytest.mark.parametrize(
+    ("question", "how"),
+    [
+        (LONG, "exact"),
+        (LONG.upper().replace("$", " "), "exact"),
+        ("Let us " + LONG, "8-gram"),
+        ("Find the sum of all positive integers n so that n is odd.", "8-gram"),  # seven shared words are not enough
+        ("Find the sum of the digits of 2017.", None),
+    ],
+)
+def test_a_shared_run_of_eight_tokens_is_a_match(question: str, how: str | None) -> None:
+    matches = Index([problem(LONG)]).matches(row(1, question=question))
+    assert [match.how for match in matches] == ([how] if how else [])
+
+
+def test_a_shared_run_of_seven_tokens_is_none() -> None:
+    index = Index([problem("a b c d e f g h i j")])
+    assert index.matches(row(1, question="a b c d e f g z")) == []
+    assert index.matches(row(1, question="z b c d e f g h i z"))[0].shared == 1
+
+
+def test_short_texts_are_compared_whole() -> None:
+    index = Index([problem("Compute $\\sin 30^\\circ$.")])
+    assert index.matches(row(1, question="compute  $\\sin\\,30^{\\circ}$"))[0].how == "exact"
+    assert index.matches(row(1, question="Compute $\\sin 60^\\circ$.")) == []
+    assert index.matches(row(1, question="Please compute $\\sin 30^\\circ$.")) == []
+
+
+def test_drawing_code_alone_is_no_match() -> None:
+    code = "[asy] draw(A--B); dot(A); dot(B); label(A, W); label(B, E); [/asy]"
+    index = Index([problem(f"How long is the wooden fence around it? {code}")])
+    assert index.matches(row(1, question=f"Which of the two is red? {code}")) == []
+
+
+def test_the_options_of_a_choice_question_do_not_hide_it() -> None:
+    index = Index([problem("Which gas is noble?\n\nA) Neon\nB) Chlorine", choices=("Neon", "Chlorine"))])
+    assert index.matches(row(1, question="Which gas is noble?"))[0].how == "exact"
+
+
+def test_the_result_does_not_depend_on_the_order_of_rows() -> None:
+    pool = [row(n, question=LONG if n == 3 else f"{'Find the sum of all positive integers n with ' * (n % 2)} {n}")
+            for n in range(1, 20)]  # fmt: skip
+    problems = [problem(LONG, 1), problem("Find the sum of all positive integers n with 7 divisors", 2)]
+    expected = decontaminate(pool, problems)
+    random.Random(0).shuffle(pool)
+    assert decontaminate(pool, list(reversed(problems))) == expected
+    assert expected[0] == {f"r{n:04d}" for n in range(1, 20, 2)}
+
+
+def test_the_report_says_what_matched_what_and_how_much() -> None:
+    drop, report = decontaminate([row(1, question="Let us " + LONG), row(2)], [problem(LONG, 5)])
+    assert drop == {"r0001"}
+    match = report[0]
+    assert (match.row_id, match.task, match.problem_id, match.how) == ("r0001", "math500", "p5", "8-gram")
+    assert match.share == 1.0
+    assert match.text == "find the sum of all positive integers n"
+    assert summary(report) == {"math500": {"exact": 0, "half or more": 1, "any 8-gram": 1}}
+
+
+def test_a_least_share_keeps_rows_that_only_share_exam_prose() -> None:
+    prose = "where m and n are relatively prime positive integers find m plus n"
+    long_problem = "A frog jumps over forty lily pads in the pond and the chance that it lands dry is m over n " + prose
+    pool = [row(1, question=f"A die is cast; the chance is m over n {prose}"), row(2, question=long_problem)]
+    assert decontaminate(pool, [problem(long_problem)])[0] == {"r0001", "r0002"}
+    assert decontaminate(pool, [problem(long_problem)], min_share=0.5)[0] == {"r0002"}
+
+
+def test_no_text_of_gpqa_enters_the_report() -> None:
+    match = decontaminate([row(1, question=LONG)], [problem(LONG, task="gpqa_diamond")])[1][0]
+    assert match.how == "exact"
+    assert match.text == ""
+
+
+def test_without_a_problem_there_is_nothing_to_compare_with() -> None:
+    with pytest.raises(UserError, match="name at least one task"):
+        decontaminate([row(1)], [])
+
+
+def test_the_real_pool_holds_no_math500_problem_but_touches_many() -> None:
+    """MATH500 is a part of MATH's test split, sft_pool of its train split: no question is the same, and 217 of 2,554
+    rows share at least one run of eight tokens with one."""
+    from harness import tasks
+    from harness.data import load as pool
+
+    data = shared("sft_pool").parent
+    drop, report = decontaminate(pool.load("sft_pool", data), tasks.load("math500", data))
+    assert summary(report) == {"math500": {"exact": 0, "half or more": 23, "any 8-gram": 217}}
+    assert len(drop) == 217
+
+
+def test_math500_is_found_in_itself() -> None:
+    from harness import tasks
+
+    problems = tasks.load("math500", shared("tasks").parent)
+    pool = [row(n, question=one.question) for n, one in enumerate(problems)]
+    _, report = decontaminate(pool, problems)
+    assert len({match.row_id for match in report if match.how == "exact"}) == 500

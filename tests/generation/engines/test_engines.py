@@ -1,0 +1,282 @@
+"""The same tokens from every engine: vLLM sessions, vLLM re-submission, transformers, replayed or run apart.
+
+Greedy, float32, a random model. vLLM runs with about a third of the KV cache it wants, so that it has to preempt: that
+is what finds lost state. `transformers` knows no such pressure and is the reference."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config import Budget, EngineConfig, Sampling
+from harness.generation import open_engine
+from harness.generation.rules import Vocabulary
+from harness.generation.sweep import Prompt, generate
+from harness.records import Generation
+from harness.thinking import FORMATS, ThinkingFormat, custom_format
+from tests.tiny import make_model
+
+pytestmark = pytest.mark.slow
+CONFIG = EngineConfig(max_model_len=512, max_num_seqs=32, num_gpu_blocks_override=100)
+SAMPLING = Sampling(max_answer_tokens=16)
+KNOWN_IDS = 259  # of the byte tokenizer; the model's embedding has more, which must never come out
+GRID = [Budget(b, n) for b in (0, 1, 16, 64, 200) for n in (0, 1, 3)]
+BUDGETS = [
+    *GRID,
+    Budget("auto", 1),
+    Budget(100_000),  # more than the context
+    Budget(100, 2, ignore_str=None),
+    Budget(100, 3, ignore_str=("Wait", "Hmm\n")),
+    Budget(60, 1, min_thinking_tokens=30),
+    Budget(20, method="no_thinking"),
+]
+Rows = dict[tuple[str, Budget, int], Generation]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def vllm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    pytest.importorskip("vllm")
+    from benchmarks.counting_scheduler import VARIABLE, CountingScheduler
+    from harness.generation.engines.vllm import VllmEngine
+
+    logs = tmp_path_factory.mktemp("logs")
+    os.environ[VARIABLE] = str(logs / "steps")
+    engine = VllmEngine(CONFIG, str(model), logs / "vllm.log", scheduler_cls=CountingScheduler)
+    yield engine
+    engine.close()
+
+
+def counted(engine: Any, run: Callable[[], Any]) -> tuple[int, int, int]:
+    """Tokens computed, steps taken part in (summed over requests) and preemptions of `run`, from an empty cache."""
+    log = engine.log_path.with_name("steps")
+    engine._wait(engine._llm.reset_prefix_cache())
+    log.write_text("")
+    run()
+    steps = [tuple(map(int, line.split())) for line in log.read_text().splitlines()]
+    return sum(step[0] for step in steps), sum(step[1] for step in steps), sum(step[2] for step in steps)
+
+
+@pytest.fixture(scope="module")
+def transformers_engine(model: Path) -> Any:
+    return open_engine(replace(CONFIG, name="transformers"), str(model))
+
+
+def prompts(engine: Any, count: int) -> list[Prompt]:
+    made = []
+    for i in range(count):
+        question = [{"role": "user", "content": f"What is {7 * i} + {i}? " * (1 + i % 3)}]
+        text = engine.tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
+        made.append(Prompt(str(i), text, Vocabulary(engine.tokenizer).encode(text)))
+    return made
+
+
+def rows(
+    engine: Any,
+    count: int = 6,
+    budgets: Sequence[Budget] = BUDGETS,
+    sampling: Sampling = SAMPLING,
+    thinking: ThinkingFormat = FORMATS["s1"],
+    **options: Any,
+) -> Rows:
+    found: Rows = {}
+
+    def keep(row: Generation) -> None:
+        assert (row.problem_id, row.budget, row.sample_index) not in found
+        found[row.problem_id, row.budget, row.sample_index] = row
+
+    generate(engine, prompts(engine, count), budgets, sampling, thinking, on_generation=keep, **options)
+    assert len(found) == count * len(budgets) * sampling.num_samples
+    return found
+
+
+def differing(left: Rows, right: Rows) -> list[Any]:
+    assert left.keys() == right.keys()
+    return [key for key in left if replace(left[key], replayed=False) != replace(right[key], replayed=False)]
+
+
+@pytest.fixture(scope="module")
+def reference(vllm: Any) -> Rows:
+    """Each run apart, on vLLM sessions that are short of memory."""
+    found: list[Rows] = []
+    assert counted(vllm, lambda: found.append(rows(vllm, replay=False)))[2] > 0
+    return found[0]
+
+
+def test_a_replayed_sweep_equals_its_runs_apart(vllm: Any, reference: Rows) -> None:
+    before = vllm.counters.sampled_tokens
+    replayed = rows(vllm)
+    assert differing(replayed, reference) == []
+    assert sum(row.replayed for row in replayed.values()) >= 6 * len(GRID) - 6
+    assert not any(row.replayed for row in reference.values())
+    apart = sum(len(row.thinking_ids) + len(row.answer_ids) for row in reference.values())
+    assert vllm.counters.sampled_tokens - before < apart / 2
+
+
+def test_a_forced_generation_costs_what_an_unforced_one_of_its_length_costs(vllm: Any) -> None:
+    """Counts, not seconds: tokens computed and steps taken part in, summed over the requests. Engine steps besides
+    depend on how soon a busy host sends the next turn; benchmarks/budget_forcing.py has them."""
+    from benchmarks.budget_forcing import plain_generation
+
+    budget, found = Budget(200, 3), list[Rows]()
+    tokens, steps, preempted = counted(vllm, lambda: found.append(rows(vllm, 7, [budget])))  # as many as fit
+    assert preempted == 0 and sum(row.num_rounds for row in found[0].values()) > 14
+    lengths = [
+        (row.prompt_ids, len(row.thinking_ids) + len(row.closing_ids) + len(row.answer_ids))
+        for row in found[0].values()
+    ]
+    ideal_tokens, ideal_steps, _ = counted(vllm, lambda: plain_generation(vllm, lengths))
+    assert tokens <= 1.02 * ideal_tokens and steps <= 1.01 * ideal_steps
+
+
+def test_a_sweep_of_twenty_cells_samples_a_fifth_of_what_they_sample_apart(vllm: Any) -> None:
+    grid = [Budget(b, n) for b in (16, 32, 64, 128, 256) for n in (0, 1, 2, 4)]
+    sampled, found = [vllm.counters.sampled_tokens], []
+    for replay in (True, False):
+        found.append(rows(vllm, 7, grid, replace(SAMPLING, max_answer_tokens=4), replay=replay))
+        sampled.append(vllm.counters.sampled_tokens)
+    assert differing(*found) == []
+    assert sampled[2] - sampled[1] >= 5 * (sampled[1] - sampled[0])
+
+
+def test_transformers_gives_the_tokens_of_vllm(transformers_engine: Any, reference: Rows) -> None:
+    assert differing(rows(transformers_engine), reference) == []
+
+
+def test_resubmission_gives_the_tokens_of_sessions(vllm: Any, reference: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "config", replace(CONFIG, strategy="resubmit"))
+    assert differing(rows(vllm, replay=False), reference) == []
+
+
+def test_rows_decode_to_their_text_and_stay_in_their_budget(vllm: Any, reference: Rows) -> None:
+    vocabulary = Vocabulary(vllm.tokenizer)
+    seen: Counter[str] = Counter()
+    for row in reference.values():
+        assert vocabulary.decode(row.thinking_ids) == row.thinking
+        assert vocabulary.decode(row.closing_ids) == row.closing
+        assert vocabulary.decode(row.answer_ids) == row.answer
+        assert len(row.thinking_ids) <= row.budget_tokens
+        assert max([*row.thinking_ids, *row.answer_ids], default=0) < len(vllm.tokenizer)
+        assert row.num_rounds == (0 if row.thinking_finish == "none" else 1 + len(spans_of(row)))
+        seen[row.thinking_finish] += 1
+    assert min(seen["stop"], seen["budget"], seen["none"]) > 0, seen
+
+
+def spans_of(row: Generation) -> list[Any]:
+    """The ignores of `row`; one without a string leaves nothing to see: its count is taken on trust."""
+    return [None] * (row.num_rounds - 1) if row.budget.ignore_str is None else list(row.forced_spans)
+
+
+def test_every_token_is_the_models_own_greedy_choice(model: Path, reference: Rows) -> None:
+    """Teacher forcing by plain transformers: no engine of ours in the check."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    judge = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    checked = 0
+    for row in list(reference.values())[:: max(1, len(reference) // 40)]:
+        ids = [*row.prompt_ids, *row.thinking_ids, *row.closing_ids, *row.answer_ids]
+        if row.budget.min_thinking_tokens or len(ids) == len(row.prompt_ids):
+            continue
+        with torch.inference_mode():
+            logits = judge(torch.tensor([ids])).logits[0]
+        best = logits[:, :KNOWN_IDS].argmax(-1).tolist()
+        injected = {i for span in row.forced_spans for i in range(span.start, span.start + span.length)}
+        fresh = {0} | {span.start + span.length for span in row.forced_spans}
+        for index, token in enumerate(row.thinking_ids):
+            if index not in injected and index not in fresh and row.budget.ignore_str is not None:
+                assert best[len(row.prompt_ids) + index - 1] == token
+                checked += 1
+        start = len(ids) - len(row.answer_ids)
+        for index, token in enumerate(row.answer_ids):
+            assert best[start + index - 1] == token
+            checked += 1
+    assert checked > 500
+
+
+def test_a_prompt_that_does_not_fit_is_a_row_with_an_error(vllm: Any) -> None:
+    found: list[Generation] = []
+    some = [prompts(vllm, 1)[0], Prompt("long", "x" * 600, Vocabulary(vllm.tokenizer).encode("x" * 600))]
+    generate(vllm, some, [Budget(16), Budget("auto")], SAMPLING, FORMATS["s1"], on_generation=found.append)
+    assert sorted((row.problem_id, row.error is None) for row in found) == [("0", True)] * 2 + [("long", False)] * 2
+    assert all("leaves no room" in (row.error or "") for row in found if row.problem_id == "long")
+
+
+def test_sampling_does_not_depend_on_the_batch_and_samples_differ(vllm: Any) -> None:
+    sampling = Sampling(temperature=1.0, num_samples=3, max_answer_tokens=8, seed=7)
+    many = rows(vllm, 5, [Budget(40, 1)], sampling)
+    few = rows(vllm, 2, [Budget(40, 1)], sampling)
+    assert all(many[key] == few[key] for key in few)
+    assert len({many["0", Budget(40, 1), i].thinking_ids for i in range(3)}) == 3
+
+
+@pytest.mark.parametrize("first", ["text", "<|im_start|>"])
+def test_ends_of_two_tokens_are_taken_back_by_every_engine(vllm: Any, transformers_engine: Any, first: str) -> None:
+    """Neither a session nor a static batch can take tokens back: both submit anew, and nothing may differ. Ends in
+    plain text are found in the text, those with a token of their own by their ids (`<|im_start|>0`)."""
+    vocabulary = Vocabulary(vllm.tokenizer)
+    unending = custom_format("<|im_start|>think", "<|im_start|>answer", "\nSo:", "<|im_end|>")
+    pairs: Counter[tuple[int, int]] = Counter()
+    for row in rows(vllm, 12, [Budget(280)], thinking=unending).values():
+        pairs.update(zip(row.thinking_ids, row.thinking_ids[1:], strict=False))
+    texts = {pair: vocabulary.decode(pair) for pair, _ in pairs.most_common() if pair[1] < 256}
+    usable = [text for pair, text in texts.items() if vocabulary.encode(text) == pair and text not in "Wait"]
+    stops = [text for text in usable if (text[0] != "<") == (first == "text") and first in ("text", text[:12])]
+    thinking = replace(unending, stops=(*stops[:3], "<|im_end|>"))
+    budgets = [Budget(b, n) for b in (90, 280) for n in (0, 2)]
+    apart = rows(vllm, 12, budgets, thinking=thinking, replay=False)
+    assert differing(rows(vllm, 12, budgets, thinking=thinking), apart) == []
+    assert differing(rows(transformers_engine, 12, budgets, thinking=thinking), apart) == []
+    assert differing(rows(vllm, 12, budgets, thinking=unending), apart) != []
+    assert any(row.forced_spans for row in apart.values())
+
+
+def test_a_frequency_penalty_means_the_same_in_every_engine(vllm: Any, transformers_engine: Any) -> None:
+    penalised, budgets = replace(SAMPLING, frequency_penalty=0.9), [Budget(b, n) for b in (40, 120) for n in (0, 2)]
+    apart = rows(vllm, 4, budgets, penalised, replay=False)
+    assert differing(rows(transformers_engine, 4, budgets, penalised), apart) == []
+    assert differing(rows(vllm, 4, budgets, penalised), apart) == []
+    assert len(differing(rows(vllm, 4, budgets), apart)) > 0
+
+
+def test_rejection_sampling_and_the_forks_arithmetic_run_on_vllm(vllm: Any, transformers_engine: Any) -> None:
+    fork = [Budget(30, n, compat="s1-fork") for n in (0, 2)]
+    assert differing(rows(vllm, 4, fork), rows(transformers_engine, 4, fork)) == []
+    budgets = [Budget(b, method="rejection_sampling", max_attempts=20) for b in (20, 60)]
+    found = rows(vllm, 4, budgets, Sampling(temperature=1.0, max_answer_tokens=4))
+    accepted = [row for row in found.values() if row.error is None]
+    assert accepted and all(len(row.thinking_ids) <= row.budget_tokens for row in accepted)
+    assert all(row.discarded_tokens > 0 for row in found.values() if row.num_attempts > 1)
+
+
+def test_a_row_callback_that_fails_stops_the_run_and_leaves_the_engine_usable(vllm: Any, reference: Rows) -> None:
+    def full_disk(row: Generation) -> None:
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space left"):
+        generate(vllm, prompts(vllm, 6), GRID, SAMPLING, FORMATS["s1"], on_generation=full_disk)
+    assert differing(rows(vllm, replay=False), reference) == []
+
+
+def test_an_engine_that_dies_is_started_again_and_no_row_is_lost(vllm: Any, reference: Rows) -> None:
+    found: Rows = {}
+    assert vllm._guard.wards >= {process.pid for process in vllm._children} != set()
+
+    def keep(row: Generation) -> None:
+        if len(found) == 10:
+            for process in vllm._children:
+                process.kill()
+        found[row.problem_id, row.budget, row.sample_index] = row
+
+    generate(vllm, prompts(vllm, 6), BUDGETS, SAMPLING, FORMATS["s1"], on_generation=keep, replay=False)
+    assert differing(found, reference) == []

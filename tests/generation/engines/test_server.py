@@ -1,0 +1,135 @@
+"""The server engine against a small HTTP server that speaks the completions API with token ids."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from harness.config import Budget, EngineConfig, Sampling
+from harness.errors import UserError
+from harness.generation import open_engine
+from harness.generation.engines.scripted import ScriptedEngine
+from harness.generation.sweep import Prompt, generate
+from harness.records import Generation
+from harness.thinking import FORMATS
+from tests.generation.test_sweep import TOKENIZER, VOCABULARY, by_cell, chatter
+from tests.tiny import make_model
+
+MODEL = chatter(0.05)
+BUDGETS = [Budget(b, n) for b in (0, 5, 40, 80) for n in (0, 1, 2)] + [Budget("auto", 2, ignore_str=None)]
+
+
+class Completions(BaseHTTPRequestHandler):
+    """`chatter` as a service. `faults`: the status codes of the next calls."""
+
+    faults: ClassVar[list[int]] = []
+    with_ids: ClassVar[bool] = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silent."""
+
+    def answer(self, status: int, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        if self.path == "/v1/models":
+            self.answer(200, {"data": [{"id": "tiny", "max_model_len": 400}]})
+        else:
+            self.answer(404, {})
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.faults:
+            self.answer(self.faults.pop(), {"error": "as asked"})
+            return
+        context, ids, stops = list(asked["prompt"]), [], frozenset(asked["stop_token_ids"])
+        while len(ids) < asked["max_tokens"]:
+            ids.append(MODEL(context, stops if len(ids) < asked["min_tokens"] else frozenset()))
+            context.append(ids[-1])
+            if ids[-1] in stops:
+                break
+        self.answer(200, {"choices": [{"text": "", "token_ids": ids} if self.with_ids else {"text": "x"}]})
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    Completions.faults, Completions.with_ids = [], True
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"), hidden=32, layers=1)
+
+
+def rows(engine: Any) -> list[Generation]:
+    prompts = [Prompt(str(i), f"question {i}", VOCABULARY.encode(f"question {i}")) for i in range(4)]
+    found: list[Generation] = []
+    generate(engine, prompts, BUDGETS, Sampling(max_answer_tokens=10), FORMATS["s1"], on_generation=found.append)
+    return found
+
+
+def open_server(url: str, model: Path, name: str | None = "tiny") -> Any:
+    return open_engine(EngineConfig(name="openai", base_url=url, served_name=name, max_num_seqs=3), str(model))
+
+
+def test_a_server_gives_the_tokens_of_the_same_model_in_process(server: str, model: Path) -> None:
+    engine = open_server(server, model)
+    assert (engine.model, engine.served_model, engine.max_model_len) == (str(model), "tiny", 400)
+    alone = ScriptedEngine(MODEL, TOKENIZER, 400, eos_ids=engine.eos_ids)
+    assert by_cell(rows(engine)) == by_cell(rows(alone))
+
+
+def test_a_server_of_another_model_is_refused_and_what_it_serves_is_named(server: str, model: Path) -> None:
+    with pytest.raises(UserError, match=f"does not serve '{model}' but 'tiny'.*--served-name"):
+        open_server(server, model, None)
+    with pytest.raises(UserError, match="does not serve 'tinny' but 'tiny'"):
+        open_server(server, model, "tinny")
+
+
+def test_a_long_thought_comes_in_pieces_with_the_same_tokens(server: str, model: Path, monkeypatch) -> None:
+    whole = open_server(server, model)
+    expected = by_cell(rows(whole))
+    monkeypatch.setattr("harness.generation.engines.server.MOST_TOKENS", 7)
+    pieces = open_server(server, model)
+    assert by_cell(rows(pieces)) == expected
+    assert pieces.counters.submissions > 2 * whole.counters.submissions
+
+
+def test_a_busy_server_is_asked_again_and_a_refusal_fails_one_trunk_alone(
+    server: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.generation.engines.server.BACKOFF_SECONDS", 0.0)
+    engine = open_server(server, model)
+    expected = by_cell(rows(engine))
+    Completions.faults = [503, 503]
+    assert by_cell(rows(engine)) == expected
+    Completions.faults = [400]
+    found = by_cell(rows(engine))
+    failed = {key for key, row in found.items() if row.error}
+    assert 0 < len(failed) < len(found) and all("HTTP 400" in (found[key].error or "") for key in failed)
+    assert all(found[key] == replace(expected[key]) for key in found.keys() - failed)
+
+
+def test_a_server_without_token_ids_and_no_server_at_all_say_so(server: str, model: Path) -> None:
+    Completions.with_ids = False
+    assert all("returns no token ids" in (row.error or "") for row in rows(open_server(server, model)))
+    with pytest.raises(UserError, match="no OpenAI-compatible server"):
+        open_server("http://127.0.0.1:9", model)
+    with pytest.raises(UserError, match="needs base_url"):
+        open_engine(EngineConfig(name="openai"), str(model))

@@ -1,0 +1,123 @@
+"""The server engine against a real vLLM server: the tokens of transformers, and what is left when the server dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config import Budget, EngineConfig, Sampling
+from harness.generation import open_engine
+from harness.generation.engines.loading import WrongWeightsError, load
+from harness.generation.rules import Vocabulary
+from harness.generation.sweep import Prompt, generate
+from harness.records import Generation
+from harness.thinking import FORMATS, ThinkingFormat, custom_format
+from tests.generation.test_sweep import by_cell
+from tests.tiny import checkpoint, make_model
+
+pytestmark = pytest.mark.slow
+BUDGETS = [Budget(b, n) for b in (0, 1, 40, 150) for n in (0, 2)] + [Budget(90, 1, ignore_str=None)]
+START_SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    pytest.importorskip("vllm")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = f"--host 127.0.0.1 --port {port} --dtype float32 --max-model-len 512 --enforce-eager"
+    options += " --kv-cache-memory-bytes 268435456"
+    options += f" --served-model-name {model} tiny"
+    settings = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+    log = tmp_path_factory.mktemp("log") / "serve.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *options.split()],
+            env={**os.environ, **settings}, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=5)
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield url, process
+    stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the server and its own processes."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def rows(engine: Any, thinking: ThinkingFormat = FORMATS["s1"], **options: Any) -> list[Generation]:
+    vocabulary = Vocabulary(engine.tokenizer)
+    prompts = [Prompt(str(i), f"question {i}", vocabulary.encode(f"question {i}")) for i in range(4)]
+    found: list[Generation] = []
+    sampling = Sampling(max_answer_tokens=12)
+    generate(engine, prompts, BUDGETS, sampling, thinking, **{"on_generation": found.append, **options})
+    return found
+
+
+def test_a_vllm_server_gives_the_tokens_of_transformers(
+    server: tuple[str, subprocess.Popen[bytes]], model: Path
+) -> None:
+    served = open_engine(EngineConfig(name="openai", base_url=server[0], max_num_seqs=4), str(model))
+    assert served.max_model_len == 512 and served.version != "unknown"
+    here = open_engine(EngineConfig(name="transformers", max_model_len=512), str(model))
+    plain = custom_format("<|im_start|>think", "<|im_start|>answer", "\nSo:", ("e", "<|im_end|>"))
+    for thinking in (FORMATS["s1"], plain):
+        assert by_cell(rows(served, thinking)) == by_cell(rows(here, thinking))
+
+
+def test_a_server_of_other_weights_is_found_out_by_the_probe(
+    server: tuple[str, subprocess.Popen[bytes]], model: Path, tmp_path: Path
+) -> None:
+    """The server has `model`; the rows would be filed under a checkpoint that it does not have."""
+    served = EngineConfig(name="openai", base_url=server[0], served_name="tiny", max_model_len=512)
+    good, other = (
+        checkpoint(tmp_path / "good", model),
+        checkpoint(tmp_path / "other", make_model(tmp_path / "m", seed=5)),
+    )
+    loaded = load(open_engine(served, str(good)), str(good), FORMATS["s1"], {})
+    assert loaded.served_model == "tiny" and loaded.probe_difference is not None and loaded.probe_difference < 0.001
+    with pytest.raises(WrongWeightsError, match="does not generate with the weights of"):
+        load(open_engine(served, str(other)), str(other), FORMATS["s1"], {})
+
+
+def test_a_server_that_dies_leaves_errors_and_the_rows_it_had_finished(
+    server: tuple[str, subprocess.Popen[bytes]], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.generation.engines.server.BACKOFF_SECONDS", 0.0)
+    engine = open_engine(EngineConfig(name="openai", base_url=server[0], max_num_seqs=2), str(model))
+    found: list[Generation] = []
+
+    def keep(row: Generation) -> None:
+        found.append(row)
+        if len(found) == 3:
+            stop(server[1])
+
+    rows(engine, on_generation=keep)
+    assert len(found) == 4 * len(BUDGETS)
+    assert not any(row.error for row in found[:3])
+    assert {row.thinking_finish for row in found if row.error} == {"error"}

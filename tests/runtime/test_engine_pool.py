@@ -1,0 +1,154 @@
+"""The pool of engines: what happens when one does not come up."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from disturbed import family, named, until
+from rich.console import Console
+
+from harness.config import EngineConfig, Sampling
+from harness.progress import Progress
+from harness.quickstart import TINY_MODEL
+from harness.runtime import cluster
+from harness.runtime import select_stage as selecting
+from harness.runtime.engine_pool import EngineFailedError, EnginePool
+from harness.studies import load as studies
+
+pytestmark = pytest.mark.slow
+DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def joined(tmp_path_factory: pytest.TempPathFactory):
+    """One local Ray cluster for all tests here; each has its own engines."""
+    folder = tmp_path_factory.mktemp("ray")
+    (folder / "logs").mkdir()
+    cluster.connect(DEMAND, folder, Progress(Console(file=io.StringIO())))
+    yield
+    cluster.disconnect()
+
+
+@pytest.fixture
+def pool(tmp_path: Path):
+    (tmp_path / "logs").mkdir()
+    progress = Progress(Console(file=io.StringIO()))
+    made = EnginePool(TINY_MODEL, DEMAND, Sampling(max_answer_tokens=24), "s1", tmp_path, progress)
+    yield made
+    made.stop()
+    until(lambda: not named("ray::EngineWorker", family(os.getpid())), 60, "the engines' end")
+
+
+def engine_process() -> psutil.Process:
+    """The Ray worker that is starting an engine."""
+    return until(lambda: named("ray::EngineWorker", family(os.getpid())), 60, "an engine's process")[0]
+
+
+def test_an_engine_killed_while_it_starts_is_started_again(pool):
+    pool.start()
+    engine_process().kill()
+    assert pool.wait()["name"] == "transformers"
+    assert pool.num_started == 2 and "starting another" in pool.progress.console.file.getvalue()
+
+
+def later(pool: EnginePool, condition: Callable[[], Any], then: Callable[[], Any] = lambda: None) -> threading.Thread:
+    """Once `condition` holds, call `then` and give engines an hour to start."""
+
+    def go_on() -> None:
+        until(condition)
+        allow(pool, start_seconds=3600)
+        then()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    return thread
+
+
+def allow(pool: EnginePool, start_seconds: float) -> None:
+    pool.demand = replace(pool.demand, engine=replace(pool.demand.engine, start_seconds=start_seconds))
+    for member in pool.members:
+        member.patience = start_seconds
+
+
+def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool):
+    import ray
+
+    pool.start()
+    (member,) = pool.members
+    ray.get(member.asked)  # it has its place
+    process = engine_process()
+    process.send_signal(signal.SIGSTOP)
+    allow(pool, start_seconds=1)
+    thread = later(pool, lambda: member not in pool.members and pool.members)
+    assert pool.wait()["name"] == "transformers"
+    thread.join()
+    assert pool.num_started == 2 and "the engine was not up after" in pool.failures[0]
+    process.wait(10)
+
+
+def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool):
+    import ray
+    from ray.util.queue import Queue
+
+    in_its_place = Queue(actor_options={"num_cpus": int(ray.cluster_resources()["CPU"])})
+    in_its_place.put("it is there")
+    allow(pool, start_seconds=1)
+    asked = time.monotonic()
+    thread = later(pool, lambda: time.monotonic() - asked > 5, in_its_place.shutdown)
+    assert pool.wait()["name"] == "transformers"
+    thread.join()
+    assert pool.num_started == 1 and not pool.failures
+
+
+def test_an_engine_that_refuses_its_model_is_not_tried_again(pool, tmp_path):
+    (tmp_path / "model").mkdir()
+    pool.model = str(tmp_path / "model")
+    with pytest.raises(EngineFailedError):
+        pool.wait()
+    assert pool.num_started == 1
+
+
+def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_under_way_alone(pool, tmp_path):
+    pool.progress.add("select", "select")
+    study = replace(studies.load("quickstart"), pool_size=120)
+    asked = selecting.load_pool(study, None, tmp_path / "pool", "base")
+    (s1k,) = (recipe for recipe in study.recipes if recipe.selection == "s1k")
+    pool.wait()
+
+    def kill_when_some_are_there() -> None:
+        while not list((tmp_path / "pool").rglob("*.jsonl")):
+            time.sleep(0.01)
+        engine_process().kill()
+
+    killer = threading.Thread(target=kill_when_some_are_there, daemon=True)
+    killer.start()
+    asked.answer(pool, study.base_model, pool.progress)
+    killer.join()
+    assert pool.num_started == 2 and len(asked.answers) == 120 and not asked.needs_answers(s1k)
+    lines = sum(path.read_bytes().count(b"\n") for path in (tmp_path / "pool").rglob("*.jsonl"))
+    assert lines == 120  # none was asked for again once it was kept
+    before = selecting.select_rows(asked, s1k, 0, tmp_path / "first")[1]
+    again = selecting.load_pool(study, None, tmp_path / "pool", "base")  # what another call finds
+    assert not again.unanswered() and selecting.select_rows(again, s1k, 0, tmp_path / "second")[1] == before
+
+
+def test_a_question_that_keeps_failing_stays_ungraded_and_is_not_kept_as_unsolved(pool, tmp_path):
+    pool.progress.add("select", "select")
+    study = replace(studies.load("quickstart"), pool_size=8)
+    asked = selecting.load_pool(study, None, tmp_path / "pool", "base")
+    asked.rows[3]["question"] = "What is " + "1 + " * 400 + "1?"  # longer than the context of 128 tokens
+    asked.answer(pool, study.base_model, pool.progress)
+    assert len(asked.answers) == 7 and asked.unanswered() == [asked.rows[3]]
+    assert "1 pool questions stay ungraded" in pool.progress.console.file.getvalue()
+    graded = ["reference_correct" in row for row in asked.answered_rows()]
+    assert graded == [index != 3 for index in range(8)]

@@ -1,0 +1,167 @@
+"""The main path on real parts: Ray, TRL, vLLM, the grader, Parquet and the report, on a study of a few minutes' CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
+from harness.runtime.audit import audit
+
+pytestmark = pytest.mark.slow
+STUDY = '''
+"""Hypothesis: the path holds together."""
+from dataclasses import replace
+from ablations.quickstart import quickstart
+from harness.config import Budget, Recipe
+
+
+def small():
+    study = quickstart()
+    return replace(
+        study,
+        name="small",
+        pool_size=160,
+        max_problems=4,
+        recipes=(Recipe("full", "full"), Recipe("s1k", "s1k", 16)),
+        budgets=(Budget(max_thinking_tokens=16), Budget(), Budget(num_ignores=1)),
+        base_budgets=(Budget(method="no_thinking"), Budget()),
+    )
+'''
+NUM_RUNS = 3 * 2 + 2 * 3 * 3  # tasks x base settings + recipes x tasks x settings
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
+        timeout=580,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("ablation")
+    (folder / "small.py").write_text(STUDY)
+    return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
+
+
+def test_a_study_runs_from_its_pool_to_its_leaderboard(results):
+    folder, call = results
+    assert call.returncode == 0, call.stdout[-3000:] + call.stderr[-3000:]
+    for name in ("runs.parquet", "metrics.parquet", "LEADERBOARD.md", "leaderboard.csv", "leaderboard.html"):
+        assert (folder / "out" / name).is_file(), name
+    assert "s1k" in call.stdout and "%" in call.stdout
+
+
+def test_what_a_recipe_was_trained_on_can_be_opened(results):
+    for recipe in ("full", "s1k"):
+        folder = results[0] / "out" / "recipes" / recipe
+        rows, manifest = pd.read_parquet(folder / "rows.parquet"), json.loads((folder / "manifest.json").read_text())
+        assert rows["id"].tolist() == manifest["ids"] and rows["thinking"].str.len().all()
+
+
+def test_the_three_outputs_are_what_the_design_promises(results):
+    out = results[0] / "out"
+    samples = pd.read_parquet(out / "samples")
+    runs = pd.read_parquet(out / "runs.parquet")
+    metrics = pd.read_parquet(out / "metrics.parquet")
+    assert list(samples.columns) == SAMPLE_SCHEMA.names
+    assert list(runs.columns) == RUN_SCHEMA.names
+    assert list(metrics.columns) == METRIC_SCHEMA.names
+    assert len(runs) == NUM_RUNS and set(runs["status"]) == {"done"}
+    assert len(samples) == NUM_RUNS * 4 and samples["sample_key"].is_unique
+    assert samples["error"].isna().all()
+    accuracy = metrics[metrics["metric"] == "accuracy"]
+    assert len(accuracy) >= NUM_RUNS and accuracy["low"].notna().all()
+    config = json.loads(runs["config"].iloc[0])
+    assert config["engine"]["name"] == "vllm" and config["training"]["num_epochs"] == 5
+
+
+def test_every_row_is_its_own_checkpoints_greedy_path(results):
+    """Held by plain transformers, every stored row; the study itself printed the audit of two rows a run."""
+    folder, call = results
+    assert f"audit: {NUM_RUNS * 2} of {NUM_RUNS * 2} audited rows are their checkpoint's greedy path" in call.stdout
+    audits = audit(folder / "out", 100)
+    assert [fault for run in audits for fault in run.faults] == []
+    assert sum(len(run.rows) for run in audits) == NUM_RUNS * 4 and not any(run.not_audited for run in audits)
+    runs = pd.read_parquet(folder / "out" / "runs.parquet").set_index("recipe")
+    assert (runs.loc[["full", "s1k"], "probe_difference"] < 0.001).all()
+    assert runs.loc["base", "probe_difference"].isna().all()
+    assert call.stdout.count("weights cannot be swapped in place here") == 1
+
+
+def test_every_row_keeps_its_ledger(results):
+    samples = pd.read_parquet(results[0] / "out" / "samples")
+    thinking = samples["thinking_sampled_tokens"] + samples["thinking_injected_tokens"]
+    assert (samples["thinking_tokens"] == thinking).all()
+    assert (samples["thinking_tokens"] == samples["thinking_ids"].map(len)).all()
+    assert (samples["thinking_tokens"] <= samples["budget_tokens"]).all()
+    capped = samples[(samples["max_thinking_tokens"] == 16) & samples["forced_end"]]
+    assert len(capped) and (capped["thinking_tokens"] == 16).all()
+    assert capped["closing"].str.endswith("<|im_start|>answer\nFinal Answer:").all()
+
+
+def test_a_second_call_does_no_finished_work_again(results):
+    folder, _ = results
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()}
+    call = harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
+    assert call.returncode == 0
+    assert f"all {NUM_RUNS} runs were finished before" in call.stdout
+    assert {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()} == before
+
+
+def test_a_lost_sample_file_is_made_again_and_nothing_else(results):
+    folder, _ = results
+    samples = sorted((folder / "out" / "samples").glob("*.parquet"))
+    before = pd.read_parquet(folder / "out" / "samples").set_index("sample_key").sort_index()
+    samples[-1].write_bytes(b"torn")
+    call = harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
+    assert call.returncode == 0, call.stdout[-2000:]
+    after = pd.read_parquet(folder / "out" / "samples").set_index("sample_key").sort_index()
+    assert list((folder / "out" / "quarantine").iterdir())
+    assert after.index.is_unique and list(after.index) == list(before.index)
+    assert (after["answer"] == before["answer"]).all() and (after["thinking"] == before["thinking"]).all()
+
+
+def test_another_study_is_refused_in_the_same_folder(results):
+    folder, _ = results
+    call = harness("ablate", "quickstart", "--out", str(folder / "out"))
+    assert call.returncode == 2
+    assert "holds the study 'small'" in call.stderr and "Traceback" not in call.stderr
+
+
+def test_the_leaderboard_is_rebuilt_from_parquet_alone(results, tmp_path):
+    folder, _ = results
+    bare = tmp_path / "bare"
+    (bare / "samples").mkdir(parents=True)
+    for path in [*(folder / "out" / "samples").glob("*.parquet"), folder / "out" / "runs.parquet"]:
+        target = bare / "samples" if path.parent.name == "samples" else bare
+        (target / path.name).write_bytes(path.read_bytes())
+    call = harness("leaderboard", str(bare), "--out", str(tmp_path / "report"))
+    assert call.returncode == 0, call.stderr
+    assert (tmp_path / "report" / "LEADERBOARD.md").read_text() == (folder / "out" / "LEADERBOARD.md").read_text()
+
+
+def test_the_loss_is_on_thinking_and_answer_only(results):
+    figures = json.loads((results[0] / "out" / "recipes" / "s1k" / "training.json").read_text())["trained"]
+    assert figures["num_rows"] == 16 and figures["num_cut"] == 0
+    assert 0 < figures["num_loss_tokens"] < figures["num_tokens"]
+    losses = pq.read_table(results[0] / "out" / "recipes" / "s1k" / "losses.parquet").to_pylist()
+    assert losses[-1]["step"] == figures["num_steps"] == 40
+
+
+def test_lm_evals_own_logs_stand_beside_the_parquet(results):
+    files = sorted((results[0] / "out" / "lm_eval").glob("samples_quick_aime_*.jsonl"))
+    assert len(files) == NUM_RUNS // 3
+    lines = [json.loads(line) for line in files[0].read_text().splitlines()]
+    assert [line["doc_id"] for line in lines] == [0, 1, 2, 3]
+    assert {"doc", "target", "arguments", "resps", "filtered_resps", "exact_match", "doc_hash"} <= set(lines[0])

@@ -1,0 +1,180 @@
+"""Training in processes of its own: two that share one model (FSDP), and workers and drivers that die by kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from test_training import ROWS, SMALL, losses, run, same, weights
+
+from harness.quickstart import TINY_MODEL
+from harness.training import sft
+
+pytestmark = pytest.mark.slow
+LONG = replace(SMALL, num_epochs=12, save_steps=5)
+SHARDED = """
+import os, sys, torch.distributed as dist
+from dataclasses import replace
+from pathlib import Path
+rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+               "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+sys.path.insert(0, sys.argv[4])
+import test_training as tests
+from harness.training import worker
+dist.init_process_group("gloo", rank=rank, world_size=2)
+plain, on_gpu = worker.sft_config, worker.sft_arguments
+on_cpu = {"use_cpu": True, "bf16": False, "ddp_backend": "gloo", "dataloader_pin_memory": False}
+worker.sft_arguments = lambda training, steps, gpu: on_gpu(training, steps, True) | on_cpu
+
+
+def sharded(training, steps, gpu):
+    # accelerate shards on accelerators alone: it is told that two CPUs are such. All that follows is the real FSDP2.
+    from accelerate.state import DistributedType, PartialState
+    config = plain(training, steps, gpu)
+    PartialState().distributed_type = DistributedType.MULTI_GPU
+    return config
+
+
+def checked(trainer, target, thinking):
+    # The units are decoder layers that recompute their activations; this worker holds one half of each weight.
+    unit = trainer.model.model.layers[0]
+    layer = unit._checkpoint_wrapped_module
+    weight = layer.mlp.up_proj.weight
+    assert trainer.is_fsdp_enabled and type(unit).__name__ == "FSDPCheckpointWrapper", type(unit)
+    assert type(layer).__name__ == "FSDPQwen2DecoderLayer", type(layer)
+    assert weight.to_local().numel() * 2 == weight.numel()
+    save(trainer, target, thinking)
+
+
+save = worker.save
+worker.sft_config, worker.save = sharded, checked
+worker.run_sft(tests.job(folder, replace(tests.SMALL, num_workers=2, gradient_checkpointing=True)))
+dist.destroy_process_group()
+"""
+
+
+def run_sharded(folder: Path, port: int) -> None:
+    """Two processes that train on shards."""
+    folder.mkdir(exist_ok=True)
+    here = str(Path(__file__).parent)
+    calls = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for call in calls:
+        printed = call.communicate(timeout=300)[0]
+        assert call.returncode == 0, printed[-3000:]
+
+
+def test_two_workers_that_share_one_model_train_what_one_worker_trains_and_resume(tmp_path: Path) -> None:
+    figures = run(tmp_path / "one", SMALL)
+    run_sharded(tmp_path / "two", 29611)
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert one.keys() == two.keys()
+    configs = [json.loads((tmp_path / name / "checkpoint" / "config.json").read_text()) for name in ("one", "two")]
+    assert configs[0] == configs[1]
+    assert [row["loss"] for row in losses(tmp_path / "two")] == pytest.approx(
+        [row["loss"] for row in losses(tmp_path / "one")], rel=1e-5
+    )
+    assert losses(tmp_path / "two")[-1]["num_tokens"] == 2 * figures["num_tokens"]
+    assert list(tmp_path.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))
+    before = losses(tmp_path / "two")
+    (tmp_path / "two" / "steps" / "checkpoint-10" / "whole.json").unlink()
+    run_sharded(tmp_path / "two", 29612)
+    assert losses(tmp_path / "two") == before
+    assert all(torch.equal(two[name], value) for name, value in weights(tmp_path / "two").items())
+
+
+# -- kill -9
+
+DRIVER = """
+import sys, json
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import test_training_workers as tests
+from harness.training.sft import train
+trained = train(tests.ROWS, tests.TINY_MODEL, tests.LONG, "s1", Path(sys.argv[1]), "killed")
+"""
+
+
+def wait_for(found: Any, process: subprocess.Popen[bytes] | None = None) -> Any:
+    for _ in range(4800):
+        if result := found():
+            return result
+        assert process is None or process.poll() is None, "the driver ended too soon"
+        time.sleep(0.05)
+    raise AssertionError("nothing came in four minutes")
+
+
+def newest_step(folder: Path) -> int:
+    return max((int(path.parent.name.split("-")[1]) for path in folder.glob("steps/*/whole.json")), default=0)
+
+
+def training_worker(folder: Path) -> psutil.Process | None:
+    """The process that writes the log of the training in `folder`."""
+    for process in psutil.process_iter(["name"]):
+        if "RayTrainWorker" in (process.info["name"] or "") or "ray::" in (process.info["name"] or ""):
+            try:
+                if any(str(folder) in file.path for file in process.open_files()):
+                    return process
+            except (psutil.AccessDenied, psutil.NoSuchProcess):
+                continue
+    return None
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster without GPUs."""
+    import ray
+
+    yield ray.init(num_cpus=3, num_gpus=0, include_dashboard=False, log_to_driver=False).address_info["gcs_address"]
+    ray.shutdown()
+
+
+def test_a_training_for_gpus_trains_on_a_cluster_without_any(cluster: str, tmp_path: Path) -> None:
+    asked = replace(SMALL, num_epochs=1, num_gpus=1, num_workers=2)
+    trained = sft.train(ROWS, TINY_MODEL, asked, "s1", tmp_path / "gpus", "gpus")
+    assert trained.num_steps == 5 and (tmp_path / "gpus" / "checkpoint" / "model.safetensors").is_file()
+
+
+@pytest.mark.faults
+def test_a_training_killed_with_its_worker_and_then_with_its_driver_ends_as_if_undisturbed(
+    cluster: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed"
+    environment = os.environ | {"RAY_ADDRESS": cluster}
+    arguments = [sys.executable, "-c", DRIVER, str(folder), str(Path(__file__).parent)]
+    driver = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: newest_step(folder) >= 5, driver)
+        first = wait_for(lambda: training_worker(folder), driver)
+        first.send_signal(signal.SIGKILL)
+        killed_at = newest_step(folder)
+        wait_for(lambda: newest_step(folder) > killed_at + 5, driver)  # another worker went on
+    finally:
+        driver.kill()
+        driver.wait()
+    assert newest_step(folder) < 60 and not (folder / sft.DONE_FILE).exists()
+    trained = sft.train(ROWS, TINY_MODEL, LONG, "s1", folder, "killed")
+    undisturbed = run(tmp_path / "undisturbed", LONG)  # in this process
+    assert (trained.final_loss, trained.num_steps) == (undisturbed["final_loss"], 60)
+    assert same(folder, tmp_path / "undisturbed")
+    assert losses(folder) == losses(tmp_path / "undisturbed")
+    assert [row["step"] for row in losses(folder)] == list(range(1, 61))
+    assert not (folder / sft.STEPS).exists()
+    assert sft.train(ROWS, TINY_MODEL, LONG, "s1", folder, "killed") == trained  # finished: not done again
