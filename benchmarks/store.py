@@ -120,9 +120,8 @@ def scale(rows: int, out: Path) -> dict[str, float]:
 def talker(thinking: int, answer: str) -> Any:
     """A scripted engine that thinks `thinking` tokens, ends its thought and gives `answer`."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from scripted import ScriptedEngine
     from tiny import byte_tokenizer
-
-    from harness.generation.engines.scripted import ScriptedEngine
 
     tokenizer = byte_tokenizer()
     marker = tokenizer("answer")["input_ids"]
