@@ -4,7 +4,7 @@
 
 Accuracy: ../shared/cases, rows that hang on a convention apart. Speed: whole responses of ../shared/data/outputs, one
 core each; the peers run one pair after another in their own process, the clock runs inside it. Ours is measured with
-its caches cold (every pair is new) and includes extraction. Expectation (issue 4): median under 100 microseconds, p99
+its caches cold (every pair is new) and includes extraction. Expectation: median under 100 microseconds, p99
 under 10 ms, at least 20 times Math-Verify's pairs per second.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.grading import grade, grade_answer
-from harness.grading.agreement import peer_verdict
-from harness.grading.policy import table
-from harness.grading.symbolic import Pool
+from harness.grading.batch.agreement import peer_verdict
+from harness.grading.compare.symbolic import Pool
+from harness.grading.conventions import table
 
 GROUPS = {  # files of ../shared/cases, as the issue groups them
     "real answers": ("real_pairs",),
@@ -59,7 +59,7 @@ def peer(pool: Pool, name: str, row: dict[str, Any]) -> bool:
 def accuracy(shared: Path) -> list[str]:
     """The accuracy table: per grader the share of right verdicts by group, then false accepts and refusals of math."""
     rows = list(cases(shared))
-    pool = Pool("harness.grading.peers", size=1)
+    pool = Pool("harness.grading.batch.peers", size=1)
     groups = [*GROUPS, "letters"]
     counts = {g: sum(group == g and not row["policy"] for group, row in rows) for g in groups}
     lines = [
@@ -115,7 +115,7 @@ def speed(shared: Path, limit: int) -> list[str]:
         start = time.perf_counter()
         grade(response, gold)
         mine.append(time.perf_counter() - start)
-    pool = Pool("harness.grading.peers", size=1)
+    pool = Pool("harness.grading.batch.peers", size=1)
     theirs = [peer_verdict(pool, "math_verify", {"response": r, "gold": g})["seconds"] for r, g in sample]
     pool.close()
     ratio = sum(theirs) / sum(mine)

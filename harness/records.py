@@ -19,9 +19,11 @@ STATUSES = (
     "correct",
     "incorrect",
     "no_answer",  # the answer part holds no answer
+    "ambiguous",  # the answer part states two answers and commits to neither
     "truncated",  # generation was cut before an answer was given
     "answer_unparseable",
     "answer_timeout",
+    "undecided",  # neither arithmetic nor sympy can prove or refute that answer and gold are equal
     "gold_unparseable",
 )
 SpanKind = Literal["ignore", "newline"]

@@ -94,6 +94,7 @@ class Family:
     answer_start   what may stand between the end and the answer's own words
     answer_end     what may close the answer
     plain_words    ordinary words: they count only where they open the response
+    start_is_optional   some of its models begin to think without the start
     used_by        models whose public template or card says so
     """
 
@@ -109,6 +110,7 @@ class Family:
     final_answer: str = "Final Answer:"
     gap: str | None = None
     plain_words: bool = False
+    start_is_optional: bool = False
 
     @property
     def format(self) -> ThinkingFormat:
@@ -168,7 +170,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "apriel", "Here are my reasoning steps:\n", "[BEGIN FINAL RESPONSE]\n", "Apriel 1.5 and 1.6 Thinker",
-        answer_end=("[END FINAL RESPONSE]",),
+        answer_end=("[END FINAL RESPONSE]",), plain_words=True, start_is_optional=True,
     ),
     Family("thought", "<thought>\n", "</thought>\n\n", "EXAONE Deep"),
     Family("thinking", "<thinking>\n", "</thinking>\n\n", "models prompted to use such tags"),
@@ -210,6 +212,10 @@ _LAST_TOKEN = re.compile(
 _TAG = re.compile(  # a delimiter that no table knows but whose name says what it is
     r"<\|?(?!/)(?!end)(?P<name>[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
 )
+_END_TAG = re.compile(
+    r"<\|?(?:/|end_(?:of_)?)[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
+    r"|<\|[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}_end\|>"
+)
 _NAMED_AFTER = re.compile(r"[`'\"]|\s(?:tags?|tokens?|blocks?|delimiters?|markers?)\b")
 _HEADINGS = re.compile(
     r"(?:\A|\n)#{1,3} (?:thinking|thought)\s*\n(?:.|\n)*?\n#{1,3} (?:final response|final answer)\s*\n",
@@ -245,6 +251,7 @@ class Marks:
     lead: str = ""  # of the closing, before the end mark
     answer_start: tuple[str, ...] = ()
     plain_words: bool = False
+    start_is_optional: bool = False
 
 
 @cache
@@ -256,7 +263,8 @@ def _known() -> tuple[Marks, ...]:
         # "<answer>" stays: the grader reads what stands between such tags.
         opening = tuple(_low(text) for text in family.answer_start if text != "<answer>")
         start = _low(family.start.strip())
-        found.append(Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words))
+        found.append(Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words,
+                           family.start_is_optional))  # fmt: skip
     return tuple(found)
 
 
@@ -313,14 +321,16 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split
         marks: Delimiters to look for before the known ones (`own_marks`, `marks_of`).
     """
     lowered = _low(response)
-    opened = opened_by(prompt, marks)
+    opened = opened_by(prompt, marks) or _asked_by(prompt)
     if opened is None and not marks and not any(c in response for c in "<[◁"):
         return _without_tokens(response, lowered)
     first = (0, 0, opened) if opened is not None else _first_start(lowered, (*marks, *_known()))
     if first is None:
-        candidates = [one for one in (*marks, *_known()) if not one.plain_words]
+        candidates = [one for one in (*marks, *_known()) if not one.plain_words or one.start_is_optional]
         end = max((found for one in candidates if (found := _last_end(lowered, one, 0))), default=None,
                   key=lambda found: found[1])  # fmt: skip
+        if end is None and (tags := [tag for tag in _END_TAG.finditer(lowered) if not _is_named(lowered, *tag.span())]):
+            end = (*tags[-1].span(), _generic(tags[-1].group()))
         if end is None:
             return _without_tokens(response, lowered)
         return _closed(response, lowered, "", 0, end)
@@ -396,6 +406,15 @@ def opened_by(prompt: str, marks: Sequence[Marks] = ()) -> Marks | None:
     return None
 
 
+def _asked_by(prompt: str) -> Marks | None:
+    """The marks of a model that thinks at once, without a start, where its prompt says how the answer begins."""
+    lowered = _low(prompt).rstrip()
+    for one in _known():
+        if one.start_is_optional and one.ends[0] in lowered and not lowered.endswith(one.ends[0]):
+            return one
+    return None
+
+
 def _generic(tag: str) -> Marks:
     return Marks(tag, tag, tuple(mirrored(tag)))
 
@@ -412,7 +431,7 @@ def _first_start(lowered: str, known: Sequence[Marks]) -> tuple[int, int, Marks]
     match = _TAG.search(lowered[:200])
     if match and not lowered[: match.start()].strip() and (best is None or match.start() < best[0]):
         tag = match.group()
-        if not _NAMED_AFTER.match(lowered, match.end()):
+        if not _is_named(lowered, *match.span()):
             best = (match.start(), match.end(), _generic(tag))
     return best
 
@@ -428,11 +447,15 @@ def _starts(lowered: str, one: Marks, after: int) -> int | None:
         return after + text.index(one.start) if opens else None
     at = lowered.find(one.start, after)
     while at >= 0:
-        named = lowered[at - 1 : at] in ("`", "'", '"') or _NAMED_AFTER.match(lowered, at + len(one.start))
-        if not named:
+        if not _is_named(lowered, at, at + len(one.start)):
             return at
         at = lowered.find(one.start, at + 1)
     return None
+
+
+def _is_named(lowered: str, at: int, behind: int) -> bool:
+    """Whether the delimiter at these places is only spoken of."""
+    return lowered[at - 1 : at] in ("`", "'", '"') or _NAMED_AFTER.match(lowered, behind) is not None
 
 
 def _last_end(lowered: str, one: Marks, after: int) -> tuple[int, int, Marks] | None:

@@ -85,7 +85,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cells:
-    """Everything that was read: the cells, the problem axis of each task, the runs' rows and what had to be said."""
+    """Everything that was read: the cells, the problem axis of each task, the runs' rows and the warnings."""
 
     cells: tuple[Cell, ...]
     problems: dict[str, list[str]]

@@ -34,10 +34,10 @@ def grade(
 
     A prompt that ends inside a thought makes a response without its end a thought that was cut.
 
-    A judge's word is stored in columns of its own and never changes a verdict.
+    The judge's answer goes to separate columns and never changes `correct`.
     """
-    from harness.grading.files import grade_file
-    from harness.grading.judge import Judge
+    from harness.grading.batch.files import grade_file
+    from harness.grading.batch.judge import Judge
     from harness.thinking import own_marks
 
     if (judge is None) != (judge_model is None):

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.data import domains, sources
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, row
-from harness.grading.extract import last_box
+from harness.grading.extract.answer import last_box
 from harness.thinking import S1, split, without_turn_end
 
 THINK, ANSWER, ASSISTANT = S1.thinking_start, S1.thinking_end, "<|im_start|>assistant\n"

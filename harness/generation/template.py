@@ -35,6 +35,7 @@ LEVELS = ("minimal", "low")  # little thinking, unless the prompt then ends behi
 OTHER_SWITCH = re.compile(r"(?<![\w.'\"])([a-z_]*(?:think|thought|reason)[a-z_]*)(?![\w'\"(])")
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 # Words of the conversation that some templates, or the models behind them, take for a switch.
+WRITTEN_TAG = re.compile(r"<\|?(?!/)\w{0,24}(?:think|thought)(?:s|ing)?(?:_start|_begin)?\|?>", re.IGNORECASE)
 WORDS = (("/no_think", "/think"), ("/nothink", "/think"), ("detailed thinking off", "detailed thinking on"))
 NEUTRAL_SYSTEM = "You are a helpful assistant."
 # Where a turn's thought is put by one template or the other.
@@ -185,7 +186,7 @@ def resolve(
         return Reading(given, "we", RESOLVED)
     own = read(tokenizer, arguments, system)
     fits = own.thinking.thinking_start.strip() == given.thinking_start.strip()
-    known = own.source not in (NOTHING, IN_VOCABULARY)
+    known = own.source not in UNSHOWN
     notes = [note for note in own.notes if known or not note.startswith("no thinking")]
     if known and not fits:
         why = (
@@ -206,6 +207,8 @@ def resolve(
 OPENED, RENDERED, WRITTEN = "the prompt", "a rendered turn", "the template's words"
 RESOLVED = "an earlier reading"
 IN_VOCABULARY, NOTHING = "the special tokens", "nothing"
+NO_THOUGHT = "the <|im_start|> token; the template shows no thought"
+UNSHOWN = (NOTHING, NO_THOUGHT, IN_VOCABULARY)
 
 
 def _switch(name: str, value: Any) -> Ask:
@@ -260,20 +263,24 @@ def _delimiters(template: Template, ask: Ask, prompt: str) -> tuple[ThinkingForm
         if family.name in ("s1", "channel-words") or mark not in said:
             continue
         both = family.start.strip() in said
-        # "</think>" alone: the template drops earlier thoughts. A start in words may be left to the model.
-        if both or mark.startswith(("</", "[/")) or (family.start[:1].isalpha() and not family.plain_words):
-            words = family.start[:1].isalpha()
-            return _written(template, family, prompt, keeps_start=both or not words), WRITTEN, []
+        # "</think>" alone: the template drops earlier thoughts.
+        if both or mark.startswith(("</", "[/")) or family.start_is_optional:
+            return _written(template, family, prompt, keeps_start=both or not family.start_is_optional), WRITTEN, []
+    for tag in dict.fromkeys(WRITTEN_TAG.findall(said)):
+        if any(end in said for end in mirrored(tag)):
+            return _unknown(template, tag, prompt), WRITTEN, []
     added = set(template.tokenizer.get_added_vocab())
     for family in FAMILIES:
         pieces = {family.start.strip(), (family.mark or family.end).strip()}
         if family.name != "s1" and pieces <= added:
             return family.format, IN_VOCABULARY, ["the template does not show a thought; the special tokens do"]
-    name = "s1" if "<|im_start|>" in added else "think"
-    return FORMATS[name], NOTHING, [
-        f"no thinking format can be read from the chat template or the special tokens: '{name}' is used; "
-        "a model that was not trained on it will hardly keep to it"
-    ]  # fmt: skip
+    if "<|im_start|>" in added and ask == DEFAULT:
+        return FORMATS["s1"], NO_THOUGHT, []  # s1's own case: an instruct model that is taught to think
+    note = (
+        "no thinking format can be read from the chat template or the special tokens: 'think' is used; a model that "
+        "was not trained on it will hardly keep to it"
+    )
+    return FORMATS["think"], NOTHING, [note]
 
 
 def _rendered(template: Template, ask: Ask, prompt: str) -> ThinkingFormat | None:
@@ -404,10 +411,12 @@ def _generation_header(template: Template, ask: Ask, prompt: str) -> str:
 
 
 def _answer_stops(template: Template, ending: str) -> tuple[str, ...]:
-    """The first special token of what ends a turn; the whole of it where it has none."""
+    """The first special token of what ends a turn, and a tag before it; the whole of it where it has none."""
     added = sorted(template.tokenizer.get_added_vocab(), key=len, reverse=True)
     places = [(ending.index(token), -len(token), token) for token in added if token and token in ending]
-    return (str(min(places)[2]) if places else ending.strip(),)
+    first = str(min(places)[2]) if places else ending.strip()
+    tag = re.match(r"\s*(</[a-z_]{1,20}>)", ending)
+    return (tag.group(1), first) if tag else (first,)
 
 
 def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, source: str) -> tuple[Ask, str, str]:
@@ -422,14 +431,15 @@ def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, 
         if kind == "closed" and (thinks != "closed"):
             return other, "", ""
         level = any(template.echoes(name) or value in LEVELS for name, value in other.arguments)
-        if kind == "bare" and bare is None and not level and _says_more(text, prompt, other, thinks):
+        asks_still = other.system == NEUTRAL_SYSTEM and thinking.thinking_start.strip() in text
+        if kind == "bare" and bare is None and not level and not asks_still and _says_more(text, prompt, other, thinks):
             bare = other
     if thinks == "closed":
         return ask, "", ""
     if bare is not None:
         return bare, "", ""
-    if source in (NOTHING, IN_VOCABULARY):
-        return ask, "", "the template knows no thinking: --no-thinking is the chat prompt alone"
+    if source in UNSHOWN:
+        return ask, "", ""  # nothing to switch off: the chat prompt alone
     gap = "\n" if thinking.gap is None and thinking.thinking_start.endswith("\n") else thinking.gap or ""
     start = "" if thinks == "open" else thinking.thinking_start
     note = "the template has no switch for it: --no-thinking closes an empty block"

@@ -2,7 +2,7 @@
 
 The order is a function of (problem id, seed) and of nothing else: option texts are sorted by
 sha256("{seed}|{problem id}|{text}"), so every machine and every run sits the same exam (s1's task shuffled without a
-seed: reference s1.md, 4b, no. 24). Ties, that is equal texts, keep their given order.
+seed). Ties, that is equal texts, keep their given order.
 """
 
 from __future__ import annotations

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from harness.errors import unknown
-from harness.grading.arithmetic import Node
-from harness.grading.equivalence import Comparison
-from harness.grading.extract import Extraction, extract_answer
-from harness.grading.letters import extract_letter
+from harness.grading.compare.equality import comparison
+from harness.grading.compare.identity import UndecidedError
+from harness.grading.compare.symbolic import SymbolicTimeoutError, WorkerStartError, same
+from harness.grading.conventions import LENIENT, STRICT
+from harness.grading.extract.answer import Extraction, extract_answer, stands_in
+from harness.grading.extract.letters import extract_letter
+from harness.grading.extract.number_locale import localised
+from harness.grading.grammar.clean import clean
+from harness.grading.grammar.nodes import Node
+from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
-from harness.grading.locales import localised
-from harness.grading.normalise import clean
-from harness.grading.parse import has_operator
-from harness.grading.policy import LENIENT, STRICT
 from harness.grading.readings import readings
-from harness.grading.scalar import UndecidedError
-from harness.grading.symbolic import SymbolicTimeoutError, same
 from harness.grading.verdict import Verdict
 from harness.thinking import Marks, answer_part
 
@@ -28,47 +28,71 @@ KINDS = ("math", "integer", "choice")
 
 def grade(
     response: str,
-    gold: str,
+    gold: str | int | float,
     kind: Kind = "math",
     *,
     choices: Sequence[str] = (),
     strict: bool = False,
     final: bool = True,
+    question: str = "",
+    prompt: str = "",
 ) -> Verdict:
-    """Grade a whole response (thinking, delimiters, answer).
+    """Grade a whole response (thinking, delimiters, answer). Never raises on any text.
 
-    `gold` is the answer, for `kind="choice"` the letter; `choices` are the options in the order shown. `final` False
-    says that the generation was cut by its length cap. Never raises on any text.
+    Args:
+        response: What a model wrote.
+        gold: The answer, for `kind="choice"` the letter; a number counts as its text.
+        kind: "math", "integer" or "choice".
+        choices: The options in the order shown.
+        strict: Whether every convention of `conventions` is off.
+        final: False where the generation was cut by its length cap.
+        question: The problem's text. An expression of it that is only restated is no answer.
+        prompt: The prompt. Where it opened the thought, a response that never ends it is a cut thought.
+
+    Returns:
+        The verdict: a status, what was extracted, the reason and the tier that decided.
+
+    Raises:
+        UserError: for an unknown kind.
+        WorkerStartError: where sympy's worker cannot be started; that is the installation's fault.
     """
     _check_kind(kind)
-    return _safely(lambda: _grade(response, gold, kind, choices, strict, final))
+    return _safely(lambda: _grade(response, str(gold), kind, choices, strict, final, question, prompt))
 
 
 def grade_answer(
-    answer: str, gold: str, kind: Kind = "math", *, choices: Sequence[str] = (), strict: bool = False
+    answer: str,
+    gold: str | int | float,
+    kind: Kind = "math",
+    *,
+    choices: Sequence[str] = (),
+    strict: bool = False,
+    question: str = "",
 ) -> Verdict:
-    """Grade an answer that is extracted already."""
+    """Grade an answer that is extracted already. Arguments as in `grade`."""
     _check_kind(kind)
     if kind == "choice":
-        return _safely(lambda: _letter_verdict(extract_letter(answer, choices), gold))
-    return _safely(lambda: CACHE(answer, gold, strict))
+        return _safely(lambda: _letter_verdict(extract_letter(answer, choices, same=_same_answer), str(gold)))
+    return _safely(lambda: _unless_restated(CACHE(answer, str(gold), strict), answer, str(gold), question))
 
 
 def grade_row(row: Mapping[str, Any], strict: bool = False, marks: Sequence[Marks] = ()) -> Verdict:
-    """Grade a row `{gold, response | answer, kind?, choices?, final?, prompt?}`; numbers count as their text.
+    """Grade a row `{gold, response | answer, kind?, choices?, final?, question?, prompt?}`; numbers count as text.
 
     Where `prompt` ends inside a thought, a response that never ends it has no answer. `marks`: thinking delimiters to
     look for before the known ones (`harness.thinking.own_marks`).
     """
     kind: Kind = row.get("kind") or "math"
-    choices, gold = tuple(row.get("choices") or ()), str(row["gold"])
+    choices, gold, question = tuple(row.get("choices") or ()), str(row["gold"]), str(row.get("question") or "")
     if row.get("response") is not None:
-        final, response = bool(row.get("final", True)), str(row["response"])
-        if marks or row.get("prompt"):
-            response, cut = answer_part(response, str(row.get("prompt") or ""), marks)
-            final = final and not cut
-        return grade(response, gold, kind, choices=choices, strict=strict, final=final)
-    return grade_answer(str(row["answer"]), gold, kind, choices=choices, strict=strict)
+        final, prompt, response = bool(row.get("final", True)), str(row.get("prompt") or ""), str(row["response"])
+        if marks:
+            response, cut = answer_part(response, prompt, marks)
+            final, prompt = final and not cut, ""
+        return grade(
+            response, gold, kind, choices=choices, strict=strict, final=final, question=question, prompt=prompt
+        )
+    return grade_answer(str(row["answer"]), gold, kind, choices=choices, strict=strict, question=question)
 
 
 def grade_many(rows: Iterable[Mapping[str, Any]], workers: int = 1, strict: bool = False) -> list[Verdict]:
@@ -81,13 +105,32 @@ def grade_many(rows: Iterable[Mapping[str, Any]], workers: int = 1, strict: bool
         return list(pool.map(lambda row: grade_row(row, strict), rows))
 
 
-def _grade(response: str, gold: str, kind: Kind, choices: Sequence[str], strict: bool, final: bool) -> Verdict:
+def _grade(
+    response: str,
+    gold: str,
+    kind: Kind,
+    choices: Sequence[str],
+    strict: bool,
+    final: bool,
+    question: str,
+    prompt: str,
+) -> Verdict:
     if kind == "choice":
-        return _letter_verdict(extract_letter(response, choices, final=final), gold)
-    found = extract_answer(response, final=final)
+        found = extract_letter(response, choices, final=final, prompt=prompt, same=_same_answer)
+        return _letter_verdict(found, gold)
+    found = extract_answer(response, final=final, question=question, prompt=prompt)
     if found.text is None:
         return _nothing(found)
-    return CACHE(localised(found.text, response), gold, strict)
+    return _unless_restated(CACHE(localised(found.text, response), gold, strict), found.text, gold, question)
+
+
+def _unless_restated(verdict: Verdict, answer: str, gold: str, question: str) -> Verdict:
+    """The verdict, or a refusal where the answer is the question's own expression and the gold is written otherwise."""
+    if verdict.status != "correct" or not question or not stands_in(answer, question):
+        return verdict
+    if _squeezed(clean(answer)) == _squeezed(clean(gold)):
+        return verdict
+    return Verdict("incorrect", verdict.extracted, "an expression of the question, not worked out", "extract")
 
 
 INTERNAL = "the grader failed"  # opens the reason of a verdict that should have been another; tests look for it
@@ -97,6 +140,8 @@ def _safely(judge: Callable[[], Verdict]) -> Verdict:
     """The verdict, whatever the text does to the parser: an error of ours is told on the row, not raised."""
     try:
         return judge()
+    except WorkerStartError:  # the installation is at fault, not the answer
+        raise
     except Exception as error:
         return Verdict("answer_unparseable", None, f"{INTERNAL}: {type(error).__name__}: {error}"[:200], "limit")
 
@@ -107,7 +152,12 @@ def _check_kind(kind: str) -> None:
 
 
 def _nothing(found: Extraction) -> Verdict:
-    return Verdict("truncated" if found.truncated else "no_answer", None, found.how, "extract")
+    status = "ambiguous" if found.ambiguous else "truncated" if found.truncated else "no_answer"
+    return Verdict(status, None, found.how, "extract")
+
+
+def _same_answer(answer: str, other: str) -> bool:
+    return CACHE(answer, other, False).status == "correct"
 
 
 def _letter_verdict(found: Extraction, gold: str) -> Verdict:
@@ -176,20 +226,24 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
         return Verdict("gold_unparseable", answer, f"gold: {gold_error}", "limit")
     if not answers:
         return Verdict("answer_unparseable", answer, answer_error, "limit")
-    trouble = ""
-    comparison = Comparison(policy, _symbolic)
+    trouble = undecided = ""
+    compared = comparison(policy, _symbolic)
     for a in answers:
         for b in golds:
             try:
-                if comparison.equal(a, b):
-                    return Verdict("correct", answer, f"equal ({comparison.tier})", comparison.tier)
-            except (TooBigError, UndecidedError) as error:
+                if compared.equal(a, b):
+                    return Verdict("correct", answer, f"equal ({compared.tier})", compared.tier)
+            except UndecidedError as error:
+                undecided = str(error)
+            except TooBigError as error:
                 trouble = str(error)
             except SymbolicTimeoutError as error:
                 return Verdict("answer_timeout", answer, str(error), "symbolic")
     if trouble:
         return Verdict("answer_unparseable", answer, trouble, "limit")
-    return Verdict("incorrect", answer, f"not equal ({comparison.tier})", comparison.tier)
+    if undecided:
+        return Verdict("undecided", answer, undecided, compared.tier)
+    return Verdict("incorrect", answer, f"not equal ({compared.tier})", compared.tier)
 
 
 def _squeezed(text: str) -> str:

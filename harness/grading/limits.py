@@ -1,4 +1,4 @@
-"""Limits that stand before any parsing or arithmetic (issue 4, safety). Everything beyond one of them is a status."""
+"""Limits that stand before any parsing or arithmetic. Everything beyond one of them is a status."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ MAX_FACTORIAL = 2_000  # argument of an exact factorial
 MAX_MATRIX_ENTRIES = 400
 MAX_ITEMS = 300  # of one set, tuple or list
 MAX_MATCH_STEPS = 20_000  # comparisons of one unordered matching
-SYMBOLIC_SECONDS = 2.0  # deadline of one symbolic comparison, after which its worker is killed
-SYMBOLIC_START_SECONDS = 20.0  # a worker that has not imported sympy by then is given up
+MAX_SYMBOLIC_CALLS = 300_000  # Python calls of one symbolic comparison: about a second of work, on any machine
+SYMBOLIC_CPU_SECONDS = 10  # of one comparison; long single steps inside C code end here
+SYMBOLIC_SECONDS = 40.0  # wall clock after which a worker is killed
+SYMBOLIC_START_SECONDS = 120.0  # a worker that has not imported sympy by then is given up
 SYMBOLIC_MEMORY_MB = 1_024  # address space of a worker
 MAX_CACHED_VERDICTS = 100_000  # per process; a verdict is a few hundred bytes
+MAX_SUM_TERMS = 2_000  # of a finite sum or product worked out term by term
 MAX_WORKERS = 4  # symbolic workers a process keeps
 
 

@@ -88,7 +88,7 @@ def _rounded(entry: Entry) -> Entry:
 
 
 def as_markdown(measured: Measured) -> str:
-    """LEADERBOARD.md: the recipes of every task first, then the other tables, then what had to be said."""
+    """LEADERBOARD.md: the recipes of every task first, then the other tables, then the warnings."""
     parts = ["# Leaderboard", ""]
     for study, tasks in builders.studies(measured):
         parts += [f"## {study}", ""]

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness import provenance
+from harness.config import Budget, Sampling, to_plain
 from harness.errors import UserError
 from harness.runtime.scoring import score_row
 from harness.store import Store
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 NEAR_TIES = {"float32": 0.02, "float16": 0.1, "bfloat16": 0.5}  # gap in nats that rounding explains, by dtype
+WIDEST = max(NEAR_TIES.values())  # where nobody knows the dtype: a server's, or an "auto" of older results
 END_TOKENS = 24  # greedy tokens in which an end that is no single token (`</think>` in plain text) must show
 LARGEST_CHECKPOINT = 2 * 2**30  # bytes of weights that are audited without being asked, at the end of `harness ablate`
 
@@ -52,6 +55,7 @@ class RunAudit:
     task: str
     config: dict[str, Any]
     near_tie: float
+    num_missing: int = 0  # rows that a finished run should have and has not
     rows: list[RowAudit] = field(default_factory=list)
     not_audited: str | None = None  # why its tokens could not be held against a model
 
@@ -73,7 +77,8 @@ class RunAudit:
     @property
     def faults(self) -> list[str]:
         """Everything that does not hold, one line each."""
-        lines = [f"{row.problem_id}/{row.sample_index}: {fault}" for row in self.rows for fault in row.faults]
+        lines = [f"{self.num_missing} of the run's rows are not there, yet it is called done"] * bool(self.num_missing)
+        lines += [f"{row.problem_id}/{row.sample_index}: {fault}" for row in self.rows for fault in row.faults]
         lines += [
             f"{row.problem_id}/{row.sample_index}: {row.place} is not the checkpoint's greedy choice "
             f"(it lies {row.gap:.3g} nats below; {self.near_tie:g} would be a near tie)"
@@ -95,24 +100,31 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
     Raises:
         UserError: `out` holds no finished run.
     """
-    runs = [run for run in Store(out).runs() if run["status"] == "done"]
+    try:
+        runs = [run for run in Store(out).runs() if run["status"] == "done"]
+        keys = _keys(out)
+        drawn = _draw(out, keys, num_rows, seed)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{out}: its Parquet files cannot be read ({error}); restore them from a copy") from error
     if not runs:
         raise UserError(f"{out} holds no finished run to audit; give the --out of `harness ablate` or `evaluate`")
-    drawn = _draw(out, num_rows, seed)
     audits: list[RunAudit] = []
-    by_model: dict[str, list[dict[str, Any]]] = {}
+    by_model: dict[str, list[tuple[RunAudit, dict[str, Any]]]] = {}
     for run in runs:
-        by_model.setdefault(_model_of(run, out), []).append(run)
+        config = _config(run)
+        one = RunAudit(run["run_id"], run["recipe"], run["task"], config, _near_tie(config))
+        audits.append(one)
+        if "imported_from" in config:
+            one.not_audited = "imported from a log: it holds no token ids and names no checkpoint"
+            continue
+        one.num_missing = max(0, run["num_problems"] * run["num_samples"] - len(keys.get(run["run_id"], ())))
+        by_model.setdefault(_model_of(run, config, out), []).append((one, run))
     for model, its_runs in by_model.items():
         witness: Witness | str | None = None
-        for run in its_runs:
-            config = json.loads(run["config"])
-            one = RunAudit(
-                run["run_id"], run["recipe"], run["task"], config, NEAR_TIES.get(config["engine"]["dtype"], 0)
-            )
-            audits.append(one)
+        for one, run in its_runs:
+            config = one.config
             if witness is None:
-                witness = _why_not(model, run, config, out, largest) or Witness(model)
+                witness = _why_not(model, run, config, out, largest) or _witness(model, config.get("tokenizer_name"))
             if isinstance(witness, str):
                 one.not_audited = witness
             elif _is_sampled(config):
@@ -138,27 +150,46 @@ def summary(audits: Sequence[RunAudit]) -> str:
     return text + (f"; {faults} faults" if faults else "; texts, ledgers, forced spans and verdicts hold")
 
 
-def _draw(out: Path, num_rows: int, seed: int) -> dict[str, list[dict[str, Any]]]:
-    """run_id -> its drawn rows; those that ended in an engine error hold nothing to audit."""
-    store, sound = Store(out), pc.field("error").is_null()
-    keys: dict[str, list[str]] = {}
-    for row in store.read_samples(["run_id", "sample_key"], sound).to_pylist():
-        keys.setdefault(row["run_id"], []).append(row["sample_key"])
+def _config(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration; settings that are younger than the results have their defaults."""
+    config: dict[str, Any] = json.loads(run["config"])
+    defaults = {"budget": to_plain(Budget()), "sampling": to_plain(Sampling())}
+    return config | {name: plain | config.get(name, {}) for name, plain in defaults.items()}
+
+
+def _near_tie(config: Mapping[str, Any]) -> float:
+    """The gap in nats that rounding explains in the dtype that a run was generated in."""
+    engine = config.get("engine", {})
+    asked = None if engine.get("name") == "openai" else engine.get("dtype")
+    return NEAR_TIES.get(config.get("computed_in") or asked or "", WIDEST)
+
+
+def _keys(out: Path) -> dict[str, set[str]]:
+    """run_id -> the keys of its rows; those that ended in an engine error hold nothing to audit."""
+    keys: dict[str, set[str]] = {}
+    for row in Store(out).read_samples(["run_id", "sample_key"], pc.field("error").is_null()).to_pylist():
+        keys.setdefault(row["run_id"], set()).add(row["sample_key"])
+    return keys
+
+
+def _draw(out: Path, keys: Mapping[str, set[str]], num_rows: int, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """run_id -> its drawn rows."""
 
     def drawn_first(key: str) -> str:
         return hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()
 
-    chosen = [key for its_keys in keys.values() for key in sorted(set(its_keys), key=drawn_first)[:num_rows]]
+    chosen = [key for its_keys in keys.values() for key in sorted(its_keys, key=drawn_first)[:num_rows]]
+    wanted = pc.field("error").is_null() & pc.field("sample_key").isin(pa.array(chosen, pa.string()))
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in store.read_samples(None, sound & pc.field("sample_key").isin(chosen)).to_pylist():
+    for row in Store(out).read_samples(None, wanted).to_pylist():
         found.setdefault(row["run_id"], {})[row["sample_key"]] = row
     return {run_id: list(rows.values()) for run_id, rows in found.items()}
 
 
-def _model_of(run: Mapping[str, Any], out: Path) -> str:
-    """The folder or hub name whose weights a run's rows are said to come from."""
+def _model_of(run: Mapping[str, Any], config: Mapping[str, Any], out: Path) -> str:
+    """The folder or hub name whose weights a run's rows are said to come from; "" where older results name none."""
     if run["recipe"] == "base":
-        return str(json.loads(run["config"])["base_model"])
+        return str(config.get("base_model") or "")
     return str(out / "recipes" / run["recipe"] / "checkpoint")
 
 
@@ -167,14 +198,20 @@ def _why_not(
 ) -> str | None:
     """Why `run` cannot be held against `model`, if it cannot: that is not there, or not the one of the run any more."""
     if run["recipe"] == "base":
+        if not model or (Path(model).is_absolute() and not Path(model).is_dir()):
+            return f"there is no model at '{model}'" if model else "the run does not say where its model lies"
         if provenance.model_identity(model) != config["model_identity"]:
             return f"the model at {model} is not the one of the run any more"
     else:
-        done = out / "recipes" / run["recipe"] / "training.json"
-        if not done.is_file():
-            return f"no finished training in {done.parent}"
-        if json.loads(done.read_text())["identity"] != config["model_identity"]:
-            return f"the checkpoint in {done.parent} is of another training"
+        folder = out / "recipes" / run["recipe"]
+        try:
+            identity = json.loads((folder / "training.json").read_text()).get("identity")
+        except (OSError, ValueError, AttributeError):
+            return f"no finished training in {folder}"
+        if identity != config["model_identity"]:
+            return f"the checkpoint in {folder} is of another training"
+        if not Path(model).is_dir():
+            return f"the checkpoint in {folder} was removed"
     size = sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))
     if largest is not None and (size > largest or not Path(model).is_dir()):
         return "the model is too large to load beside the study; run `harness audit` where it fits"
@@ -187,19 +224,24 @@ def _is_sampled(config: Mapping[str, Any]) -> bool:
     return any(warm) or bool(sampling["frequency_penalty"])
 
 
-class Witness:
-    """A checkpoint in plain transformers, float32, on a GPU where there is one."""
+def _witness(model: str, tokenizer: str | None) -> Witness | str:
+    """The model to hold rows against, or why it cannot be loaded."""
+    try:
+        return Witness(model, tokenizer)
+    except Exception as error:  # the loading: a damaged folder fails in many ways, and the other models go on
+        return f"the model at {model} cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
 
-    def __init__(self, model: str) -> None:
+
+class Witness:
+    """A checkpoint in plain transformers, float32, on a GPU where there is one. `tokenizer`: not its own."""
+
+    def __init__(self, model: str, tokenizer: str | None = None) -> None:
         import torch
         import transformers
 
         transformers.utils.logging.disable_progress_bar()
-        try:
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(model)
-            loaded = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot load the model '{model}' to audit its rows: {error}") from error
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(tokenizer or model)
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model: Any = loaded.to(self.device).eval()
         ends = [self.tokenizer.eos_token_id, self.model.generation_config.eos_token_id]
@@ -280,8 +322,11 @@ def _ledger_faults(row: Mapping[str, Any], config: Mapping[str, Any]) -> Iterato
     ignores = row["num_rounds"] - 1 if row["num_rounds"] else 0
     if ignores > budget["num_ignores"]:
         yield f"{ignores} ends were ignored, {budget['num_ignores']} are allowed"
-    if budget["ignore_str"] and ignores != len(row["forced_spans"]):
-        yield f"{ignores} ends were ignored, but {len(row['forced_spans'])} spans were forced"
+    strings = budget["ignore_str"]
+    given = [strings] if isinstance(strings, str | None) else strings
+    forced = sum(bool(given[index % len(given)]) for index in range(ignores))  # an empty one leaves no span
+    if forced != len(row["forced_spans"]):
+        yield f"{ignores} ends were ignored, {forced} with a string, but {len(row['forced_spans'])} spans were forced"
 
 
 def _closing_faults(row: Mapping[str, Any], config: Mapping[str, Any], thinking: ThinkingFormat) -> Iterator[str]:
@@ -326,7 +371,7 @@ def _greedy(
     injected = {index for start, end in spans for index in range(start, end)}
     stops = witness.single_tokens(thinking.stops)
     fresh = {0, *(end for _, end in spans)}  # a round's first token is no end of thinking
-    unseen = row["num_rounds"] - 1 if budget["ignore_str"] is None else 0  # ends suppressed without a trace
+    unseen = max(0, row["num_rounds"] - 1 - len(spans))  # ends suppressed without a trace
     worst, place, count = 0.0, "", 0
 
     def judge(at: int, name: str, masked: set[int]) -> None:

@@ -5,22 +5,41 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config import Study
+from harness.config import EngineConfig, Study, Training
 from harness.errors import UserError
 from harness.logs import output_to
 from harness.progress import Progress
 from harness.training.placement import nodes as node_resources
 from harness.training.placement import on_cpu
 
-LOOK_SECONDS = 120  # for all nodes to say whether they see a folder; a process has to start on each
+NODE_SECONDS = 120  # for all nodes to say whether they see a folder; a process has to start on each
 
 
-def connect(study: Study, out: Path, progress: Progress) -> None:
+@dataclass(frozen=True)
+class Demand:
+    """What one engine asks of a cluster, and one training of `base_model` where there is any."""
+
+    engine: EngineConfig
+    training: Training | None = None
+    base_model: str = ""
+
+    @classmethod
+    def of(cls, study: Study) -> Demand:
+        """The study's; without recipes nothing is trained."""
+        return cls(study.engine, study.training if study.recipes else None, study.base_model)
+
+    def placed(self) -> tuple[Training, str] | None:
+        """The training where the cluster has room for it, and one line if that is not where it was asked for."""
+        return None if self.training is None else on_cpu(self.training, self.base_model, node_resources())
+
+
+def connect(demand: Demand, out: Path, progress: Progress) -> None:
     """Join the Ray cluster that RAY_ADDRESS or `ray start` names, or start a local one; nothing if that is done.
 
-    Raises `UserError` when the study can never fit, or when it trains and a node of the cluster does not see `out`.
+    Raises `UserError` when the demand can never be met, or when it trains and a node of the cluster does not see `out`.
     """
     import ray
 
@@ -35,22 +54,22 @@ def connect(study: Study, out: Path, progress: Progress) -> None:
         raise UserError(
             f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"
         ) from None
-    check_fits(study)
+    check_fits(demand)
     total = ray.cluster_resources()
-    if study.recipes and (words := on_cpu(study.training, study.base_model, node_resources())[1]):
-        progress.say(words)
+    if (placed := demand.placed()) and placed[1]:
+        progress.say(placed[1])
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    if len(nodes) > 1 and study.recipes:
+    if len(nodes) > 1 and demand.training:
         check_shared(out, [node["NodeID"] for node in nodes])
     progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
 
 
-def check_fits(study: Study) -> None:
+def check_fits(demand: Demand) -> None:
     """Raises `UserError` when an engine or a training is more than the whole cluster has."""
     import ray
 
     total = ray.cluster_resources()
-    for stage, wanted in needs(study).items():
+    for stage, wanted in needs(demand).items():
         for resource, amount in wanted.items():
             if amount > total.get(resource, 0):
                 raise UserError(
@@ -66,21 +85,21 @@ def disconnect() -> None:
         ray.shutdown()
 
 
-def needs(study: Study) -> dict[str, dict[str, int]]:
-    """CPUs and GPUs of one engine and of one training. Without recipes nothing is trained."""
+def needs(demand: Demand) -> dict[str, dict[str, int]]:
+    """CPUs and GPUs of one engine and of one training, 0 where nothing is trained."""
     training = {"CPU": 0, "GPU": 0}
-    if study.recipes:
-        placed, _ = on_cpu(study.training, study.base_model, node_resources())
+    if found := demand.placed():
+        placed, _ = found
         training = {"CPU": placed.num_cpus * placed.num_workers, "GPU": placed.num_gpus * placed.num_workers}
-    return {"engine": {"CPU": study.engine.num_cpus, "GPU": study.engine.num_gpus}, "training": training}
+    return {"engine": {"CPU": demand.engine.num_cpus, "GPU": demand.engine.num_gpus}, "training": training}
 
 
-def fitting(study: Study) -> int:
+def fitting(demand: Demand) -> int:
     """How many trainings fit at a time beside the engines, as the cluster is now; at least one."""
     import ray
 
-    total, wanted = ray.cluster_resources(), needs(study)
-    engines = study.engine.num_engines
+    total, wanted = ray.cluster_resources(), needs(demand)
+    engines = demand.engine.num_engines
     rooms = [
         int((total.get(resource, 0) - engines * wanted["engine"][resource]) // amount)
         for resource, amount in wanted["training"].items()
@@ -89,7 +108,7 @@ def fitting(study: Study) -> int:
     return max(1, min(rooms, default=1))
 
 
-def is_short(of: Collection[str]) -> bool:
+def pending_training_needs(of: Collection[str]) -> bool:
     """Whether a training, of this study or of another, waits for resources among `of` that are there but not free. Ray
     Train asks for them in placement groups."""
     from ray.util import placement_group_table
@@ -120,10 +139,10 @@ def check_shared(out: Path, node_ids: list[str]) -> None:
         for node_id in node_ids
     ]
     try:
-        found = ray.get(answers, timeout=LOOK_SECONDS)
+        found = ray.get(answers, timeout=NODE_SECONDS)
     except ray.exceptions.GetTimeoutError:
         raise UserError(
-            f"a node of the Ray cluster did not answer within {LOOK_SECONDS} s; wait until Ray has given it up, or "
+            f"a node of the Ray cluster did not answer within {NODE_SECONDS} s; wait until Ray has given it up, or "
             "remove it (`ray status` lists the nodes)"
         ) from None
     for seen, host in found:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance
-from harness.config import Study
+from harness.config import Sampling
 from harness.errors import UserError, one_line
 from harness.generation.engines.loading import Loaded
 from harness.logs import last_lines
 from harness.progress import Progress
-from harness.runtime.cluster import connect
-from harness.runtime.workers import EngineWorker, Pulse, Work
+from harness.runtime.cluster import Demand, connect
+from harness.runtime.workers import EngineWorker, Heartbeat, Work
 
 logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0  # between two looks at every engine
@@ -38,9 +38,9 @@ class Member:
     model: str  # whose weights it has
     patience: float  # seconds that it may take for its start, for a checkpoint's weights, or between two tokens
     up: Any  # reference to what it is, ready when it is up
-    asked: Any  # reference to the pulse that it was asked for last; None once that has come
+    asked: Any  # reference to the heartbeat that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
-    pulse: Pulse | None = None  # None until Ray has given it a place and its process answers
+    heartbeat: Heartbeat | None = None  # None until Ray has given it a place and its process answers
     tokens: int | None = None  # that it had sampled when it was last asked in this pass
     moved: float = 0.0  # when its place, its start or a token was last seen
 
@@ -50,10 +50,16 @@ class EngineFailedError(RuntimeError):
 
 
 class EnginePool:
-    """`engine.num_engines` engines for all of a study's checkpoints; weights are swapped in as they come."""
+    """`demand.engine.num_engines` engines that start on `model` and swap in the weights of others as they come.
 
-    def __init__(self, study: Study, out: Path, progress: Progress) -> None:
-        self.study, self.out, self.progress = study, out, progress
+    `demand` also says what the cluster has to hold beside them; logs go to `out`/logs.
+    """
+
+    def __init__(
+        self, model: str, demand: Demand, sampling: Sampling, thinking: str, out: Path, progress: Progress
+    ) -> None:
+        self.model, self.demand, self.sampling, self.thinking = model, demand, sampling, thinking
+        self.out, self.progress = out, progress
         self.members: list[Member] = []
         self.failures: list[str] = []  # of the pass at hand
         self.info: dict[str, str] = {}  # name, version, dtype, device; empty until one is up
@@ -61,28 +67,26 @@ class EnginePool:
         self.told_restarts = False
         self.busy_seconds = self.alive_seconds = 0.0  # of engines that are gone
         self.num_started = self.num_cut_starts = 0
-        progress.add("engine", f"engine ({study.engine.name})")
+        progress.add("engine", f"engine ({demand.engine.name})")
 
     def start(self) -> None:
         """Ask Ray for the engines; they start while data is selected and models train."""
         if not self.members:
-            connect(self.study, self.out, self.progress)
+            connect(self.demand, self.out, self.progress)
             self.progress.update("engine", "running", detail="starting")
-        while len(self.members) < self.study.engine.num_engines:
+        while len(self.members) < self.demand.engine.num_engines:
             self.members.append(self._member())
 
     def _member(self) -> Member:
         import ray
 
-        config = self.study.engine
+        config = self.demand.engine
         self.num_started += 1
         log = self.out / "logs" / ("engine.log" if self.num_started == 1 else f"engine-{self.num_started}.log")
-        # Threads: one for `open` or `evaluate`, one for `pulse`, one for `close`.
+        # Threads: one for `open` or `evaluate`, one for `heartbeat`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
-        handle = actor.remote(config, self.study.base_model, str(log.resolve()))
-        return Member(
-            handle, log, self.study.base_model, config.start_seconds, handle.open.remote(), handle.pulse.remote()
-        )
+        handle = actor.remote(config, self.model, str(log.resolve()))
+        return Member(handle, log, self.model, config.start_seconds, handle.open.remote(), handle.heartbeat.remote())
 
     def wait(self) -> dict[str, str]:
         """What the engines are, once one is up. Raises `EngineFailedError` when none starts."""
@@ -97,7 +101,7 @@ class EnginePool:
                 if self._came_up(member):
                     self.info = ray.get(member.up)
             self._watch()
-        name, wanted = self.info["name"], self.study.engine.name
+        name, wanted = self.info["name"], self.demand.engine.name
         if name != wanted and self.num_started == len(self.members):
             self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
         self.progress.update("engine", detail=f"{name} {self.info['version']}, {self.info['dtype']}")
@@ -105,8 +109,8 @@ class EnginePool:
 
     def identity(self) -> dict[str, str]:
         """What generates, as far as it can change a text: name, version, dtype."""
-        if not (self.members or self.info) and (known := provenance.installed_engine(self.study.engine.name)):
-            return {**known, "dtype": self.study.engine.dtype}
+        if not (self.members or self.info) and (known := provenance.installed_engine(self.demand.engine.name)):
+            return {**known, "dtype": self.demand.engine.dtype}
         info = self.info or self.wait()
         return {key: info[key] for key in ("name", "version", "dtype")}
 
@@ -127,7 +131,7 @@ class EnginePool:
         self.wait()
         shared = _queue(len(work)) if len(self.members) > 1 else None
         work_reference = ray.put(list(work))
-        arguments = (model, work_reference, shared, self.study.sampling, self.study.thinking, replay)
+        arguments = (model, work_reference, shared, self.sampling, self.thinking, replay)
         joined: list[Member] = []
         looked = time.monotonic()
         while True:
@@ -137,7 +141,7 @@ class EnginePool:
                     continue
                 if self._came_up(member):
                     joined.append(member)
-                    config = self.study.engine
+                    config = self.demand.engine
                     member.patience = config.stall_seconds if member.model == model else config.start_seconds
                     member.model, member.moved, member.tokens, member.asked = model, time.monotonic(), None, None
                     member.stream = member.actor.evaluate.options(num_returns="streaming").remote(*arguments)
@@ -217,17 +221,17 @@ class EnginePool:
                 continue
             if member.asked is not None and _is_ready(member.asked):
                 try:
-                    pulse = ray.get(member.asked)
+                    heartbeat = ray.get(member.asked)
                 except ray.exceptions.RayError:
                     continue  # dead: its start or its stream says so too
-                if member.pulse is None:
+                if member.heartbeat is None:
                     member.moved = time.monotonic()
-                elif member.tokens is not None and pulse.sampled_tokens > member.tokens:
-                    member.moved, member.patience = time.monotonic(), self.study.engine.stall_seconds
-                member.pulse, member.tokens, member.asked = pulse, pulse.sampled_tokens, None
+                elif member.tokens is not None and heartbeat.sampled_tokens > member.tokens:
+                    member.moved, member.patience = time.monotonic(), self.demand.engine.stall_seconds
+                member.heartbeat, member.tokens, member.asked = heartbeat, heartbeat.sampled_tokens, None
             if member.asked is None:
-                member.asked = member.actor.pulse.remote()
-            if starts and member.pulse is None:
+                member.asked = member.actor.heartbeat.remote()
+            if starts and member.heartbeat is None:
                 continue  # Ray has no place for it yet, or its process does not answer yet
             still = time.monotonic() - member.moved
             if still > member.patience and starts:
@@ -248,21 +252,21 @@ class EnginePool:
             self.members.append(self._member())
 
     def _count(self, member: Member) -> None:
-        if member.pulse is None:
+        if member.heartbeat is None:
             return
-        self.busy_seconds += member.pulse.busy_seconds
-        self.alive_seconds += member.pulse.alive_seconds
+        self.busy_seconds += member.heartbeat.busy_seconds
+        self.alive_seconds += member.heartbeat.alive_seconds
 
     @property
     def resources(self) -> tuple[str, ...]:
         """What the engines hold some of while they live: of CPU, GPU."""
-        engine = self.study.engine
+        engine = self.demand.engine
         return tuple(name for name, amount in (("CPU", engine.num_cpus), ("GPU", engine.num_gpus)) if amount)
 
     def make_room(self) -> None:
-        """Stop the idle engines for a training that waits for what they hold. The next pass starts them again."""
+        """Stop the idle engines: a queued training needs their resources. The next pass restarts them."""
         if self.members:
-            self.progress.say("nothing to generate now: the engine makes room for a training that waits for it")
+            self.progress.say("no pending generations: releasing the engine for a queued training job")
             self.stop()
 
     def stop(self) -> None:
@@ -274,7 +278,7 @@ class EnginePool:
         for member in self.members:
             try:
                 if _is_ready(member.up):
-                    member.pulse = ray.get(member.actor.pulse.remote(), timeout=STOP_SECONDS)
+                    member.heartbeat = ray.get(member.actor.heartbeat.remote(), timeout=STOP_SECONDS)
                     self._count(member)
                     ray.get(member.actor.close.remote(), timeout=STOP_SECONDS)
             except (ray.exceptions.RayError, TimeoutError) as error:

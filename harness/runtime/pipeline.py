@@ -20,7 +20,7 @@ from harness.config import Study, fingerprint, to_plain
 from harness.errors import UserError, one_line
 from harness.progress import Progress
 from harness.records import Problem
-from harness.runtime.cluster import disconnect, is_short
+from harness.runtime.cluster import Demand, disconnect, pending_training_needs
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
 from harness.runtime.select_stage import load_pool, select_rows
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from harness.analysis.measure import Measured
 
 BASE = "base"
-LOOK_SECONDS = 2.0  # between two looks at the cluster, with nothing to evaluate
-SHORT_LOOKS = 3  # in a row that find a training without a place, before engines make room
-CALM_SECONDS = 20.0  # without such a look before they come back: a new training asks for its place seconds later
-MOST_CALM_SECONDS = 300.0  # but no longer than that behind other people's trainings
+POLL_SECONDS = 2.0  # between two polls of the cluster, with nothing to evaluate
+MIN_STARVED_POLLS = 3  # consecutive polls with a pending training before idle engines stop
+RESTART_DELAY_SECONDS = 20.0  # without such a poll before they restart: the next training asks within seconds
+MAX_RESTART_DELAY_SECONDS = 300.0  # however long other studies' trainings are pending
 
 
 @dataclass
@@ -64,7 +64,9 @@ class Ablation:
             progress.say(f"{len(store.quarantined)} sample file(s) could not be read; moved to {store.out}/quarantine")
         self.base_identity = provenance.model_identity(study.base_model)
         self.outcome = Outcome()
-        self.engines = EnginePool(study, store.out, progress)
+        self.engines = EnginePool(
+            study.base_model, Demand.of(study), study.sampling, study.thinking, store.out, progress
+        )
         if study.recipes:
             progress.add("select", "select", total=len(study.recipes))
         self.trainings = Trainings(study, store.out, progress)
@@ -127,23 +129,27 @@ class Ablation:
         self.progress.update("select", "done", detail="")
 
     def wait_for_trainings(self) -> None:
-        """Until there is a model to evaluate, or none to come. Engines that idle meanwhile make room for a training
-        that waits for some: this study's, or another's that holds what this one waits for. They come back once every
-        training has its place, so that they do not start anew after each."""
+        """Wait until there is a model to evaluate, or none to come. Meanwhile idle engines release their resources to
+        a pending training: this study's, or another's that blocks this one. They restart once no training is pending,
+        so that they do not restart after each."""
         self.collect_trainings()
-        short, since = 0, time.monotonic()  # looks in a row that found a training without a place; the last such look
+        short, since = 0, time.monotonic()  # consecutive polls with a pending training; time of the last
         ready: float | None = None  # when the first model could be evaluated
         while self.trainings:
             now = time.monotonic()
             if self.waiting:
                 ready = ready or now
-                if self.engines.members or now - since > CALM_SECONDS or now - ready > MOST_CALM_SECONDS:
+                if (
+                    self.engines.members
+                    or now - since > RESTART_DELAY_SECONDS
+                    or now - ready > MAX_RESTART_DELAY_SECONDS
+                ):
                     return
-            short = short + 1 if is_short(self.engines.resources) else 0
-            if short == SHORT_LOOKS:
+            short = short + 1 if pending_training_needs(self.engines.resources) else 0
+            if short == MIN_STARVED_POLLS:
                 self.engines.make_room()
-            if self.collect_trainings(LOOK_SECONDS) or short:
-                since = time.monotonic()  # also where one has ended: the next is on its way to its place
+            if self.collect_trainings(POLL_SECONDS) or short:
+                since = time.monotonic()  # also where one has ended: the next is about to be scheduled
 
     def collect_trainings(self, seconds: float = 0.0) -> int:
         """Take in the trainings that have ended, and say how many; wait `seconds` for one."""

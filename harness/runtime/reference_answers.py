@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config import Budget, EngineConfig, Sampling, Study
+from harness import provenance
+from harness.config import Budget, Chat, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
+from harness.generation.chat_files import chat_files
 from harness.grading import grade
 from harness.progress import Progress
 from harness.records import Generation, Problem
-from harness.runtime.cluster import check_fits
+from harness.runtime.cluster import Demand, check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
-from harness.studies.formats import resolved
+from harness.studies.formats import read_for, refuse_closed
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -33,17 +35,19 @@ TRIES = 2  # of one question, before it is left
 def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
-    """Engines of `model` that start when they are first asked; their logs are in folder/logs."""
+    """Engines of `model` that start when they are first asked; their logs are in folder/logs. Raises `UserError` for a
+    model that `thinking` does not fit."""
     import ray
 
-    study = Study(
-        name="featurize", base_model=model, pool="", recipes=(), tasks=("pool",), budgets=(THINKING,),
-        sampling=sampling, thinking=thinking, engine=config,
-    )  # fmt: skip
-    study = resolved(study)
+    tokenizer = chat_files(config.tokenizer or model)
+    reading = read_for(thinking, tokenizer, Chat())
+    for note in reading.notes:
+        progress.say(f"{model}: {note}")
+    refuse_closed(tokenizer, reading, Chat())
+    demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
-        check_fits(study)
-    pool = EnginePool(study, folder, progress)
+        check_fits(demand)
+    pool = EnginePool(model, demand, sampling, reading.thinking.spec, folder, progress)
     try:
         yield pool
     finally:
@@ -69,8 +73,15 @@ def answer(
 
 
 def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> str:
-    """The key of a local model's trace."""
-    return content_key("local trace", model, sampling.temperature, sampling.max_answer_tokens, thinking, question)
+    """The key of a local model's trace: a folder's is its weights', not its path's."""
+    return content_key(
+        "local trace",
+        provenance.model_identity(model),
+        sampling.temperature,
+        sampling.max_answer_tokens,
+        thinking,
+        question,
+    )
 
 
 def think(
@@ -86,8 +97,7 @@ def think(
             "finish": generation.thinking_finish,
         }
 
-    study = engines.study
-    keyed = {trace_key(row["question"], model, study.sampling, study.thinking): row for row in rows}
+    keyed = {trace_key(row["question"], model, engines.sampling, engines.thinking): row for row in rows}
     return _ask(keyed, model, engines, THINKING, kept, traced, tick)
 
 

@@ -26,5 +26,7 @@ def score_row(row: Mapping[str, Any]) -> Score:
 
 def _score(problem: Problem, answer_part: str, answer_finish: str) -> Score:
     final = answer_finish != "length"  # cut by its cap: an answer that is missing is `truncated`
-    verdict = grade(answer_part, problem.gold, problem.kind, choices=problem.choices, final=final)
+    verdict = grade(
+        answer_part, problem.gold, problem.kind, choices=problem.choices, final=final, question=problem.question
+    )
     return Score(verdict.status, verdict.extracted, verdict.correct, verdict.reason, verdict.tier)

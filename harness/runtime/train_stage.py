@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.config import Recipe, Study
 from harness.progress import Progress
-from harness.runtime.cluster import connect, fitting
+from harness.runtime.cluster import Demand, connect, fitting
 from harness.runtime.workers import train_recipe
 from harness.training.sft import Trained, finished
 
@@ -29,6 +29,7 @@ class Trainings:
 
     def __init__(self, study: Study, out: Path, progress: Progress) -> None:
         self.study, self.out, self.progress = study, out, progress
+        self.demand = Demand.of(study)
         self.kept: list[tuple[TrainingJob, Trained]] = []  # finished by an earlier call
         self.queued: list[TrainingJob] = []
         self.running: dict[Any, TrainingJob] = {}  # Ray reference -> what it trains
@@ -54,12 +55,12 @@ class Trainings:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         study = self.study
-        connect(study, self.out, self.progress)
+        connect(self.demand, self.out, self.progress)
         # Started anew when its process dies; the training goes on from its last checkpoint. Beside the driver, and with
         # it Ray Train's controller: Ray waits for ever for a call on a node that the network has cut off.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         remote = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy=here)(train_recipe)
-        while self.queued and len(self.running) < fitting(study):
+        while self.queued and len(self.running) < fitting(self.demand):
             job = self.queued.pop(0)
             reference = remote.remote(
                 job.rows, study.base_model, study.training, study.thinking, str(job.folder.resolve()), job.identity

@@ -129,6 +129,8 @@ def run_row(
         "hypothesis": study.hypothesis,
         "seed": study.seed,
         "tokenizer": loaded and loaded.tokenizer,
+        "tokenizer_name": study.engine.tokenizer,
+        "computed_in": loaded and loaded.dtype,  # the dtype, "auto" resolved
     }
     return {
         "run_id": run.run_id,

@@ -17,7 +17,8 @@ import torch.distributed as dist
 from harness.config import Training
 from harness.files import write_json
 from harness.generation.engines import probe
-from harness.thinking import ThinkingFormat, thinking_format
+from harness.generation.template import resolve
+from harness.thinking import ThinkingFormat
 from harness.training import checkpoints
 
 LOSS_COLUMNS = {  # of losses.parquet: what the Trainer calls it
@@ -54,16 +55,15 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
         torch.set_num_threads(training.num_cpus)
     torch.manual_seed(training.seed)
     tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
-    examples = [
-        training_example(tokenizer, row, thinking_format(job["thinking"]), training.block_size) for row in job["rows"]
-    ]
+    thinking = resolve(job["thinking"], tokenizer).thinking
+    examples = [training_example(tokenizer, row, thinking, training.block_size) for row in job["rows"]]
     config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
     model = load_model(job["base_model"], training, gpu)
     callback = checkpoints.Resumable(job["identity"], rank, resumed[0])
     trainer = sft_trainer(model, tokenizer, examples, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
-    trained = probe_of(trainer, thinking_format(job["thinking"]), gpu and training.bf16)  # before adapters are merged
-    save(trainer, folder / "checkpoint", thinking_format(job["thinking"]))
+    trained = probe_of(trainer, thinking, gpu and training.bf16)  # before adapters are merged
+    save(trainer, folder / "checkpoint", thinking)
     if rank == 0:
         trained.write(folder / probe.FILE)
     if rank == 0:

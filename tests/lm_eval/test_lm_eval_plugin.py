@@ -135,3 +135,48 @@ def test_lm_eval_runs_a_task_from_end_to_end(model: Path) -> None:
     samples = results["samples"]["quick_math"]
     assert len(samples) == 2 and "exact_match" in samples[0]
     assert all(sample["resps"][0][0].startswith("<|im_start|>think") for sample in samples)
+
+
+def test_the_beginning_of_an_answer_that_a_task_gives_stands_behind_the_thinking_start(hf: Any) -> None:
+    history = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "The best answer is"}]
+    context = hf.apply_chat_template(history, add_generation_prompt=False)
+    assert context.endswith("<|im_start|>assistant\nThe best answer is")
+    hf.rows.clear()
+    (response,) = hf.generate_until(requests([context], {"max_gen_toks": 16, "max_tokens_thinking": 16}))
+    (row,) = hf.rows
+    assert row.prompt.endswith("<|im_start|>assistant\n<|im_start|>thinkThe best answer is")
+    assert response.startswith("<|im_start|>thinkThe best answer is")
+    hf.rows.clear()
+    hf.generate_until(requests([context], {"max_gen_toks": 4}))  # no thinking asked for: the prompt as it stands
+    assert hf.rows[0].prompt == context
+
+
+def test_a_tasks_stop_string_leaves_the_thought_alone(hf: Any) -> None:
+    kwargs = {"max_gen_toks": 16, "max_tokens_thinking": 48}
+    hf.rows.clear()
+    hf.generate_until(requests(["another question"], kwargs))
+    (plain,) = hf.rows
+    stop = plain.thinking[3:5]  # a string that the thought holds
+    hf.rows.clear()
+    hf.generate_until(requests(["another question"], {**kwargs, "until": [stop]}))
+    (stopped,) = hf.rows
+    assert stop in stopped.thinking and stopped.thinking == plain.thinking
+    hf.rows.clear()
+    hf.generate_until(requests(["another question"], {**kwargs, "until": [stop], "compat": "s1-fork"}))
+    assert len(hf.rows[0].thinking) < len(plain.thinking)
+
+
+def test_the_format_is_the_checkpoints_and_the_template_is_given_its_arguments(model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from harness.lm_eval.plugin import S1HFModel
+    from tests.families import FIXTURES
+
+    family = next(family for family in FIXTURES if "opened, with a switch" in family.name)
+    shutil.copytree(model, tmp_path / "m")
+    (tmp_path / "m" / "chat_template.jinja").write_text(family.template)
+    history = [{"role": "user", "content": "q"}]
+    thinks = S1HFModel(pretrained=str(tmp_path / "m"), max_model_len=1024)
+    assert thinks.thinking.name == "think" and thinks.apply_chat_template(history).endswith(family.thinks)
+    plain = S1HFModel(pretrained=str(tmp_path / "m"), max_model_len=1024, enable_thinking=False)
+    assert plain.apply_chat_template(history).endswith(family.plain)

@@ -18,7 +18,7 @@ import pytest
 from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
 from harness.records import SAMPLE_SCHEMA
-from harness.runtime.audit import RunAudit, audit, summary
+from harness.runtime.audit import NEAR_TIES, RunAudit, audit, summary
 from tests.tiny import varied
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,11 +32,11 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def evaluated(model: Path, out: Path) -> Path:
+def evaluated(model: Path, out: Path, *more: str) -> Path:
     call = harness(
         "evaluate", str(model), "--tasks", "quick_math,quick_gpqa", "--budgets", "12,auto", "--ignores", "1",
         "--max-problems", "4", "--engine", "transformers", "--no-thinking", "--out", str(out),
-        "--set", "sampling.max_answer_tokens=16", "--set", "engine.max_model_len=256",
+        "--set", "sampling.max_answer_tokens=16", "--set", "engine.max_model_len=256", *more,
     )  # fmt: skip
     assert call.returncode == 0, call.stdout[-2000:] + call.stderr[-2000:]
     return out
@@ -164,6 +164,109 @@ def test_a_checkpoint_that_is_not_the_runs_any_more_is_said_and_not_compared(res
     audits = audit(moved, 1)
     assert all("is not the one of the run any more" in (run.not_audited or "") for run in audits)
     assert "8 of 8 runs not compared" in summary(audits)
+
+
+@pytest.mark.slow
+def test_ends_that_an_empty_string_ignores_are_no_fault(tmp_path: Path) -> None:
+    """They are suppressed and nothing is put in their place: no span tells where."""
+    out = evaluated(varied(Path(TINY_MODEL), tmp_path / "model", 1), tmp_path / "out", "--ignores", "2",
+                    "--ignore-str", "", "--tasks", "quick_math")  # fmt: skip
+    assert any(row["num_rounds"] == 3 and not row["forced_spans"] for row in pq.read_table(out / "samples").to_pylist())
+    assert faults(audit(out, 100)) == []
+
+
+@pytest.mark.slow
+def test_rounding_is_that_of_the_dtype_that_auto_was(tmp_path: Path) -> None:
+    """`auto` on a bfloat16 checkpoint computes in bfloat16, whose near ties are no faults."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = varied(Path(TINY_MODEL), tmp_path / "model", 1)
+    AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).save_pretrained(model)
+    audits = audit(evaluated(model, tmp_path / "out", "--set", "engine.dtype=auto"), 100)
+    assert {run.near_tie for run in audits} == {NEAR_TIES["bfloat16"]}
+    assert faults(audits) == []
+
+
+def reconfigured(results: Path, out: Path, change: Callable[[Row], object]) -> Path:
+    """A copy of `results` whose runs' configurations went through `change`."""
+    shutil.copytree(results, out)
+    runs = pq.read_table(out / "runs.parquet")
+    configs = [json.loads(text) for text in runs["config"].to_pylist()]
+    for config in configs:
+        change(config)
+    at = runs.schema.get_field_index("config")
+    column = pa.array([json.dumps(config) for config in configs])
+    pq.write_table(runs.set_column(at, "config", column), out / "runs.parquet")
+    return out
+
+
+@pytest.mark.slow
+def test_older_results_have_the_defaults_of_younger_settings(results: Path, tmp_path: Path) -> None:
+    def older(config: Row) -> None:
+        del config["sampling"]["thinking_temperature"], config["budget"]["round_temperatures"], config["computed_in"]
+
+    audits = audit(reconfigured(results, tmp_path / "out", older), 1)
+    assert all(run.not_audited is None and run.num_greedy == 1 for run in audits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda config: config.pop("base_model"), "does not say where its model lies"),
+        (lambda config: config.update(base_model="/no/such/folder"), "there is no model at '/no/such/folder'"),
+        (lambda config: config.update(imported_from="a.jsonl"), "imported from a log"),
+    ],
+)
+def test_a_run_without_its_model_is_said_and_not_compared(
+    change: Callable[[Row], object], reason: str, results: Path, tmp_path: Path
+) -> None:
+    audits = audit(reconfigured(results, tmp_path / "out", change), 1)
+    assert all(reason in (run.not_audited or "") for run in audits)
+    assert faults(audits) == []
+
+
+@pytest.mark.slow
+def test_one_lost_checkpoint_leaves_the_other_models_audited(results: Path, tmp_path: Path) -> None:
+    """The runs of quick_gpqa become those of a recipe whose training is known and whose weights are damaged."""
+    out = tmp_path / "out"
+    shutil.copytree(results, out)
+    runs = pq.read_table(out / "runs.parquet").to_pylist()
+    for run in runs:
+        run["recipe"] = "lost" if run["task"] == "quick_gpqa" else run["recipe"]
+    schema = pq.read_schema(out / "runs.parquet")
+    pq.write_table(pa.Table.from_pylist(runs, schema=schema), out / "runs.parquet")
+    folder = out / "recipes" / "lost"
+    shutil.copytree(TINY_MODEL, folder / "checkpoint")
+    (folder / "training.json").write_text(json.dumps({"identity": json.loads(runs[0]["config"])["model_identity"]}))
+
+    def reasons() -> dict[str, str | None]:
+        return {run.recipe: run.not_audited for run in audit(out, 1)}
+
+    (folder / "checkpoint" / "model.safetensors").write_bytes(b"no tensors in here")
+    assert reasons()["base"] is None and "cannot be loaded" in (reasons()["lost"] or "")
+    shutil.rmtree(folder / "checkpoint")
+    assert reasons()["base"] is None and "was removed" in (reasons()["lost"] or "")
+    (folder / "training.json").write_text("{")
+    assert reasons()["base"] is None and "no finished training" in (reasons()["lost"] or "")
+
+
+@pytest.mark.slow
+def test_rows_that_a_finished_run_lacks_are_found(results: Path, tmp_path: Path) -> None:
+    lost = audit(changed(results, tmp_path / "out", lambda rows: rows.clear()), 1)
+    assert {run.num_missing for run in lost} == {4} and len(faults(lost)) == 8
+
+
+@pytest.mark.slow
+def test_damaged_parquet_is_one_line(results: Path, tmp_path: Path) -> None:
+    out = changed(results, tmp_path / "out", lambda rows: None)
+    file = out / "samples" / "all.parquet"
+    data = bytearray(file.read_bytes())
+    data[4:2000] = b"\xff" * 1996  # pages, not the footer: the file opens
+    file.write_bytes(data)
+    with pytest.raises(UserError, match="its Parquet files cannot be read"):
+        audit(out, 1)
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:

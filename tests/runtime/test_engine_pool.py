@@ -17,26 +17,36 @@ import pytest
 from disturbed import family, named, until
 from rich.console import Console
 
-from harness.config import EngineConfig
+from harness.config import EngineConfig, Sampling
 from harness.progress import Progress
+from harness.quickstart import TINY_MODEL
 from harness.runtime import cluster
 from harness.runtime import select_stage as selecting
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.studies import load as studies
 
 pytestmark = pytest.mark.slow
+DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def joined(tmp_path_factory: pytest.TempPathFactory):
+    """One local Ray cluster for all tests here; each has its own engines."""
+    folder = tmp_path_factory.mktemp("ray")
+    (folder / "logs").mkdir()
+    cluster.connect(DEMAND, folder, Progress(Console(file=io.StringIO())))
+    yield
+    cluster.disconnect()
 
 
 @pytest.fixture
 def pool(tmp_path: Path):
     (tmp_path / "logs").mkdir()
-    study = replace(
-        studies.load("quickstart"), engine=EngineConfig(name="transformers", max_model_len=128, batch_size=4)
-    )
-    made = EnginePool(study, tmp_path, Progress(Console(file=io.StringIO())))
+    progress = Progress(Console(file=io.StringIO()))
+    made = EnginePool(TINY_MODEL, DEMAND, Sampling(max_answer_tokens=24), "s1", tmp_path, progress)
     yield made
     made.stop()
-    cluster.disconnect()
+    until(lambda: not named("ray::EngineWorker", family(os.getpid())), 60, "the engines' end")
 
 
 def engine_process() -> psutil.Process:
@@ -65,7 +75,7 @@ def later(pool: EnginePool, condition: Callable[[], Any], then: Callable[[], Any
 
 
 def allow(pool: EnginePool, start_seconds: float) -> None:
-    pool.study = replace(pool.study, engine=replace(pool.study.engine, start_seconds=start_seconds))
+    pool.demand = replace(pool.demand, engine=replace(pool.demand.engine, start_seconds=start_seconds))
     for member in pool.members:
         member.patience = start_seconds
 
@@ -90,7 +100,6 @@ def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool
     import ray
     from ray.util.queue import Queue
 
-    cluster.connect(pool.study, pool.out, pool.progress)
     in_its_place = Queue(actor_options={"num_cpus": int(ray.cluster_resources()["CPU"])})
     in_its_place.put("it is there")
     allow(pool, start_seconds=1)
@@ -103,7 +112,7 @@ def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool
 
 def test_an_engine_that_refuses_its_model_is_not_tried_again(pool, tmp_path):
     (tmp_path / "model").mkdir()
-    pool.study = replace(pool.study, base_model=str(tmp_path / "model"))
+    pool.model = str(tmp_path / "model")
     with pytest.raises(EngineFailedError):
         pool.wait()
     assert pool.num_started == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 
 from harness.config import Training, run_id, to_plain
 from harness.errors import UserError
+from harness.generation.engines.model_info import read_model
 from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
 from harness.training import memory, placement, sft, worker
@@ -212,3 +214,19 @@ def test_the_papers_training_is_one_that_the_installed_libraries_accept(tmp_path
     assert plugin.activation_checkpointing and not config.gradient_checkpointing  # the Trainer refuses both at once
     assert config.gradient_accumulation_steps == 1 and config.warmup_steps == 0.05
     assert not worker.sft_config(replace(PAPER, num_workers=1), tmp_path, gpu=False).fsdp
+
+
+def test_what_is_trained_on_a_base_model_ends_its_text_at_the_turn_it_was_taught(tmp_path: Path) -> None:
+    """Qwen2.5's base ends a text with another token than its chat template ends a turn."""
+    base, folder = tmp_path / "base", tmp_path / "run"
+    shutil.copytree(TINY_MODEL, base)
+    for name in ("config.json", "generation_config.json"):
+        plain = json.loads((base / name).read_text())
+        (base / name).write_text(json.dumps({**plain, "eos_token_id": 412}))
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    (base / "tokenizer_config.json").write_text(json.dumps({**settings, "eos_token": "<|endoftext|>"}))
+    folder.mkdir()
+    worker.run_sft({**job(folder, replace(SMALL, num_epochs=1)), "base_model": str(base), "rows": ROWS[:8]})
+    read = read_model(str(folder / "checkpoint"), 512)
+    assert set(read.eos_ids) == {411, 412}  # <|im_end|> and <|endoftext|>
+    assert read.tokenizer.convert_tokens_to_ids("<|im_end|>") == 411

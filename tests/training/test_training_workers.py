@@ -47,7 +47,7 @@ def sharded(training, steps, gpu):
     return config
 
 
-def checked(trainer, target):
+def checked(trainer, target, thinking):
     # The units are decoder layers that recompute their activations; this worker holds one half of each weight.
     unit = trainer.model.model.layers[0]
     layer = unit._checkpoint_wrapped_module
@@ -55,7 +55,7 @@ def checked(trainer, target):
     assert trainer.is_fsdp_enabled and type(unit).__name__ == "FSDPCheckpointWrapper", type(unit)
     assert type(layer).__name__ == "FSDPQwen2DecoderLayer", type(layer)
     assert weight.to_local().numel() * 2 == weight.numel()
-    save(trainer, target)
+    save(trainer, target, thinking)
 
 
 save = worker.save

@@ -84,7 +84,8 @@ def rows_of(
             index = seen[sample.problem_id]
             seen[sample.problem_id] += 1
             rows.append(_row(sample, response, correct, index, task, marks))
-    wanted = ("response", "gold", "kind", "choices", "final")
+    # Not the prompt: the response is the answer part here, and a prompt that opens a thought would open it again.
+    wanted = ("response", "gold", "kind", "choices", "final", "question")
     questions = [{name: row[name] for name in wanted} for row in rows]
     for row, verdict in zip(rows, grade_many(questions, workers=os.cpu_count() or 1), strict=True):
         row |= {"status": verdict.status, "extracted": verdict.extracted, "correct": verdict.correct,

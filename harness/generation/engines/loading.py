@@ -1,10 +1,11 @@
-"""Which checkpoint an engine generates with, and the proof of it: every start and every swap answers the probe."""
+"""Which checkpoint an engine generates with, and the proof of it: every load of one answers the probe."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.config import fingerprint
 from harness.errors import UserError
@@ -28,6 +29,7 @@ class Loaded:
     model: str
     tokenizer: str  # fingerprint of its vocabulary and chat template
     probe_difference: float | None
+    dtype: str = "unknown"  # computed in; a server does not tell
     restarted: str | None = None
     served_model: str | None = None  # the server's name for it
 
@@ -55,6 +57,7 @@ def load(engine: Engine, model: str, thinking: ThinkingFormat, known: MutableMap
         asked = probe.sequences(engine.tokenizer, thinking)
         known[model] = probe.taken(asked, _answers(engine, asked), engine.dtype)
     elif expected is not None:
+        _check_fits(expected, engine, path)
         difference = expected.difference(_answers(engine, expected.sequences))
         allowed = expected.allowed(engine.dtype)
         if not difference <= allowed and engine.can_restart:
@@ -71,7 +74,24 @@ def load(engine: Engine, model: str, thinking: ThinkingFormat, known: MutableMap
             )
     vocabulary = sorted(engine.tokenizer.get_vocab().items(), key=lambda item: item[1])
     tokenizer = fingerprint([vocabulary, engine.tokenizer.chat_template])
-    return Loaded(model, tokenizer, None if difference is None else difference.largest, restarted, engine.served_model)
+    largest = None if difference is None else difference.largest
+    return Loaded(model, tokenizer, largest, engine.dtype, restarted, engine.served_model)
+
+
+def _check_fits(expected: probe.Probe, engine: Engine, path: Path | None) -> None:
+    """Raises `UserError` where `engine` cannot be asked: ids it does not have, or a context that holds no position."""
+    largest = max(engine.tokenizer.get_vocab().values())
+    if any(not 0 <= token <= largest for forced in expected.sequences for token in forced.ids):
+        raise WrongWeightsError(
+            f"{path} holds ids that the tokenizer of '{engine.model}' does not know: it is another model's; remove it, "
+            "or bring back the checkpoint's own"
+        )
+    least = min(forced.start for forced in expected.sequences) + 1
+    if engine.max_model_len < least:
+        raise UserError(
+            f"the context of {engine.max_model_len} tokens is too short to ask '{engine.model}' for its probe; "
+            f"set engine.max_model_len to {least} at least"
+        )
 
 
 def _answers(engine: Engine, asked: tuple[probe.Forced, ...]) -> list[list[probe.Top]]:

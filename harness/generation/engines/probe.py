@@ -76,13 +76,17 @@ class Probe:
         apart: list[float] = []
         for sequence, tops, answer in zip(self.sequences, self.tops, answers, strict=True):
             for top, given in zip(tops, answer[sequence.start - 1 :], strict=False):
-                least = min(given.values())
+                # vLLM adds the prompt's own next token, however unlikely it is.
+                least = sorted(given.values(), reverse=True)[:NUM_ASKED][-1]
+                if not math.isfinite(least):
+                    apart.append(math.nan)
+                    continue
                 for token, value in top.items():
-                    found = given.get(token)
-                    apart.append(abs(value - found) if found is not None else max(0.0, value - least))
+                    apart.append(abs(value - given[token]) if token in given else value - min(least, value))
         if not apart:
             raise ValueError("no position of the probe fits into the model's context")
-        return Difference(max(apart), math.sqrt(sum(value**2 for value in apart) / len(apart)))
+        rms = math.sqrt(sum(value**2 for value in apart) / len(apart))
+        return Difference(rms if math.isnan(rms) else max(apart), rms)
 
     def allowed(self, dtype: str) -> Difference:
         """The difference that rounding explains for an engine that computes in `dtype`; unknown: the widest."""
@@ -110,11 +114,17 @@ class Probe:
             tops = tuple(
                 tuple({int(i): float(value) for i, value in top} for top in s["tops"]) for s in plain["sequences"]
             )
-            return cls(str(plain["dtype"]), sequences, tops)
+            found = cls(str(plain["dtype"]), sequences, tops)
+            if not sequences or any(
+                not 0 < s.start <= len(s.ids) or len(s.ids) - s.start + 1 != len(answer) or not all(answer)
+                for s, answer in zip(sequences, tops, strict=True)
+            ):
+                raise ValueError("positions without an answer")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"{path} is not a probe ({type(error).__name__}: {error}); remove it, or train again"
             ) from None
+        return found
 
 
 def beside(model: str | Path) -> Path | None:

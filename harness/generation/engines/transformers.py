@@ -52,6 +52,7 @@ class TransformersEngine:
     def _open(self, path: str) -> None:
         import torch
         import transformers
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
         transformers.utils.logging.disable_progress_bar()
@@ -67,7 +68,11 @@ class TransformersEngine:
         self._masked = torch.tensor(missing, dtype=torch.long).to(self.device)
         self._torch_model: Any = None  # before the next one: two do not fit everywhere
         dtype = "auto" if self.config.dtype == "auto" else getattr(torch, self.config.dtype)
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        except (OSError, ValueError, SafetensorError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"cannot load the model '{path}': {reason}") from error
         # generate() would fill in what the checkpoint recommends (Qwen2.5: repetition_penalty 1.05): silently.
         model.generation_config = transformers.GenerationConfig()
         self._torch_model = model.to(self.device).eval()

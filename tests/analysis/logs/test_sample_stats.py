@@ -49,7 +49,7 @@ def file_of(tmp_path: Path, *lines: str, name: str = "samples_aime24_nofigures_x
 
 
 def step_by_step(path: Path, tokenizer: str) -> dict[str, Any]:
-    """s1's way, restated: tokenise each line, each thought, each answer, each response on its own (defect 27)."""
+    """s1's way, restated: tokenise each line, each thought, each answer, each response on its own."""
     tok = Tokenizer.from_file(f"{tokenizer}/tokenizer.json")
 
     def count(text: str) -> int:

@@ -79,6 +79,15 @@ def opened(tmp_path: Path) -> Iterator[Any]:
         engine.close()
 
 
+@pytest.fixture(scope="module")
+def tied_vllm(tied: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One vLLM on the first of `tied`, for every test that needs one there."""
+    pytest.importorskip("vllm")
+    engine = open_at("vllm", tied[0], "float32", tmp_path_factory.mktemp("vllm"))
+    yield engine
+    engine.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", ["untied", "tied"])
 def test_after_each_swap_the_ids_are_those_of_plain_transformers(
@@ -88,7 +97,8 @@ def test_after_each_swap_the_ids_are_those_of_plain_transformers(
     first, second = request.getfixturevalue(pair)
     expected = {model: greedy(opened("transformers", model, "float32")) for model in (first, second)}
     assert expected[first] != expected[second]
-    engine, known = opened("vllm", first, "float32"), dict[str, probe.Probe]()
+    engine = request.getfixturevalue("tied_vllm") if pair == "tied" else opened("vllm", first, "float32")
+    known = dict[str, probe.Probe]()
     steps: list[Loaded] = []
     for model in (first, second, first):
         steps.append(load(engine, str(model), S1, known))
@@ -98,7 +108,7 @@ def test_after_each_swap_the_ids_are_those_of_plain_transformers(
     assert [bool(step.restarted) for step in steps] == [False, pair == "tied", pair == "tied"]
 
 
-@pytest.mark.slow
+@pytest.mark.faults  # four engines more than the test before, which swaps the same weights
 @pytest.mark.parametrize("pair", ["untied", "tied"])
 def test_in_bfloat16_the_ids_after_each_swap_are_those_of_a_fresh_engine(
     pair: str, opened: Any, request: pytest.FixtureRequest
@@ -128,14 +138,15 @@ def test_transformers_generates_with_what_it_was_told_to(
 
 @pytest.mark.slow
 def test_a_stale_head_is_caught_by_the_probe_and_mended_by_a_restart(
-    tied: tuple[Path, Path], opened: Any, monkeypatch: pytest.MonkeyPatch
+    tied: tuple[Path, Path], tied_vllm: Any, opened: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real defect, with the check in front of it taken away: reload_weights on a tied model on a CPU."""
-    vllm = pytest.importorskip("vllm")
+    import vllm
+
+    engine = tied_vllm
     if not vllm.platforms.current_platform.is_cpu():
         pytest.skip("only a CPU keeps packed copies of tied weights")
     monkeypatch.setattr("harness.generation.engines.vllm.swap_refusal", lambda *args, **kwargs: None)
-    engine = opened("vllm", tied[0], "float32")
     assert engine.load_weights(tied[1]) is None
     expected = greedy(opened("transformers", tied[1], "float32"))
     assert greedy(engine) != expected
@@ -207,3 +218,69 @@ def test_a_broken_probe_is_one_line(untied: tuple[Path, Path], tmp_path: Path) -
         (tmp_path / probe.FILE).write_text(text)
         with pytest.raises(UserError, match=rf"is not {why} .*; remove it, or train again"):
             probe.Probe.read(tmp_path / probe.FILE)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"dtype": "float32", "sequences": []}', "is not a probe"),
+        ('{"dtype": "float32", "sequences": [{"ids": [1, 2], "start": 1, "tops": []}]}', "is not a probe"),
+        ('{"dtype": "float32", "sequences": [{"ids": [1], "start": 0, "tops": [[[1, -1.0]]]}]}', "is not a probe"),
+        (
+            '{"dtype": "float32", "sequences": [{"ids": [1], "start": 1, "tops": [[[1, NaN]]]}]}',
+            "NaN is no JSON number",
+        ),
+    ],
+)
+def test_a_probe_that_compares_nothing_is_refused(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / probe.FILE).write_text(text)
+    with pytest.raises(UserError, match=reason):
+        probe.Probe.read(tmp_path / probe.FILE)
+
+
+def one_position(*top: tuple[int, float]) -> probe.Probe:
+    return probe.Probe("float32", (probe.Forced((1,), 1),), ((dict(top),),))
+
+
+def test_an_engine_whose_log_probabilities_are_no_numbers_is_no_match() -> None:
+    """Also where it lists none of the tokens that are stored."""
+    expected = one_position((3, -1.0), (4, -2.0))
+    for tokens in ((3, 4), (7, 8)):
+        difference = expected.difference([[dict.fromkeys(tokens, float("nan"))]])
+        assert not difference <= expected.allowed("bfloat16")
+
+
+def test_the_prompts_own_token_is_not_taken_for_the_least_likely_one_listed() -> None:
+    """vLLM lists the token that the prompt goes on with beside the most likely ones. A stored token that rounding has
+    pushed out of a flat list lies just below its end, not 20 nats above."""
+    flat = {token: -5.0 - token / 1000 for token in range(probe.NUM_ASKED)}
+    expected = one_position((90, -5.019))
+    assert expected.difference([[flat | {91: -25.0}]]).largest == pytest.approx(0.0, abs=1e-9)
+    assert expected.difference([[{token: value - 3 for token, value in flat.items()}]]).largest > 2.9
+
+
+def test_a_context_that_holds_nothing_of_the_probe_is_one_line(untied: tuple[Path, Path]) -> None:
+    engine = open_engine(EngineConfig(name="transformers", max_model_len=30), str(untied[0]))
+    with pytest.raises(UserError, match=r"too short to ask .* set engine.max_model_len to \d+"):
+        load(engine, str(untied[0]), S1, {})
+
+
+def test_the_probe_of_a_model_with_more_tokens_is_one_line(
+    untied: tuple[Path, Path], opened: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(untied[0], tmp_path / "checkpoint")
+    other = probe.Probe("float32", (probe.Forced((99_999,), 1),), (({1: -1.0},),))
+    other.write(tmp_path / probe.FILE)
+    with pytest.raises(WrongWeightsError, match="holds ids that the tokenizer"):
+        load(opened("transformers", tmp_path / "checkpoint", "float32"), str(tmp_path / "checkpoint"), S1, {})
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"no tensors")])
+def test_a_checkpoint_whose_weights_cannot_be_read_is_one_line(
+    damage: Any, untied: tuple[Path, Path], opened: Any, tmp_path: Path
+) -> None:
+    engine = opened("transformers", untied[0], "float32")
+    damaged = Path(shutil.copytree(untied[1], tmp_path / "damaged"))
+    damage(damaged / "model.safetensors")
+    with pytest.raises(UserError, match="cannot load the model"):
+        load(engine, str(damaged), S1, {})

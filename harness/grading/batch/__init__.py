@@ -1,0 +1,1 @@
+"""Files of rows: grading them, asking a judge, comparing with peers."""

@@ -1,0 +1,172 @@
+"""`harness grade FILE.jsonl`: grade every row of a file, keep what it held, add what we say about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from harness.errors import UserError
+from harness.grading.batch.judge import Judge, judge_rows
+from harness.grading.grader import KINDS, grade_row
+from harness.grading.verdict import Verdict
+from harness.thinking import Marks
+
+MAX_LISTED = 20  # broken lines named one by one
+
+
+@dataclass
+class Summary:
+    """What became of a file. `accuracy` leaves unparseable golds out of its denominator."""
+
+    num_rows: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)  # "line 7: ..." for every line that was skipped
+
+    @property
+    def num_scored(self) -> int:
+        return self.num_rows - self.statuses["gold_unparseable"]
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.statuses["correct"] / self.num_scored if self.num_scored else None
+
+    def lines(self) -> list[str]:
+        """The summary as printed lines."""
+        accuracy = "no row could be scored" if self.accuracy is None else f"accuracy {100 * self.accuracy:.1f}%"
+        counts = ", ".join(f"{status} {n}" for status, n in self.statuses.most_common())
+        out = [f"{accuracy}: {self.statuses['correct']} of {self.num_scored} rows ({counts})"]
+        if self.statuses["gold_unparseable"]:
+            out.append(f"{self.statuses['gold_unparseable']} golds could not be read and left the denominator")
+        if self.broken:
+            out.append(f"{len(self.broken)} broken lines skipped:")
+            out += [f"  {reason}" for reason in self.broken[:MAX_LISTED]]
+            if len(self.broken) > MAX_LISTED:
+                out.append(f"  ... and {len(self.broken) - MAX_LISTED} more")
+        return out
+
+
+def read_rows(path: Path, summary: Summary) -> Iterator[dict[str, Any]]:
+    """The usable rows of a JSONL file in order; broken lines are noted on `summary` by line number and skipped."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                row = _row(line)
+                if isinstance(row, str):
+                    summary.broken.append(f"line {number}: {row}")
+                else:
+                    yield row
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; give a JSONL file of rows") from None
+
+
+def _row(line: str) -> dict[str, Any] | str:
+    """The row of one line, or what is wrong with it."""
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        return f"no JSON ({error})"[:160]
+    if not isinstance(row, dict):
+        return "no JSON object"
+    if not isinstance(row.get("gold"), str | int | float) or isinstance(row.get("gold"), bool):
+        return "no 'gold' (a string or a number)"
+    given = row.get("response") if row.get("response") is not None else row.get("answer")
+    if not isinstance(given, str | int | float) or isinstance(given, bool):
+        return "neither 'response' nor 'answer' (a string)"
+    if row.get("kind") not in (None, *KINDS):
+        return f"unknown kind {str(row['kind'])[:40]!r}; known: {', '.join(KINDS)}"
+    if not isinstance(row.get("prompt", ""), str | None):
+        return "'prompt' is no text"
+    choices = row.get("choices")
+    if choices is not None and not (isinstance(choices, list) and all(isinstance(c, str) for c in choices)):
+        return "'choices' is no list of strings"
+    return row
+
+
+def graded(row: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    """The row with our columns; `correct` is null where the gold could not be read."""
+    return {
+        **row,
+        "status": verdict.status,
+        "extracted": verdict.extracted,
+        "correct": verdict.correct,
+        "reason": verdict.reason,
+        "tier": verdict.tier,
+    }
+
+
+def grade_rows(
+    rows: Iterable[dict[str, Any]], summary: Summary, strict: bool = False, marks: Sequence[Marks] = ()
+) -> Iterator[dict[str, Any]]:
+    """The graded rows, one by one, counted on `summary`."""
+    for row in rows:
+        verdict = grade_row(row, strict, marks)
+        summary.num_rows += 1
+        summary.statuses[verdict.status] += 1
+        yield graded(row, verdict)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    """One JSON line; a row with lone surrogates is written in ASCII escapes."""
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row).encode() + b"\n"
+
+
+def grade_file(
+    path: Path,
+    out: Path | None = None,
+    *,
+    strict: bool = False,
+    compare: bool = False,
+    judge: Judge | None = None,
+    marks: Sequence[Marks] = (),
+    log: TextIO | None = None,
+) -> Summary:
+    """Grade the rows of `path` into `out` (default: standard output); the summary goes to `log` (standard error).
+
+    `out` is written beside its place and renamed, so a reader never sees half of it. `compare` adds the verdicts of
+    the peers and prints the agreement; `judge` is asked about rows that the rules leave open; `marks` are thinking
+    delimiters that no table knows.
+    Raises `UserError` where the file cannot be read or holds no usable row.
+    """
+    log = log or sys.stderr
+    summary = Summary()
+    rows = list(grade_rows(read_rows(path, summary), summary, strict, marks))
+    if not rows:
+        reason = f"; {summary.broken[0]}" if summary.broken else ""
+        raise UserError(f"{path} holds no row to grade{reason}; a row is {{'gold': .., 'response' or 'answer': ..}}")
+    if compare:
+        from harness.grading.batch.agreement import add_peers, report
+
+        rows = add_peers(rows)
+        print("\n".join(report(rows)), file=log)
+    if judge is not None:
+        rows = list(judge_rows(rows, judge))
+        asked = Counter(row["judge"] for row in rows if "judge" in row)
+        print(f"judge {judge.model}, stored apart: {dict(asked) or 'no row was left open'}", file=log)
+    data = b"".join(_line(row) for row in rows)
+    if out is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    else:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            partial = out.with_name(out.name + ".partial")
+            partial.write_bytes(data)
+            os.replace(partial, out)
+        except OSError as error:
+            raise UserError(f"cannot write {out}: {error.strerror or error}") from None
+    print("\n".join(summary.lines()), file=log)
+    return summary
+
+
+__all__ = ["Summary", "grade_file", "grade_rows", "graded", "read_rows"]

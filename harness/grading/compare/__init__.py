@@ -1,0 +1,1 @@
+"""Whether two parsed answers are equal."""

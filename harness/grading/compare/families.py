@@ -1,0 +1,278 @@
+"""Values that run with an integer, `k\\pi, k \\in \\mathbb{Z}` and `\\{2k : k \\in \\mathbb{Z}\\}`, and congruences.
+
+Two families are compared as sets. A family is split into arithmetic progressions (so that (-1)^k and floors fall
+away), and two unions of progressions are equal when they have the same residues modulo a common period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from harness.grading.compare.comparison import Comparison
+from harness.grading.compare.identity import INTEGER_NAMES, UndecidedError
+from harness.grading.compare.numeric import number_value, precise_context
+from harness.grading.grammar.nodes import (
+    Add,
+    Congruence,
+    Empty,
+    Family,
+    Group,
+    Member,
+    Mul,
+    Neg,
+    Node,
+    Num,
+    NumberSet,
+    Rel,
+    Seq,
+    SetOp,
+    SuchThat,
+    Sym,
+    replaced,
+    symbols,
+)
+from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.limits import TooBigError
+
+_DIGITS = 40
+_SPLITS = (1, 2, 3, 4, 6)  # a family may be one progression for every residue of its integer modulo one of these
+_MAX_RESIDUES = 400
+_ERRORS = (NoValueError, TooBigError, ZeroDivisionError, OverflowError, ValueError)
+_CONDITION_DOMAINS = {("Z", ""): "Z", ("Z", "+"): "N", ("Z", "0+"): "N0", ("N", ""): "N", ("N", "+"): "N",
+                      ("N", "*"): "N", ("N", "0+"): "N0"}  # fmt: skip
+
+
+def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
+    """(names, domain) of `k \\in \\mathbb{Z}` or of `m, n \\in \\mathbb{N}`; None for other conditions."""
+    match node:
+        case Member(subject=subject, container=NumberSet(name=name, sign=sign), negated=False):
+            domain = _CONDITION_DOMAINS.get((name, sign))
+            parts = subject.items if isinstance(subject, Seq) else (subject,)
+            names = tuple(part.name for part in parts if isinstance(part, Sym))
+            return (names, domain) if domain and len(names) == len(parts) else None
+    return None
+
+
+def as_family(node: Node) -> Node:
+    """The tree with a condition `k \\in \\mathbb{Z}` read as what it says of the values before it."""
+    match node:
+        case Seq(items=(*values, condition)) if values and (found := _integers(condition)):
+            body: Node = values[0] if len(values) == 1 else Seq(tuple(values), node.connector)
+            if all(name in symbols(body) for name in found[0]):
+                return Family(body, *found)
+        case SuchThat(subject=subject, condition=condition) if found := _integers(condition):
+            if any(name in symbols(subject) for name in found[0]):
+                return Family(subject, *found)
+        case Group(opener="(" | "{", items=(*values, condition)) if values and (found := _integers(condition)):
+            body = values[0] if len(values) == 1 else Seq(tuple(values), ",")
+            if all(name in symbols(body) for name in found[0]):
+                return Family(body, *found)
+        case SetOp(kind="union", parts=parts):
+            families = [as_family(part) for part in parts]
+            if all(isinstance(f, Family) for f in families):
+                bodies = [
+                    replaced(f.body, Sym(f.names[0]), Sym("k")) for f in families if isinstance(f, Family)
+                ]  # each part has an integer of its own
+                first = families[0]
+                assert isinstance(first, Family)
+                if all(isinstance(f, Family) and len(f.names) == 1 for f in families):
+                    return Family(Seq(tuple(bodies), "or"), ("k",), first.domain)
+    return node
+
+
+def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
+    a, b = as_family(a), as_family(b)
+    if isinstance(a, Congruence) or isinstance(b, Congruence):
+        return _congruences(c, a, b)
+    if not (isinstance(a, Family) or isinstance(b, Family)):
+        return None
+    c.used("structure")
+    if isinstance(a, Family) and isinstance(b, Family):
+        if a.domain != b.domain:
+            return False
+    else:  # the integer's set may be left out
+        family, other = (a, b) if isinstance(a, Family) else (b, a)
+        assert isinstance(family, Family)
+        names = sorted(symbols(_values(other)) & INTEGER_NAMES)
+        if not names or isinstance(other, SetOp | NumberSet | Empty):
+            return False
+        other = Family(other, tuple(names), family.domain)
+        a, b = (family, other) if isinstance(a, Family) else (other, family)
+    assert isinstance(a, Family) and isinstance(b, Family)
+    if len(a.names) != len(b.names):
+        return False
+    if len(a.names) == 1:
+        left, right = _progressions(a), _progressions(b)
+        if left is not None and right is not None and a.domain == "Z":
+            c.used("numeric")
+            return _same_progressions(left, right)
+    return _renamed(c, a, b)
+
+
+def _values(node: Node) -> Node:
+    """What a family runs through: the right side of `x = ...`, the set in `x \\in ...`."""
+    match node:
+        case Rel(sides=(*_, last), ops=(*_, "=")):
+            return last
+        case Member(container=container):
+            return container
+    return node
+
+
+def _bodies(family: Family) -> list[Node]:
+    body = _values(family.body)
+    items = body.items if isinstance(body, Seq | Group) else (body,)
+    return [_values(item) for item in items]
+
+
+def _renamed(c: Comparison, a: Family, b: Family) -> bool:
+    """Equality of the bodies after the integers are renamed, turned or shifted by one."""
+    left, right = _values(a.body), _values(b.body)
+    for k, (old, new) in enumerate(zip(b.names, a.names, strict=True)):
+        right = replaced(right, Sym(old), Sym(f"\0{k}"))
+        left = replaced(left, Sym(new), Sym(f"\0{k}"))
+    tried: list[Node] = [right]
+    if a.domain == "Z":
+        tried.append(right)
+        for k in range(len(a.names)):
+            tried[1] = replaced(tried[1], Sym(f"\0{k}"), Neg(Sym(f"\0{k}")))
+        for step in (1, -1):
+            tried.append(replaced(right, Sym("\0" + "0"), Add((Sym("\0" + "0"), Num(Fraction(step))))))
+    undecided: UndecidedError | None = None
+    for candidate in tried:
+        try:
+            if c.equal(left, candidate):
+                return True
+        except UndecidedError as error:
+            undecided = error
+    if undecided:
+        raise undecided
+    return False
+
+
+# --- arithmetic progressions ------------------------------------------------------------------------------------
+
+Progression = tuple[Any, Any]  # (start, step); a step of zero is one value
+
+
+def _progressions(family: Family) -> list[Progression] | None:
+    """The family as start + step * j for all integers j; None where it is no union of progressions of numbers."""
+    m = precise_context(_DIGITS)
+    out: list[Progression] = []
+    for body in _bodies(family):
+        if symbols(body) - {family.names[0]}:
+            return None
+        for split in _SPLITS:
+            found = [_progression(body, family.names[0], split, residue, m) for residue in range(split)]
+            if all(f is not None for f in found):
+                out += [f for f in found if f is not None]
+                break
+        else:
+            return None
+    return out
+
+
+def _progression(body: Node, name: str, split: int, residue: int, m: Any) -> Progression | None:
+    values = []
+    for j in (0, 1, 2, 5, -3):
+        try:
+            value = number_value(body, {name: m.mpf(split * j + residue)}, m)
+        except _ERRORS:
+            return None
+        if abs(m.im(value)) > m.mpf(10) ** -25:
+            return None
+        values.append(m.re(value))
+    step = values[1] - values[0]
+    fits = all(
+        abs(v - values[0] - step * j) <= m.mpf(10) ** -25 * (1 + abs(v))
+        for v, j in zip(values, (0, 1, 2, 5, -3), strict=True)
+    )
+    return (values[0], step) if fits else None
+
+
+def _same_progressions(a: Sequence[Progression], b: Sequence[Progression]) -> bool:
+    m = precise_context(_DIGITS)
+    small = m.mpf(10) ** -20
+    steps = [abs(step) for _, step in (*a, *b) if abs(step) > small]
+    if not steps:
+        return False
+    common = steps[0]
+    for step in steps[1:]:
+        ratio = common / step
+        close = _fraction(ratio, m)
+        if close is None:
+            return False
+        common = step * close.numerator  # the least common multiple of common and step
+    sides = [_residues(side, common, m) for side in (a, b)]
+    return sides[0] is not None and sides[0] == sides[1]
+
+
+def _fraction(value: Any, m: Any) -> Fraction | None:
+    close = Fraction(int(m.nint(value * 27_720)), 27_720)
+    return close if close and abs(m.mpf(close.numerator) / close.denominator - value) < m.mpf(10) ** -20 else None
+
+
+def _residues(side: Sequence[Progression], common: Any, m: Any) -> frozenset[int] | None:
+    """The residues modulo `common`, in units of common / 10^15; None where there are too many or a lone value."""
+    out: set[int] = set()
+    unit = common / m.mpf(10) ** 15
+    for start, step in side:
+        if abs(step) < m.mpf(10) ** -20:
+            return None
+        count = int(m.nint(common / abs(step)))
+        if count > _MAX_RESIDUES:
+            return None
+        for j in range(count):
+            place = (start + abs(step) * j) / common
+            out.add(int(m.nint((place - m.floor(place)) * common / unit)) % 10**15)
+    return frozenset(out)
+
+
+# --- congruences ------------------------------------------------------------------------------------------------
+
+
+def _congruences(c: Comparison, a: Node, b: Node) -> bool:
+    c.used("structure")
+    one, other = (x if isinstance(x, Congruence) else None for x in (a, b))
+    if one and other:
+        renamed = isinstance(one.left, Sym) and isinstance(other.left, Sym) and c.policy.assignment
+        named = one.left is not None and other.left is not None
+        if named and not renamed and not c.equal(one.left, other.left):  # type: ignore[arg-type]
+            return False
+        return _same_residues(c, one, other)
+    congruence = one or other
+    assert congruence is not None
+    plain = b if one else a
+    family = as_family(plain)
+    if not isinstance(family, Family):
+        names = symbols(_values(plain)) & INTEGER_NAMES
+        if isinstance(plain, Rel) and len(names - symbols(congruence)) == 1 and plain.ops == ("=",):
+            family = Family(plain, (next(iter(names - symbols(congruence))),))
+    if isinstance(family, Family):
+        bodies = tuple(Add((r, Mul((congruence.modulus, Sym("k"))))) for r in congruence.residues)
+        mine, theirs = _progressions(Family(Seq(bodies, "or"), ("k",))), _progressions(family)
+        return mine is not None and theirs is not None and _same_progressions(mine, theirs)
+    if not c.policy.assignment:
+        return False
+    values = plain.items if isinstance(plain, Seq) else (plain,)
+    return c.unordered(congruence.residues, tuple(_values(v) for v in values))
+
+
+def _same_residues(c: Comparison, a: Congruence, b: Congruence) -> bool:
+    m, n = rational(a.modulus), rational(b.modulus)
+    values = [[rational(r) for r in x.residues] for x in (a, b)]
+    if m is None or n is None or any(v is None for side in values for v in side):
+        return c.equal(a.modulus, b.modulus) and c.unordered(a.residues, b.residues)
+    m, n = abs(m), abs(n)
+    if not m or not n or max(m, n) > 10**9:
+        return m == n and values[0] == values[1]
+    common = m * n
+    if common.denominator != 1 or common / min(m, n) * max(len(v) for v in values) > 4_000:
+        return m == n and {v % m for v in values[0] if v is not None} == {v % n for v in values[1] if v is not None}
+
+    def all_residues(found: Sequence[Fraction | None], modulus: Fraction) -> set[Fraction]:
+        return {(v + modulus * j) % common for v in found if v is not None for j in range(int(common / modulus))}
+
+    return all_residues(values[0], m) == all_residues(values[1], n)

@@ -1,0 +1,1 @@
+"""What a response states as its answer."""

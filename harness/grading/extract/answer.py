@@ -1,0 +1,314 @@
+"""The final answer of a response to an open question: what its answer part commits to.
+
+In this order: the last box; a value that a strong cue ("Final Answer:") states after it; the last cue; a tag, a JSON
+field, "####"; what the last sentence states. Written rules:
+
+- A cue states the value that stands right behind it. Where a sentence stands there instead ("Answer: To evaluate ..."),
+  the cue is a heading and the sentence is read like any other.
+- A box that the end of the text cuts does not count where a whole box stands before it.
+- Of a generation that was cut, nothing that touches the cut is taken.
+- A formula that stands in the question, not worked out, is not an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.grading.extract.cues import cues
+from harness.grading.extract.parts import answer_part
+from harness.grading.extract.sentences import (
+    COMPLETE,
+    NEGATED,
+    PROSE,
+    SENTENCE,
+    SENTENCE_STARTS,
+    YES_NO,
+    conclusion,
+    directly_stated,
+    first_sentence,
+    is_remark,
+    value_in,
+)
+from harness.grading.grammar.clean import clean
+
+CUE_WINDOW_CHARS = 20_000  # "Final Answer:" is looked for in the last so many characters
+LAST_LINE_CHARS = 2_000  # of the last line, when nothing else states an answer
+MAX_CLOSING_LINES = 3  # a remark or two may follow the line that states the answer
+_MAX_BOXES = 64  # boxes looked at from the end
+
+_BOX = re.compile(r"\\(?:begin)?\{?(?:boxed|fbox|framebox)")
+_UNBRACED_BOX = re.compile(r"\s*([^\s${}]+(?:\{[^{}\n]{0,200}\})*)")
+_BOX_JOINT = re.compile(
+    r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:for (?:part|"
+    r"case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
+)
+_TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
+_JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*"?([^"\n}]{1,500})"?\s*[,}\n]', re.IGNORECASE)
+_HASHES = re.compile(r"^\s*####\s*(.{1,500})$", re.MULTILINE)
+_DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
+_CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
+_HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)
+_SPACING = re.compile(r"\s+|\\[,;:! ]|\\(?:left|right|displaystyle|q?quad)(?![A-Za-z])|[$]|\\[()\[\]]")
+_WORKED_OUT = re.compile(r"[-+]?\\?\$?(?:\d[\d,.]*|\d+/\d+|\\frac\{?-?\d+\}?\{?\d+\}?|[A-Za-z]|\\[A-Za-z]+)%?")
+_OPERATION = re.compile(r"[-+*/^!=<>]|\\(?:cdot|times|div|sqrt|frac|binom|sum|int|prod|lim|log|ln|sin|cos|tan|pm|bmod)")
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """`text` is None where there is no answer; `how` says where it was found or why there is none."""
+
+    text: str | None
+    how: str
+    truncated: bool = False
+    ambiguous: bool = False
+
+
+# --- boxes ------------------------------------------------------------------------------------------------------
+
+
+def boxes(text: str) -> Iterator[tuple[int, int, str]]:
+    """(start, end, content) of the boxes from the last one on; a box inside another is skipped for the outer one.
+
+    One pass over the braces behind the first of the last `_MAX_BOXES` boxes: linear in the text.
+    """
+    starts: list[tuple[int, int]] = []
+    at = len(text)
+    while len(starts) < _MAX_BOXES and (at := max(text.rfind("boxed", 0, at), text.rfind("box{", 0, at))) >= 0:
+        for match in _BOX.finditer(text, max(0, at - 12), at + 6):
+            if match.end() > at and (not starts or match.start() != starts[-1][0]):
+                starts.append((match.start(), match.end()))
+    starts.reverse()
+    opened: dict[int, tuple[int, int]] = {}  # index of the opening brace -> the box
+    for start, after in starts:
+        at = after
+        while at < len(text) and (text[at].isspace() or text[at] == "}"):
+            at += 1
+        opened[at if text[at : at + 1] == "{" else -after] = (start, after)
+    closed = _closing_braces(text, [at for at in opened if at >= 0])
+    spans: list[tuple[int, int, str]] = []
+    for brace, (start, after) in opened.items():
+        if brace < 0:
+            if unbraced := _UNBRACED_BOX.match(text, after):
+                spans.append((start, unbraced.end(), unbraced.group(1).rstrip(".,;")))
+        elif brace not in closed:
+            line = text[brace + 1 :].split("\n", 1)[0]
+            spans.append((start, len(text), line if len(line) < 500 else ""))
+        elif not (spans and start < spans[-1][1]) or spans[-1][1] == len(text):
+            spans.append((start, closed[brace] + 1, text[brace + 1 : closed[brace]]))
+    yield from reversed(spans)
+
+
+def _closing_braces(text: str, wanted: list[int]) -> dict[int, int]:
+    """For each index of an opening brace in `wanted`, that of the brace which closes it, where one does."""
+    if not wanted:
+        return {}
+    left, found = set(wanted), {}
+    stack: list[int] = []
+    for match in _BRACE.finditer(text, min(wanted)):
+        mark = match.group()
+        if mark == "{":
+            stack.append(match.start())
+        elif mark == "}" and stack:
+            opener = stack.pop()
+            if opener in left:
+                found[opener] = match.start()
+                left.discard(opener)
+                if not left:
+                    break
+    return found
+
+
+def last_box(text: str) -> tuple[int, int, str] | None:
+    """(start, end, content) of the last box with content; boxes joined by commas, "and" or "or" are one list.
+
+    A box that the end of `text` cuts counts only where no whole box stands before it.
+    """
+    if "box" not in text:
+        return None
+    found: list[tuple[int, int, str]] = []
+    cut: tuple[int, int, str] | None = None
+    connector = ", "
+    for start, end, content in boxes(text):
+        if not found and end == len(text) and "\n" not in text[start:].rstrip() and not _is_whole(text, start, end):
+            cut = cut or (start, end, content)
+            continue
+        if not content.strip(" \\,;:"):
+            if found:
+                break
+            continue
+        if found:
+            joint = text[end : found[-1][0]]
+            if not _BOX_JOINT.match(joint) or not any(w in joint for w in (",", "and", "or")):
+                break
+            connector = " \\text{ or } " if "or" in joint else connector
+        found.append((start, end, content))
+    if not found:
+        return cut if cut and cut[2].strip(" \\,;:") else None
+    return found[0][0], found[0][1], connector.join(content for _, _, content in reversed(found))
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether the box at `start` ends with its own brace, or has none: `\\boxed 5`."""
+    return text[end - 1 : end] == "}" or "{" not in text[start:end]
+
+
+def _cut_box(text: str, boxed: tuple[int, int, str]) -> bool:
+    return boxed[1] == len(text) and not _is_whole(text, boxed[0], boxed[1])
+
+
+# --- cues -------------------------------------------------------------------------------------------------------
+
+
+def _cued(text: str, question: str, final: bool, after_box: bool) -> tuple[int, bool, str] | None:
+    """(position, whether the cue is strong, value) of the last stated answer."""
+    for at, strong, start in cues(text):
+        rest = text[start : start + LAST_LINE_CHARS]
+        if NEGATED.search(text[at:start]):
+            continue
+        if not rest.startswith(("\\[", "$$", "\\begin")):
+            rest = rest.split("\n", 1)[0].removeprefix("}").lstrip()  # \text{Answer: } 5
+        if rest.count("**") == 1:  # **The final answer is: 5**
+            rest = rest.replace("**", "")
+        line = text.rfind("\n", 0, at) + 1
+        before = SENTENCE.split(text[max(line, at - 300) : at])[-1]
+        if not rest.strip() or is_remark(before + text[at:start] + rest):
+            continue
+        if _ITEM.match(rest):  # behind a box, a list of parts does not outrank it
+            value = None if after_box else _listed(text[start : start + LAST_LINE_CHARS])
+        else:
+            sentence = first_sentence(rest)
+            touches = start + len(rest.rstrip()) >= len(text.rstrip()) and sentence.rstrip() == rest.rstrip()
+            if not final and touches and not COMPLETE.search(sentence):
+                continue
+            value = directly_stated(sentence, words=0 if after_box else 4)
+        if value is not None and not stands_in(value, question):
+            return at, strong, value
+    return None
+
+
+def _listed(text: str) -> str | None:
+    """The values of a numbered list as one list; a list number is never a value."""
+    items: list[str] = []
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        match = _ITEM.match(line)
+        if match is None or int(match.group(1)) != len(items) + 1:
+            break
+        value = directly_stated(first_sentence(match.group(2)))
+        if value is None:
+            return None
+        items.append(value)
+    return ", ".join(items) if len(items) > 1 else None
+
+
+def stands_in(answer: str, question: str) -> bool:
+    """Whether `answer` is an expression of the question that still has to be worked out."""
+    if not question:
+        return False
+    text = _SPACING.sub("", clean(answer)).replace("dfrac", "frac").replace("tfrac", "frac").rstrip(".,;")
+    if len(text) < 3 or _WORKED_OUT.fullmatch(text) or not _OPERATION.search(text):
+        return False
+    return text in _SPACING.sub("", question).replace("dfrac", "frac").replace("tfrac", "frac")
+
+
+def _without_code(text: str) -> str:
+    """`text` with its fenced code blanked, JSON kept: what a program prints is not what the response states."""
+    return _CODE.sub(" ", text) if "```" in text else text
+
+
+# --- the whole answer -------------------------------------------------------------------------------------------
+
+
+def extract_answer(response: str, final: bool = True, question: str = "", prompt: str = "") -> Extraction:
+    """The final answer of a response to an open question.
+
+    Args:
+        response: The whole text of a model: thinking, delimiters, answer.
+        final: False where the generation was cut by its length cap: what touches the cut is not taken then.
+        question: The problem's text; a formula of it that is only restated is no answer.
+        prompt: The prompt, whose end may have opened the thought.
+
+    Returns:
+        The answer's text, or None with the reason.
+    """
+    text, open_thought = answer_part(response, prompt)
+    if open_thought:
+        return Extraction(None, "the thought was cut before any answer", truncated=True)
+    if not text.strip():
+        return Extraction(None, "the answer part is empty", truncated=not final)
+    boxed = last_box(text)
+    if boxed and not final and _cut_box(text, boxed):
+        text, boxed = text[: boxed[0]], None
+    cued = _cued(_without_code(text[boxed[1] :] if boxed else text[-CUE_WINDOW_CHARS:]), question, final, bool(boxed))
+    if boxed and _DENIED.search(text[max(0, boxed[0] - 16) : boxed[0]]):
+        before = last_box(text[: boxed[0]])  # "the answer is [5], not [6]"
+        if before is None:
+            return Extraction(None, "the boxed value is denied")
+        boxed = before
+    if boxed and not (cued and cued[1]):
+        return Extraction(boxed[2].strip(), "box")
+    if cued:
+        return Extraction(cued[2].strip(), "stated")
+    tail = text[-CUE_WINDOW_CHARS:]
+    for pattern, how in ((_TAG, "tag"), (_JSON, "json"), (_HASHES, "####")):
+        matches = pattern.findall(tail)
+        if matches:
+            return Extraction(matches[-1].strip(), how)
+    if not final:
+        return Extraction(None, "the answer was cut before it was stated", truncated=True)
+    return _last_line(text, question)
+
+
+def _few_words(text: str) -> bool:
+    """Whether at most three words stand there and no sentence begins: "June 5", "red and blue"."""
+    words = text.split()
+    return (
+        len(words) <= 3
+        and words[0].lower() not in SENTENCE_STARTS
+        and not NEGATED.search(text)
+        and not YES_NO.match(text)
+        and not _HEADING_ONLY.match(text.lstrip("*# "))
+    )
+
+
+def _last_line(text: str, question: str) -> Extraction:
+    """What the last sentence states; remarks and checks let the sentence before them speak."""
+    whole = text.strip()
+    if whole.endswith((":", "：")) or _HEADING_ONLY.fullmatch(whole.strip("*# :")):
+        return Extraction(None, "the response ends before what it announces")
+    one_line = "\n" not in whole and len(whole) <= LAST_LINE_CHARS
+    if one_line and (not PROSE.search(whole) or _few_words(whole)) and not stands_in(whole, question):
+        return Extraction(whole, "the whole response")
+    if one_line and YES_NO.match(whole):
+        return Extraction(conclusion(whole), "last line")
+    tail = whole[-LAST_LINE_CHARS * 4 :]
+    lines = [line.strip()[-LAST_LINE_CHARS:] for line in tail.split("\n") if line.strip()]
+    if lines[-1] in ("\\]", "$$", "\\)", "```") or lines[-1].startswith("\\end"):
+        lines = [tail[-LAST_LINE_CHARS:]]  # a displayed formula: take all of it
+    for line in reversed(lines[-MAX_CLOSING_LINES:]):
+        sentences = [s for s in SENTENCE.split(line) if s and s.strip()]
+        remark = False
+        for sentence in reversed(sentences[-3:]):
+            complete = bool(COMPLETE.search(sentence))
+            remark = is_remark(sentence)
+            if remark:
+                continue
+            value = value_in(sentence, complete=complete) or (conclusion(sentence) if complete else None)
+            if value is not None and stands_in(value, question):
+                return Extraction(None, "only an expression of the question stands there")
+            if value is not None:
+                return Extraction(value.strip(), "last line")
+            if any(c.isdigit() for c in sentence):
+                break
+            if sentence is sentences[-1] and line is lines[-1] and len(sentences) > 1 and not complete:
+                return Extraction(None, "the response ends in the middle of a sentence")
+        if not remark and any(c.isdigit() for c in line):
+            break
+    if one_line and whole.startswith(("$", "\\(", "\\[", "\\text")) and value_in(whole, words=12) == whole:
+        return Extraction(whole, "the whole response")
+    return Extraction(None, "no final answer is stated")

@@ -1,0 +1,275 @@
+"""What one sentence states: a value by itself, what follows its last "is" or "=", its last formula or number."""
+
+from __future__ import annotations
+
+import re
+
+from harness.grading.grammar.clean import clean
+from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit, walk
+from harness.grading.grammar.parser import parse
+from harness.grading.grammar.units import number_word
+from harness.grading.limits import TooBigError, UnreadableError
+
+SENTENCE = re.compile(
+    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\$\$)|(?<=[.!?]\\[\])]))\s+(?=[A-Z\"'(*$\\]|$)|(?<=[。！？।])"
+)
+_HOPE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*", re.IGNORECASE)
+_MATH = re.compile(
+    r"\$\$([^$]{1,2000})\$\$|\$([^$\n]{1,500})\$|\\\((.{1,500}?)\\\)|\\\[(.{1,2000}?)\\\]|\*\*([^*\n]{1,200})\*\*",
+    re.DOTALL,
+)
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,])[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?%?(?![A-Za-z_]*\d)")
+_LEADING_NUMBER = re.compile(
+    r"[$€£¥]?\s?[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?[%€£¥]?(?=\s?(?:[^\W\d_]{2}|[.,;。，]|$))"
+)
+_COPULA = re.compile(
+    r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind|es|son|is equal to|equal to)\s+"
+    r"(?:then\s+|therefore\s+|thus\s+|exactly\s+|simply\s+|just\s+|indeed\s+|now\s+)?|(?<![<>!=])[=:：≈](?!=)\s*|是|为|為",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(r"\b(?:get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE)
+NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither)\b|不是|并非", re.IGNORECASE)
+_TAIL = re.compile(
+    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
+    r"by|however|therefore|thus|according|not|rather than|instead of)\b|\s+to(?=\s+[a-z]{2})|"
+    r"[,，;；。]\s*(?=[^\x00-\x7f])|\.\s|\n|\s+\((?=[a-z]{3})",
+    re.IGNORECASE,
+)
+# What only explains the value before it; what stands behind "so" may be the value itself.
+_EXPLANATION = re.compile(
+    r"(?:[,;]\s+|\s+)(?:because|since|attained|achieved|reached|occurring|obtained|"
+    r"which (?:is|was) (?:attained|reached|achieved)|which occurs|or (?:about|approximately|roughly|around)|"
+    r"as (?:desired|required|claimed))\b|"
+    r",\s+(?:when|where|at|for|with|if)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_WORDS = frozenset(
+    ("because", "since", "is", "are", "so", "as", "which", "that", "it", "divides", "we", "therefore")
+)
+SENTENCE_STARTS = frozenset(("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank"))
+# Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
+PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[A-Za-z]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
+_WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
+_GIVEN_UP = re.compile(
+    r"\b(?:cannot|can't|can’t|could not|couldn't|unable to|impossible to|not (?:able|possible|enough \w{1,20}) to|"
+    r"do not know|don't know)\s*(?:be\s)?(?:how to\s)?(?:uniquely\s|further\s)?"
+    r"(?:determined?|solved?|answer|found|find|computed?|calculated?|known?|what|the answer|conclude|$)",
+    re.IGNORECASE,
+)
+_NOTHING = re.compile(
+    r"\bno (?:\w{1,12} )?(?:solutions?|answers?|such|values?|roots?)\b|\bI (?:need|give up|gave up)\b", re.IGNORECASE
+)
+# A sentence that says what is to be done: its formulas are the task, not the result.
+_PURPOSE = re.compile(
+    r"\W*(?:(?:first|now|next|so|then),?\s+)?(?:to\s+[a-z]+|in order to|we\s+(?:first\s+|now\s+|then\s+|still\s+)?"
+    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can|will|start|begin|use|consider|"
+    r"let|know)|let\b|"
+    r"consider|recall|note that|start|begin|our (?:task|goal|aim)|the (?:problem|question|task|goal)\s)",
+    re.IGNORECASE,
+)
+_REMARK = re.compile(
+    r"\W*(?:i hope|hope (?:this|that|it)|let me know|feel free|please|thank|thanks|good luck|"
+    r"if you (?:have|need|want|would)|is there anything|would you like|note:|sorry)|\b(?:let me know|i hope|"
+    r"hope this|hope that|feel free)\b",
+    re.IGNORECASE,
+)
+_CHECK = re.compile(
+    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|(?:as a |quick |to |let us |let's )?"
+    r"(?:double[- ]?)?(?:check|verif)|indeed|(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
+    r"confirmed|consistent))",
+    re.IGNORECASE,
+)
+_CONNECTIVE = re.compile(
+    r"\W{0,4}(?:so|thus|hence|therefore|then|and so|consequently|finally|also|donc|daher|somit|luego|因此|所以),?\s+"
+    r"(?:it(?:['’]s| is| must be)\s+(?=[\d$\\-]))?",
+    re.IGNORECASE,
+)
+_UNFINISHED = re.compile(
+    r"(?:^|\s)(?:i|the|a|an|we|is|are|to|of|that|it|let|this|and|or|be|in|for|by|answers?|answer is|answer:)\W*$",
+    re.IGNORECASE,
+)
+_SIDE_BY_SIDE = re.compile(r"\d\s+$")
+_BOUND = re.compile(
+    r"\b(?:between|at least|at most|more than|less than|greater than|fewer than|up to)\b", re.IGNORECASE
+)
+COMPLETE = re.compile(r"[.!?。！？।:)\]$*}]\s*$")
+_BUT = re.compile(r"not\s.{1,60}?,?\s(?:but|rather)\s+(.*)", re.IGNORECASE | re.DOTALL)
+_WHICH_MAKES = re.compile(
+    r",\s*(?:which|that|this)\s+(?:makes|gives|yields|equals|totals|comes to|leaves)\s+|,\s*(?:giving|making|"
+    r"for a total of)\s+",
+    re.IGNORECASE,
+)
+_EXACTLY = re.compile(r"\bexactly\s+", re.IGNORECASE)
+_NO_SOLUTION = re.compile(
+    r"\b(?:there\s+(?:are|is|exists?)|has|have|possesses?)\s+no\s+(?:\w{1,12}\s+){0,2}(?:solutions?|roots?|zeros?)\b|"
+    r"\bno\s+(?:\w{1,12}\s+){0,2}solutions?\s+exists?\b|\bno such \w{1,20}(?:\s\w{1,20}){0,2} exists?\b|无解|没有解",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(r"\b(?:solution set|set|intersection)\s+is\s+empty\b|\bis the empty set\b", re.IGNORECASE)
+YES_NO = re.compile(r"\W*(yes|no|true|false)\b\s*[,.;:!—–-]", re.IGNORECASE)
+_NEITHER = re.compile(r"\bis\s+(neither)\s+\w{2,16}\s+nor\s+\w{2,16}\s*[.!]", re.IGNORECASE)
+_PROPERTY = re.compile(
+    r"\b(?:is|are)\s+(?:therefore\s+|thus\s+|indeed\s+|always\s+|also\s+)?(?:an?\s+|the\s+)?((?:even|odd|prime|"
+    r"composite|"
+    r"increasing|decreasing|rational|irrational|convergent|divergent|undefined|infinite|infinity|positive|"
+    r"negative|zero|"
+    r"isosceles|equilateral|scalene|acute|obtuse|right|consistent|inconsistent|independent|dependent|parallel|"
+    r"perpendicular|one-to-one|onto|bounded|unbounded|concave|convex|linear|quadratic|empty|circle|ellipse|parabola|"
+    r"hyperbola|line|plane|sphere|cone|cylinder|true|false|yes|no|neither|both)(?:\s(?:number|function|"
+    r"triangle))?)\s*[.!]",
+    re.IGNORECASE,
+)
+
+
+def readable(text: str) -> Node | None:
+    """The tree of `text`, or None. Limits count as unreadable here; the comparison reports them."""
+    try:
+        return parse(clean(text))
+    except (UnreadableError, TooBigError, ValueError):
+        return None
+
+
+def is_value(tree: Node | None, words: int = 0) -> bool:
+    """Whether a tree is an answer rather than a sentence: no words in it but units, or at most `words` words alone."""
+    if tree is None:
+        return False
+    if isinstance(tree, Text):
+        said = tree.words.split()
+        few = len(said) <= words and bool(said) and said[0].lower() not in SENTENCE_STARTS
+        return few or number_word(tree.words) is not None
+    for node in walk(tree):
+        if isinstance(node, Text):
+            return False
+        if isinstance(node, Unit):
+            said = node.words.lower().split()
+            if len(said) > 6 or isinstance(node.value, Sym | Const) or not _CLAUSE_WORDS.isdisjoint(said):
+                return False
+    return True
+
+
+def is_remark(sentence: str) -> bool:
+    """Whether a sentence speaks to the reader, or checks what was said before it."""
+    return bool(_REMARK.match(sentence) or _REMARK.search(sentence) or _CHECK.match(sentence))
+
+
+def directly_stated(sentence: str, words: int = 4) -> str | None:
+    """The value that stands right behind a cue, or that the sentence behind it states with "is" or "=".
+
+    `words` is how many words alone may be the value. The last formula or number of a longer sentence is not taken.
+    """
+    sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
+    if not sentence or _GIVEN_UP.search(sentence):
+        return None
+    if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
+        return sentence
+    head = _TAIL.split(sentence, maxsplit=1)[0].strip()
+    if head and head != sentence and is_value(readable(head)) and not NEGATED.search(head):
+        return head
+    formula = _MATH.match(sentence)
+    if formula and is_value(readable(inner := next(g for g in formula.groups() if g is not None))):
+        return inner
+    number = _LEADING_NUMBER.match(sentence)
+    if number and not NEGATED.match(sentence[number.end() :].lstrip(" ,")):
+        with_unit = head if is_value(readable(head)) else number.group()
+        return with_unit
+    if _PURPOSE.match(sentence):
+        return None
+    if instead := _BUT.match(sentence):
+        return directly_stated(instead.group(1), words)
+    return _after_copula(sentence, formulas=False) or None
+
+
+def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None:
+    """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
+    sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
+    if not sentence or _GIVEN_UP.search(sentence):
+        return None
+    if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
+        return sentence
+    if (makes := _WHICH_MAKES.search(sentence)) and (value := directly_stated(sentence[makes.end() :], 0)) is not None:
+        return value
+    head = _TAIL.split(sentence, maxsplit=1)[0].strip()
+    if _NOTHING.search(head):
+        return None
+    if head and head != sentence and is_value(readable(head)) and not NEGATED.search(head):
+        return head
+    if _PURPOSE.match(sentence):
+        return _result(sentence) if complete else None
+    said = _EXPLANATION.split(sentence, maxsplit=1)[0]
+    if said != sentence and (value := _after_copula(said, formulas=False)) is not None:
+        return value
+    if (exact := _EXACTLY.search(sentence)) and (value := directly_stated(sentence[exact.end() :])) is not None:
+        return value
+    value = _after_copula(sentence, formulas=True, ends=not complete)
+    if value is not None:
+        return None if value == "" else value
+    return _last_number(sentence) if complete else None
+
+
+def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | None:
+    """The value behind the last "is" or "=", or (`formulas`) the last formula; "" where it is denied.
+
+    `ends`: the sentence is not finished, so that only a value at its very end counts.
+    """
+    starts: list[tuple[int, str | None, int]] = []
+    starts += [(m.end(), None, 0) for m in list(_COPULA.finditer(sentence))[-12:]]
+    if formulas:
+        for m in list(_MATH.finditer(sentence))[-12:]:
+            starts.append((m.start(), next(g for g in m.groups() if g is not None), m.end()))
+    for at, formula, end in sorted(starts, key=lambda x: x[0], reverse=True):
+        rest = sentence[at:].strip()
+        for piece in (formula,) if formula is not None else (rest, _TAIL.split(rest, maxsplit=1)[0].strip()):
+            if piece and is_value(readable(piece)):
+                if ends and formula is not None and re.search(r"[A-Za-z]{2}", sentence[end:]):
+                    return ""  # the sentence went on: its formula may be anything
+                denied = _denied_before(sentence, at) or (formula is None and NEGATED.match(rest))
+                return "" if denied else piece
+    return None
+
+
+def _result(sentence: str) -> str | None:
+    """What a sentence of purpose ends in: "To get the sum we add 3 and 4, which gives 7."."""
+    found = list(_RESULT.finditer(sentence)) + [m for m in _COPULA.finditer(sentence) if m.group().strip() == "="]
+    for match in sorted(found, key=lambda m: m.end(), reverse=True):
+        rest = sentence[match.end() :].strip()
+        if is_value(readable(rest)):
+            return rest
+    return None
+
+
+def _last_number(sentence: str) -> str | None:
+    numbers = list(_NUMBER.finditer(sentence))
+    if (
+        not numbers
+        or _WRONG.search(sentence)
+        or _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
+    ):
+        return None
+    last = numbers[-1]
+    if _denied_before(sentence, last.start()) or _SIDE_BY_SIDE.search(sentence[: last.start()]):
+        return None
+    return last.group()
+
+
+def conclusion(sentence: str) -> str | None:
+    """What a sentence concludes in words: no solution, the empty set, yes or no, neither, a property."""
+    if _GIVEN_UP.search(sentence):
+        return None
+    if _EMPTY.search(sentence):
+        return "\\emptyset"
+    if _NO_SOLUTION.search(sentence):
+        return "no solution"
+    for pattern in (YES_NO, _NEITHER, _PROPERTY):
+        if match := (pattern.match(sentence) if pattern is YES_NO else pattern.search(sentence)):
+            return match.group(1)
+    return None
+
+
+def _denied_before(sentence: str, at: int) -> bool:
+    """Whether "not" stands just before `at`; in "not 5 but 6" it does not reach the 6."""
+    return bool(NEGATED.search(sentence[max(0, at - 12) : at].rpartition("but ")[2]))
+
+
+def first_sentence(line: str) -> str:
+    parts = SENTENCE.split(line, maxsplit=1)
+    return parts[0] if parts[0].strip() else line

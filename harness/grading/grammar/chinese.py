@@ -1,0 +1,74 @@
+"""Chinese answers: numerals, fractions, percentages, connectors and fixed phrases as the ASCII that means the same."""
+
+from __future__ import annotations
+
+import re
+
+_DIGITS = {c: k for k, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
+_UNITS = {"十": 10, "百": 100, "千": 1000}
+_NUMERAL = "零一二三四五六七八九十百千万亿两〇"
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_WHOLE = re.compile(rf"(负?)([{_NUMERAL}]+)(?:点([零一二三四五六七八九〇]+))?")
+_FRACTION = re.compile(rf"(负?)(?:([{_NUMERAL}]+)又)?([{_NUMERAL}]+)分之([{_NUMERAL}]+)")
+_PERCENT = re.compile(rf"百分之([{_NUMERAL}]+(?:点[零一二三四五六七八九〇]+)?|\d+(?:\.\d+)?)")
+_CONNECTORS = (("或者", " or "), ("以及", " and "), ("并且", " and "), ("或", " or "), ("和", " and "), ("与", " and "),
+               ("及", " and "))  # fmt: skip
+_PHRASES = {
+    "无解": "no solution", "没有解": "no solution", "无实数解": "no solution", "无实根": "no solution",
+    "空集": "\\emptyset",
+    "不存在": "does not exist", "是": "yes", "否": "no", "不是": "no", "对": "true", "错": "false", "正确": "true",
+    "错误": "false", "奇数": "odd", "偶数": "even", "奇函数": "odd", "偶函数": "even", "全体实数": "\\mathbb{R}",
+    "实数集": "\\mathbb{R}", "任意实数": "\\mathbb{R}", "无穷大": "\\infty", "正无穷": "\\infty", "负无穷": "-\\infty",
+}  # fmt: skip
+
+
+def numeral(text: str) -> int | None:
+    """The value of 二十一, 一百零五, 三万; None where it is no numeral."""
+    total = section = digit = 0
+    for c in text:
+        if c in _DIGITS:
+            digit = digit * 10 + _DIGITS[c] if digit and section == 0 and "十" not in text else _DIGITS[c]
+        elif c in _UNITS:
+            section += (digit or 1) * _UNITS[c]
+            digit = 0
+        elif c in "万亿":
+            total = (total + section + digit) * (10**4 if c == "万" else 10**8)
+            section = digit = 0
+        else:
+            return None
+    return total + section + digit
+
+
+def from_chinese(text: str) -> str:
+    """`text` with what is Chinese about its mathematics rewritten; other texts are returned as they are."""
+    if not _CHINESE.search(text):
+        return text
+    bare = text.strip(" 。.，,$")
+    if bare in _PHRASES:
+        return _PHRASES[bare]
+    if match := _PERCENT.fullmatch(bare):
+        value = _decimal(match.group(1))
+        return text if value is None else f"{value}\\%"
+    if match := _FRACTION.fullmatch(bare):
+        whole = numeral(match.group(2)) if match.group(2) else 0
+        bottom, top = numeral(match.group(3)), numeral(match.group(4))
+        if bottom and top is not None and whole is not None:
+            return f"{'-' if match.group(1) else ''}\\frac{{{whole * bottom + top}}}{{{bottom}}}"
+    if match := _WHOLE.fullmatch(bare):
+        value = _decimal(bare.removeprefix("负"))
+        if value is not None:
+            return ("-" if match.group(1) else "") + value
+    for word, plain in _CONNECTORS:
+        if word in text:
+            text = re.sub(rf"(?<=[\d\w)}}$\s]){word}(?=[\d\w\\(+\-$\s])", plain, text)
+    return re.sub(r"(?<![\u4e00-\u9fff])负(?=\d)", "-", text)
+
+
+def _decimal(text: str) -> str | None:
+    if text.replace(".", "", 1).isascii():
+        return text
+    whole, _, decimals = text.partition("点")
+    value = numeral(whole)
+    return (
+        None if value is None else str(value) + ("." + "".join(str(_DIGITS[c]) for c in decimals) if decimals else "")
+    )

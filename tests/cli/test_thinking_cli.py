@@ -1,0 +1,128 @@
+"""Thinking formats from the command line: what was read, training text, and marks of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from families import FIXTURES, tokenizer_of
+
+from harness.cli.main import cli
+from harness.config import Budget, EngineConfig
+from harness.quickstart import TINY_MODEL
+from harness.records import Problem
+from harness.runtime.workers import EngineWorker, Work
+from harness.studies.evaluate import study as evaluation
+from harness.studies.formats import resolved
+from harness.thinking import thinking_format
+
+BY_NAME = {family.name.split(" (")[0]: family for family in FIXTURES}
+TOLD, OPENED = BY_NAME["hybrid that must be told"], BY_NAME["opened, with a switch"]
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> str:
+    tokenizer_of(TOLD.template, TOLD.tokens, TOLD.eos).save_pretrained(tmp_path / "told")
+    return str(tmp_path / "told")
+
+
+def test_what_was_read_is_shown(told):
+    shown = run("thinking", told)
+    assert "opened by the template" in shown and "thinking=true; the prompt ends" in shown
+    assert "no thinking       thinking=false" in shown and "<｜end▁of▁sentence｜>" in shown
+    assert "channel" in run("thinking")  # the formats by name
+
+
+def test_training_text_asks_a_hybrid_to_think(told, tmp_path):
+    pool, out = tmp_path / "pool.jsonl", tmp_path / "out.parquet"
+    row = {"id": "a", "question": "6 x 7?", "thinking": "Six sevens.", "attempt": "The answer is 42."}
+    pool.write_text(json.dumps(row) + "\n")
+    run("data", "format", str(pool), "--tokenizer", told, "--out", str(out), "--instruction", " Say it.")
+    (text,) = pq.read_table(out)["text"].to_pylist()
+    assert text == (
+        "<｜User｜>6 x 7? Say it.<｜Assistant｜><think>Six sevens.</think>The answer is 42.<｜end▁of▁sentence｜>"
+    )
+    closed = CliRunner().invoke(
+        cli,
+        ["data", "format", str(pool), "--tokenizer", told, "--out", str(out), "--chat-template-arg", "thinking=false"],
+    )
+    assert closed.exit_code and "closes the thought under {'thinking': False}" in str(closed.exception)
+
+
+def test_a_template_argument_without_a_value_is_refused(told):
+    done = CliRunner().invoke(cli, ["thinking", told, "--chat-template-arg", "enable_thinking"])
+    assert "write NAME=VALUE" in str(done.exception)
+
+
+def test_grade_reads_the_prompt_and_marks_of_ones_own(tmp_path):
+    rows = [
+        {"gold": "42", "response": "Maybe \\boxed{42}. Wait", "prompt": "Q<think>\n"},
+        {"gold": "42", "response": "<<plan>> \\boxed{41} <<say>> It is 42."},
+        {"gold": "42", "response": "<<plan>> \\boxed{42}"},
+    ]
+    file, out = tmp_path / "rows.jsonl", tmp_path / "graded.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run("grade", str(file), "--out", str(out), "--thinking-marks", "<<plan>>", "<<say>>")
+    assert [json.loads(line)["status"] for line in out.read_text().splitlines()] == [
+        "truncated",
+        "correct",
+        "truncated",
+    ]
+
+
+def test_import_and_sample_stats_read_a_log_with_its_prompt(tmp_path):
+    """Three samples behind a prompt that opens the thought; the third is cut inside it and holds the gold in a box."""
+    prompt = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n"
+    texts = ["So.\n</think>\n\nIt is \\boxed{42}.", "Hm.\n</think>\n\nIt is \\boxed{42}.", "Maybe \\boxed{42}. Wait"]
+    log = tmp_path / "samples_quick.jsonl"
+    log.write_text(
+        "".join(
+            json.dumps({
+                "doc_id": i, "doc": {"problem": str(i)}, "target": "42", "resps": [[text]],
+                "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {}}}, "exact_match": float(i < 2),
+            }) + "\n"
+            for i, text in enumerate(texts)
+        )
+    )  # fmt: skip
+    assert "accuracy 66.7 %, in the log 66.7 % (0 verdicts differ)" in run(
+        "import", str(log), "--out", str(tmp_path / "x")
+    )
+    shown = run("sample-stats", str(log))
+    assert "samples w/o answer: 1" in shown and "samples w/o thinking: 0" in shown
+
+
+def test_the_worker_asks_for_a_prompt_without_thinking_by_the_templates_switch():
+    class Engine:
+        tokenizer = tokenizer_of(OPENED.template, OPENED.tokens, OPENED.eos)
+
+    worker = EngineWorker(EngineConfig(), "m", "log")
+    worker.engine = Engine()
+    from harness.generation.template import read
+
+    thinking = read(Engine.tokenizer).thinking
+    problem = Problem("p", "quick", "2 + 2?", "4", "math")
+    budgets = (Budget(16), Budget(method="no_thinking"))
+    (one, thinks), (other, plain) = worker._prompts(Work(problem, 0, budgets), thinking)
+    assert (thinks, plain) == ([budgets[0]], [budgets[1]])
+    assert one.text.endswith("assistant\n<think>\n")
+    assert other.text.endswith("assistant\n<think>\n\n</think>\n\n")
+    assert Engine.tokenizer.decode(other.ids) == other.text
+
+
+def test_a_study_carries_what_was_read():
+    from harness.config import Chat, Sampling
+
+    budgets = [Budget(16)]
+    made = evaluation(TINY_MODEL, "quick_aime", budgets, Sampling(), EngineConfig(), "auto", Chat(), 2, True)
+    style = thinking_format(resolved(made).thinking)
+    assert (style.name, style.end_of_turn) == ("s1", "<|im_end|>")
+    assert resolved(resolved(made)) == resolved(made)
