@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from families import FIXTURES, Fixture, tokenizer_of
+from harness.generation.engines.scripted import ScriptedEngine
 from pools import row as pool_row
 
 from harness.analysis.logs import importing
@@ -20,7 +21,6 @@ from harness.analysis.logs.token_counts import TokenCounter
 from harness.config import Budget, Chat, Sampling
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
-from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.prompts import render_prompt
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
