@@ -130,9 +130,10 @@ def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> No
 def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
     """Drop rows by s1's quality rules and by difficulty; says how many, and why."""
     from harness.cli import data_steps as steps
+    from harness.data.load import save
 
     kept, table = steps.filtered(_load(pool, data_dir), solved_by)
-    count = steps.save(_progress(kept, "filter"), out)
+    count = save(_progress(kept, "filter"), out)
     click.echo(table())
     click.echo(f"{count:,} rows -> {out}")
 

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import tests.made_up_study as made_up
 from harness.analysis.measure import Measured, distinguishable, measure, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError

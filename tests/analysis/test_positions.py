@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import pytest
 
+import tests.made_up_study as made_up
 from harness.analysis.measure import measure_cells
 from harness.analysis.positions import position_bias
 from harness.analysis.settings import load

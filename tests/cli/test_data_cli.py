@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from pools import row, rows, shared
-from tiny import byte_tokenizer
 
 from harness.cli.data import data
 from harness.data import load as pool
 from harness.errors import UserError
 from harness.report import pool_tables as report
+from tests.pools import row, rows, shared
+from tests.tiny import byte_tokenizer
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from families import FIXTURES, Fixture, tokenizer_of
 from harness.generation.engines.scripted import ScriptedEngine
-from pools import row as pool_row
 
 from harness.analysis.logs import importing
 from harness.analysis.logs.published import read_log
@@ -30,6 +29,7 @@ from harness.records import Generation
 from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import ThinkingFormat, own_marks, thinking_format
 from harness.training.text import training_example
+from tests.pools import row as pool_row
 
 THOUGHT, MORE, ANSWER = "I guess \\boxed{17}. Hm", " so it is more", "The number is \\boxed{42}."
 QUESTION = "\u2039question\u203a"
