@@ -13,6 +13,22 @@ class UserError(ValueError):
     """
 
 
+def one_line(error: object, *, last: bool = False, most: int = 300) -> str:
+    """What `error` (or a text) says, on one line.
+
+    Args:
+        error: an exception, or the text of one.
+        last: its last line that is not blank, where the reason stands after a traceback; else its first one.
+        most: characters; a longer line is cut.
+
+    Returns:
+        That line with single spaces; the name of the error's type where it says nothing.
+    """
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    text = lines[-1 if last else 0] if lines else type(error).__name__
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def near(given: str, known: Iterable[str]) -> str | None:
     """The name among `known` that `given` was probably meant to be."""
     return next(iter(difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)), None)

@@ -1,62 +1,127 @@
-"""Files that are never half there, and JSON lines read with their numbers: one writer, one reader, for every module."""
+"""Files: written whole or not at all, and JSON lines read and written by one policy.
+
+A line that cannot be used is never fatal and never silent: the reader hands it over as a reason with its number, and
+whoever reads counts it, names it and leaves it out.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import json
 import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from harness.errors import UserError
 
+PARTIAL = ".partial"  # the ending of a file that is being written; nobody reads one
+JSON_LINES = (".jsonl", ".jsonl.gz")
+MAX_DEPTH = 100  # of a line's lists and objects: what can be parsed here can be written again everywhere
+GZIP, UTF8_BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+OWN_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)")
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to. It takes `path`'s place, synced, when the block ends, and is removed when the
-    block fails: a reader sees the old file or the whole new one. The folder is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` once the block has ended well: written beside it, synced, then renamed.
+
+    Symbolic links are followed, a replaced file's permissions are kept, and missing folders are made. What is no
+    regular file (/dev/stdout, a FIFO) is written into, at the end of the block, instead of being replaced.
+
+    Args:
+        path: where the file is to be.
+
+    Raises:
+        OSError: it cannot be written; `filename` is `path`. What stood there before is untouched.
+    """
+    with contextlib.ExitStack() as cleanup, _named(path):
+        target = _regular(path)
+        if target is None:
+            with tempfile.TemporaryFile() as spooled:
+                yield spooled
+                spooled.seek(0)
+                with _stream(path) as stream:
+                    shutil.copyfileobj(spooled, stream)
+            return
+        partial = _beside(target)
+        cleanup.callback(partial.unlink, missing_ok=True)
+        with partial.open("xb") as file:
+            yield file
+            _sync(file, target)
+        partial.replace(target)
+        _sync_folder(target.parent)
+
+
+def write_together(contents: Mapping[Path, bytes | str]) -> None:
+    """Write several files so that a disk that fills up leaves all of them old: every one is whole before the first is
+    renamed into place. Text is written as UTF-8. Raises like `atomic`."""
+    with contextlib.ExitStack() as cleanup:
+        ready = []
+        for path, content in contents.items():
+            data = content.encode() if isinstance(content, str) else content
+            target = _regular(path)
+            if target is None:
+                with atomic(path) as file:
+                    file.write(data)
+                continue
+            with _named(path):
+                partial = _beside(target)
+                cleanup.callback(partial.unlink, missing_ok=True)
+                with partial.open("xb") as file:
+                    file.write(data)
+                    _sync(file, target)
+            ready.append((partial, target))
+        for partial, target in ready:
+            with _named(target):
+                partial.replace(target)
+                _sync_folder(target.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text`, in UTF-8."""
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    """Write `text` to `path` as UTF-8, by `atomic`."""
+    with atomic(path) as file:
+        file.write(text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as JSON."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False))
+def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
+    """Write `value` to `path` as JSON, by `atomic`."""
+    with atomic(path) as file:
+        file.write(_encoded(value, indent))
 
 
-def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Replace `path` by `rows`, one JSON object per line, as they come; returns their number."""
+def write_json_lines(path: Path, rows: Iterable[Any]) -> int:
+    """Write one line per row, by `atomic`; gzip-compressed where the name ends in .gz. Returns the number of rows."""
     count = 0
-    with replacing(path) as partial, partial.open("wb") as file:
+    with atomic(path) as file, contextlib.ExitStack() as stack:
+        lines: Any = stack.enter_context(gzip.open(file, "wb")) if path.suffix == ".gz" else file
         for row in rows:
-            file.write(json_line(row))
+            lines.write(json_line(row))
             count += 1
     return count
 
 
-def json_line(row: Mapping[str, Any]) -> bytes:
-    """One line, its end included; a row with lone surrogates is written in ASCII escapes."""
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
+def json_line(row: Any) -> bytes:
+    """`row` as one line of JSON in UTF-8; in ASCII escapes where it holds lone surrogates, which UTF-8 cannot."""
+    return _encoded(row, None) + b"\n"
+
+
+def is_json_lines(path: Path) -> bool:
+    """Whether the name says so: .jsonl or .jsonl.gz."""
+    return path.name.endswith(JSON_LINES)
 
 
 @dataclass(frozen=True)
@@ -68,28 +133,183 @@ class Line:
     error: str = ""
 
 
-def read_json_lines(path: Path) -> Iterator[Line]:
-    """The lines of `path` that are not blank, gzipped or not, with or without a byte order mark. Never raises on what
-    a line holds; a file that cannot be opened or unpacked is a `UserError`."""
+def read_json_lines(path: Path, *, encodable: bool = False) -> Iterator[Line]:
+    """The lines of a JSON-lines file (gzip-compressed or not, with a byte order mark or not) that are not blank.
+
+    Only a line feed ends a line: U+0085, U+2028 and U+2029 inside a string do not.
+
+    Args:
+        path: the file.
+        encodable: rows with a lone surrogate, which neither UTF-8 nor Arrow can hold, count as broken.
+
+    Yields:
+        Every line in order; what is wrong with a broken one is told by `json_row`.
+
+    Raises:
+        UserError: the file cannot be opened, or is UTF-16.
+    """
+    number = 0
     try:
-        file: IO[bytes]
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:  # type: ignore[assignment]
-            for number, raw in enumerate(file, 1):
-                if raw.strip():
-                    yield _line(number, raw)
-    except (OSError, EOFError) as error:
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        with path.open("rb") as plain:
+            start = plain.peek(2)[:2]
+            if start in UTF16_BOMS:
+                raise UserError(f"{path} is UTF-16; save it as UTF-8")
+            lines: Iterable[bytes] = gzip.GzipFile(fileobj=plain) if start == GZIP else plain
+            for number, line in enumerate(lines, 1):
+                data = line.removeprefix(UTF8_BOM) if number == 1 else line
+                if data.strip():
+                    row = json_row(data, encodable=encodable)
+                    yield Line(number, {}, row) if isinstance(row, str) else Line(number, row)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        yield Line(number + 1, {}, f"the compressed data is cut or broken ({error})")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; give a file of JSON lines") from None
 
 
-def _line(number: int, raw: bytes) -> Line:
+def json_row(line: bytes, *, encodable: bool = False) -> dict[str, Any] | str:
+    """One line as a row, or the reason why it is none: not UTF-8, not JSON, no object, NaN or a number out of range,
+    nested more than `MAX_DEPTH` deep, or (if `encodable`) with a lone surrogate in a string."""
     try:
-        value = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except UnicodeDecodeError:
-        return Line(number, {}, "not UTF-8")
+        row = _DECODER.decode(line.decode())
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 (byte {error.start})"
     except json.JSONDecodeError as error:
-        return Line(number, {}, f"not JSON at column {error.colno}: cut or broken")
+        return f"not JSON at column {error.colno} ({error.msg}): cut or broken"
     except RecursionError:
-        return Line(number, {}, "nested too deeply")
-    if not isinstance(value, dict):
-        return Line(number, {}, f"a JSON {type(value).__name__}, not an object")
-    return Line(number, value)
+        return f"nested more than {MAX_DEPTH} deep"
+    except ValueError as error:  # ours for NaN, Python's for an integer of thousands of digits
+        return str(error) if isinstance(error, _NotANumberError) else "a number of thousands of digits"
+    if not isinstance(row, dict):
+        return f"a JSON {type(row).__name__}, not an object"
+    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _depth(row) > MAX_DEPTH:
+        return f"nested more than {MAX_DEPTH} deep"
+    if encodable and ESCAPED_SURROGATE.search(line) and not _encodes(row):
+        return "a lone surrogate in a string"
+    return row
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises:
+        UserError: there is no such file, or it holds something else; the line ends with `remedy`.
+    """
+    try:
+        found = json_row(path.read_bytes().removeprefix(UTF8_BOM), encodable=True)
+    except OSError as error:
+        found = error.strerror or str(error)
+    if isinstance(found, str):
+        raise UserError(f"{path} is not a JSON object ({found}); {remedy}")
+    return found
+
+
+class _NotANumberError(ValueError):
+    """A number that JSON does not have, or that is beyond a float's range."""
+
+
+def _refuse(name: str) -> NoReturn:
+    raise _NotANumberError(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise _NotANumberError(f"the number {text[:20]} is out of range")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested; without recursion."""
+    deepest = 0
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        if isinstance(one, dict | list):
+            deepest = max(deepest, depth)
+            waiting += [(inner, depth + 1) for inner in (one.values() if isinstance(one, dict) else one)]
+    return deepest
+
+
+def _encoded(value: Any, indent: int | None) -> bytes:
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent).encode()
+
+
+def _encodes(row: Any) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _regular(path: Path) -> Path | None:
+    """Where a file that becomes `path` has to be renamed to, symbolic links followed; None where `path` is something
+    else than a file and has to be written into. Makes the folder."""
+    with _named(path):
+        if OWN_DESCRIPTOR.fullmatch(str(path)):
+            return None
+        try:
+            mode = path.stat().st_mode  # of what a link leads to
+        except FileNotFoundError:
+            mode = stat.S_IFREG
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            return None
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+
+def _stream(path: Path) -> IO[bytes]:
+    """`path`, which is no regular file, open for writing. This process's own descriptors are written through, so that
+    a shell's `>>` still appends."""
+    own = OWN_DESCRIPTOR.fullmatch(str(path))
+    if own is None:
+        return path.open("wb")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    number = {"stdout": 1, "stderr": 2}.get(own[1])
+    return os.fdopen(os.dup(int(own[2] or own[3]) if number is None else number), "wb")
+
+
+def _beside(target: Path) -> Path:
+    """A name for the unfinished file: NAME.HEX.partial, in the same folder."""
+    return target.with_name(f"{target.name[:50]}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+
+
+def _sync(file: IO[bytes], target: Path) -> None:
+    file.flush()
+    with contextlib.suppress(OSError):  # nothing there to take permissions from, or a file system without them
+        os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name is on disk too. Some file systems cannot; the file itself is."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of writing `path` name it, not the file beside it, and a full disk says what to do."""
+    try:
+        yield
+    except OSError as error:
+        ours = (error.filename is None and error.errno in FULL) or str(error.filename).endswith(PARTIAL)
+        if not ours:
+            raise
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = "; free some space and run again" if error.errno in FULL else ""
+        raise OSError(error.errno or errno.EIO, f"could not be written ({reason}){remedy}", str(path)) from error

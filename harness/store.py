@@ -13,8 +13,6 @@ killed leaves at most a `*.partial` that nobody reads.
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +26,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from harness.errors import UserError
-from harness.files import replacing, write_json
+from harness.files import PARTIAL, atomic, read_json, write_json
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 
 FLUSH_ROWS = 2000
@@ -44,21 +42,13 @@ INTENT = "merge.json"  # a merge that is being carried out
 def read_claim(out: Path) -> dict[str, Any]:
     """OUT/study.json: the study that a folder belongs to, and its runs; empty when there is none."""
     path = out / CLAIM
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        return {}
-    except (json.JSONDecodeError, TypeError, ValueError):
-        raise UserError(f"{path} is not JSON; remove it if the folder is yours to use") from None
+    return read_json(path, "remove it if the folder is yours to use") if path.exists() else {}
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write `table` to `path` durably: synced beside it, then renamed."""
-    try:
-        with replacing(path) as partial, partial.open("wb") as file:  # a full disk must not leave it open
-            pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-    except OSError as error:
-        raise OSError(f"could not write {path}: {error.strerror or error}; free some space and run again") from error
+    """Write `table` to `path` by `files.atomic`."""
+    with atomic(path) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
 
 
 class Store:
@@ -89,7 +79,7 @@ class Store:
                 f"--out {self.out} is being written by another harness process; wait for it or choose another folder"
             ) from None
         self._finish_merge()
-        for leftover in self.samples.glob("*.partial"):
+        for leftover in (*self.out.glob(f"*{PARTIAL}"), *self.samples.glob(f"*{PARTIAL}")):
             leftover.unlink(missing_ok=True)
         return self
 
@@ -224,19 +214,15 @@ class Store:
 
     def _merge(self, paths: Sequence[Path], superseded: pa.Array) -> None:
         merged = self.samples / f"{time.time_ns():020d}-merged.parquet"
-        hidden = merged.with_suffix(".parquet.partial")
+        hidden = merged.with_name(merged.name + PARTIAL)
         kept = pc.field("error").is_null() | ~pc.field("sample_key").isin(superseded)
         scanner = ds.dataset([str(path) for path in paths], schema=SAMPLE_SCHEMA).scanner(filter=kept)
-        with hidden.open("wb") as file:
-            with pq.ParquetWriter(file, SAMPLE_SCHEMA, compression="zstd") as writer:
-                for batch in scanner.to_batches():
-                    if batch.num_rows:
-                        writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        intent = self.out / INTENT
-        write_json(intent, {"merged": merged.name, "replaces": [path.name for path in paths]})
+        with atomic(hidden) as file, pq.ParquetWriter(file, SAMPLE_SCHEMA, compression="zstd") as writer:
+            for batch in scanner.to_batches():
+                if batch.num_rows:
+                    writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
         # From here on the merge is carried out, if need be by the next writer.
+        write_json(self.out / INTENT, {"merged": merged.name, "replaces": [path.name for path in paths]})
         self._finish_merge()
 
     def _finish_merge(self) -> None:
@@ -244,10 +230,12 @@ class Store:
         intent = self.out / INTENT
         if not intent.is_file():
             return
-        wanted = json.loads(intent.read_text())
+        wanted = read_json(
+            intent, "it says how to finish a merge of sample files, and this program did not write it so; remove it"
+        )
         for name in wanted["replaces"]:
             (self.samples / name).unlink(missing_ok=True)
-        hidden = self.samples / f"{wanted['merged']}.partial"
+        hidden = self.samples / f"{wanted['merged']}{PARTIAL}"
         if hidden.is_file():
             hidden.replace(self.samples / wanted["merged"])
         intent.unlink()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError, unknown
+from harness.errors import UserError, one_line, unknown
 from harness.files import read_json_lines
 from harness.records import Kind, Problem
 
@@ -94,8 +94,8 @@ def read_local(task: Task, data_dir: Path) -> list[dict[str, Any]]:
     if path.suffix == ".zip":
         return read_gpqa_zip(path)
     rows = []
-    for line in read_json_lines(path):
-        if line.error:
+    for line in read_json_lines(path, encodable=True):
+        if line.error:  # a benchmark without one of its problems is another benchmark
             raise UserError(f"{path}, line {line.number}: {line.error}; fetch the file again")
         rows.append(line.value)
     return rows
@@ -120,7 +120,7 @@ def read_hub(task: Task) -> list[dict[str, Any]]:
     try:
         dataset = datasets.load_dataset(task.hub, task.subset, split=task.split)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = one_line(error)
         raise UserError(
             f"task {task.name}: cannot load {task.hub} from the Hugging Face hub ({reason}); check the network and, "
             f"for gated data, HF_TOKEN, or give --data-dir a folder with {task.local}"

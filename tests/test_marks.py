@@ -21,7 +21,7 @@ def test_every_reader_of_text_finds_the_same_thought(family):
     cut = split(text)
     assert (cut.thinking.strip(), cut.answer.strip(), cut.state, cut.name) == (THOUGHT, ANSWER, "closed", family.name)
     assert cut.preface + cut.thinking + cut.closing + cut.answer == text
-    reply = _reply({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}, 1)
+    reply = _reply({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
     assert (reply.thinking, reply.attempt) == (THOUGHT, ANSWER)
     assert split_trace(text) == (THOUGHT, ANSWER)
 

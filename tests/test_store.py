@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,18 +133,6 @@ def test_merging_many_files_keeps_their_number_and_their_size_bounded(tmp_path, 
             store.flush()
         assert len(store.readable_files()) < 24
         assert sorted(store.read_samples()["sample_key"].to_pylist(), key=int) == [f"{i}" for i in range(100)]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("SKIPPED LOUDLY: no right to mount a small disk here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_that_is_really_full_keeps_what_it_has_and_goes_on_when_there_is_room(small_disk):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import made_up_study as made_up
 import pytest
 
+import tests.made_up_study as made_up
 from harness.config import Budget
 from harness.records import Generation, Problem
 from harness.runtime.scoring import score, score_row

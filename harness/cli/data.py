@@ -50,9 +50,11 @@ def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]
 
 
 @data.command()
-@click.option("--source", "names", multiple=True, help="A source of Table 7 (again for more); default: all 16.")
+@click.option("--source", "names", multiple=True, help="A source of Table 7 (repeatable); default: all 16.")
 @click.option("--pool", "spec", help="Convert a published set (s1K, limo, a file, ...) instead of collecting.")
-@click.option("--from", "folder", type=click.Path(path_type=Path), help="Folder with NAME.jsonl or .parquet a source.")
+@click.option(
+    "--from", "folder", type=click.Path(path_type=Path), help="Folder with NAME.jsonl or .parquet per source."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the draw from sources that are sampled.")
 @DATA_DIR
 @OUT
@@ -60,10 +62,10 @@ def collect(
     names: tuple[str, ...], spec: str | None, folder: Path | None, seed: int, data_dir: Path | None, out: Path
 ) -> None:
     """Collect s1's 16 sources into one raw pool; or convert a published set to the pool's schema."""
-    from harness.data import tables as report
     from harness.data.collect import collect as collect_rows
     from harness.data.load import load, save
     from harness.data.sources import SOURCES
+    from harness.report import pool_tables as report
 
     if spec is not None:
         count = save(_progress(_load(spec, data_dir), "convert"), out)
@@ -93,18 +95,16 @@ def collect(
 @click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
 @click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
 @click.option("--temperature", default=0.0, show_default=True)
-@click.option("--concurrency", default=16, show_default=True, help="Calls at a time.")
+@click.option("--concurrency", default=16, show_default=True, help="Concurrent calls.")
 @click.option("--requests-per-minute", type=float)
 @click.option("--max-retries", default=6, show_default=True)
 @click.option("--api-key-env", default="OPENAI_API_KEY", show_default=True, help="Variable that holds the key.")
-@click.option("--price", nargs=2, type=float, default=(0.0, 0.0), help="Dollars a million tokens, in and out.")
-@click.option("--expect-tokens", default=4000, show_default=True, help="Tokens an answer, for the estimate.")
+@click.option("--price", nargs=2, type=float, default=(0.0, 0.0), help="Dollars per million tokens, in and out.")
+@click.option("--expect-tokens", default=4000, show_default=True, help="Tokens per answer, for the estimate.")
 @click.option("--dry-run", is_flag=True, help="Print what the calls would cost, and stop.")
-@click.option(
-    "--reference", "references", multiple=True, help="A model whose answers show difficulty (again for more)."
-)
+@click.option("--reference", "references", multiple=True, help="A model whose answers show difficulty (repeatable).")
 @click.option("--engine", default="vllm", show_default=True, help="vllm or transformers, for local models.")
-@click.option("--gpus", default=0, show_default=True, help="GPUs a local model.")
+@click.option("--gpus", default=0, show_default=True, help="GPUs per local model.")
 @click.option("--max-model-len", default=32768, show_default=True, help="Of local models.")
 @click.option("--max-answer-tokens", default=2048, show_default=True, help="Of local models.")
 @click.option("--domains", help="keywords, model (the endpoint), or the metadata key that holds the domain.")
@@ -130,9 +130,10 @@ def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> No
 def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
     """Drop rows by s1's quality rules and by difficulty; says how many, and why."""
     from harness.cli import data_steps as steps
+    from harness.data.load import save
 
     kept, table = steps.filtered(_load(pool, data_dir), solved_by)
-    count = steps.save(_progress(kept, "filter"), out)
+    count = save(_progress(kept, "filter"), out)
     click.echo(table())
     click.echo(f"{count:,} rows -> {out}")
 
@@ -150,9 +151,9 @@ def select(
     pool: str, selection: str, size: int | None, seed: int, solved_by: Any, data_dir: Path | None, out: Path
 ) -> None:
     """Draw a subset. The manifest (ids, counts, sha256) is written beside OUT as OUT.manifest.json."""
-    from harness.data import tables as report
     from harness.data.load import save
     from harness.data.selection import select as draw
+    from harness.report import pool_tables as report
 
     rows = _load(pool, data_dir)
     selected = draw(rows, selection, size, seed, solved_by)
@@ -165,7 +166,7 @@ def select(
 
 @data.command()
 @click.argument("pool")
-@click.option("--tasks", required=True, help="Evaluation tasks to compare with, by comma.")
+@click.option("--tasks", required=True, help="Evaluation tasks to compare with, comma-separated.")
 @click.option("--min-share", default=0.0, show_default=True, help="Drop rows with this share of a problem or more.")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write every match as .jsonl.")
 @DATA_DIR

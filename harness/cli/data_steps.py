@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -13,12 +12,12 @@ import click
 
 from harness.config import Chat
 from harness.data import quality
-from harness.data import tables as report
 from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
-from harness.errors import UserError
-from harness.files import replacing, write_json_lines
+from harness.errors import UserError, one_line
+from harness.files import atomic, read_json, write_json_lines
+from harness.report import pool_tables as report
 from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import check_name
 
@@ -88,7 +87,7 @@ def formatted(
     try:
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot load tokenizer '{tokenizer}': {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"cannot load tokenizer '{tokenizer}': {one_line(error)}") from error
     reading = read_for(thinking, loaded, chat)
     refuse_closed(loaded, reading, chat)
     for note in reading.notes:
@@ -100,7 +99,7 @@ def formatted(
     )  # fmt: skip
     statistics = Statistics()
     waiting: list[dict[str, Any]] = []
-    with replacing(out) as partial, pq.ParquetWriter(partial, schema) as writer:
+    with atomic(out) as file, pq.ParquetWriter(file, schema) as writer:
         for example in format_rows(loaded, rows, reading.thinking, block_size, variant, statistics):
             waiting.append(example)
             if len(waiting) == 200:
@@ -118,14 +117,10 @@ def statistics_table(found: Mapping[str, Any]) -> str:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """A manifest that `harness data select` or a study wrote. Raises `UserError` for any other file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        found = None
-    if not isinstance(found, dict) or not {"selection", "size", "seed", "stages", "domains", "ids"} <= set(found):
-        raise UserError(
-            f"{path} is no manifest of a selection; give the .manifest.json that `harness data select` wrote"
-        )
+    remedy = "give the .manifest.json that `harness data select` wrote"
+    found = read_json(path, remedy)
+    if not {"selection", "size", "seed", "stages", "domains", "ids"} <= set(found):
+        raise UserError(f"{path} is no manifest of a selection; {remedy}")
     return found
 
 

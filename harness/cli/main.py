@@ -95,7 +95,7 @@ def ablate(
 @click.option("--served-name", help="What the server calls MODEL, where it is another name.")
 @click.option("--thinking", default="auto", show_default=True, help=THINKING_HELP)
 @chat_options
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations a problem.")
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations per problem.")
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--max-problems", type=click.IntRange(min=1), help="Only the first so many of each task.")
 @click.option("--replay/--no-replay", default=True, show_default=True, help="Think once, branch the answers (greedy).")
@@ -219,7 +219,10 @@ def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
     """Print the audit of `num_rows` rows a run in one line, and the first faults; returns all of them. A model that is
     too large to load beside a study is left out, and the line says so."""
     from harness.runtime.audit import LARGEST_CHECKPOINT, audit, summary
+    from harness.store import Store
 
+    if not any(run["status"] == "done" for run in Store(out).runs()):
+        return []
     audits = audit(out, num_rows, largest=LARGEST_CHECKPOINT)
     console.print(summary(audits), soft_wrap=True, markup=False)
     faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]

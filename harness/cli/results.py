@@ -34,7 +34,7 @@ def grade(
 
     A prompt that ends inside a thought makes a response without its end a thought that was cut.
 
-    A judge's word is stored in columns of its own and never changes a verdict.
+    The judge's answer goes to separate columns and never changes `correct`.
     """
     from harness.grading.batch.files import grade_file
     from harness.grading.batch.judge import Judge

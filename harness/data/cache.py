@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.schema import kind_of
+from harness.files import json_line, json_row
 
 
 def content_key(*parts: Any) -> str:
@@ -34,8 +35,9 @@ class Kept:
             position = 0
             with path.open("rb") as lines:
                 for line in lines:
-                    if line.endswith(b"\n"):
-                        self._places[json.loads(line)["key"]] = (path, position)
+                    row = json_row(line)
+                    if line.endswith(b"\n") and isinstance(row, dict) and isinstance(row.get("key"), str):
+                        self._places[row["key"]] = (path, position)
                     position += len(line)
 
     def __contains__(self, key: str) -> bool:
@@ -58,7 +60,7 @@ class Kept:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._mine.open("ab") as file:
             position = file.tell()
-            file.write(json.dumps({"key": key, **record}, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            file.write(json_line({"key": key, **record}))
             file.flush()
             os.fsync(file.fileno())
         self._places[key] = (self._mine, position)

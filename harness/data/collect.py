@@ -16,7 +16,7 @@ from harness.data import repairs as fixes
 from harness.data.adapters import question_id
 from harness.data.decontaminate import tokens
 from harness.data.schema import BadRowError, Row, row
-from harness.data.sources import SOURCES, Source, first
+from harness.data.sources import SOURCES, Source, first_text
 from harness.errors import UserError, unknown
 from harness.grading.extract.answer import last_box
 
@@ -105,14 +105,14 @@ def _adapted(source: Source, raw: Iterator[tuple[str | None, Mapping[str, Any]]]
 
 def from_source(source: Source, record: Mapping[str, Any], counts: Counts) -> Row:
     """One raw record of `source` as a pool row, its question repaired. Raises `BadRowError` without a question."""
-    answer = first(record.get(source.answer)) if source.answer else ""
-    solution = first(record.get(source.solution)) if source.solution else ""
+    answer = first_text(record.get(source.answer)) if source.answer else ""
+    solution = first_text(record.get(source.solution)) if source.solution else ""
     if not answer and (boxed := last_box(solution)):
         answer = boxed[2]
     if source.choices is not None:
         question, answer = source.choices(record)
     else:
-        question = source.ask(record) if source.ask else first(record.get(source.question))
+        question = source.ask(record) if source.ask else first_text(record.get(source.question))
     question, repairs = fixes.repair(question)
     used = {source.question, source.solution, source.answer, "input", "passage", "options", "context"}
     kept = {key: value for key, value in record.items() if key not in used and _small(value)}
@@ -125,7 +125,7 @@ def from_source(source: Source, record: Mapping[str, Any], counts: Counts) -> Ro
     if fixes.misses_figure(question):
         counts.missing_figures += 1
         kept["missing_figure"] = True
-    detail = first(record.get(source.detail)) if source.detail else ""
+    detail = first_text(record.get(source.detail)) if source.detail else ""
     return row(
         {
             "id": question_id(question),

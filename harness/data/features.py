@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.chat_client import Answer, ChatClient
 from harness.data import domains
 from harness.data.cache import Kept
 from harness.data.parallel import spread
 from harness.data.schema import Row, metadata_of, with_thinking
-from harness.data.teacher import CallFailedError, Endpoint, Pace, ask
+from harness.data.teacher import CallFailedError, Endpoint, Reply, reply, submit
 from harness.errors import UserError
 
 MAX_FAILURES_IN_A_ROW = 20  # then the endpoint is down, and more calls would only cost
@@ -41,33 +42,28 @@ class Asked:
 
 def _ask_part(part: Sequence[Call], endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any]]]:
     """(key, reply or {"error": why}) of each call, as they are answered. Raises `UserError` on endless errors."""
-    pace = Pace(endpoint.requests_per_minute)
     failures = 0
-    with ThreadPoolExecutor(endpoint.concurrency) as threads:
+    with ChatClient(endpoint.server()) as client:  # leaving it cancels what is on its way
         calls = iter(part)
-        running: dict[Future[Any], str] = {}
-        try:
-            while True:
-                while len(running) < endpoint.concurrency and (call := next(calls, None)) is not None:
-                    running[threads.submit(ask, endpoint, call[1], pace)] = call[0]
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    key = running.pop(future)
-                    try:
-                        yield key, asdict(future.result())
-                        failures = 0
-                    except CallFailedError as error:
-                        failures += 1
-                        if failures >= MAX_FAILURES_IN_A_ROW:
-                            raise UserError(
-                                f"{endpoint.base_url}: {failures} questions in a row failed, the last with: {error}; "
-                                "what was answered is kept: call again when the endpoint works"
-                            ) from error
-                        yield key, {"error": str(error)}
-        finally:
-            for future in running:
-                future.cancel()
+        running: dict[Future[Answer[Reply]], str] = {}
+        while True:
+            while len(running) < endpoint.concurrency and (call := next(calls, None)) is not None:
+                running[submit(client, endpoint, call[1])] = call[0]
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                key = running.pop(future)
+                try:
+                    yield key, asdict(reply(future.result()))
+                    failures = 0
+                except CallFailedError as error:
+                    failures += 1
+                    if failures >= MAX_FAILURES_IN_A_ROW:
+                        raise UserError(
+                            f"{client.shown_url}: {failures} questions in a row failed, the last with: {error}; "
+                            "what was answered is kept: call again when the endpoint works"
+                        ) from error
+                    yield key, {"error": str(error)}
 
 
 def ask_all(
@@ -90,17 +86,17 @@ def ask_all(
             "requests_per_minute": endpoint.requests_per_minute and endpoint.requests_per_minute / shares,
         }
     )
-    for key, reply in spread(_ask_part, list(missing.items()), shares, share, num_cpus=0.1):
-        if "error" in reply:
+    for key, found in spread(_ask_part, list(missing.items()), shares, share, num_cpus=0.1):
+        if "error" in found:
             outcome.failed += 1
-            outcome.first_error = outcome.first_error or reply["error"]
+            outcome.first_error = outcome.first_error or found["error"]
         else:
-            kept.put(key, reply)
+            kept.put(key, found)
             outcome.answered += 1
-            outcome.input_tokens += reply["input_tokens"]
-            outcome.output_tokens += reply["output_tokens"]
+            outcome.input_tokens += found["input_tokens"]
+            outcome.output_tokens += found["output_tokens"]
         if tick is not None:
-            tick(outcome.answered + outcome.failed, reply.get("output_tokens", 0))
+            tick(outcome.answered + outcome.failed, found.get("output_tokens", 0))
     price = outcome.input_tokens * endpoint.input_price + outcome.output_tokens * endpoint.output_price
     outcome.dollars = price / 1e6
     return outcome
@@ -109,15 +105,15 @@ def ask_all(
 def traces(rows: Iterable[Mapping[str, Any]], teacher: str, kept: Kept, key: Callable[[str], str]) -> Iterator[Row]:
     """`rows` with the teacher's trace and attempt where they have none and `kept` has one under `key(question)`."""
     for row in rows:
-        reply = None if with_thinking(row) else kept.get(key(row["question"]))
-        if reply is None or not reply["thinking"]:
+        found = None if with_thinking(row) else kept.get(key(row["question"]))
+        if found is None or not found["thinking"]:
             yield dict(row)
             continue
-        metadata = {**metadata_of(row), "teacher": teacher, "finish": reply["finish"]}
+        metadata = {**metadata_of(row), "teacher": teacher, "finish": found["finish"]}
         yield {
             **row,
-            "thinking": reply["thinking"],
-            "attempt": reply["attempt"],
+            "thinking": found["thinking"],
+            "attempt": found["attempt"],
             "thinking_tokens": None,  # of the tokenizer that trains, not of the teacher's
             "metadata": json.dumps(metadata, ensure_ascii=False, sort_keys=True),
         }
@@ -206,6 +202,6 @@ def model_domains(
     kept = Kept(folder)
     ask_all(asked, (row["question"] for row in rows), kept, num_workers, tick)
     for row in rows:
-        reply = kept.get(asked.key(row["question"]))
-        subject = domains.from_reply(reply["attempt"]) if reply else None
+        found = kept.get(asked.key(row["question"]))
+        subject = domains.from_reply(found["attempt"]) if found else None
         yield {**row, "domain": subject or row["domain"]}

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from harness.data.adapters import adapt
 from harness.data.schema import SCHEMA, BadRowError, Row, batches
-from harness.errors import UserError, unknown
-from harness.files import read_json_lines, replacing, write_json, write_json_lines
+from harness.errors import UserError, one_line, unknown
+from harness.files import JSON_LINES, atomic, is_json_lines, read_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
     import datasets
@@ -35,7 +35,7 @@ KNOWN: dict[str, str] = {
     "s1-59K": "simplescaling/data_ablation_full59K",
     "limo": "GAIR/LIMO",
 }
-SUFFIXES = (".jsonl", ".parquet")
+SUFFIXES = (*JSON_LINES, ".parquet")
 CACHE_VERSION = "1"  # part of the cache key: raise it when an adapter changes what it reads
 
 
@@ -73,11 +73,11 @@ def find(spec: str, data_dir: Path | None = None) -> list[Path] | None:
     places = [Path(spec)] if data_dir is None else [Path(data_dir) / spec, Path(spec)]
     for place in places:
         if place.is_file():
-            if place.suffix not in SUFFIXES:
+            if not place.name.endswith(SUFFIXES):
                 raise UserError(f"pool {place} is neither .jsonl nor .parquet; convert it or rename it")
             return [place]
         if place.is_dir():
-            files = sorted(path for path in place.iterdir() if path.suffix in SUFFIXES)
+            files = sorted(path for path in place.iterdir() if path.name.endswith(SUFFIXES))
             if not files:
                 raise UserError(f"pool folder {place} holds no .jsonl and no .parquet file")
             return files
@@ -90,15 +90,15 @@ def find(spec: str, data_dir: Path | None = None) -> list[Path] | None:
 
 
 def save(rows: Iterator[Row] | datasets.Dataset, path: Path) -> int:
-    """Write `rows` to `path` (.parquet or .jsonl), renamed into place when complete. Returns the number of rows."""
+    """Write `rows` to `path` (.parquet, .jsonl or .jsonl.gz) by `files.atomic`. Returns the number of rows."""
     import pyarrow.parquet as pq
 
-    if path.suffix not in SUFFIXES:
+    if not path.name.endswith(SUFFIXES):
         raise UserError(f"cannot write {path}: give a name ending in .parquet or .jsonl")
-    if path.suffix == ".jsonl":
-        return write_json_lines(path, iter(rows))
+    if is_json_lines(path):
+        return write_json_lines(path, rows)
     count = 0
-    with replacing(path) as partial, pq.ParquetWriter(partial, SCHEMA) as writer:
+    with atomic(path) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for batch in batches(iter(rows)):
             writer.write_batch(batch)
             count += batch.num_rows
@@ -110,16 +110,17 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
     import pyarrow.parquet as pq
 
     for path in files:
-        if path.suffix == ".parquet":
+        if not is_json_lines(path):
             try:
                 batches_read = pq.ParquetFile(path).iter_batches(batch_size=1000)
             except pa.ArrowInvalid as error:
-                raise UserError(f"{path.name} is not a Parquet file ({_one_line(error)}); write it again") from error
+                raise UserError(f"{path.name} is not a Parquet file ({one_line(error)}); write it again") from error
             for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
                 yield f"{path.name} row {index}", path.stem, index, record
             continue
-        for line in read_json_lines(path):
-            yield f"{path.name} line {line.number}", path.stem, line.number - 1, line.error or line.value
+        name = path.name.removesuffix(".gz").removesuffix(".jsonl")
+        for line in read_json_lines(path, encodable=True):
+            yield f"{path.name} line {line.number}", name, line.number - 1, line.error or line.value
 
 
 def _hub_records(name: str) -> Iterator[tuple[str, str, int, Any]]:
@@ -134,11 +135,7 @@ def hub_stream(name: str, subset: str | None, split: str) -> Iterator[Mapping[st
     try:
         yield from datasets.load_dataset(name, subset, split=split, streaming=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"cannot read dataset '{name}' from the hub: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        raise UserError(f"cannot read dataset '{name}' from the hub: {one_line(error)}") from error
 
 
 def _digest(files: list[Path]) -> str:
@@ -158,7 +155,7 @@ def _ingest(records: Iterator[tuple[str, str, int, Any]], content: str, spec: st
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "s1-harness" / key
     if not (folder / "broken.json").exists() or content.startswith("hub:"):
         broken: list[tuple[str, str]] = []
-        with replacing(folder / "pool.arrow") as partial, pa.ipc.new_stream(str(partial), SCHEMA) as writer:
+        with atomic(folder / "pool.arrow") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
             for batch in batches(_good(records, broken)):
                 writer.write_batch(batch)
         write_json(folder / "broken.json", broken)  # the last thing: it marks the entry as complete

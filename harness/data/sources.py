@@ -34,10 +34,10 @@ class Source:
     sample: int | None = None  # so many rows, drawn by seed
 
 
-def _first(value: Any) -> str:
+def first_text(value: Any) -> str:
     """Some releases keep a list of one."""
     if isinstance(value, list):
-        return _first(value[0]) if value else ""
+        return first_text(value[0]) if value else ""
     return "" if value is None else str(value)
 
 
@@ -52,23 +52,25 @@ def _aime_year(record: Record) -> bool:
 
 def _with_passage(record: Record) -> str:
     """AGIEval: the passage, where there is one, the question, and the options."""
-    parts = [_first(record.get("passage")).strip(), _first(record.get("question")).strip()]
+    parts = [first_text(record.get("passage")).strip(), first_text(record.get("question")).strip()]
     return "\n\n".join(filter(None, parts)) + "".join(f"\n{option}" for option in record.get("options") or ())
 
 
 def _with_context(record: Record) -> str:
     """OlympiadBench's physics questions have a context (s1's collection forgot it)."""
-    return "\n\n".join(filter(None, (_first(record.get("context")).strip(), _first(record.get("question")).strip())))
+    return "\n\n".join(
+        filter(None, (first_text(record.get("context")).strip(), first_text(record.get("question")).strip()))
+    )
 
 
 def _crossword(record: Record) -> str:
-    clue = _first(record.get("input")).rpartition("### Clue: ")[2].strip()
+    clue = first_text(record.get("input")).rpartition("### Clue: ")[2].strip()
     return f"Solve the crossword clue. The number of letters of the answer is in brackets.\n\n{clue}"
 
 
 def _science(record: Record) -> str:
     """SciEval closes with "Answer:", or with an open slot that is better asked as a question."""
-    question = _first(record.get("question")).removesuffix("Answer:").rstrip()
+    question = first_text(record.get("question")).removesuffix("Answer:").rstrip()
     for slot in ("solvent", "ligand", "reactant"):
         if question.endswith(f"Optimal {slot}:"):
             question = question.removesuffix(f"Optimal {slot}:") + f"What is the optimal {slot}?"
@@ -80,12 +82,12 @@ def _gpqa(record: Record) -> tuple[str, str]:
     from harness.grading.choices import format_choices, shuffled_choices
 
     gold, *wrong = (
-        _first(record.get(name)).strip()
+        first_text(record.get(name)).strip()
         for name in ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
     )
-    identity = _first(record.get("Record ID")) or _first(record.get("Question"))
+    identity = first_text(record.get("Record ID")) or first_text(record.get("Question"))
     options, letter = shuffled_choices(identity, gold, wrong, 0)
-    return format_choices(_first(record.get("Question")).strip(), options), letter
+    return format_choices(first_text(record.get("Question")).strip(), options), letter
 
 
 SOURCES: dict[str, Source] = {
@@ -142,6 +144,3 @@ def name_of(source_type: str) -> str:
         if source_type == prefix or source_type.startswith(prefix + "/"):
             return name
     return source_type
-
-
-first = _first

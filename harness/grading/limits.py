@@ -1,4 +1,4 @@
-"""Limits that stand before any parsing or arithmetic (issue 4, safety). Everything beyond one of them is a status."""
+"""Limits that stand before any parsing or arithmetic. Everything beyond one of them is a status."""
 
 from __future__ import annotations
 

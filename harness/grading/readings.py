@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 
 from harness.grading.compare.dates import moment
 from harness.grading.conventions import Policy
@@ -20,7 +21,7 @@ _UNIT_START = re.compile(
     r"(?<![\\A-Za-z])(?=[A-Za-zμΩÅ°]|\\(?:text|mathrm|mbox|textrm|rm|mu|Omega|frac|dfrac)\b)|(?<=\})(?=\s*[A-Za-z])"
 )
 _UNIT_TOKEN = re.compile(r"[^\W\d_]+(?:\^-?\d{1,2})?|\^-?\d{1,2}|/")
-_ALONE = frozenset("VKNWJCgmsLlAFT")  # single letters that a bare number may be followed by: 12V, 300K
+_ALONE = frozenset("VKNWJCgmsLlAFTΩ")  # single letters that a bare number may be followed by: 12V, 300K
 _DECIMAL_COMMA = re.compile(r"-?(?:0,\d{1,30}|\d{1,30},(?=\d*[1-9])(?:\d{1,2}|\d{4,30}))")  # -1,0 is a list
 _GROUPED = re.compile(r"-?\d{1,3}(?:,\d{2,3})+")
 _INDIAN = re.compile(r"-?\d{1,2}(?:,\d{2})+,\d{3}")
@@ -29,9 +30,14 @@ _NUMERAL = re.compile(
     r"(-?)(?:\\(?:text|mathrm|textrm|mathbf)\s*\{\s*)?([0-9A-Z]{1,60})\s*\}?\s*_\s*"
     r"\{?\s*(?:\\(?:text|mathrm)\s*\{\s*)?(1[1-9]|2\d|3[0-6])\s*\}?\s*\}?"
 )
+_CLAUSE = re.compile(r"\b(?:answer|because|since)\b", re.IGNORECASE)
+_HEXADECIMAL = re.compile(r"-?0x[0-9A-Fa-f]{1,60}")
+_NAMED_POINT = re.compile(r"[A-Z](?:_\d|')?\s*((?:\\left\s*)?\(.{1,80},.{1,80}\))")
 _PERMUTATIONS = re.compile(r"P\s*\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
 _LETTER_AND_VALUE = re.compile(r"\(?([A-J])[.):]\s+(\S.*)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_WRAPPED = re.compile(r"\\(?:text|mathrm|mbox|textrm)\s*\{\W*(?:\w+\W+){0,1}\w*\W*\}|\\[A-Za-z]+")
+_PROPERTY = re.compile(r"\b(?:divisible|multiple|odd|even|prime|composite)\b", re.IGNORECASE)
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _TEXT_COMMANDS = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|textit|rm|quad|qquad)(?![A-Za-z])|\\[ ,;:!]|[{}$]")
 
@@ -53,6 +59,8 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         return [Text(text)], ""
     if policy.number_words and (spelled := number_word(text)) is not None:
         return [Num(spelled)], ""
+    if _HEXADECIMAL.fullmatch(text):
+        return [Num(Fraction(int(text, 16)))], ""
     special = moment(text) or _numeral(text) or (counted(text) if policy.number_words else None)
     special = special or (mixed_units(text) if policy.units else None)
     if special is not None:
@@ -76,7 +84,12 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         tree, error = None, str(e)
     if isinstance(tree, Num | Neg | Add) and policy.units and _DOLLARS.match(text):
         tree = Unit(tree, "dollars")  # so that $5 is not 5 cents
-    if policy.prose and not is_value(tree, words=4) and PROSE.search(text):
+    if (
+        policy.prose
+        and not is_value(tree, words=4)
+        and PROSE.search(text)
+        and (_is_prose(text) or _CLAUSE.search(text))
+    ):
         stated = value_in(text.rpartition("\n")[2] or text)
         if stated is not None:
             read(clean(stated))
@@ -86,6 +99,11 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
     if not trees and (words := _words_only(text)):
         trees.append(Text(words))
     return trees, error
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a sentence stands there, and no formula with a word or two of \\text in it."""
+    return bool(_WORD.search(_WRAPPED.sub(" ", text))) and not _PROPERTY.search(text)
 
 
 def _behind_a_letter(text: str) -> Iterator[str]:
@@ -108,6 +126,11 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
             yield Seq(tuple(parse(part) for part in text.split(",")), ",")
     if policy.units and (found := _with_unit(text)) is not None:
         yield found
+    if match := _NAMED_POINT.fullmatch(text):
+        try:
+            yield parse(match.group(1))
+        except (UnreadableError, TooBigError):
+            return
     if match := _PERMUTATIONS.fullmatch(text):
         yield Call("perm", (parse(match.group(1)), parse(match.group(2))))
 

@@ -1,6 +1,6 @@
 """s1's `--gen_kwargs`, every one of its commands.sh, as a budget, a sampling and a thinking format.
 
-What each means is s1's own (its lm-eval fork; reference s1.md, section 6b); where fork and README disagree, `compat`
+What each means is s1's own (its lm-eval fork); where fork and README disagree, `compat`
 chooses. Unknown names fail with the near match: in s1 a typo of a thinking kwarg is passed on to vLLM or lost.
 """
 

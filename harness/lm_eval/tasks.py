@@ -3,7 +3,7 @@
     lm_eval --model s1-vllm --include_path tasks --tasks aime24_nofigures \\
         --metadata '{"data_dir": "DIR"}'                 # optional: local files instead of the hub
 
-s1's environment variables (reference s1.md, 6c) put the budget into the question: PROMPTTOKEN=4096, PROMPTSTEP=64,
+s1's environment variables put the budget into the question: PROMPTTOKEN=4096, PROMPTSTEP=64,
 PROMPTLONG=true, PROMPTSHORT=true; the first that is set, in this order STEP, TOKEN, LONG, SHORT, for every task.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.estimates import COUNT_NAMES
 from harness.analysis.measure import Measured, is_headline, measure_cells
 from harness.analysis.settings import KEY, load
-from harness.files import write_text
+from harness.files import write_together
 from harness.report import study_tables as builders
 from harness.report.page import render
 from harness.report.plots import draw_all
@@ -33,17 +34,16 @@ def write(
     `measured` are the folders' figures where they are known already. Raises UserError when a folder holds no samples.
     """
     measured = measured or measure_dirs(dirs)
-    out.mkdir(parents=True, exist_ok=True)
-    written = [out / "LEADERBOARD.md", out / "leaderboard.csv"]
-    write_text(written[0], as_markdown(measured))
-    write_csv(measured, written[1])
-    figures = {study: draw_all(measured, study, tasks, out / "figures") for study, tasks in builders.studies(measured)}
-    page = out / "leaderboard.html"
-    write_text(page, render(measured, figures, collect(dirs, measured), title))
-    drawn = [
-        out / "figures" / f"{figure.name}.{kind}" for f in figures.values() for figure in f for kind in ("svg", "png")
-    ]
-    return [*written, page, *drawn]
+    figures = {study: draw_all(measured, study, tasks) for study, tasks in builders.studies(measured)}
+    drawn = {name: data for found in figures.values() for figure in found for name, data in figure.files.items()}
+    contents: dict[Path, bytes | str] = {
+        out / "LEADERBOARD.md": as_markdown(measured),
+        out / "leaderboard.csv": as_csv(measured),
+        out / "leaderboard.html": render(measured, figures, collect(dirs, measured), title),
+        **{out / "figures" / name: data for name, data in drawn.items()},
+    }
+    write_together(contents)
+    return list(contents)
 
 
 def measure_dirs(dirs: Sequence[Path]) -> Measured:
@@ -88,7 +88,7 @@ def _rounded(entry: Entry) -> Entry:
 
 
 def as_markdown(measured: Measured) -> str:
-    """LEADERBOARD.md: the recipes of every task first, then the other tables, then what had to be said."""
+    """LEADERBOARD.md: the recipes of every task first, then the other tables, then the warnings."""
     parts = ["# Leaderboard", ""]
     for study, tasks in builders.studies(measured):
         parts += [f"## {study}", ""]
@@ -99,24 +99,25 @@ def as_markdown(measured: Measured) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def write_csv(measured: Measured, path: Path) -> None:
-    """One row a setting: what ran, its figures with bounds, and the counts beside its accuracy."""
+def as_csv(measured: Measured) -> str:
+    """leaderboard.csv: one row a setting: what ran, its figures with bounds, and the counts beside its accuracy."""
     header = [*KEY, "headline", "num_problems", "num_generations"]
     for name in CSV_FIGURES:
         header += [name, f"{name}_low", f"{name}_high"]
     header += ["p_holm_to_reference", *COUNT_NAMES]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(header)
-        for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
-            row: list[object] = [getattr(cell, name) for name in KEY]
-            row += [is_headline(cell), cell.num_problems, cell.num_generations]
-            for name in CSV_FIGURES:
-                figure = figures.get(name)
-                row += [_csv(v) for v in (figure.value, figure.low, figure.high)] if figure else ["", "", ""]
-            p = figures.get("p_holm_to_reference")
-            row += [_csv(p.value) if p else "", *(int(figures[name].value) for name in COUNT_NAMES)]
-            rows.writerow(row)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(header)
+    for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
+        row: list[object] = [getattr(cell, name) for name in KEY]
+        row += [is_headline(cell), cell.num_problems, cell.num_generations]
+        for name in CSV_FIGURES:
+            figure = figures.get(name)
+            row += [_csv(v) for v in (figure.value, figure.low, figure.high)] if figure else ["", "", ""]
+        p = figures.get("p_holm_to_reference")
+        row += [_csv(p.value) if p else "", *(int(figures[name].value) for name in COUNT_NAMES)]
+        rows.writerow(row)
+    return text.getvalue()
 
 
 def _csv(value: float) -> object:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +36,7 @@ class Drawn:
     caption: str
     series: list[tuple[str, str]]  # (name, colour)
     svg: str
+    files: dict[str, bytes]  # that stand alone, by name
 
 
 class Canvas:
@@ -79,19 +79,19 @@ class Canvas:
     def mark(self, artist: Any, series: str) -> None:
         artist.set_gid(f"{self.name}:{slug(series)}:")
 
-    def finish(self, folder: Path, title: str, caption: str) -> Drawn:
-        """Write name.svg and name.png into `folder`; returns the figure with its SVG for the page."""
+    def finish(self, title: str, caption: str) -> Drawn:
+        """The figure: its SVG for the page, and the SVG and PNG files that stand alone."""
         import matplotlib.pyplot as plt
 
-        folder.mkdir(parents=True, exist_ok=True)
-        buffer = io.StringIO()
+        buffer, svg, png = io.StringIO(), io.BytesIO(), io.BytesIO()
         with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
             self.drawing.savefig(buffer, format="svg", metadata={"Date": None})
             self._add_legend()  # the files stand alone; on the page the names are switches
-            self.drawing.savefig(folder / f"{self.name}.svg", metadata={"Date": None})
-            self.drawing.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
+            self.drawing.savefig(svg, format="svg", metadata={"Date": None})
+            self.drawing.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
         plt.close(self.drawing)
-        return Drawn(self.name, title, caption, list(self.series.items()), self._for_page(buffer.getvalue()))
+        files = {f"{self.name}.svg": svg.getvalue(), f"{self.name}.png": png.getvalue()}
+        return Drawn(self.name, title, caption, list(self.series.items()), self._for_page(buffer.getvalue()), files)
 
     def _add_legend(self) -> None:
         from matplotlib.lines import Line2D
@@ -119,13 +119,13 @@ class Canvas:
         return re.sub(rf'<g id="{re.escape(self.name)}:([^":]*):(\d*)">', explained, svg)
 
 
-def draw_all(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -> list[Drawn]:
+def draw_all(measured: Measured, study: str, tasks: Sequence[str]) -> list[Drawn]:
     """Every figure of a study that has something to show."""
-    drawn = [build(measured, study, tasks, folder) for build in (scaling, pareto, parallel, flips)]
+    drawn = [build(measured, study, tasks) for build in (scaling, pareto, parallel, flips)]
     return [figure for figure in drawn if figure]
 
 
-def scaling(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -> Drawn | None:
+def scaling(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
     """Accuracy over mean thinking tokens, a line a recipe, 95 % bands; budgets filled, waits open (Figure 1)."""
     sweeps = [s for s in measured.sweeps if s.study == study and s.task in tasks and len(s.cells) > 1]
     shown = [task for task in tasks if any(s.task == task for s in sweeps)]
@@ -140,7 +140,7 @@ def scaling(measured: Measured, study: str, tasks: Sequence[str], folder: Path) 
     caption = (
         "Filled: thinking capped at a budget. Open: the end ignored with a Wait. Bands: 95 % intervals over problems."
     )
-    return canvas.finish(folder, "Sequential scaling", caption)
+    return canvas.finish("Sequential scaling", caption)
 
 
 def _curve(canvas: Canvas, axes: Axes, measured: Measured, sweep: Sweep) -> None:
@@ -170,7 +170,7 @@ def _told(name: str, figure: Figure, tokens: float) -> str:
     return f"{name}: {100 * figure.value:.1f} %{bounds} at {tokens:,.0f} tokens"
 
 
-def pareto(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -> Drawn | None:
+def pareto(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
     """Accuracy against everything that was generated: thinking, answers, rejected attempts; the frontier drawn."""
     cells = measured.cells.cells
     by_task = {t: [i for i, c in enumerate(cells) if (c.study, c.task) == (study, t)] for t in tasks}
@@ -195,12 +195,10 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -
         axes.step(*zip(*frontier, strict=True), where="post", color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
         _token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %", fontsize=9)
-    return canvas.finish(
-        folder, "Accuracy and cost", "Dashed: the frontier; no setting is both cheaper and more accurate."
-    )
+    return canvas.finish("Accuracy and cost", "Dashed: the frontier; no setting is both cheaper and more accurate.")
 
 
-def parallel(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -> Drawn | None:
+def parallel(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
     """Parallel samples (majority vote, pass@k) against sequential thinking at the same tokens (Figures 4b and 7)."""
     cells = measured.cells.cells
     chosen: dict[str, int] = {}
@@ -233,12 +231,10 @@ def parallel(measured: Measured, study: str, tasks: Sequence[str], folder: Path)
                 canvas.tip(point, label, _told(label, figure, x))
         _token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %", fontsize=9)
-    return canvas.finish(
-        folder, "Parallel against sequential", "The most accurate recipe of each task, at equal tokens."
-    )
+    return canvas.finish("Parallel against sequential", "The most accurate recipe of each task, at equal tokens.")
 
 
-def flips(measured: Measured, study: str, tasks: Sequence[str], folder: Path) -> Drawn | None:
+def flips(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
     """What each Wait turned: wrong to right above the line, right to wrong below."""
     cells = measured.cells.cells
     bars: dict[str, list[int]] = {}
@@ -269,7 +265,7 @@ def flips(measured: Measured, study: str, tasks: Sequence[str], folder: Path) ->
         axes.set_xlabel("the n-th Wait", fontsize=9)
         axes.set_ylabel("problems, %", fontsize=9)
     return canvas.finish(
-        folder, "What each Wait turns", "Up: wrong answers turned right. Down, paler: right ones turned wrong."
+        "What each Wait turns", "Up: wrong answers turned right. Down, paler: right ones turned wrong."
     )
 
 

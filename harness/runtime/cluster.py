@@ -15,7 +15,7 @@ from harness.progress import Progress
 from harness.training.placement import nodes as node_resources
 from harness.training.placement import on_cpu
 
-LOOK_SECONDS = 120  # for all nodes to say whether they see a folder; a process has to start on each
+NODE_SECONDS = 120  # for all nodes to say whether they see a folder; a process has to start on each
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def fitting(demand: Demand) -> int:
     return max(1, min(rooms, default=1))
 
 
-def is_short(of: Collection[str]) -> bool:
+def pending_training_needs(of: Collection[str]) -> bool:
     """Whether a training, of this study or of another, waits for resources among `of` that are there but not free. Ray
     Train asks for them in placement groups."""
     from ray.util import placement_group_table
@@ -139,10 +139,10 @@ def check_shared(out: Path, node_ids: list[str]) -> None:
         for node_id in node_ids
     ]
     try:
-        found = ray.get(answers, timeout=LOOK_SECONDS)
+        found = ray.get(answers, timeout=NODE_SECONDS)
     except ray.exceptions.GetTimeoutError:
         raise UserError(
-            f"a node of the Ray cluster did not answer within {LOOK_SECONDS} s; wait until Ray has given it up, or "
+            f"a node of the Ray cluster did not answer within {NODE_SECONDS} s; wait until Ray has given it up, or "
             "remove it (`ray status` lists the nodes)"
         ) from None
     for seen, host in found:

@@ -15,12 +15,12 @@ from typing import Any
 
 from harness import provenance
 from harness.config import Sampling
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.generation.engines.loading import Loaded
 from harness.logs import last_lines
 from harness.progress import Progress
 from harness.runtime.cluster import Demand, connect
-from harness.runtime.workers import EngineWorker, Pulse, Work
+from harness.runtime.workers import EngineWorker, Heartbeat, Work
 
 logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0  # between two looks at every engine
@@ -38,9 +38,9 @@ class Member:
     model: str  # whose weights it has
     patience: float  # seconds that it may take for its start, for a checkpoint's weights, or between two tokens
     up: Any  # reference to what it is, ready when it is up
-    asked: Any  # reference to the pulse that it was asked for last; None once that has come
+    asked: Any  # reference to the heartbeat that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
-    pulse: Pulse | None = None  # None until Ray has given it a place and its process answers
+    heartbeat: Heartbeat | None = None  # None until Ray has given it a place and its process answers
     tokens: int | None = None  # that it had sampled when it was last asked in this pass
     moved: float = 0.0  # when its place, its start or a token was last seen
 
@@ -83,10 +83,10 @@ class EnginePool:
         config = self.demand.engine
         self.num_started += 1
         log = self.out / "logs" / ("engine.log" if self.num_started == 1 else f"engine-{self.num_started}.log")
-        # Threads: one for `open` or `evaluate`, one for `pulse`, one for `close`.
+        # Threads: one for `open` or `evaluate`, one for `heartbeat`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
         handle = actor.remote(config, self.model, str(log.resolve()))
-        return Member(handle, log, self.model, config.start_seconds, handle.open.remote(), handle.pulse.remote())
+        return Member(handle, log, self.model, config.start_seconds, handle.open.remote(), handle.heartbeat.remote())
 
     def wait(self) -> dict[str, str]:
         """What the engines are, once one is up. Raises `EngineFailedError` when none starts."""
@@ -221,17 +221,17 @@ class EnginePool:
                 continue
             if member.asked is not None and _is_ready(member.asked):
                 try:
-                    pulse = ray.get(member.asked)
+                    heartbeat = ray.get(member.asked)
                 except ray.exceptions.RayError:
                     continue  # dead: its start or its stream says so too
-                if member.pulse is None:
+                if member.heartbeat is None:
                     member.moved = time.monotonic()
-                elif member.tokens is not None and pulse.sampled_tokens > member.tokens:
+                elif member.tokens is not None and heartbeat.sampled_tokens > member.tokens:
                     member.moved, member.patience = time.monotonic(), self.demand.engine.stall_seconds
-                member.pulse, member.tokens, member.asked = pulse, pulse.sampled_tokens, None
+                member.heartbeat, member.tokens, member.asked = heartbeat, heartbeat.sampled_tokens, None
             if member.asked is None:
-                member.asked = member.actor.pulse.remote()
-            if starts and member.pulse is None:
+                member.asked = member.actor.heartbeat.remote()
+            if starts and member.heartbeat is None:
                 continue  # Ray has no place for it yet, or its process does not answer yet
             still = time.monotonic() - member.moved
             if still > member.patience and starts:
@@ -248,14 +248,14 @@ class EnginePool:
         ray.kill(member.actor)
         self.members.remove(member)
         if replace:
-            self.progress.say(f"an engine failed ({reason.splitlines()[-1][:200]}); starting another")
+            self.progress.say(f"an engine failed ({one_line(reason, last=True)}); starting another")
             self.members.append(self._member())
 
     def _count(self, member: Member) -> None:
-        if member.pulse is None:
+        if member.heartbeat is None:
             return
-        self.busy_seconds += member.pulse.busy_seconds
-        self.alive_seconds += member.pulse.alive_seconds
+        self.busy_seconds += member.heartbeat.busy_seconds
+        self.alive_seconds += member.heartbeat.alive_seconds
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -264,9 +264,9 @@ class EnginePool:
         return tuple(name for name, amount in (("CPU", engine.num_cpus), ("GPU", engine.num_gpus)) if amount)
 
     def make_room(self) -> None:
-        """Stop the idle engines for a training that waits for what they hold. The next pass starts them again."""
+        """Stop the idle engines: a queued training needs their resources. The next pass restarts them."""
         if self.members:
-            self.progress.say("nothing to generate now: the engine makes room for a training that waits for it")
+            self.progress.say("no pending generations: releasing the engine for a queued training job")
             self.stop()
 
     def stop(self) -> None:
@@ -278,7 +278,7 @@ class EnginePool:
         for member in self.members:
             try:
                 if _is_ready(member.up):
-                    member.pulse = ray.get(member.actor.pulse.remote(), timeout=STOP_SECONDS)
+                    member.heartbeat = ray.get(member.actor.heartbeat.remote(), timeout=STOP_SECONDS)
                     self._count(member)
                     ray.get(member.actor.close.remote(), timeout=STOP_SECONDS)
             except (ray.exceptions.RayError, TimeoutError) as error:
@@ -307,4 +307,4 @@ def _is_ready(reference: Any) -> bool:
 def reason(error: Exception) -> str:
     """The last line of what Ray says of a failure, or its type."""
     cause = getattr(error, "cause", None) or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[-1]
+    return one_line(cause, last=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import provenance
 from harness.config import Chat, EngineConfig, EngineName, Sampling
 from harness.data import features
 from harness.data.cache import Kept, question_key
@@ -196,7 +197,10 @@ def _referenced(rows: Stored, work: Path, options: Options, say: Say) -> Stored:
     questions = [{name: row[name] for name in ("question", "answer", "metadata")} for row in rows]
     answers = []
     for model in options.references:
-        folder, title = work / "references" / model.strip("/").replace("/", "--"), f"reference {model}"
+        # A folder's answers are its weights', not its path's: a model trained again is asked again.
+        identity = provenance.model_identity(model)
+        name = model.strip("/").replace("/", "--") + ("" if identity == model else f"-{identity}")
+        folder, title = work / "references" / name, f"reference {model}"
         kept = _local(references.answer, questions, model, folder, sampling, AUTO, title, options, say)
         right = sum((kept.get(question_key(row)) or {}).get("correct") is True for row in questions)
         say(f"{title}: {right:,} of {len(questions):,} questions solved")

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
 from harness.config import Study, fingerprint, to_plain
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.progress import Progress
 from harness.records import Problem
-from harness.runtime.cluster import Demand, disconnect, is_short
+from harness.runtime.cluster import Demand, disconnect, pending_training_needs
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
 from harness.runtime.select_stage import load_pool, select_rows
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from harness.analysis.measure import Measured
 
 BASE = "base"
-LOOK_SECONDS = 2.0  # between two looks at the cluster, with nothing to evaluate
-SHORT_LOOKS = 3  # in a row that find a training without a place, before engines make room
-CALM_SECONDS = 20.0  # without such a look before they come back: a new training asks for its place seconds later
-MOST_CALM_SECONDS = 300.0  # but no longer than that behind other people's trainings
+POLL_SECONDS = 2.0  # between two polls of the cluster, with nothing to evaluate
+MIN_STARVED_POLLS = 3  # consecutive polls with a pending training before idle engines stop
+RESTART_DELAY_SECONDS = 20.0  # without such a poll before they restart: the next training asks within seconds
+MAX_RESTART_DELAY_SECONDS = 300.0  # however long other studies' trainings are pending
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Ablation:
     def looks_finished(self) -> bool:
         """Whether the folder holds as many finished runs as the study has: then the engine starts only if needed."""
         wanted = sum(len(budgets_of(self.study, name)) for name in self.models) * len(self.study.tasks)
-        return sum(run["status"] == "done" for run in self.store.runs()) >= wanted
+        return sum(1 for run in self.store.runs() if run["status"] == "done") >= wanted
 
     # -- select and train
 
@@ -129,23 +129,27 @@ class Ablation:
         self.progress.update("select", "done", detail="")
 
     def wait_for_trainings(self) -> None:
-        """Until there is a model to evaluate, or none to come. Engines that idle meanwhile make room for a training
-        that waits for some: this study's, or another's that holds what this one waits for. They come back once every
-        training has its place, so that they do not start anew after each."""
+        """Wait until there is a model to evaluate, or none to come. Meanwhile idle engines release their resources to
+        a pending training: this study's, or another's that blocks this one. They restart once no training is pending,
+        so that they do not restart after each."""
         self.collect_trainings()
-        short, since = 0, time.monotonic()  # looks in a row that found a training without a place; the last such look
+        short, since = 0, time.monotonic()  # consecutive polls with a pending training; time of the last
         ready: float | None = None  # when the first model could be evaluated
         while self.trainings:
             now = time.monotonic()
             if self.waiting:
                 ready = ready or now
-                if self.engines.members or now - since > CALM_SECONDS or now - ready > MOST_CALM_SECONDS:
+                if (
+                    self.engines.members
+                    or now - since > RESTART_DELAY_SECONDS
+                    or now - ready > MAX_RESTART_DELAY_SECONDS
+                ):
                     return
-            short = short + 1 if is_short(self.engines.resources) else 0
-            if short == SHORT_LOOKS:
+            short = short + 1 if pending_training_needs(self.engines.resources) else 0
+            if short == MIN_STARVED_POLLS:
                 self.engines.make_room()
-            if self.collect_trainings(LOOK_SECONDS) or short:
-                since = time.monotonic()  # also where one has ended: the next is on its way to its place
+            if self.collect_trainings(POLL_SECONDS) or short:
+                since = time.monotonic()  # also where one has ended: the next is about to be scheduled
 
     def collect_trainings(self, seconds: float = 0.0) -> int:
         """Take in the trainings that have ended, and say how many; wait `seconds` for one."""
@@ -210,7 +214,7 @@ class Ablation:
     def fail(self, recipe: str, step: str, why: str) -> None:
         """Mark a recipe failed and go on with the others."""
         self.outcome.failures[recipe] = why
-        self.progress.update(f"{step} {recipe}", "failed", detail=why.splitlines()[0][:100])
+        self.progress.update(f"{step} {recipe}", "failed", detail=one_line(why, most=100))
         self.progress.say(f"{step} {recipe} failed: {why}")
         if step == "train":
             self.progress.update(f"evaluate {recipe}", "failed", detail="not trained")

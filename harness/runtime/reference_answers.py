@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import provenance
 from harness.config import Budget, Chat, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
@@ -23,7 +24,7 @@ from harness.records import Generation, Problem
 from harness.runtime.cluster import Demand, check_fits
 from harness.runtime.engine_pool import IDLE_PASSES, EngineFailedError, EnginePool
 from harness.runtime.workers import Work
-from harness.studies.formats import read_for
+from harness.studies.formats import read_for, refuse_closed
 
 DIRECT = Budget(method="no_thinking")
 THINKING = Budget()  # as long as the model likes and its context allows
@@ -34,14 +35,19 @@ TRIES = 2  # of one question, before it is left
 def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
-    """Engines of `model` that start when they are first asked; their logs are in folder/logs. `thinking`: a format's
-    name, or "auto" for the model's own, which is read when it is first asked."""
+    """Engines of `model` that start when they are first asked; their logs are in folder/logs. Raises `UserError` for a
+    model that `thinking` does not fit."""
     import ray
 
+    tokenizer = chat_files(config.tokenizer or model)
+    reading = read_for(thinking, tokenizer, Chat())
+    for note in reading.notes:
+        progress.say(f"{model}: {note}")
+    refuse_closed(tokenizer, reading, Chat())
     demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(demand)
-    pool = EnginePool(model, demand, sampling, thinking, folder, progress)
+    pool = EnginePool(model, demand, sampling, reading.thinking.spec, folder, progress)
     try:
         yield pool
     finally:
@@ -67,8 +73,15 @@ def answer(
 
 
 def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> str:
-    """The key of a local model's trace."""
-    return content_key("local trace", model, sampling.temperature, sampling.max_answer_tokens, thinking, question)
+    """The key of a local model's trace: a folder's is its weights', not its path's."""
+    return content_key(
+        "local trace",
+        provenance.model_identity(model),
+        sampling.temperature,
+        sampling.max_answer_tokens,
+        thinking,
+        question,
+    )
 
 
 def think(
@@ -98,8 +111,6 @@ def _ask(
     import ray
 
     left = {key: row for key, row in rows.items() if key not in kept}
-    if left:
-        engines.thinking = read_for(engines.thinking, chat_files(model), Chat()).thinking.spec
     num_missing, failed = len(left), dict[str, str]()
     tries, idle, why = Counter[str](), 0, "the engine ended without them"
     while left:

@@ -25,7 +25,9 @@ from harness.training.sft import Trained, train
 
 BATCH_SECONDS = 0.5  # finished generations travel on at least this often
 BATCH_ROWS = 256
-GIVE_WAY = 4  # an engine that reserved no processor leaves them to those who did; Ray's workers have a niceness of 15
+ENGINE_NICENESS = (
+    4  # an engine that reserved no processor leaves them to those who did; Ray's workers have a niceness of 15
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Heartbeat:
     """A sign of life of an engine."""
 
     sampled_tokens: int  # since it was opened
@@ -48,7 +50,7 @@ class Pulse:
 
 class EngineWorker:
     """One engine, started once by `open`. Checkpoints' weights are swapped in as they come. Run it as a Ray actor with
-    threads: `pulse` answers while `open` or `evaluate` works."""
+    threads: `heartbeat` answers while `open` or `evaluate` works."""
 
     def __init__(self, config: EngineConfig, model: str, log: str) -> None:
         self.config, self.log, self.model = config, Path(log), model
@@ -57,7 +59,7 @@ class EngineWorker:
         self.probes: dict[str, Probe] = {}  # of models that are no training's, from their first start here
         self.started = self.busy = self.busy_since = 0.0
         if not (config.num_cpus or config.num_gpus):
-            os.nice(GIVE_WAY)  # here: niceness is a thread's, and those of Ray and the engine come from this one
+            os.nice(ENGINE_NICENESS)  # here: niceness is a thread's, and those of Ray and the engine come from this one
 
     def open(self) -> dict[str, str]:
         """Start the engine. What generates then: name, version, dtype, device."""
@@ -77,13 +79,13 @@ class EngineWorker:
             "device": provenance.device(),
         }
 
-    def pulse(self) -> Pulse:
+    def heartbeat(self) -> Heartbeat:
         """What the engine has done so far; nothing while it starts."""
         if not self.started:
-            return Pulse(0, 0.0, 0.0)
+            return Heartbeat(0, 0.0, 0.0)
         now = time.monotonic()
         busy = self.busy + (now - self.busy_since if self.busy_since else 0.0)
-        return Pulse(self.engine.counters.sampled_tokens, busy, now - self.started)
+        return Heartbeat(self.engine.counters.sampled_tokens, busy, now - self.started)
 
     def evaluate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool

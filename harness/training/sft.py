@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Training, fingerprint, to_plain
-from harness.errors import UserError
-from harness.files import write_json
+from harness.errors import UserError, one_line
+from harness.files import read_json, write_json
 from harness.logs import last_lines, output_to
 from harness.training.placement import check, nodes, on_cpu
 
@@ -55,7 +55,7 @@ def finished(folder: Path, identity: str) -> Trained | None:
     path = folder / DONE_FILE
     if not path.is_file():
         return None
-    found = json.loads(path.read_text())
+    found = read_json(path, "remove it to train again")
     return Trained(**found["trained"]) if found["identity"] == identity else None
 
 
@@ -94,7 +94,7 @@ def train(
     }
     start = time.monotonic()
     run_workers(job, training, folder, log)
-    figures = json.loads((folder / FIGURES_FILE).read_text())
+    figures = json.loads((folder / FIGURES_FILE).read_text())  # whose loss may be NaN, which no other file's may
     if not math.isfinite(figures["final_loss"]):
         raise TrainingFailed(f"the loss is not a number (see {folder / 'losses.parquet'}); lower learning_rate")
     checkpoint = str((folder / "checkpoint").resolve())
@@ -126,7 +126,7 @@ def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path
             return
         except ray.train.TrainingFailedError as error:
             if attempt == RESTARTS or not a_worker_died(error):
-                reason = str(error).strip().splitlines()[-1]
+                reason = one_line(error, last=True)
                 raise TrainingFailed(f"training failed: {reason}\n{last_lines(log)}\n(whole log: {log})") from error
 
 

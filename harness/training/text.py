@@ -1,6 +1,6 @@
 """Chat text: the prompt of an evaluation, and s1's training text with its loss mask, for any chat template.
 
-Training text (s1's data/tokenization.py; reference 6d), on one row:
+Training text (s1's data/tokenization.py), on one row:
 
     {prompt}<|im_start|>think\\n{trace}\\n<|im_start|>answer\\n{answer}<|im_end|>
 

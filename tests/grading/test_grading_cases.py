@@ -69,7 +69,7 @@ def test_every_gold_of_math500_and_aime24_passes_its_own_grader() -> None:
 
 
 def test_the_whole_math500_of_two_models_agrees_with_its_log_but_for_known_rows() -> None:
-    """Every row that differs was looked at one by one (the closing note of issue 4); a new one must be too."""
+    """Every row that differs was looked at one by one; a new one must be too."""
     known = {
         "math500_Qwen2.5-14B-Instruct": {184, 198, 217, 284},
         "math500_Qwen2.5-Math-7B": {5, 198, 296},

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import made_up_study as made_up
 import pytest
 
+import tests.made_up_study as made_up
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load
 from harness.report.plots import Drawn, draw_all
@@ -15,21 +13,16 @@ TASKS = ["quick_hard", "quick_easy"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("figures")
-
-
-@pytest.fixture(scope="module")
-def drawn(folder, tmp_path_factory) -> dict[str, Drawn]:
+def drawn(tmp_path_factory) -> dict[str, Drawn]:
     recipes = ("base", "random", "s1k")
     study = made_up.study(tmp_path_factory.mktemp("study"), num_problems=8, recipes=recipes, num_samples=2)
-    found = draw_all(measure_cells(load([study])), "made_up", TASKS, folder)
+    found = draw_all(measure_cells(load([study])), "made_up", TASKS)
     return {figure.name.removesuffix("_made_up"): figure for figure in found}
 
 
 @pytest.mark.parametrize("name", ["scaling", "pareto", "parallel", "flips"])
-def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn, folder, name):
-    text = (folder / f"{name}_made_up.svg").read_text()
+def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn, name):
+    text = drawn[name].files[f"{name}_made_up.svg"].decode()
     names = [series for series, _ in drawn[name].series]
     assert len(names) >= 2
     for series in names:
@@ -38,8 +31,8 @@ def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn,
 
 
 @pytest.mark.parametrize("name", ["scaling", "pareto", "parallel", "flips"])
-def test_panels_stand_in_the_order_of_the_tasks(drawn, folder, name):
-    text = (folder / f"{name}_made_up.svg").read_text()
+def test_panels_stand_in_the_order_of_the_tasks(drawn, name):
+    text = drawn[name].files[f"{name}_made_up.svg"].decode()
     assert text.index(f">{TASKS[0]}") < text.index(f">{TASKS[1]}")
 
 

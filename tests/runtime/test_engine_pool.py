@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-from disturbed import family, named, until
 from rich.console import Console
 
 from harness.config import EngineConfig, Sampling
@@ -24,19 +23,30 @@ from harness.runtime import cluster
 from harness.runtime import select_stage as selecting
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.studies import load as studies
+from tests.disturbed import family, named, until
 
 pytestmark = pytest.mark.slow
+DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def joined(tmp_path_factory: pytest.TempPathFactory):
+    """One local Ray cluster for all tests here; each has its own engines."""
+    folder = tmp_path_factory.mktemp("ray")
+    (folder / "logs").mkdir()
+    cluster.connect(DEMAND, folder, Progress(Console(file=io.StringIO())))
+    yield
+    cluster.disconnect()
 
 
 @pytest.fixture
 def pool(tmp_path: Path):
     (tmp_path / "logs").mkdir()
-    demand = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4))
     progress = Progress(Console(file=io.StringIO()))
-    made = EnginePool(TINY_MODEL, demand, Sampling(max_answer_tokens=24), "s1", tmp_path, progress)
+    made = EnginePool(TINY_MODEL, DEMAND, Sampling(max_answer_tokens=24), "s1", tmp_path, progress)
     yield made
     made.stop()
-    cluster.disconnect()
+    until(lambda: not named("ray::EngineWorker", family(os.getpid())), 60, "the engines' end")
 
 
 def engine_process() -> psutil.Process:
@@ -90,7 +100,6 @@ def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool
     import ray
     from ray.util.queue import Queue
 
-    cluster.connect(pool.demand, pool.out, pool.progress)
     in_its_place = Queue(actor_options={"num_cpus": int(ray.cluster_resources()["CPU"])})
     in_its_place.put("it is there")
     allow(pool, start_seconds=1)

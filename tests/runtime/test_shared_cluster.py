@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import disturbed
 import pandas as pd
 import pytest
+
+from tests import disturbed
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 STUDY = """
@@ -41,7 +42,7 @@ def cluster() -> Iterator[Any]:
 
 
 def finished(folder: Path, process: subprocess.Popen[bytes]) -> pd.DataFrame:
-    assert "makes room" in disturbed.ends_well(process, folder, 300)
+    assert "releasing the engine for a queued training job" in disturbed.ends_well(process, folder, 300)
     found = disturbed.rows(folder)
     assert found["sample_key"].is_unique and len(found) == NUM_ROWS and found["error"].isna().all()
     return found[disturbed.TEXT]

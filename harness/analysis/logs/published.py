@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.files import read_json_lines
+from harness.files import JSON_LINES, read_json_lines
 
 TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
               "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
@@ -54,7 +54,8 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(p for p in path.rglob("*.jsonl") if "samples" in p.name) or sorted(path.rglob("*.jsonl"))
+            lines = sorted(found for ending in JSON_LINES for found in path.rglob(f"*{ending}"))
+            matches = [found for found in lines if "samples" in found.name] or lines
         elif path.is_file():
             matches = [path]
         else:
@@ -83,7 +84,7 @@ def read_log(path: Path) -> Log:
 
 
 def _records(path: Path, log: Log) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line in read_json_lines(path):
+    for line in read_json_lines(path, encodable=True):
         if line.error:
             log.skipped.append((line.number, line.error))
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.analysis.logs.sample_stats import FileStats, Stats, as_json
 from harness.errors import UserError
-from harness.files import replacing, write_json
+from harness.files import atomic, write_json
 
 SHOWN_LINES = 5
 
@@ -70,8 +70,8 @@ def write(stats: Stats, out: Path) -> Path:
 
         rows = [asdict(row) | {"step_tokens": list(row.step_tokens)} for row in stats.responses]
         table = pa.Table.from_pylist([row | {"tokenizer": stats.tokenizer, "compat": stats.compat} for row in rows])
-        with replacing(out) as partial:
-            pq.write_table(table, partial)
+        with atomic(out) as file:
+            pq.write_table(table, file)
     else:
         raise UserError(f"--out {out}: use a name that ends in .json or .parquet")
     return out

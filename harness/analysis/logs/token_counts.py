@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -169,7 +169,7 @@ def load_counter(name: str | None, *, required: bool = False) -> TokenCounter:
     try:
         tokenizer = Tokenizer.from_buffer(path.read_bytes())
     except ValueError as error:
-        raise UserError(f"{path} is not a fast tokenizer's tokenizer.json: {str(error)[:160]}") from error
+        raise UserError(f"{path} is not a fast tokenizer's tokenizer.json: {one_line(error)}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return TokenCounter(tokenizer, name)
@@ -198,4 +198,4 @@ def find_file(name: str) -> tuple[Path | None, str]:
     except HFValidationError:
         return None, "no such file or folder, and not a name on the hub"
     except (OSError, HfHubHTTPError) as error:
-        return None, f"not here, and the hub gives no answer ({str(error).strip().splitlines()[0][:120]})"
+        return None, f"not here, and the hub gives no answer ({one_line(error, most=120)})"

@@ -1,4 +1,4 @@
-"""vLLM's processes end with the process that started them, also by `kill -9`: its core waits for ever.
+"""Kill vLLM's subprocesses when their parent dies, even by SIGKILL: the engine core would block forever.
 
 A guard is a small process of its own session and nobody's child, so that what kills our process group, or our children
 (Ray does, after a worker's death), does not kill it too. It is told the processes it is in charge of, and ends them

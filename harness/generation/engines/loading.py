@@ -1,4 +1,4 @@
-"""Which checkpoint an engine generates with, and the proof of it: every start and every swap answers the probe."""
+"""Which checkpoint an engine generates with, and the proof of it: every load of one answers the probe."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def read_model(model: str, max_model_len: int, tokenizer: str | None = None) -> 
         config = AutoConfig.from_pretrained(model)
         own_tokenizer = AutoTokenizer.from_pretrained(tokenizer or model)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = one_line(error)
         raise UserError(f"cannot load the model '{model}': {reason}") from error
     text_config = config.get_text_config()
     own = getattr(text_config, "max_position_embeddings", None) or max_model_len

@@ -7,7 +7,6 @@ to use the checkpoint must give the same log-probabilities, up to what its dtype
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.files import write_text
+from harness.files import read_json, write_json
 from harness.generation.prompts import render_prompt
 from harness.thinking import ThinkingFormat
 
@@ -96,7 +95,7 @@ class Probe:
         return ALLOWED.get(coarser, ALLOWED[widest])
 
     def write(self, path: Path) -> None:
-        """Write as JSON, beside it first."""
+        """Write as JSON."""
         plain = {
             "dtype": self.dtype,
             "sequences": [
@@ -104,13 +103,13 @@ class Probe:
                 for s, tops in zip(self.sequences, self.tops, strict=True)
             ],
         }
-        write_text(path, json.dumps(plain))
+        write_json(path, plain, indent=None)
 
     @classmethod
     def read(cls, path: Path) -> Probe:
         """The probe in `path`. Raises `UserError` when it is not one."""
+        plain = read_json(path, "remove it, or train again")
         try:
-            plain = json.loads(path.read_text())
             sequences = tuple(Forced(tuple(s["ids"]), int(s["start"])) for s in plain["sequences"])
             tops = tuple(
                 tuple({int(i): float(value) for i, value in top} for top in s["tops"]) for s in plain["sequences"]
@@ -125,11 +124,6 @@ class Probe:
             raise UserError(
                 f"{path} is not a probe ({type(error).__name__}: {error}); remove it, or train again"
             ) from None
-        if not all(math.isfinite(value) for answer in tops for top in answer for value in top.values()):
-            raise UserError(
-                f"the trained model's own log-probabilities in {path} are not numbers: its training diverged (see "
-                "losses.parquet); lower training.learning_rate and train again"
-            )
         return found
 
 

@@ -7,16 +7,13 @@ that returns no ids is refused with one line. Its prefix cache makes the turns c
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from harness.chat_client import CallFailedError, ChatClient, Server
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
@@ -25,8 +22,8 @@ from harness.generation.engines.model_info import read_model
 from harness.generation.engines.probe import FILE
 from harness.generation.rules import Vocabulary
 
-ATTEMPTS = 3  # at one completion, when the server is busy or the connection breaks
-BACKOFF_SECONDS = 1.0
+RETRIES = 3  # of one completion, when the server is busy or the connection breaks
+BACKOFF_SECONDS = 1.0  # before the first of them
 TIMEOUT_SECONDS = 3600.0
 CHUNK = 256  # tokens of one completion where a thought can end in its text
 MOST_TOKENS = 4096  # of one completion: a long thought comes in pieces, or the watch on tokens would take it for a hang
@@ -48,6 +45,16 @@ class ServerEngine:
         self.url = config.base_url.rstrip("/")
         self.url = self.url if self.url.endswith("/v1") else self.url + "/v1"
         self.config = config
+        self._client = ChatClient(
+            Server(
+                self.url,
+                timeout_seconds=TIMEOUT_SECONDS,
+                max_retries=RETRIES,
+                concurrency=config.max_num_seqs,
+                first_wait_seconds=BACKOFF_SECONDS,
+            )
+        )
+        self.shown_url = self._client.shown_url
         served = self._served()
         self.model = model
         self.served_model: str | None = config.served_name or model
@@ -58,7 +65,9 @@ class ServerEngine:
                 if config.served_name
                 else (f"if one of these is '{model}', say which with --served-name NAME")
             )
-            raise UserError(f"the server at {self.url} does not serve '{self.served_model}' but {listed}; {remedy}")
+            raise UserError(
+                f"the server at {self.shown_url} does not serve '{self.served_model}' but {listed}; {remedy}"
+            )
         info = read_model(model, min(config.max_model_len, served[self.served_model] or config.max_model_len))
         self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
         self.version = self._version()
@@ -68,18 +77,19 @@ class ServerEngine:
     def _served(self) -> dict[str, int | None]:
         """The models the server has, with their contexts where it tells them."""
         try:
-            listed = self._call("GET", f"{self.url}/models", None)
-        except (OSError, ValueError) as error:
-            raise UserError(f"no OpenAI-compatible server at {self.url}: {error}") from error
+            listed = self._call("/models", None)
+        except CallFailedError as error:
+            self.close()
+            raise UserError(f"no OpenAI-compatible server at {self.shown_url}: {error}") from error
         found = {str(entry["id"]): entry.get("max_model_len") for entry in listed.get("data", [])}
         if not found:
-            raise UserError(f"the server at {self.url} serves no model")
+            raise UserError(f"the server at {self.shown_url} serves no model")
         return found
 
     def _version(self) -> str:
         try:
-            answer = self._call("GET", self.url.removesuffix("/v1") + "/version", None)
-        except (OSError, ValueError):  # only vLLM has this page
+            answer = self._call(self.url.removesuffix("/v1") + "/version", None)
+        except (CallFailedError, UserError):  # only vLLM has this page
             return "unknown"
         return str(answer.get("version", "unknown"))
 
@@ -88,26 +98,30 @@ class ServerEngine:
         waiting, flying = deque[Request](), dict[Future[None], Request]()
         fresh = iter(requests)
         with ThreadPoolExecutor(self.config.max_num_seqs, thread_name_prefix="server") as pool:
-            while True:
-                while len(flying) < self.config.max_num_seqs:
-                    request = waiting.popleft() if waiting else next(fresh, None)
-                    if request is None:
-                        break
-                    flying[pool.submit(self._serve, request)] = request
-                if not flying:
-                    return
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    request = flying.pop(future)
-                    future.result()
-                    self.counters.finished += 1
-                    waiting.extend(request.on_done(request))
+            try:
+                while True:
+                    while len(flying) < self.config.max_num_seqs:
+                        request = waiting.popleft() if waiting else next(fresh, None)
+                        if request is None:
+                            break
+                        flying[pool.submit(self._serve, request)] = request
+                    if not flying:
+                        return
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                        request = flying.pop(future)
+                        future.result()
+                        self.counters.finished += 1
+                        waiting.extend(request.on_done(request))
+            except (KeyboardInterrupt, SystemExit):
+                self._client.cancel()  # else the pool would wait for every call on its way
+                raise
 
     def _serve(self, request: Request) -> None:
         try:
             while not request.error and (turn := request.machine.turn()) is not None:
                 request.submissions += 1
                 self._complete(request, turn)
-        except (OSError, ValueError, LookupError) as error:  # the engine call: the connection, or an answer out of form
+        except (CallFailedError, ValueError, LookupError) as error:  # the engine call, or an answer out of form
             request.error = f"{type(error).__name__}: {error}"
 
     def _complete(self, request: Request, turn: Turn) -> None:
@@ -135,10 +149,10 @@ class ServerEngine:
             "return_token_ids": True,
             "skip_special_tokens": False,
         }
-        choice = self._call("POST", f"{self.url}/completions", body)["choices"][0]
+        choice = self._call("/completions", body)["choices"][0]
         ids = choice.get("token_ids")
         if ids is None:
-            request.error = f"the server at {self.url} returns no token ids; use a vLLM server (return_token_ids)"
+            request.error = f"the server at {self.shown_url} returns no token ids; use a vLLM server (return_token_ids)"
             return
         self.counters.submissions += 1
         self.counters.appended_tokens += len(context)
@@ -148,23 +162,8 @@ class ServerEngine:
         if request.machine.sampled_tokens == before:
             request.error = f"the server sampled nothing (finish_reason {choice.get('finish_reason')})"
 
-    def _call(self, method: str, url: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """One HTTP call; busy servers and broken connections are tried again, a refusal (4xx) is not."""
-        data = None if body is None else json.dumps(body).encode()
-        for attempt in range(1, ATTEMPTS + 1):
-            call = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-            try:
-                with urllib.request.urlopen(call, timeout=TIMEOUT_SECONDS) as answer:
-                    found: dict[str, Any] = json.loads(answer.read())
-                    return found
-            except urllib.error.HTTPError as error:
-                if error.code < 500 or attempt == ATTEMPTS:
-                    raise ValueError(f"HTTP {error.code}: {error.read(300).decode(errors='replace')}") from error
-            except OSError:
-                if attempt == ATTEMPTS:
-                    raise
-            time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
-        raise AssertionError("the loop returns or raises")
+    def _call(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        return self._client.call(path, body, dict).value
 
     def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
         """See `Engine.top_logprobs`, by vLLM's `prompt_logprobs`. Raises `UserError` when the server gives none."""
@@ -175,11 +174,11 @@ class ServerEngine:
                 "prompt_logprobs": num_top,
             }  # fmt: skip
             try:
-                positions = self._call("POST", f"{self.url}/completions", body)["choices"][0]["prompt_logprobs"][1:]
-            except (OSError, ValueError, LookupError, TypeError) as error:
+                positions = self._call("/completions", body)["choices"][0]["prompt_logprobs"][1:]
+            except (CallFailedError, ValueError, LookupError, TypeError) as error:
                 raise UserError(
-                    f"the server at {self.url} gives no prompt_logprobs ({error}), so that nothing shows which weights "
-                    f"it has; use a vLLM server, or move {FILE} away from the checkpoint to take its word"
+                    f"the server at {self.shown_url} gives no prompt_logprobs ({error}), so that nothing shows which "
+                    f"weights it has; use a vLLM server, or move {FILE} away from the checkpoint to take its word"
                 ) from error
             answers.append([{int(i): float(entry["logprob"]) for i, entry in top.items()} for top in positions])
         return answers
@@ -193,4 +192,5 @@ class ServerEngine:
         raise UserError("a server cannot be started again from here")
 
     def close(self) -> None:
-        """Nothing to close: the server goes on."""
+        """Give back the connections; the server goes on."""
+        self._client.close()

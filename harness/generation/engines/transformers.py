@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import EngineConfig
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.model_info import read_model
@@ -140,7 +140,7 @@ class TransformersEngine:
         if len(batch) == 1:
             batch[0].request.error = f"{type(error).__name__}: {error}"
             return self.config.batch_size
-        logger.warning("a batch of %d rows failed (%s): trying half as many", len(batch), str(error).split("\n")[0])
+        logger.warning("a batch of %d rows failed (%s): trying half as many", len(batch), one_line(error))
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
         return len(batch) // 2

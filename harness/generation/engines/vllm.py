@@ -267,7 +267,7 @@ class VllmEngine:
 
     def _params(self, request: Request, turn: Turn, context: int) -> Any:
         """vLLM's parameters of one turn. Raises ValueError if it could outgrow the context: vLLM does not check the
-        length of a session and the whole engine would die of it (vLLM issue 42489)."""
+        length of a session and the whole engine would die of it (https://github.com/vllm-project/vllm/issues/42489)."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import EngineConfig
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.logs import output_to
 
 STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-string detection see it
@@ -54,7 +54,7 @@ async def quiet_start(
         try:
             return AsyncLLM.from_engine_args(AsyncEngineArgs(**wanted))
         except Exception as error:  # the engine call: anything can fail in a worker
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            reason = one_line(error, last=True)
             raise UserError(f"vLLM could not start with '{model}': {reason} (see {log_path})") from error
         finally:
             _log_to(log_path)  # again: the constructor sets vLLM's own handlers

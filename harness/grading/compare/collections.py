@@ -24,14 +24,14 @@ from harness.grading.grammar.nodes import (
 
 
 def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
+    if (plain := _with_trailing_condition(c, a, b)) is not None:
+        return plain
     if not (is_set(a) or is_set(b)):
         if isinstance(a, Member) or isinstance(b, Member):
             return c.equal(*(x.container if isinstance(x, Member) else x for x in (a, b)))
         return None
     if isinstance(a, Text) or isinstance(b, Text):
         return None
-    if (plain := _with_trailing_condition(c, a, b)) is not None:
-        return plain
     c.used("structure")
     if isinstance(a, NumberSet) and isinstance(b, NumberSet) and a.name != "R":
         return a == b

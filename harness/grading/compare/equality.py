@@ -211,6 +211,8 @@ def _texts(c: Comparison, a: Node, b: Node) -> bool | None:
     if isinstance(other, SetOp | Group | Rel):
         return words in _SAYS_REALS and c.equal(NumberSet("R"), other)
     letters = letters_of(other)
+    if letters.casefold() in _UNDEFINED and words in _UNDEFINED:
+        return True
     if letters:
         return text.words == letters or (c.policy.text_case and text.words.casefold() == letters.casefold())
     return False

@@ -159,6 +159,9 @@ def same_value(a: Node, b: Node, full_precision: bool = True, natural_log: bool 
     """
     if a == b:
         return True, "structure"
+    match a, b:
+        case Pow(base=Num(value=base), exponent=x), Pow(base=Num(value=other), exponent=y) if base == other > 1:
+            return same_value(x, y, False, natural_log)  # towers beyond every limit
     try:
         ra, rb = rational(a), rational(b)
     except NoValueError as error:
@@ -205,7 +208,10 @@ def _functions(a: Node, b: Node, names: Sequence[str], log_base: str = "") -> bo
     if verdict is True:
         return True
     integers = tuple(name for name in names if name in INTEGER_NAMES)
-    if integers and verdict is not True:
+    if not integers:  # what stands in a gcd is a natural number
+        arithmetic = [x for node in (a, b) for x in walk(node) if isinstance(x, Fn) and x.name in ("gcd", "lcm")]
+        integers = tuple(sorted(frozenset[str]().union(*(symbols(x) for x in arithmetic))))
+    if integers:
         others = tuple(name for name in names if name not in integers)
         whole = _Domain(integers, others, domain.real_only, log_base)
         over_integers = _over_integers(a, b, whole, found)
@@ -508,6 +514,8 @@ def _over_integers(a: Node, b: Node, domain: _Domain, found: Sequence[tuple[str,
     vanish at k(d+1) consecutive integers; forty are taken. Factorials and sums have to agree at all of these as well.
     """
     points = list(integer_points(domain.integers, domain.reals))
+    if not INTEGER_NAMES & set(domain.integers):
+        points = [p for p in points if all(p[name] > 0 for name in domain.integers)]
     usable: list[dict[str, float]] = []
     for point in points:
         same = _cheap(a, b, point, domain)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.grading.grammar.nodes import TWO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym, replaced, symbols
+from harness.grading.compare.probes import zeros
+from harness.grading.grammar.nodes import TWO, ZERO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym, replaced, symbols
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.limits import TooBigError
 
@@ -70,7 +72,8 @@ def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
         left, right = Mul((inner, inner)), _number(bound * bound)
     found = quadratic(Add((left, Neg(right))), name)
     if found is None:
-        return None
+        pieces = _between_zeros(left if right == ZERO else Add((left, Neg(right))), name, op)
+        return None if pieces is None else (pieces, name)
     a, b, c = found
     if a < 0 or (a == 0 and b < 0):
         a, b, c = -a, -b, -c
@@ -78,6 +81,43 @@ def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
     if a == 0 and b == 0:
         return None
     return _pieces(a, b, c, op), name
+
+
+def _between_zeros(node: Node, name: str, op: str) -> list[Piece] | None:
+    """The pieces where a polynomial or a quotient of two has the sign that `op` asks for; None unless every zero and
+    pole is a rational number of small denominator, so that each sign is proved by one value."""
+    where, complete = zeros(node, name)
+    marks = [Fraction(x).limit_denominator(1_000) for x in where]
+    exact = all(abs(float(mark) - x) < 1e-9 for mark, x in zip(marks, where, strict=True))
+    if not complete or not exact or len(set(marks)) != len(marks) or len(marks) > 6:
+        return None
+    below, closed = op in ("<", "<="), op in ("<=", ">=")
+    tests = (
+        [marks[0] - 1, *((x + y) / 2 for x, y in itertools.pairwise(marks)), marks[-1] + 1] if marks else [Fraction(0)]
+    )
+    signs = [_sign_at(node, name, x) for x in tests]
+    if any(s is None or s == 0 for s in signs):
+        return None
+    at_marks = [_sign_at(node, name, x) for x in marks]
+    ends: list[Node | None] = [None, *(Num(mark) for mark in marks), None]
+    holding = [closed and sign == 0 for sign in at_marks]
+    out: list[Piece] = []
+    for k, sign in enumerate(signs):
+        if ((sign or 0) < 0) == below:
+            low = holding[k - 1] if k else False
+            high = holding[k] if k < len(marks) else False
+            out.append((ends[k], low, ends[k + 1], high))
+    out += [(Num(mark), True, Num(mark), True) for mark, on in zip(marks, holding, strict=True) if on]
+    return out
+
+
+def _sign_at(node: Node, name: str, x: Fraction) -> int | None:
+    """The sign of the exact value at `x`; None at a pole."""
+    try:
+        value = rational(replaced(node, Sym(name), Num(x)))
+    except (NoValueError, TooBigError):
+        return None
+    return None if value is None else (value > 0) - (value < 0)
 
 
 def _pieces(a: Fraction, b: Fraction, c: Fraction, op: str) -> list[Piece]:

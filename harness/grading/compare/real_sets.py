@@ -11,6 +11,7 @@ from harness.grading.compare.numeric import FLOATS, number_value
 from harness.grading.grammar.nodes import (
     INFINITY,
     ZERO,
+    Call,
     Empty,
     Fn,
     Group,
@@ -253,7 +254,7 @@ def _inequality(node: Rel) -> tuple[RealSet, str] | None:
         bound, turned = (sides[k], _FLIPPED[op]) if k + 1 == at else (sides[k + 1], op)
         if name in symbols(bound):
             return _solved(sides, ops)
-        piece = _half_line(bound, turned) if isinstance(subject, Sym) else _absolute(bound, turned)
+        piece = _half_line(bound, turned) if isinstance(subject, Sym | Call) else _absolute(bound, turned)
         if piece is None or result is None:
             return None
         if result is ALL:
@@ -271,6 +272,8 @@ def _subject(side: Node) -> str:
     match side:
         case Sym(name=name) | Fn(name="abs", args=(Sym(name=name),)):
             return name
+        case Call(name=name, args=(Sym(name=variable),)):
+            return f"{name}({variable})"
     return ""
 
 

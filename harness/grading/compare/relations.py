@@ -8,7 +8,7 @@ from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.identity import proportional, same_zeros_up_to_a_name
 from harness.grading.compare.real_sets import ORDER_OPS, real_set
 from harness.grading.compare.rewrite import difference, is_equation, stated_values, turned
-from harness.grading.grammar.nodes import Call, Label, Mul, Node, Rel, Seq, Sym, replaced, symbols
+from harness.grading.grammar.nodes import Call, Label, Mul, Node, Rel, Seq, Sym, Text, Unit, holds, replaced, symbols
 from harness.grading.limits import TooBigError
 
 
@@ -52,7 +52,7 @@ def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
     if a.ops == b.ops == ("=",):
         if c.equal(a.sides[0], b.sides[1]) and c.equal(a.sides[1], b.sides[0]):
             return True
-        if c.policy.equation_scale:
+        if c.policy.equation_scale and not holds(a, Unit, Text) and not holds(b, Unit, Text):
             left, right = difference(a), difference(b)
             try:
                 return proportional(left, right) or same_zeros_up_to_a_name(left, right)

@@ -237,6 +237,8 @@ def is_lone_name(node: Node) -> bool:
             return True
         case Pow(base=base, exponent=Sym(name="T")):
             return is_lone_name(base)
+        case Div(top=Mul() as top, bottom=Mul() as bottom):  # the ratio of two segments
+            return is_lone_name(top) and is_lone_name(bottom)
     return False
 
 
@@ -366,7 +368,7 @@ def letters_of(node: Node) -> str:
     return "".join(letters) if len(letters) == len(parts) else ""
 
 
-_ARTICLES = frozenset(("the", "a", "an"))
+_ARTICLES = frozenset(("the", "a", "an", "on"))
 
 
 def plain_words(text: str) -> tuple[str, str]:

@@ -222,6 +222,8 @@ def _difference_is_zero(a: Node, b: Node, whole: frozenset[str]) -> bool | None:
 
     left, right = build(a, whole), build(b, whole)
     difference = left - right
+    if difference == 0:
+        return True
     if difference.has(sympy.nan, sympy.zoo):
         return True if left == right and not left.has(sympy.nan) else None
     if not difference.free_symbols:

@@ -13,7 +13,7 @@ _CLOSE = r"(?=[\s).,:;!?|\\—–\-\ue001]|$|[^\x00-\x7f])"
 _LETTER = rf"(?:\(?\s?|\ue000)(?P<letter>[A-Za-z]){_CLOSE}"
 _CAPITAL = rf"(?:\(?\s?|\ue000)(?P<letter>[A-Z]){_CLOSE}"
 _NOUN = (
-    r"(?:(?:the|la|le|die|der|das|el|los)\s|l['’])?(?:answer\s)?"
+    r"(?:that\s)?(?:(?:the|la|le|die|der|das|el|los)\s|l['’])?(?:answer\s)?"
     r"(?:(?:option|choice|answer|letter|statement|选项|選項|選択肢|opci[óo]n|opção|alternativa|r[ée]ponse|antwort|letra|"
     r"lettre|buchstabe|proposition|вариант|chaguo|বিকল্প|विकल्प|선택지|보기)\s?)?(?::\s?)?"
 )
@@ -25,7 +25,7 @@ _SUBJECT = (
     rf"{_ADJECTIVE}{{0,3}}(?:\b(?:(?:answer|ans|option|choice)(?:\s(?:option|choice|letter))?|letter|statement|selection|"
     r"selected|select|solution|guess|conclusion|verdict|result|pick|r[ée]ponse|antwort(?:option)?|l[öo]sung|ergebnis|"
     r"respuesta|resposta|risposta|opci[óo]n|opção|alternativa|opzione|antwoord|odpowied[źz]|cevap|đáp án|jibu)\b|"
-    r"答案|选项|回答|答え|正解|解答|ответ|вариант|정답|답|الإجابة(?:\sالصحيحة)?|الجواب|उत्?तर|উত্?তর(?:টি)?|คำตอบ(?:ที่ถูกต้อง)?|"
+    r"答案|选项|選択肢|回答|答え|正解|解答|ответ|вариант|정답|답|الإجابة(?:\sالصحيحة)?|الجواب|उत्?तर|উত্?তর(?:টি)?|คำตอบ(?:ที่ถูกต้อง)?|"
     r"సమాధానం)(?:\s(?:corrett?[ao]|correcta?|correcte|juste|exacte|finale?|final|sahihi))?"
 )
 # A chain of linking words: "is", "must therefore be", "turns out to be", "is given by", "can only be".
@@ -42,7 +42,7 @@ _BE = (
 STATEMENTS = (
     # "The correct answer is (B)", "Answer: B", "答案是 B"
     re.compile(
-        rf"{_SUBJECT}(?:\s(?:to|for|of|that|which|among)\s[^.\n:]{{1,60}}?)?{_BE}{{1,3}}\s?{_NOUN}{_LETTER}",
+        rf"{_SUBJECT}(?:\s(?:to|for|of|that|which|among)\s[^.\n:]{{1,60}}?)?(?:\s(?:here|now|then))?{_BE}{{1,3}}\s?{_NOUN}{_LETTER}",
         re.IGNORECASE,
     ),
     # "Option B is correct", "(B) 42 GeV is the correct answer"
@@ -50,7 +50,7 @@ STATEMENTS = (
         r"(?<![A-Za-z'’])(?P<letter>[A-Z])(?:\)|(?:[).:]\s|\s?:\s)(?:(?!\b[A-E]\b)[^.\n?!]){0,80}?)?"
         r"\s(?:is|must be|seems|appears)\s"
         r"(?:(?:therefore|thus|the|most|likely|to be|indeed|only|clearly|probably)\s){0,4}"
-        r"(?:(?:correct|right|best|true|accurate|appropriate)(?:\s(?:answer|option|choice|one|response|statement))?"
+        r"(?:(?:correct|right|best|true|accurate|appropriate|(?:more|most)\s\w{4,14})(?:\s(?:answer|option|choice|one|response|statement))?"
         r"|answer)"
         r"(?=\s?[.,;:!)]|\s?$|\s?\n|\s(?:because|since|as|and|here|for|given|among|to|of|in)\b)"
     ),
@@ -67,6 +67,8 @@ STATEMENTS = (
         re.IGNORECASE,
     ),
     re.compile(rf"(?:^|\n)\s?(?:ans|answer)\.\s{_CAPITAL}", re.IGNORECASE),
+    re.compile(r"(?:^|[\s,])(?P<letter>[b-j])\)?\sis\s(?:the\s)?(?:correct|right|best)\b"),
+    re.compile(r"(?<![A-Za-z'’])(?P<letter>[A-Z])\sit\sis\b"),
     re.compile(r"\((?P<letter>[a-z])\)\sis\s(?:the\s)?(?:correct|right|best)"),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:选项)?\s?(?:是|为)?\s?(?:最)?(?:正确|对的|符合|恰当|合适)"),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:が|は)\s?(?:最も)?(?:正解|正しい|適切|答え)"),
@@ -83,7 +85,7 @@ STATEMENTS = (
     ),
     re.compile(rf"(?:故选|应选|应该选|答案选|选择|因此选|所以选|故|选)\s?{_NOUN}{_CAPITAL}"),
     re.compile(rf"\banswer (?:choice|option|letter)\s{_CAPITAL}", re.IGNORECASE),
-    re.compile(rf"(?:^|\n)A\s?:\s?(?P<letter>[B-J]){_CLOSE}(?=\s?(?:$|\n))"),
+    re.compile(rf"(?:^|\s)A\s?:\s?(?P<letter>[B-J]){_CLOSE}(?=\s?(?:$|\n))"),
 )
 TURNS = (
     re.compile(rf"\b(?:go|going|goes) (?:with|for)\s{_NOUN}{_CAPITAL}", re.IGNORECASE),
@@ -110,6 +112,7 @@ TURNS = (
         rf"{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"
     ),
     re.compile(rf"\b(?:matches|[Cc]losest to|agrees with)\s{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"),
+    re.compile(r"\b(?:[Hh]ence|[Tt]hus|[Tt]herefore|[Ss]o),?\s\((?P<letter>[a-z])\)(?=\W{0,3}(?:$|\n))"),
     re.compile(r",\s\((?P<letter>[A-Z])\)(?=\.?\s?(?:$|\n))"),
 )  # fmt: skip
 ORDINAL = re.compile(
@@ -117,15 +120,21 @@ ORDINAL = re.compile(
     r"(?:option|choice|answer|one|statement)\b",
     re.IGNORECASE,
 )
+ORDINAL_SUBJECT = re.compile(
+    r"\b(?P<ordinal>first|second|third|fourth|fifth|last)\s(?:option|choice|answer|statement)\s(?:is|must be)\s"
+    r"(?:therefore\s|thus\s)?(?:the\s)?(?:correct|right|best|true|answer)",
+    re.IGNORECASE,
+)
 ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
-ENDING = re.compile(rf"\b(?:is|are|was|ist|est|es|è|é)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)")
+ENDING = re.compile(rf"\b(?:is|are|was|be|ist|est|es|è|é)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)")
 NUMBERED = re.compile(rf"{_SUBJECT}{_BE}{{1,3}}\s?\(?(?P<number>\d)\)?\s?\.?\s?(?:$|\n)", re.IGNORECASE)
 
 # --- what takes the weight from a mention; each is looked for in the mention's own clause -----------------------
 
 DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|isn't|isn’t|never|neither|nor|nicht|n'est pas|no es|não é|unlike|instead of|rather than|statt|"
-    r"anstatt|au lieu de|en lugar de)\b(?:(?!\bbut\b|\bsondern\b|\bmais\b|\bsino\b)[^.;\n]){0,14}|不是|"
+    r"anstatt|au lieu de|en lugar de)\b"
+    r"(?!\s(?:true|correct|valid|accurate|an?\s\w+)\s(?:is|ist|est|es)\b)(?:(?!\bbut\b|\bsondern\b|\bmais\b|\bsino\b)[^.;\n]){0,14}|不是|"
     r"并非|而不是|ではなく)$|"
     r"\b(?:wrong|incorrect|falsche?|fausse|incorrecta)\s(?:answer|option|choice|antwort|r[ée]ponse|"
     r"respuesta)\b[^.;\n]{0,20}$",

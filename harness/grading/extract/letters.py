@@ -216,7 +216,8 @@ def _matches(patterns: Sequence[re.Pattern[str]], clauses: _Clauses, letters: st
             letter, at = match.group("letter"), match.start("letter")
             if letter.islower():  # "a" is an article; a small letter counts in brackets or where its line ends
                 ends_line = not text[at + 1 :].split("\n", 1)[0].strip(" .)")
-                if letter.upper() not in letters or not (ends_line or text[at - 1 : at] == "("):
+                said_correct = letter != "a" and text[at + 1 : at + 5] in (" is ", ") is")
+                if letter.upper() not in letters or not (ends_line or said_correct or text[at - 1 : at] == "("):
                     continue
             if letter in "AI" and text[at - 1 : at] not in ("(", "\ue000") and _ARTICLE.match(text, at + 1):
                 continue
@@ -255,7 +256,7 @@ def _ending(clauses: _Clauses, letters: str) -> Iterator[Evidence]:
 
 
 def _ordinals(text: str, letters: str) -> Iterator[Evidence]:
-    for match in phrases.ORDINAL.finditer(text):
+    for match in (*phrases.ORDINAL.finditer(text), *phrases.ORDINAL_SUBJECT.finditer(text)):
         index = phrases.ORDINALS[match.group("ordinal").lower()]
         if index < len(letters):
             yield Evidence(Rank.TURN, match.start(), letters[index])
@@ -324,7 +325,7 @@ def _lines(options: Named, letters: str, choices: Sequence[str]) -> Iterator[Evi
         return
     for line, at in ((lines[0], 0), (lines[-1], len(text))):
         match = _BARE.fullmatch(line)
-        if match and match.group("letter").upper() in letters and not _listed(lines, match.group("letter")):
+        if match and match.group("letter").upper() in letters and not _one_of_a_list(lines, line):
             yield Evidence(Rank.LINE, at, match.group("letter").upper())
             continue
         if len(line) <= 4 and line[:1] == "\ue000" and not _listed(lines, line[1]):
@@ -341,6 +342,13 @@ def _lines(options: Named, letters: str, choices: Sequence[str]) -> Iterator[Evi
         own = not choices or bool({letter} & {*options.with_letter.values()})
         if (line is lines[-1] or len(lines) <= 3 or own) and (at == 0 or own or len(lines) <= 3):
             yield Evidence(Rank.LINE, at, letter)
+
+
+def _one_of_a_list(lines: Sequence[str], line: str) -> bool:
+    """Whether a line that is one letter stands in a list of lines like it: "A)", "B)", "C)"."""
+    alike = {other for other in lines if len(other) == len(line) and _BARE.fullmatch(other)}
+    labelled = bool(_OPTION_LINE.match(line)) and _listed(lines, line.strip("() ")[:1])
+    return len(alike) >= 3 or labelled
 
 
 def _listed(lines: Sequence[str], letter: str) -> bool:

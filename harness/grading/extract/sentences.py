@@ -38,7 +38,8 @@ _TAIL = re.compile(
 # What only explains the value before it; what stands behind "so" may be the value itself.
 _EXPLANATION = re.compile(
     r"(?:[,;]\s+|\s+)(?:because|since|attained|achieved|reached|occurring|obtained|"
-    r"which (?:is|was) (?:attained|reached|achieved)|which occurs|as (?:desired|required|claimed))\b|"
+    r"which (?:is|was) (?:attained|reached|achieved)|which occurs|or (?:about|approximately|roughly|around)|"
+    r"as (?:desired|required|claimed))\b|"
     r",\s+(?:when|where|at|for|with|if)\b",
     re.IGNORECASE,
 )
@@ -93,6 +94,11 @@ _BOUND = re.compile(
 )
 COMPLETE = re.compile(r"[.!?。！？।:)\]$*}]\s*$")
 _BUT = re.compile(r"not\s.{1,60}?,?\s(?:but|rather)\s+(.*)", re.IGNORECASE | re.DOTALL)
+_WHICH_MAKES = re.compile(
+    r",\s*(?:which|that|this)\s+(?:makes|gives|yields|equals|totals|comes to|leaves)\s+|,\s*(?:giving|making|"
+    r"for a total of)\s+",
+    re.IGNORECASE,
+)
 _EXACTLY = re.compile(r"\bexactly\s+", re.IGNORECASE)
 _NO_SOLUTION = re.compile(
     r"\b(?:there\s+(?:are|is|exists?)|has|have|possesses?)\s+no\s+(?:\w{1,12}\s+){0,2}(?:solutions?|roots?|zeros?)\b|"
@@ -180,6 +186,8 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
         return None
     if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
         return sentence
+    if (makes := _WHICH_MAKES.search(sentence)) and (value := directly_stated(sentence[makes.end() :], 0)) is not None:
+        return value
     head = _TAIL.split(sentence, maxsplit=1)[0].strip()
     if _NOTHING.search(head):
         return None

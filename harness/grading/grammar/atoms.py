@@ -247,7 +247,7 @@ def _arguments(p: Arithmetic) -> tuple[Node, ...]:
     if kind in ("open", "brace"):
         opener = p.peek()[1]
         inner = p.atom()
-        if isinstance(inner, Group) and opener == "(":
+        if isinstance(inner, Group) and (opener == "(" or len(inner.items) > 1):
             return inner.items
         if isinstance(inner, Seq):
             return inner.items
@@ -283,6 +283,9 @@ def _big(p: Arithmetic, name: str) -> Node:
             p.expect("unbrace", "a closing brace")
         elif which == "base":
             lower = p.atom()
+        elif p.peek()[0] == "sym":  # \\int_0^x 2t: TeX takes one letter
+            upper = p.made(Sym(p.peek()[1]))
+            p.pos += 1
         else:
             upper = p.braced()
     body = p.product()

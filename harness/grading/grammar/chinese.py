@@ -60,7 +60,7 @@ def from_chinese(text: str) -> str:
             return ("-" if match.group(1) else "") + value
     for word, plain in _CONNECTORS:
         if word in text:
-            text = re.sub(rf"(?<=[\d\w)}}$]){word}(?=[\d\w\\(+\-$])", plain, text)
+            text = re.sub(rf"(?<=[\d\w)}}$\s]){word}(?=[\d\w\\(+\-$\s])", plain, text)
     return re.sub(r"(?<![\u4e00-\u9fff])负(?=\d)", "-", text)
 
 

@@ -106,7 +106,11 @@ _CHOICE_PREFIX = re.compile(
 _MORE_CHOICES = re.compile(
     r"\s*(?:[,;/&+*^!=<>_]|\([A-Z]\)|(?:\\(?:text|mbox|textbf)\s*\{\s*)?(?:and|or)\b)", re.IGNORECASE
 )  # (C), (D)
-_CONNECTIVE = re.compile(r"^(?:so|thus|hence|therefore|then),?\s+(?=[\\$\w(-])", re.IGNORECASE)
+_CONNECTIVE = re.compile(
+    r"^(?:(?:so|thus|hence|therefore|then),?\s+|(?:因此|所以|故|综上|于是|从而|したがって|よって)[,:]?\s*)(?=[\\$\w(-])"
+    r"|^(?:\\text\s*\{\s*)?(?:the )?(?:point|set|interval|ordered pair|vector)s?\s*\}?\s*(?=[(\[]|\\left|\\\{)",
+    re.IGNORECASE,
+)
 _PROSE = re.compile(
     r"^\s*(?:so|thus|hence|therefore|then|and)?,?\s*(?:the|our|my)?\s*(?:final|correct|exact)?\s*"
     r"(?:answer|result|solution|value)s?\s*(?:(?:is|are|:|=|equals)+\s*:?\s*|\s(?=[\\$\d(]))",

@@ -343,6 +343,8 @@ class Arithmetic:
         inside, behind = self.peek(1), self.peek(2)
         alone = behind == ("close", ")")
         variable = alone and inside[0] == "sym" and inside[1] in _VARIABLES and inside[1] != name
+        probability = name in ("P", "Pr") and inside[0] == "sym" and inside[1][0].isupper()
+        always = always or probability
         literal = alone and inside[0] == "num" and name in _CALLED_ON_NUMBERS
         if not (always or name in _ALWAYS_CALLED or (name in _CALLED_ON_VARIABLES and variable) or literal):
             return self.made(Sym(name))

@@ -42,6 +42,9 @@ _REPEATED_TAIL = re.compile(r"(\d*\.\d+?)(?:\s*(?:\\l?dots|\\cdots|\.\.\.+|…)|
 _ARRAY_COLUMNS = re.compile(r"\s*\{[lcr|\s]*\}")
 _BRACED_NAME = re.compile(r"\s*\{\s*([A-Za-z]+\*?)\s*\}")
 _NEXT_WORD = re.compile(r"\s+(?!(?:and|or)\b)[A-Za-z]{2,}")
+_BOUND = re.compile(
+    r"(?:or|and) (?:more|greater|above|higher|larger|over|up|less|fewer|below|lower|smaller|under)\b.*", re.IGNORECASE
+)
 _LISTED = re.compile(r",|;|\b(?:and|or)\b")
 _LETTER_IN_BRACKETS = re.compile(r"\(\s*([A-Z])\s*\)\.?")
 _UNBRACED_ENVIRONMENT = re.compile(r"(begin|end)([pbBv]?matrix)")
@@ -147,6 +150,8 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
             out.extend(_tokens(bare, depth + 1))
     elif bare.rstrip(".") in ("in", "to") and out and (out[-1][0] == "num" or out[-1] == ("op", "/")):
         out.append(("colon", ":") if bare == "to" else ("text", "in"))
+    elif _BOUND.fullmatch(bare):
+        out.append(("text", bare))
     elif match := _LETTER_IN_BRACKETS.fullmatch(bare):
         out.append(("sym", match.group(1)))
     elif _LISTED.search(bare) and bare.lower().strip(" ,.") not in CONNECTORS:

@@ -11,7 +11,9 @@ _WORD_BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
-_MAYBE = re.compile(r"[\[\]'CPUobxX/.,<]|\)\s*_|_\s*\{?\s*\(|mod|vec")  # no rule below applies without one of these
+_MAYBE = re.compile(
+    r"[\[\]'CPUobxX/.,<]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec"
+)  # no rule below applies without one of these
 _WRAP = r"(?:\\(?:text|textrm|mathrm|mbox|rm)\s*)?"
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?\d+(?:\.\d+)?\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _DECIMAL_MARK = re.compile(r"(?<=\d)\{([.,])\}(?=\d)")
@@ -38,6 +40,11 @@ _BRACKETED_DIGITS = re.compile(r"\(\s*(-?[0-9A-F]+)\s*\)\s*_(?=\s*[{\d(])")
 _BRACKETED_BASE = re.compile(r"(?<=[0-9A-Z}])\s*_\s*\{?\s*\(\s*(\d{1,2})\s*\)\s*\}?")
 
 
+_OR_MORE = re.compile(
+    r"(?<=[\d}%])\s+((?:or|and) (?:more|greater|above|higher|larger|over|up|less|fewer|below|lower|smaller|under)\b)"
+)
+_CONDITION = re.compile(r"(?<=[\w})])\s*,?\s*\\text\s*\{\s*,?\s*(?:for|where|with|when|if)(?: all| any| every)?\s*\}")
+_POINT_ALONE = re.compile(r"(\d)\.(?=\s*/)")
 _MODULUS = re.compile(
     r"\(\s*(?:\\(?:text|mathrm|operatorname|mbox)\s*\{\s*mod(?:ulo)?\s*\}|\\[bp]?mod|mod(?:ulo)?)\s*"
     r"((?:[^(){}]|\{[^{}]{0,40}\}){1,60})\)"
@@ -112,6 +119,12 @@ def respelled(text: str) -> str:
         text = _based(match)
     if "out of" in text and (match := _OUT_OF.fullmatch(text)):
         text = f"\\frac{{{match.group(1)}}}{{{match.group(2)}}}"
+    if " or " in text or " and " in text:
+        text = _OR_MORE.sub(r"\\text{ \1}", text)
+    if "text" in text:
+        text = _CONDITION.sub(", ", text)
+    if "." in text:
+        text = _POINT_ALONE.sub(r"\1", text)
     if "mod" in text:
         text = _MODULUS.sub(r"\\pmod{\1}", text)
     if "times" in text and ("vec" in text or "arrow" in text or "bf" in text or "bold" in text):

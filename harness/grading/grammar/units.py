@@ -21,7 +21,8 @@ from harness.grading.grammar.vocabulary import (
 
 _PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
           "eighth": 8, "ninth": 9, "tenth": 10}  # fmt: skip
-_FACTORS = {"dozen": Fraction(12), "gross": Fraction(144), "halves": Fraction(1, 2), "hundredth": Fraction(1, 100),
+_FACTORS = {"dozen": Fraction(12), "gross": Fraction(144), "halve": Fraction(1, 2), "score": Fraction(20),
+            "hundredth": Fraction(1, 100),
             "thousandth": Fraction(1, 1000),
             **{name: Fraction(1, n) for name, n in _PARTS.items() if n not in (2, 4)}}  # fmt: skip
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
@@ -114,6 +115,9 @@ def _measure(tokens: list[str]) -> tuple[Measure | None, list[str]]:
             power = _POWERS[token.lower()]
             continue
         found = unit(token)
+        if token == "ms" and following.startswith("^-"):  # m s^-1
+            dimension["L"] = dimension.get("L", 0) + (-1 if divide else 1)
+            found = unit("s")
         if found is None or (token in ("a", "s", "A") and left):
             if token.lower() not in _POWERS:
                 left.append(token)
@@ -180,7 +184,15 @@ def plain_unit(text: str) -> str:
     text = _SUPERSCRIPT.sub(lambda m: f" ^{m.group(1) or m.group(2)} ", text)
     text = text.replace("\\cdot", " ").replace("\\times", " ").replace("\\mu", "μ").replace("\\Omega", "Ω")
     text = text.replace("\\ell", "L").replace("\\circ", "").replace("°", "").replace("μ ", "μ")
-    return " ".join(_WRAPPERS.sub(" ", text).replace("/", " / ").replace(".", " ").split())
+    return " ".join(
+        _WRAPPERS.sub(" ", text)
+        .replace("/", " / ")
+        .replace(".", " ")
+        .replace("(", " ")
+        .replace(")", " ")
+        .replace("·", " ")
+        .split()
+    ).replace("μ ", "μ")
 
 
 def counted(text: str) -> Node | None:

@@ -106,7 +106,7 @@ NUMBER_WORDS = {
 CONDITIONS = names(
     "odd even prime composite rational irrational divisible multiple integer integers natural whole real coprime square"
     " squarefree perfect positive negative nonzero nonnegative distinct not except excluding unless other increasing"
-    " decreasing convergent divergent"
+    " decreasing convergent divergent than"
 )
 DESCRIPTIONS = names(
     "east west north south northeast northwest southeast southwest up down left right upward downward clockwise"

@@ -1,0 +1,372 @@
+"""One HTTP client for OpenAI-compatible servers: teachers, judges and engines.
+
+Calls run on an event loop of their own, so that one Ctrl-C ends any number of them at once. Busy servers (429, 5xx) and
+broken connections are tried again, as late as `Retry-After` asks and never later than a limit. The key comes from the
+environment, goes to the server's own origin alone, and is masked in every message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+FATAL = {
+    401: "the API key is refused; set the environment variable {key}",
+    403: "the key in {key} may not use this model",
+    404: "there is no such model or URL; check the model's name and the base URL (it ends in /v1)",
+}
+MAX_REDIRECTS = 5
+MASK = "***"
+
+
+class CallFailedError(Exception):
+    """One call got no usable answer, after all retries. `status`: the last HTTP status, None without an answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where and how to ask.
+
+    Args:
+        base_url: up to the API's version, such as http://localhost:8000/v1; a user and password in it are sent, as
+            Basic authorization, where there is no key.
+        api_key_env: the environment variable that holds the key; without one, no key is sent.
+        headers: sent with every call; their values count as secrets.
+        timeout_seconds: of one try, from connecting to the last byte.
+        max_retries: tries beyond the first.
+        concurrency: calls on their way at a time.
+        requests_per_minute: starts of calls, retries included; None: no limit.
+        first_wait_seconds: before the first retry; doubled before each next one.
+        longest_wait_seconds: before any retry, whatever the server asks for.
+    """
+
+    base_url: str = field(repr=False)  # it may hold a password
+    api_key_env: str = "OPENAI_API_KEY"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout_seconds: float = 600.0
+    max_retries: int = 6
+    concurrency: int = 16
+    requests_per_minute: float | None = None
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a call brought, and after how many tries."""
+
+    value: T
+    num_tries: int
+
+
+@dataclass(frozen=True)
+class ChatReply:
+    """A chat completion. `thinking` is "" when the model shows none."""
+
+    thinking: str
+    text: str
+    finish: str  # stop | length
+    input_tokens: int
+    output_tokens: int
+
+
+class ChatClient:
+    """Calls to one server. Use it as a context manager: leaving it cancels what is on its way.
+
+    Args:
+        server: where and how to ask.
+        api_key: used instead of what `server.api_key_env` names.
+        say: told, once, that the server asks for a longer wait than it gets.
+
+    Raises:
+        UserError: the base URL is none, or the key cannot be sent.
+    """
+
+    def __init__(self, server: Server, api_key: str | None = None, say: Callable[[str], None] = log.warning) -> None:
+        import httpx
+
+        self.server, self._say = server, say
+        key = (os.environ.get(server.api_key_env, "") if api_key is None else api_key).strip()
+        if not key.isascii() or not key.isprintable():
+            raise UserError(f"the key in {server.api_key_env} holds characters that no HTTP header can; set it again")
+        try:
+            url = httpx.URL(server.base_url)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        if url.scheme not in ("http", "https") or not url.host:
+            raise UserError(f"'{masked_url(server.base_url)}' is no base URL; give one like http://localhost:8000/v1")
+        basic = base64.b64encode(f"{url.username}:{url.password}".encode()).decode() if url.userinfo else ""
+        secrets = {key, basic, url.password, url.userinfo.decode(), *server.headers.values()} - {""}
+        self._secrets = sorted(secrets, key=len, reverse=True)
+        self.shown_url = masked_url(server.base_url)
+        self._base, self._origin = self.shown_url.rstrip("/"), _origin(url)
+        authorization = {"Authorization": f"Bearer {key}" if key else f"Basic {basic}"} if key or basic else {}
+        headers = {**authorization, **server.headers}
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            timeout=httpx.Timeout(server.timeout_seconds),
+            limits=httpx.Limits(max_connections=server.concurrency),
+            follow_redirects=False,
+        )
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL whole
+        self._slots = asyncio.Semaphore(server.concurrency)
+        self._next_start = 0.0
+        self._told = False
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="chat-client", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> ChatClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(
+        self, path: str, body: Mapping[str, Any] | None, parse: Callable[[dict[str, Any]], T]
+    ) -> Future[Answer[T]]:
+        """Start a call; see `call`. The future can be cancelled."""
+        if self._closed:
+            raise CancelledError
+        return asyncio.run_coroutine_threadsafe(self._call(path, body, parse), self._loop)
+
+    def call(self, path: str, body: Mapping[str, Any] | None, parse: Callable[[dict[str, Any]], T]) -> Answer[T]:
+        """The server's answer.
+
+        Args:
+            path: below the base URL, such as "/chat/completions", or a whole URL of the same origin.
+            body: posted as JSON; None: a GET.
+            parse: makes of the answer's JSON object what is wanted. A KeyError, IndexError, TypeError or ValueError
+                says that the answer is not in form, and the call is tried again.
+
+        Raises:
+            CallFailedError: every try failed, or the server refuses this call.
+            UserError: no call can succeed: wrong key, model or URL.
+        """
+        future = self.submit(path, body, parse)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """End every call on its way, and refuse new ones. Those who wait for one get a `CancelledError`."""
+        self._closed = True
+        if self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(timeout=5)
+
+    def close(self) -> None:
+        """`cancel`, and give back connections and thread."""
+        if self._loop.is_closed():
+            return
+        self.cancel()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        if not self._loop.is_running():
+            self._loop.close()
+
+    def masked(self, text: str) -> str:
+        """`text` without the key and the other secrets that the server was given."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    async def _end(self) -> None:
+        calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await self._http.aclose()
+
+    async def _call(self, path: str, body: Mapping[str, Any] | None, parse: Callable[[dict[str, Any]], T]) -> Answer[T]:
+        import httpx
+
+        url = path if path.startswith(("http://", "https://")) else self._base + path
+        request = self._http.build_request("GET" if body is None else "POST", url, json=body)
+        if _origin(request.url) != self._origin:
+            raise UserError(f"{masked_url(url)} is another server than {self.shown_url}")
+        why, status = "", None
+        for number in range(1, self.server.max_retries + 2):
+            asked_wait = 0.0
+            async with self._slots:
+                await self._pace()
+                try:
+                    async with asyncio.timeout(self.server.timeout_seconds):
+                        response = await self._sent(request)
+                    status = response.status_code
+                    if response.is_success:
+                        return Answer(parse(_object(response.content)), number)
+                    why = self.masked(f"HTTP {status}: {_message(response)}")
+                    if status in FATAL:
+                        advice = FATAL[status].format(key=self.server.api_key_env)
+                        raise UserError(f"{self.shown_url} answers {why}: {advice}")
+                    if status not in RETRIED:
+                        raise CallFailedError(why, status)
+                    asked_wait = _retry_after(response)
+                except (TimeoutError, httpx.TimeoutException):
+                    why, status = f"timed out after {self.server.timeout_seconds:g} s", None
+                except httpx.HTTPError as error:
+                    why, status = self.masked(f"{type(error).__name__}: {error}"), None
+                except (LookupError, TypeError, ValueError) as error:
+                    if isinstance(error, UserError):
+                        raise
+                    why = self.masked(f"not the answer of such a server ({type(error).__name__}: {error})"[:300])
+            if number <= self.server.max_retries:
+                await asyncio.sleep(self._wait(number, asked_wait))
+        raise CallFailedError(f"{why} (after {self.server.max_retries + 1} tries)", status)
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """The response, after redirects within the server's own origin that keep the method."""
+        response = await self._http.send(request)
+        for _ in range(MAX_REDIRECTS):
+            following = response.next_request
+            if following is None:
+                break
+            if _origin(following.url) != self._origin or following.method != request.method:
+                target = masked_url(str(following.url))
+                raise UserError(
+                    f"{self.shown_url} redirects to {self.masked(target)}, where no key is sent; if that is the "
+                    "server you mean, give it as the base URL"
+                )
+            response = await self._http.send(following)
+        return response
+
+    def _wait(self, number: int, asked: float) -> float:
+        """Seconds before the next try, after try `number` and what the server asked for."""
+        longest = self.server.longest_wait_seconds
+        if asked > longest and not self._told:
+            self._told = True
+            self._say(f"{self.shown_url} asks to wait {asked:,.0f} s; waiting {longest:g} s at most, then trying again")
+        backoff: float = self.server.first_wait_seconds * 2 ** (number - 1)
+        return min(longest, max(asked, backoff))
+
+    async def _pace(self) -> None:
+        """Wait for this call's own moment, when so many may start per minute."""
+        if self.server.requests_per_minute:
+            moment = max(self._next_start, time.monotonic())
+            self._next_start = moment + 60.0 / self.server.requests_per_minute
+            await asyncio.sleep(max(0.0, moment - time.monotonic()))
+
+
+def chat_body(model: str, messages: list[dict[str, str]], **settings: Any) -> dict[str, Any]:
+    """The body of a call to /chat/completions; settings that are None are left to the server."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    return {"model": model, "messages": messages, **given}
+
+
+def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
+    """The reply in a chat completion: its text, and its thinking where a server keeps that apart (`reasoning_content`,
+    `reasoning`, or parts of the content).
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError: it is no chat completion, or an empty one.
+    """
+    choice = answer["choices"][0]
+    message, usage = choice["message"], answer.get("usage") or {}
+    content = message.get("content") or ""
+    thinking = message.get("reasoning_content") or message.get("reasoning") or ""
+    if isinstance(content, list):
+        thinking = thinking or "".join(_part(part, "thinking", "reasoning") for part in content)
+        content = "".join(_part(part, "text", "output_text") for part in content)
+    if not isinstance(content, str) or not isinstance(thinking, str):
+        raise TypeError("the content is no text")
+    if not thinking and not content:
+        raise KeyError("an empty answer")
+    return ChatReply(
+        thinking.strip(),
+        content.strip(),
+        choice.get("finish_reason") or "stop",
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+    )
+
+
+def masked_url(url: str) -> str:
+    """`url` as it may be shown: without a user's name, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    path = path.partition("?")[0].partition("#")[0]
+    return f"{scheme}{separator}{host.partition('?')[0].rpartition('@')[2]}{slash}{path}"
+
+
+def _part(part: Any, *kinds: str) -> str:
+    """The text of one part of a message's content, if it is of one of `kinds`."""
+    if isinstance(part, str):
+        return part if "text" in kinds else ""
+    found = next((part[kind] for kind in ("text", *kinds) if part.get("type") in kinds and part.get(kind)), "")
+    return found if isinstance(found, str) else "".join(_part(one, "text") for one in found)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(found, dict):
+        raise TypeError(f"a JSON {type(found).__name__}, not an object")
+    return found
+
+
+def _message(response: httpx.Response) -> str:
+    """The server's own words about an error, on one line."""
+    text = response.content[:2000].decode("utf-8", "replace")
+    try:
+        found = json.loads(text)
+        inner = found.get("error", found) if isinstance(found, dict) else found
+        text = str(inner.get("message", inner) if isinstance(inner, dict) else inner)
+    except (ValueError, RecursionError):
+        pass
+    return " ".join(text.split())[:300] or response.reason_phrase
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that the server asks to wait, given as such or as a date; 0 if it does not."""
+    value = response.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+__all__ = [
+    "Answer",
+    "CallFailedError",
+    "ChatClient",
+    "ChatReply",
+    "Server",
+    "chat_body",
+    "chat_reply",
+    "masked_url",
+]
