@@ -41,7 +41,7 @@ bench: setup
 
 # Kills something every few seconds until a study is done, and compares its rows with an undisturbed run's.
 chaos: setup
-	$(BIN)/python tests/chaos.py
+	$(BIN)/python -m tests.chaos
 
 paper-tables: setup
 	$(BIN)/python -m harness.report.paper

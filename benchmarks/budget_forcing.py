@@ -179,7 +179,7 @@ def different(left: Ids, right: Ids) -> int:
 
 def median(costs: Sequence[Cost], others: Sequence[Cost], what: str) -> float:
     """The median over paired repeats of the ratio of `what`: steps, too, vary with how soon the host answers."""
-    return statistics.median(getattr(c, what) / getattr(o, what) for c, o in zip(costs, others, strict=True))
+    return float(statistics.median(getattr(c, what) / getattr(o, what) for c, o in zip(costs, others, strict=True)))
 
 
 def line(name: str, ratios: Sequence[tuple[str, float | str]]) -> None:

@@ -112,9 +112,10 @@ def clean(work: Path, data_dir: Path) -> str:
 
 def format_all(work: Path, data_dir: Path) -> str:
     from harness.cli import data_steps as steps
+    from harness.config import Chat
 
     rows = pool.load(str(work / "pool.jsonl"))
-    found = steps.formatted(rows, str(work / "tokenizer"), "s1", "plain", BLOCK_SIZE, work / "text.parquet")
+    found = steps.formatted(rows, str(work / "tokenizer"), "s1", Chat(), "plain", BLOCK_SIZE, work / "text.parquet")
     return f"{found.tokens:,} tokens, {found.cut:,} rows cut"
 
 

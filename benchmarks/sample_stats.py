@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def main() -> None:
             print("\n".join(line for line in printed.splitlines() if line.startswith("avg total")))
         baseline = rows[-1][1]
         for label, compat in (("ours, as s1 counts", "s1"), ("ours, exact", None)):
-            seconds, stats = best(lambda compat=compat: compute([log], name, compat=compat))
+            seconds, stats = best(partial(compute, [log], name, compat=compat))
             rows.append((label, seconds))
             if compat:
                 file = stats.files[0]

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study
-from harness.records import SAMPLE_SCHEMA, Problem
+from harness.records import SAMPLE_SCHEMA, Generation, Problem
 from harness.runtime.evaluate_stage import Evaluation
 from harness.store import Store
 from harness.studies.runs import Run, runs_of
@@ -119,10 +119,9 @@ def scale(rows: int, out: Path) -> dict[str, float]:
 
 def talker(thinking: int, answer: str) -> Any:
     """A scripted engine that thinks `thinking` tokens, ends its thought and gives `answer`."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from tiny import byte_tokenizer
-
-    from harness.generation.engines.scripted import ScriptedEngine
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from tests.scripted import ScriptedEngine
+    from tests.tiny import byte_tokenizer
 
     tokenizer = byte_tokenizer()
     marker = tokenizer("answer")["input_ids"]
@@ -137,7 +136,7 @@ def talker(thinking: int, answer: str) -> Any:
         if (token := next(rest, None)) is not None:
             return token
         thought += 1
-        return letter if thought <= thinking else end
+        return int(letter if thought <= thinking else end)
 
     return ScriptedEngine(next_token, tokenizer, 32768, (end,))
 
@@ -162,14 +161,14 @@ def cost(rows: int) -> dict[str, float]:
     }
     work = [Work(problem, 0, chosen.budgets) for problem in problems.values()]
     start = time.perf_counter()
-    finished: queue.Queue = queue.Queue()
+    finished: queue.Queue[Generation] = queue.Queue()
     writer = sweep.Writer(engine, Sampling(), FORMATS["s1"], finished.put)
     worker = EngineWorker.__new__(EngineWorker)
     worker.engine = engine
     engine.run(
         request
         for item in work
-        for prompt, budgets in worker._prompts(item)
+        for prompt, budgets in worker._prompts(item, FORMATS["s1"])
         for request in sweep.requests(writer, prompt, budgets, 0, replay=False)
     )
     generated = time.perf_counter()

@@ -97,7 +97,8 @@ def checked(cls: type[T]) -> type[T]:
             raise as_user_error(error, made, f"{made.__name__}: ") from None
 
     made.__init__ = __init__
-    return made
+    final: type[T] = made
+    return final
 
 
 def from_plain(cls: type[T], plain: Mapping[str, Any], where: str) -> T:
@@ -151,7 +152,7 @@ def _advice(error: Any) -> str:
     if isinstance(error["input"], str) and (match := near(error["input"], choices)):
         return f"did you mean '{match}'?"
     numbers = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
-    return ADVICE.get(error["type"], error["msg"]).format(**numbers)
+    return str(ADVICE.get(error["type"], error["msg"]).format(**numbers))
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """`make chaos`: something is killed every few seconds until a study is done; its rows have to equal a calm run's.
 
-    python tests/chaos.py [--minutes 15] [--seed 0] [--keep DIR]
+    python -m tests.chaos [--minutes 15] [--seed 0] [--keep DIR]
 
 A three-node Ray cluster on this machine, real vLLM, real training. At random: kill -9 of an engine actor, of vLLM's
 core, of a grader, of a training worker, of the driver (started again), of a whole node (another one joins). Not part of
@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from disturbed import TEXT, named, rows, start
+
+from tests.disturbed import TEXT, named, rows, start
 
 STUDY = """
 from dataclasses import replace

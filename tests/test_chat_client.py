@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import ChatServer, good
 
 from harness import chat_client
 from harness.chat_client import CallFailedError, ChatClient, Server, chat_body, chat_reply, masked_url
 from harness.errors import UserError
+from tests.chat_server import ChatServer, good
 
 QUICK: dict[str, Any] = {"first_wait_seconds": 0.02, "longest_wait_seconds": 0.3}
 

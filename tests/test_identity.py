@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import numpy as np
 import pytest
 
+import tests.made_up_study as made_up
 from harness import tasks
 from harness.analysis.compare import compare
 from harness.analysis.diff import diff

@@ -194,10 +194,11 @@ def hierarchical_ci(matrix: ArrayLike, resampler: Resampler, confidence: float =
 
 def exact_extreme(mean: float, num_problems: int, confidence: float = CONFIDENCE) -> Interval:
     """Clopper-Pearson bounds when all problems are right (mean 1) or all are wrong (mean 0)."""
-    reach = 1 - ((1 - confidence) / 2) ** (1 / num_problems)
+    from scipy.stats import binomtest
+
+    bounds = binomtest(num_problems if mean else 0, num_problems).proportion_ci(confidence, method="exact")
     side = "right" if mean else "wrong"
-    low, high = (1 - reach, 1.0) if mean else (0.0, reach)
-    return Interval(mean, low, high, f"all {side}: exact binomial bound")
+    return Interval(mean, float(bounds.low), float(bounds.high), f"all {side}: exact binomial bound")
 
 
 def percentiles(draws: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -74,8 +74,6 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure
             plain = found[i]["accuracy"]
             found[i]["accuracy"] = replace(plain, note="; ".join(text for text in (note, plain.note) if text))
         found[i]["accuracy_per_1k_tokens"] = _efficiency(cell, drawn[i]["accuracy"], drawn[i]["mean_total_tokens"])
-        for name in [n for n in found[i] if n.startswith("pass@")]:
-            found[i][name.replace("pass", "cov")] = found[i][name]  # the paper's name for the same estimate
     return found
 
 

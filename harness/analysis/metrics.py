@@ -157,12 +157,6 @@ def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> Floats:
     return np.array(flat, dtype=float).reshape(n.shape)
 
 
-def cov_at_k(correct: ArrayLike, k: int) -> Floats:
-    """Coverage, the paper's name for pass@k: (problems, samples) of 0/1, NaN where missing -> one value a problem."""
-    matrix = np.atleast_2d(np.asarray(correct, dtype=float))
-    return pass_at_k((~np.isnan(matrix)).sum(axis=1), np.nansum(matrix, axis=1), k)
-
-
 def maj_at_k(answers: list[Any], correct: ArrayLike, k: int, rng: np.random.Generator | None = None) -> float:
     """Majority vote over `k` of one problem's generations: the mean over subsets of size k, ties averaged.
 

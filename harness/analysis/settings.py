@@ -6,6 +6,7 @@ Columns are scanned, never the text. Every cell of a task has the same problem a
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_token
 SAMPLE_COLUMNS = (
     "run_id", "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str",
     "instructed", "seed", "sample_index", "problem_id", *TOKENS, "forced_end", "looping", "error", "status",
-    "extracted", "correct",
+    "extracted", "correct", "kind", "gold",
 )  # fmt: skip
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
 UNPARSED = ("no_answer", "ambiguous", "answer_unparseable", "undecided")
@@ -63,6 +64,7 @@ class Cell:
     votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
     right: NDArray[np.int64]  # (problems,) correct generations
     total: NDArray[np.int64]  # (problems,) scored generations
+    letters: dict[tuple[str, str], int]  # of choice questions: (gold, chosen or "") -> generations
     budget: Budget  # the whole setting, without what has no effect in it
     config: dict[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -378,10 +380,19 @@ def _cell(
         votes=_votes(problem, correct, rows["extracted"], num),
         right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
         total=np.bincount(scored_problem, minlength=num),
+        letters=_letters(rows[scored & ~flags["error"] & (rows["kind"].astype(object) == "choice").to_numpy()]),
         budget=budget_of(configs.get(str(run_ids[0]), {}), rows.iloc[0].to_dict()),
         config=configs.get(str(run_ids[0]), {}),
         note=note,
     )  # fmt: skip
+
+
+def _letters(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """(gold letter, chosen letter or "" where none was found) -> rows."""
+    gold = rows["gold"].astype(object).fillna("").str.strip("() ").str.upper()
+    chosen = rows["extracted"].astype(object).fillna("").str.upper().where(lambda text: text.str.fullmatch("[A-Z]"), "")
+    one_letter = gold.str.fullmatch("[A-Z]").astype(bool)
+    return dict(Counter(zip(gold[one_letter], chosen[one_letter], strict=True)))
 
 
 def _grouped_mean(values: Floats, groups: NDArray[np.int64], num_groups: int) -> Floats:

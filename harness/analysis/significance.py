@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -14,9 +14,10 @@ CHUNK_ENTRIES = 5_000_000  # sign flips drawn at once
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
     """Two-sided exact McNemar p-value from the discordant pairs: right only in a, right only in b. 1.0 with none."""
+    from scipy.stats import binomtest
+
     n = only_a + only_b
-    tail = sum(comb(n, i) for i in range(min(only_a, only_b) + 1))
-    return min(1.0, float(2 * tail / 2**n))
+    return float(binomtest(only_a, n).pvalue) if n else 1.0
 
 
 def paired_p_value(a: ArrayLike, b: ArrayLike, num_resamples: int = 10_000, seed: int = 0) -> tuple[float, str]:

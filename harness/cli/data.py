@@ -62,10 +62,10 @@ def collect(
     names: tuple[str, ...], spec: str | None, folder: Path | None, seed: int, data_dir: Path | None, out: Path
 ) -> None:
     """Collect s1's 16 sources into one raw pool; or convert a published set to the pool's schema."""
-    from harness.data import tables as report
     from harness.data.collect import collect as collect_rows
     from harness.data.load import load, save
     from harness.data.sources import SOURCES
+    from harness.report import pool_tables as report
 
     if spec is not None:
         count = save(_progress(_load(spec, data_dir), "convert"), out)
@@ -130,9 +130,10 @@ def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> No
 def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
     """Drop rows by s1's quality rules and by difficulty; says how many, and why."""
     from harness.cli import data_steps as steps
+    from harness.data.load import save
 
     kept, table = steps.filtered(_load(pool, data_dir), solved_by)
-    count = steps.save(_progress(kept, "filter"), out)
+    count = save(_progress(kept, "filter"), out)
     click.echo(table())
     click.echo(f"{count:,} rows -> {out}")
 
@@ -150,9 +151,9 @@ def select(
     pool: str, selection: str, size: int | None, seed: int, solved_by: Any, data_dir: Path | None, out: Path
 ) -> None:
     """Draw a subset. The manifest (ids, counts, sha256) is written beside OUT as OUT.manifest.json."""
-    from harness.data import tables as report
     from harness.data.load import save
     from harness.data.selection import select as draw
+    from harness.report import pool_tables as report
 
     rows = _load(pool, data_dir)
     selected = draw(rows, selection, size, seed, solved_by)

@@ -12,12 +12,12 @@ import click
 
 from harness.config import Chat
 from harness.data import quality
-from harness.data import tables as report
 from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.errors import UserError, one_line
 from harness.files import atomic, read_json, write_json_lines
+from harness.report import pool_tables as report
 from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import check_name
 

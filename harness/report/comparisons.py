@@ -106,16 +106,16 @@ def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
 def diff_table(runs: Sequence[RunDiff]) -> Group:
     """The runs that differ as a table, the others as a count."""
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("recipe", "task", "setting"):
-        table.add_column(name)
-    for name in ("samples", "same text", "changed answers", "gained", "lost", "first differing token"):
-        table.add_column(name, justify="right")
+    from harness.report.tables import Column, Table
+    from harness.report.terminal import rendered
+
+    numbers = ("samples", "same text", "changed answers", "gained", "lost", "first differing token")
+    columns = [*map(Column, ("recipe", "task", "setting")), *(Column(name, numeric=True) for name in numbers)]
+    table = Table("diff", "Runs that differ", columns)
     for run in runs:
         if run.first_differences:
-            table.add_row(
+            table.add(
                 run.run["recipe"], run.run["task"], setting(run.budget), f"{run.num_samples:,}",
                 f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
                 str(run.num_gained), str(run.num_lost),
@@ -128,4 +128,4 @@ def diff_table(runs: Sequence[RunDiff]) -> Group:
         f"{len(runs)} runs, {total:,} samples in both: {same / total:.2%} the same token by token, "
         f"{changed / total:.2%} with another answer."
     )
-    return Group(table, words) if same < total else Group(words)
+    return Group(rendered(table), words) if same < total else Group(words)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.measure import Measured, distinguishable
+from harness.analysis.measure import Measured, distinguishable, reference_name
 from harness.analysis.settings import setting_name, short
 from harness.report import study_tables as builders
 from harness.report.names import recipe_order, row_name
@@ -83,7 +83,7 @@ def _place(measured: Measured, i: int | None, rivals: bool) -> dict[str, Any]:
     style = style if rivals else ""
     members = _headlines(measured, cell.study, cell.task)
     told = rivals and builders.compared_with(measured, members) == "reference"
-    delta = "reference" if told and cell.recipe == builders.reference_name(measured.cells.cells, members) else ""
+    delta = "reference" if told and cell.recipe == reference_name(measured.cells.cells, members) else ""
     if gap:
         delta = f"{100 * gap.value:+.1f} to {gap.reference}"
         delta += f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if gap.low < gap.high else ""

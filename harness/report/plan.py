@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.config import Study
 from harness.errors import one_line
 from harness.progress import clock
+from harness.report.tables import Column, Table
+from harness.report.terminal import rendered
 from harness.studies.cost import (
     DOLLARS_PER_GPU_HOUR,
     MEAN_ANSWER_TOKENS,
@@ -21,50 +23,41 @@ from harness.studies.status import Status
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
 
 def planned_table(study: Study, num_problems: dict[str, int]) -> Group:
     """`--dry-run` for a terminal: every training and run, the sums, and what was assumed."""
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(title=f"{study.name}: planned runs", title_justify="left", box=None, pad_edge=False)
-    for name in ("stage", "recipe", "task", "setting"):
-        table.add_column(name, no_wrap=True)
-    for name in ("samples", "tokens", "GPU hours", "cost"):
-        table.add_column(name, justify="right")
+    columns = [*map(Column, ("stage", "recipe", "task", "setting"))]
+    columns += [Column(name, numeric=True) for name in ("samples", "tokens", "GPU hours", "cost")]
+    table = Table("plan", f"{study.name}: planned runs", columns)
     lines = list(dry_run(study, num_problems))
     for line in lines:
         count = f"{line.num_generations:,}" if line.num_generations else ""
-        table.add_row(
-            line.what, line.recipe, line.task, line.setting, count, f"{line.tokens:,}", *money(line.gpu_hours)
-        )
+        table.add(line.what, line.recipe, line.task, line.setting, count, f"{line.tokens:,}", *money(line.gpu_hours))
     hours = sum(line.gpu_hours for line in lines)
     runs = sum(line.what == "evaluate" for line in lines)
-    table.add_section()
-    table.add_row(
+    table.add(
         "sum", f"{len(study.recipes)} trainings", "", f"{runs} runs", f"{sum(x.num_generations for x in lines):,}",
-        f"{sum(x.tokens for x in lines):,}", *money(hours), style="bold",
+        f"{sum(x.tokens for x in lines):,}", *money(hours),
     )  # fmt: skip
-    notes = (
-        f"Base model {study.base_model}; engine {study.engine.name}; pool {study.pool or 'none'}.\n"
-        f"Assumed: {MEAN_THINKING_TOKENS:,} thinking tokens where no budget cuts earlier, +{TOKENS_PER_IGNORE} a "
-        f"Wait, at most {MEAN_ANSWER_TOKENS} answer tokens,\n{MEAN_ROW_TOKENS:,} tokens a training row; "
+    table.notes += [
+        f"Base model {study.base_model}; engine {study.engine.name}; pool {study.pool or 'none'}.",
+        f"Assumed: {MEAN_THINKING_TOKENS:,} thinking tokens where no budget cuts earlier, +{TOKENS_PER_IGNORE} per "
+        f"Wait, at most {MEAN_ANSWER_TOKENS} answer tokens, {MEAN_ROW_TOKENS:,} tokens per training row; "
         f"{TOKENS_PER_GPU_SECOND} tokens/s and ${DOLLARS_PER_GPU_HOUR:.2f} an hour for each GPU; training as in the "
-        "paper (7 H100 hours for s1K)."
-    )
+        "paper (7 H100 hours for s1K).",
+    ]
     if study.replay and study.sampling.temperature == 0:
-        notes += (
-            "\nReplay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
+        table.notes.append(
+            "Replay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
         )
-    return Group(table, notes, *memory_table(study))
+    return Group(rendered(table), *memory_table(study))
 
 
-def memory_table(study: Study) -> list[Table | str]:
+def memory_table(study: Study) -> list[Group | str]:
     """What one worker needs to train, by `harness.training.memory`; nothing for a study that trains nothing."""
-    from rich.table import Table
-
     from harness.training import memory
 
     training = study.training
@@ -73,18 +66,16 @@ def memory_table(study: Study) -> list[Table | str]:
     device = "GPU" if training.num_gpus else "worker"
     lines = memory.lines(study.base_model, training)
     if not lines:
-        return [f"\nMemory a {device}: not known; the name {study.base_model} has no size, and no config.json is here."]
+        return [f"Memory per {device}: not known; the name {study.base_model} has no size, and no config.json is here."]
     what = f"LoRA of rank {training.lora_rank}" if training.lora_rank else "all weights"
     where = f"{training.num_workers} workers" if training.num_workers > 1 else "one worker"
     rows = f"{training.per_device_batch_size} x {training.block_size:,} tokens"
-    table = Table(title=f"\nMemory a {device} to train, in GB ({what}, {where}, {rows})", title_justify="left",
-                  box=None, pad_edge=False)  # fmt: skip
-    table.add_column("gradient checkpointing (*: planned)")
-    for name in ("weights", "gradients", "optimizer", "working copies", "activations", "sum"):
-        table.add_column(name, justify="right")
+    names = ("weights", "gradients", "optimizer", "working copies", "activations", "sum")
+    columns = [Column("gradient checkpointing (*: planned)"), *(Column(name, numeric=True) for name in names)]
+    table = Table("memory", f"Memory per {device} to train, in GB ({what}, {where}, {rows})", columns)
     for line in lines:
-        table.add_row(*line)
-    return [table]
+        table.add(*line)
+    return [rendered(table)]
 
 
 def money(hours: float) -> tuple[str, str]:
@@ -95,15 +86,12 @@ def money(hours: float) -> tuple[str, str]:
 def status_table(found: Status, out: Path) -> Group:
     """The status for a terminal."""
     from rich.console import Group
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (("model", "left"), ("training", "left"), ("runs", "right"), ("failed", "right"),
-                          ("samples", "right"), ("", "right")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    columns = [*map(Column, ("model", "training")), *(Column(name, True) for name in ("runs", "failed", "samples", ""))]
+    table = Table("status", "", columns)
     for model in found.models:
         share = model.samples_done / model.samples_planned if model.samples_planned else 1.0
-        table.add_row(
+        table.add(
             model.recipe, model.training, f"{model.runs_done}/{model.runs_planned}", str(model.runs_failed or ""),
             f"{model.samples_done:,}/{model.samples_planned:,}", f"{share:.0%}",
         )  # fmt: skip
@@ -113,6 +101,6 @@ def status_table(found: Status, out: Path) -> Group:
         words += f", {found.rate:.1f} samples/s, {clock(found.samples_left / found.rate)} left at that rate"
     if found.state == "stopped":
         words += f"; the same command with --out {out} goes on"
-    lines: list[Any] = [words, table]
+    lines: list[Any] = [words, rendered(table)]
     lines += [f"failed: {run_id}: {one_line(why) if why else '?'}" for run_id, why in list(found.errors.items())[:10]]
     return Group(*lines)

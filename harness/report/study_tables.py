@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.analysis.bootstrap import minimum_detectable_difference
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
+from harness.analysis.positions import position_bias
 from harness.analysis.settings import Cell, setting_name
 from harness.analysis.sweeps import Figure
 from harness.report import paper
@@ -282,7 +283,51 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
     return table
 
 
-BUILDERS = (recipe_table, sweep_table, method_table, flips_table, sampled_table, extrapolation_table, sequence_table)
+def position_table(measured: Measured, study: str, task: str) -> Table:
+    """Choices and accuracy by the position of the right option. Empty for a task without options."""
+    cells = measured.cells.cells
+    table = Table(
+        f"positions_{study}_{task}",
+        f"{task}: the position of the right option",
+        [
+            Column("recipe"),
+            Column("letter"),
+            Column("right", True, "generations for which this letter was right"),
+            Column("chosen", True, "generations that chose this letter"),
+            Column("accuracy", True, "where this letter was right, in percent"),
+        ],
+        caption="At the headline setting. A model without a preference chooses each letter as often as it is right.",
+    )
+    members = [i for key, i in measured.headlines.items() if key[:2] == (study, task) and cells[i].letters]
+    for i in sorted(members, key=recipe_order(measured)):
+        name, found = row_name(cells[i], cells), position_bias(cells[i].letters)
+        for position in found.positions:
+            table.add(
+                name,
+                position.letter,
+                number(position.num_gold, 0),
+                number(position.num_chosen, 0),
+                number(100 * position.accuracy),
+            )
+        tested = "not to be tested" if math.isnan(found.p_value) else f"p {p_value(found.p_value).text} (chi-square)"
+        table.notes.append(
+            f"{name}: choices follow the right letters' shares: {tested}; accuracy spreads by "
+            f"{100 * found.recall_spread:.1f} points over the letters; {found.num_without_letter} of {found.num_rows} "
+            f"generations chose none, and guessing A for them would add {100 * found.default_letter_gain:.1f} points."
+        )
+    return table
+
+
+BUILDERS = (
+    recipe_table,
+    sweep_table,
+    method_table,
+    flips_table,
+    sampled_table,
+    extrapolation_table,
+    sequence_table,
+    position_table,
+)
 
 
 def all_tables(measured: Measured, study: str, task: str) -> list[Table]:

@@ -30,7 +30,7 @@ def rendered(table: Table) -> Group:
     from rich.text import Text
 
     grid = RichTable(
-        title=table.title,
+        title=table.title or None,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,

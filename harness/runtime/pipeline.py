@@ -101,7 +101,7 @@ class Ablation:
     def looks_finished(self) -> bool:
         """Whether the folder holds as many finished runs as the study has: then the engine starts only if needed."""
         wanted = sum(len(budgets_of(self.study, name)) for name in self.models) * len(self.study.tasks)
-        return sum(run["status"] == "done" for run in self.store.runs()) >= wanted
+        return sum(1 for run in self.store.runs() if run["status"] == "done") >= wanted
 
     # -- select and train
 

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import pytest
 from rich.console import Console
 
+import tests.made_up_study as made_up
 from harness.analysis.compare import Comparison, compare, first_differences
 from harness.errors import UserError
 from harness.report.comparisons import comparison_tables

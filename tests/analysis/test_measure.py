@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import tests.made_up_study as made_up
 from harness.analysis.measure import Measured, distinguishable, measure, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError
@@ -262,7 +262,8 @@ def test_repeated_samples_give_pass_at_k_and_maj_at_k(tmp_path):
     for index, verdicts in enumerate(([True, False], [True, False], [False, False], [False, True])):
         rows += rows_of(verdicts, sample_index=index)
     found = figures(made_up.write(tmp_path, rows))
-    assert found["pass@2"].value == pytest.approx(((1 - 1 / 6) + (1 - 3 / 6)) / 2) == found["cov@2"].value
+    assert found["pass@2"].value == pytest.approx(((1 - 1 / 6) + (1 - 3 / 6)) / 2)
+    assert not [name for name in found if name.startswith("cov@")]  # the paper's name for the same figures
     assert found["maj@4"].value == pytest.approx((0.5 + 0) / 2)  # 2 against 2 wrong "3"; 1 against 3
 
 

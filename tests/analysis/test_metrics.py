@@ -137,7 +137,6 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_correct_sample(n, data):
     subsets = list(combinations(right, k))
     expected = sum(any(s) for s in subsets) / len(subsets)
     assert metrics.pass_at_k(n, sum(right), k) == pytest.approx(expected)
-    assert metrics.cov_at_k([[float(r) for r in right]], k)[0] == pytest.approx(expected)
 
 
 def test_pass_at_k_has_no_value_where_there_are_fewer_samples():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import made_up_study as made_up
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import tests.made_up_study as made_up
 from harness.analysis.compare import compare
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load

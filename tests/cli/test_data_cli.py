@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from pools import row, rows, shared
-from tiny import byte_tokenizer
 
 from harness.cli.data import data
 from harness.data import load as pool
-from harness.data import tables as report
 from harness.errors import UserError
+from harness.report import pool_tables as report
+from tests.pools import row, rows, shared
+from tests.tiny import byte_tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_tables_compare_selections_with_the_pool_and_with_each_other(tmp_path: P
     assert "| domain 3 | 20 |" in printed
     assert "| pool | 1 | 26 | 51 | 76 | 100 | 50 | 5,050 |" in printed  # thinking_tokens are 1 .. 100
     harness_data("report", tmp_path / "pool.jsonl", "--out", tmp_path / "report.md")
-    assert (tmp_path / "report.md").read_text().startswith("**Sources**")
+    assert (tmp_path / "report.md").read_text().startswith("### Sources")
 
 
 def test_a_file_that_is_no_manifest_is_the_users_error(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_rows_whose_difficulty_is_not_known_are_kept_and_counted(tmp_path: Path)
 
 
 def test_a_table_is_markdown() -> None:
-    assert report.markdown("T", ("a", "b"), [("1", "2")]) == "**T**\n\n| a | b |\n|---|---:|\n| 1 | 2 |\n"
+    assert report.markdown("T", ("a", "b"), [("1", "2")]) == "### T\n\n| a | b |\n|---|---:|\n| 1 | 2 |\n"
 
 
 def test_every_step_runs_on_the_real_pool(tmp_path: Path) -> None:

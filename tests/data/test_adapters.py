@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from pools import shared
 
 from harness.data.adapters import adapt, split_trace
 from harness.data.schema import BadRowError
+from tests.pools import shared
 
 CHAT = "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n"
 S1_TEXT = CHAT + "<|im_start|>think\nTwo and two.\n<|im_start|>answer\nAnswer: 4<|im_end|>\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from pools import row, shared
 
 from harness.data.decontaminate import Index, decontaminate, summary, tokens
 from harness.errors import UserError
 from harness.records import Problem
+from tests.pools import row, shared
 
 LONG = "Find the sum of all positive integers $n$ such that $n^2 + 85n + 2017$ is a perfect square."
 

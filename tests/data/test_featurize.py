@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import ChatServer, good
 from click.testing import CliRunner
-from pools import row, rows
 from rich.console import Console
-from tiny import byte_tokenizer, make_model, varied
 
 from harness.cli.data import data
 from harness.config import EngineConfig, Sampling
@@ -31,6 +28,9 @@ from harness.errors import UserError
 from harness.progress import Progress
 from harness.quickstart import TINY_MODEL
 from harness.runtime import featurize as feature_run
+from tests.chat_server import ChatServer, good
+from tests.pools import row, rows
+from tests.tiny import byte_tokenizer, make_model, varied
 
 
 @pytest.fixture

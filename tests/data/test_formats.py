@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pools import row
-from tiny import byte_tokenizer
 
 from harness.config import Budget
 from harness.data import formats
@@ -14,6 +12,8 @@ from harness.errors import UserError
 from harness.generation.instructions import instruct
 from harness.thinking import S1
 from harness.training.text import IGNORED, training_example
+from tests.pools import row
+from tests.tiny import byte_tokenizer
 
 THREE_STEPS = row(2, thinking="One.\n\nTwo,\nstill two.\n\n\n\nThree.", attempt="4")
 

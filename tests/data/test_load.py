@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from pools import row, rows, shared
 
 from harness.data import load as pool
 from harness.data.schema import SCHEMA
 from harness.errors import UserError
+from tests.pools import row, rows, shared
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pools import row, shared
 
 from harness.data import quality
 from harness.data import repairs as fixes
 from harness.errors import UserError
+from tests.pools import row, shared
 
 LONG = "The server answers with status 500 here, which is the point of the problem. " * 10
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import datasets
 import pytest
-from pools import row, rows, shared
 
 from harness.data.selection import PRESELECTED_SHARE, SELECTIONS, Draw, select
 from harness.errors import UserError
+from tests.pools import row, rows, shared
 
 ROWS = rows(400)
 

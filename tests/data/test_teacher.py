@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from chat_server import ChatServer, good
 
 from harness.data.teacher import CallFailedError, Endpoint, ask, estimate
 from harness.errors import UserError
+from tests.chat_server import ChatServer, good
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 
 from harness.config import Budget, Sampling
 from harness.errors import UserError
-from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.rebase import rebase, repetition_reward, shares
 from harness.generation.sweep import Prompt
 from harness.records import Generation
 from harness.studies.evaluate import dense_budgets
 from harness.thinking import FORMATS
 from tests.generation.test_sweep import START, TOKENIZER, VOCABULARY, chatter, run
+from tests.scripted import ScriptedEngine
 
 
 @pytest.mark.parametrize(

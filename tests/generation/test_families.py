@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from families import FIXTURES, Fixture, tokenizer_of
-from pools import row as pool_row
+from harness.generation.engines.scripted import ScriptedEngine
 
 from harness.analysis.logs import importing
 from harness.analysis.logs.published import read_log
@@ -20,16 +20,17 @@ from harness.analysis.logs.token_counts import TokenCounter
 from harness.config import Budget, Chat, Sampling
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
-from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.prompts import render_prompt
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.generation.template import Reading, Template, read, resolve
 from harness.grading.grader import grade_row
+from harness.marks import own_marks
 from harness.records import Generation
 from harness.studies.formats import read_for, refuse_closed
-from harness.thinking import ThinkingFormat, own_marks, thinking_format
+from harness.thinking import ThinkingFormat, thinking_format
 from harness.training.text import training_example
+from tests.pools import row as pool_row
 
 THOUGHT, MORE, ANSWER = "I guess \\boxed{17}. Hm", " so it is more", "The number is \\boxed{42}."
 QUESTION = "\u2039question\u203a"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from harness.config import Budget, Sampling
 from harness.errors import UserError
-from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.rules import Vocabulary, derive_seed
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS, custom_format, thinking_format
+from tests.scripted import ScriptedEngine
 from tests.tiny import byte_tokenizer
 
 TOKENIZER = byte_tokenizer()

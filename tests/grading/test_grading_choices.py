@@ -6,10 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 
-import pytest
-
-from harness.errors import UserError
-from harness.grading.choices import format_choices, position_bias, shuffled_choices
+from harness.grading.choices import format_choices, shuffled_choices
 
 WRONG = ("b", "c", "d")
 
@@ -39,22 +36,3 @@ def test_the_s1_preset_is_s1s_prompt() -> None:
 
 def test_braces_in_a_question_are_left_alone() -> None:
     assert format_choices("{question} \\frac{1}{2}?", ("{a}", "b")).startswith("{question} \\frac{1}{2}?")
-
-
-def test_an_unknown_preset_names_the_near_one() -> None:
-    with pytest.raises(UserError, match="simple-evals"):
-        format_choices("Why?", ("a", "b"), preset="simple-eval")
-
-
-def test_a_model_that_always_says_a_is_seen() -> None:
-    rows = [{"gold": "ABCD"[k % 4], "extracted": "A"} for k in range(200)]
-    report = position_bias(rows)
-    assert report.p_value < 1e-6 and report.recall_spread > 0.4
-    assert [p.num_chosen for p in report.positions] == [200, 0, 0, 0]
-    assert any("| A | 50 | 200 | 1.000 |" in line for line in report.lines())
-
-
-def test_rows_without_a_letter_are_counted_with_what_guessing_a_would_give() -> None:
-    rows = [{"gold": "A", "extracted": None}] * 10 + [{"gold": "B", "extracted": "B"}] * 30
-    report = position_bias(rows)
-    assert report.num_without_letter == 10 and report.default_letter_gain == pytest.approx(0.25)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import made_up_study as made_up
 import pytest
 
+import tests.made_up_study as made_up
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load
 from harness.report.plots import Drawn, draw_all

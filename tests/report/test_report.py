@@ -13,12 +13,12 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+import tests.made_up_study as made_up
 from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import made_up_study as made_up
 import pytest
 
+import tests.made_up_study as made_up
 from harness.report import leaderboard
 
 pytestmark = pytest.mark.slow

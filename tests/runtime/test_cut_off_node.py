@@ -16,8 +16,9 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from disturbed import ends_well, family, named, until
 from test_faults import num_files, rows, start, undisturbed  # noqa: F401
+
+from tests.disturbed import ends_well, family, named, until
 
 pytestmark = pytest.mark.slow
 SPACE = "s1-faults"

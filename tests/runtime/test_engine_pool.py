@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-from disturbed import family, named, until
 from rich.console import Console
 
 from harness.config import EngineConfig, Sampling
@@ -24,6 +23,7 @@ from harness.runtime import cluster
 from harness.runtime import select_stage as selecting
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.studies import load as studies
+from tests.disturbed import family, named, until
 
 pytestmark = pytest.mark.slow
 DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4))

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import disturbed
 import pandas as pd
 import psutil
 import pytest
-from disturbed import ends_well, family, named, until
 
 from harness.records import SAMPLE_SCHEMA
 from harness.studies.status import status
+from tests import disturbed
+from tests.disturbed import ends_well, family, named, until
 
 pytestmark = pytest.mark.slow
 STUDY = """

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import disturbed
 import pandas as pd
 import pytest
+
+from tests import disturbed
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 STUDY = """

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pools import row
-from tiny import byte_tokenizer
 
 from harness.errors import UserError
 from harness.generation.prompts import render_prompt
 from harness.thinking import FORMATS, S1
 from harness.training import text as chat
+from tests.pools import row
+from tests.tiny import byte_tokenizer
 
 ROW = row(2, question="What is 2 + 2?", thinking="\nTwo and two.\n\nSo 4. \n", attempt="Final Answer: 4\n")
 PROMPT = "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"

@@ -211,7 +211,7 @@ def _functions(a: Node, b: Node, names: Sequence[str], log_base: str = "") -> bo
     if not integers:  # what stands in a gcd is a natural number
         arithmetic = [x for node in (a, b) for x in walk(node) if isinstance(x, Fn) and x.name in ("gcd", "lcm")]
         integers = tuple(sorted(frozenset[str]().union(*(symbols(x) for x in arithmetic))))
-    if integers and verdict is not True:
+    if integers:
         others = tuple(name for name in names if name not in integers)
         whole = _Domain(integers, others, domain.real_only, log_base)
         over_integers = _over_integers(a, b, whole, found)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import byte_pair
 import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
@@ -16,6 +15,7 @@ from harness.analysis.logs.sample_stats import compute, split
 from harness.analysis.logs.stats_output import as_text, write
 from harness.analysis.logs.token_counts import load_counter
 from harness.errors import UserError
+from tests import byte_pair
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "samples"
 S1_LOG = SAMPLES / "s1-32B_aime24_nofigures_samples.jsonl"

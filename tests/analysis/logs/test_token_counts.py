@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import byte_pair
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from harness.analysis.logs.token_counts import TokenCounter, ascii_cut, load_counter
+from tests import byte_pair
 
 HARD = [
     byte_pair.WORDS, "a.\n\n\n b\n1)\n\n\t- c\r\n\r\nd", "\n\n", "", "x\n", " ", "   ", "é\n\n漢字\n$y$\n  z",

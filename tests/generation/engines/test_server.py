@@ -15,11 +15,11 @@ import pytest
 from harness.config import Budget, EngineConfig, Sampling
 from harness.errors import UserError
 from harness.generation import open_engine
-from harness.generation.engines.scripted import ScriptedEngine
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
 from harness.thinking import FORMATS
 from tests.generation.test_sweep import TOKENIZER, VOCABULARY, by_cell, chatter
+from tests.scripted import ScriptedEngine
 from tests.tiny import make_model
 
 MODEL = chatter(0.05)

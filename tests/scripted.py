@@ -1,5 +1,5 @@
-"""An engine without a model: the next token is a function of the tokens before. For tests and for --dry-run: every
-control law can be checked exactly, in microseconds."""
+"""An engine without a model: the next token is a function of the tokens before, so that every control law can be
+checked exactly, in microseconds."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from itertools import combinations
 from typing import Any
 
 from harness.data.sources import SOURCES
+from harness.report.tables import Column, Table
+from harness.report.tables import markdown as as_markdown
 
 Cells = Sequence[str]
 PAPER_STAGES = {  # s1, section 2.2 and its Algorithm 1
@@ -23,10 +25,10 @@ PAPER_STAGES = {  # s1, section 2.2 and its Algorithm 1
 
 def markdown(title: str, header: Cells, rows: Iterable[Cells]) -> str:
     """A Markdown table; every column but the first is aligned to the right."""
-    lines = [f"**{title}**", "", "| " + " | ".join(header) + " |"]
-    lines.append("|" + "|".join(["---"] + ["---:"] * (len(header) - 1)) + "|")
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+    table = Table(title.lower(), title, [Column(name, numeric=at > 0) for at, name in enumerate(header)])
+    for row in rows:
+        table.add(*row)
+    return as_markdown(table)
 
 
 def length_of(row: Mapping[str, Any], in_tokens: bool) -> int:
