@@ -28,7 +28,6 @@ class Fixture:
     closes: str
     ends: str
     plain: str
-    answer_opener: str = ""
 
 
 CHATML = (

@@ -13,7 +13,7 @@ ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
     ("errors", "logs", "progress", "provenance"),
-    ("files", "chat_client", "checked", "thinking"),
+    ("files", "checked", "thinking", "chat_client"),
     ("config", "grading"),
     ("records",),
     ("store", "quickstart", "generation"),

@@ -10,11 +10,8 @@ import tests.made_up_study as made_up
 from harness.config import Budget
 from harness.records import Generation, Problem
 from harness.runtime.scoring import score, score_row
-from harness.thinking import FAMILIES, thinking_format
+from harness.thinking import thinking_format
 
-PAIRS = pytest.mark.parametrize(
-    ("start", "end"), [(family.start, family.end) for family in FAMILIES], ids=[family.name for family in FAMILIES]
-)
 OWN = thinking_format('["<<plan>>", "<<say>>", "Final Answer:", "<<say>>"]')  # marks that no table knows
 PROBLEM = Problem("p", "quick", "2 + 3 = ?", "5", "math")
 

@@ -37,7 +37,7 @@ SAMPLE_COLUMNS = (
     "extracted", "correct", "kind", "gold",
 )  # fmt: skip
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
-UNPARSED = ("no_answer", "answer_unparseable")
+UNPARSED = ("no_answer", "ambiguous", "answer_unparseable", "undecided")
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
 

@@ -38,7 +38,7 @@ def grade(
     """
     from harness.grading.batch.files import grade_file
     from harness.grading.batch.judge import Judge
-    from harness.thinking import own_marks
+    from harness.marks import own_marks
 
     if (judge is None) != (judge_model is None):
         raise UserError("--judge URL and --judge-model NAME go together; give both or neither")
@@ -99,7 +99,7 @@ def sample_stats(
     """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
     from harness.analysis.logs.sample_stats import compute
     from harness.analysis.logs.stats_output import as_text, write
-    from harness.thinking import own_marks
+    from harness.marks import own_marks
 
     arguments = {} if context is None else {"context": context}
     stats = compute(list(files), tokenizer, budget, compat, marks=own_marks(pairs), **arguments)
@@ -132,7 +132,7 @@ def import_(
 ) -> None:
     """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
     from harness.analysis.logs.importing import import_files
-    from harness.thinking import own_marks
+    from harness.marks import own_marks
 
     own = own_marks(pairs)
     for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study, marks=own):

@@ -16,7 +16,8 @@ from typing import Any
 from harness.data import domains, sources
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, row
 from harness.grading.extract.answer import last_box
-from harness.thinking import S1, split, without_turn_end
+from harness.marks import split, without_turn_end
+from harness.thinking import S1
 
 THINK, ANSWER, ASSISTANT = S1.thinking_start, S1.thinking_end, "<|im_start|>assistant\n"
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.data import repairs as fixes
 from harness.data.schema import with_thinking
 from harness.errors import UserError
-from harness.thinking import holds_delimiter
+from harness.marks import holds_delimiter
 
 # What a failed call leaves in the place of a trace or an answer.
 API_ERROR = re.compile(

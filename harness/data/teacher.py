@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.chat_client import Answer, CallFailedError, ChatClient, Server, chat_body, chat_reply
 from harness.data.cache import content_key
-from harness.thinking import split, without_turn_end
+from harness.marks import split, without_turn_end
 
 CHARACTERS_A_TOKEN = 3.5  # of English with LaTeX; for estimates only
 

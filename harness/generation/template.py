@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import UserError
-from harness.thinking import AUTO, FAMILIES, FORMATS, Ask, Family, ThinkingFormat, mirrored, opened_by, thinking_format
+from harness.marks import mirrored, opened_by
+from harness.thinking import AUTO, FAMILIES, FORMATS, Ask, Family, ThinkingFormat, thinking_format
 
 DEFAULT = Ask()  # the template's own default
 ECHO = "zzechozz"

@@ -20,7 +20,7 @@ from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
 from harness.grading.readings import readings
 from harness.grading.verdict import Verdict
-from harness.thinking import Marks, answer_part
+from harness.marks import Marks, answer_part
 
 Kind = Literal["math", "integer", "choice"]
 KINDS = ("math", "integer", "choice")
@@ -80,7 +80,7 @@ def grade_row(row: Mapping[str, Any], strict: bool = False, marks: Sequence[Mark
     """Grade a row `{gold, response | answer, kind?, choices?, final?, question?, prompt?}`; numbers count as text.
 
     Where `prompt` ends inside a thought, a response that never ends it has no answer. `marks`: thinking delimiters to
-    look for before the known ones (`harness.thinking.own_marks`).
+    look for before the known ones (`harness.marks.own_marks`).
     """
     kind: Kind = row.get("kind") or "math"
     choices, gold, question = tuple(row.get("choices") or ()), str(row["gold"]), str(row.get("question") or "")

@@ -25,9 +25,10 @@ from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.generation.template import Reading, Template, read, resolve
 from harness.grading.grader import grade_row
+from harness.marks import own_marks
 from harness.records import Generation
 from harness.studies.formats import read_for, refuse_closed
-from harness.thinking import ThinkingFormat, own_marks, thinking_format
+from harness.thinking import ThinkingFormat, thinking_format
 from harness.training.text import training_example
 from tests.pools import row as pool_row
 

@@ -17,9 +17,9 @@ from harness.analysis.logs.published import Log, Logged, expand, model_of, read_
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.errors import UserError
+from harness.marks import Marks, split
 from harness.provenance import file_digest, versions
 from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
-from harness.thinking import Marks, split
 
 STUDY = "imported"
 RECIPE = "published"

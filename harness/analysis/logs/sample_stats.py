@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import thinking as thoughts
+from harness import marks as thoughts
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
-from harness.thinking import S1, Marks
+from harness.marks import Marks
+from harness.thinking import S1
 
 CONTEXT_TOKENS = 32_760  # s1 counts a prompt and response beyond this as too long
 STEP_MARK = " steps left\n"
@@ -96,7 +97,7 @@ def compute(
 
     `tokenizer`: a name, folder or tokenizer.json; None takes each log's own model, else an approximation, and says so.
     `budget`: thinking tokens allowed, or steps for a log in the "N steps left" format. `marks`: delimiters that
-    no table knows (`harness.thinking.own_marks`). Raises UserError for a file or tokenizer that cannot be read; lines
+    no table knows (`harness.marks.own_marks`). Raises UserError for a file or tokenizer that cannot be read; lines
     that cannot are counted and skipped.
     """
     if compat not in (None, "s1"):

@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.grading.batch.judge import Judge, judge_rows
 from harness.grading.grader import KINDS, grade_row
 from harness.grading.verdict import Verdict
-from harness.thinking import Marks
+from harness.marks import Marks
 
 MAX_LISTED = 20  # broken lines named one by one
 

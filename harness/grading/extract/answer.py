@@ -37,6 +37,7 @@ CUE_WINDOW_CHARS = 20_000  # "Final Answer:" is looked for in the last so many c
 LAST_LINE_CHARS = 2_000  # of the last line, when nothing else states an answer
 MAX_CLOSING_LINES = 3  # a remark or two may follow the line that states the answer
 _MAX_BOXES = 64  # boxes looked at from the end
+_FEW_BOXES = 4  # looked at first
 
 _BOX = re.compile(r"\\(?:begin)?\{?(?:boxed|fbox|framebox)")
 _UNBRACED_BOX = re.compile(r"\s*([^\s${}]+(?:\{[^{}\n]{0,200}\})*)")
@@ -73,11 +74,26 @@ class Extraction:
 def boxes(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, content) of the boxes from the last one on; a box inside another is skipped for the outer one.
 
-    One pass over the braces behind the first of the last `_MAX_BOXES` boxes: linear in the text.
+    The last few are matched first, and all `_MAX_BOXES` only where these are not enough: two passes over the braces
+    at most, linear in the text.
     """
+    few = _spans(text, _FEW_BOXES)
+    yield from reversed(few)
+    if len(few) >= _FEW_BOXES:
+        yield from reversed(_spans(text, _MAX_BOXES)[: -len(few)])
+
+
+def _spans(text: str, limit: int) -> list[tuple[int, int, str]]:
+    """The last `limit` boxes in order."""
     starts: list[tuple[int, int]] = []
     at = len(text)
-    while len(starts) < _MAX_BOXES and (at := max(text.rfind("boxed", 0, at), text.rfind("box{", 0, at))) >= 0:
+    other = text.rfind("box{")  # \\fbox, \\framebox; each search goes on where the last one stopped
+    while len(starts) < limit:
+        boxed = text.rfind("boxed", 0, at)
+        other = other if other < at else text.rfind("box{", 0, at)
+        at = max(boxed, other)
+        if at < 0:
+            break
         for match in _BOX.finditer(text, max(0, at - 12), at + 6):
             if match.end() > at and (not starts or match.start() != starts[-1][0]):
                 starts.append((match.start(), match.end()))
@@ -99,7 +115,7 @@ def boxes(text: str) -> Iterator[tuple[int, int, str]]:
             spans.append((start, len(text), line if len(line) < 500 else ""))
         elif not (spans and start < spans[-1][1]) or spans[-1][1] == len(text):
             spans.append((start, closed[brace] + 1, text[brace + 1 : closed[brace]]))
-    yield from reversed(spans)
+    return spans
 
 
 def _closing_braces(text: str, wanted: list[int]) -> dict[int, int]:

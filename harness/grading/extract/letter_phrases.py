@@ -13,7 +13,7 @@ _CLOSE = r"(?=[\s).,:;!?|\\—–\-\ue001]|$|[^\x00-\x7f])"
 _LETTER = rf"(?:\(?\s?|\ue000)(?P<letter>[A-Za-z]){_CLOSE}"
 _CAPITAL = rf"(?:\(?\s?|\ue000)(?P<letter>[A-Z]){_CLOSE}"
 _NOUN = (
-    r"(?:(?:the|la|le|die|der|das|el|los)\s|l['’])?(?:answer\s)?"
+    r"(?:that\s)?(?:(?:the|la|le|die|der|das|el|los)\s|l['’])?(?:answer\s)?"
     r"(?:(?:option|choice|answer|letter|statement|选项|選項|選択肢|opci[óo]n|opção|alternativa|r[ée]ponse|antwort|letra|"
     r"lettre|buchstabe|proposition|вариант|chaguo|বিকল্প|विकल्प|선택지|보기)\s?)?(?::\s?)?"
 )
@@ -25,7 +25,7 @@ _SUBJECT = (
     rf"{_ADJECTIVE}{{0,3}}(?:\b(?:(?:answer|ans|option|choice)(?:\s(?:option|choice|letter))?|letter|statement|selection|"
     r"selected|select|solution|guess|conclusion|verdict|result|pick|r[ée]ponse|antwort(?:option)?|l[öo]sung|ergebnis|"
     r"respuesta|resposta|risposta|opci[óo]n|opção|alternativa|opzione|antwoord|odpowied[źz]|cevap|đáp án|jibu)\b|"
-    r"答案|选项|回答|答え|正解|解答|ответ|вариант|정답|답|الإجابة(?:\sالصحيحة)?|الجواب|उत्?तर|উত্?তর(?:টি)?|คำตอบ(?:ที่ถูกต้อง)?|"
+    r"答案|选项|選択肢|回答|答え|正解|解答|ответ|вариант|정답|답|الإجابة(?:\sالصحيحة)?|الجواب|उत्?तर|উত্?তর(?:টি)?|คำตอบ(?:ที่ถูกต้อง)?|"
     r"సమాధానం)(?:\s(?:corrett?[ao]|correcta?|correcte|juste|exacte|finale?|final|sahihi))?"
 )
 # A chain of linking words: "is", "must therefore be", "turns out to be", "is given by", "can only be".
@@ -50,7 +50,7 @@ STATEMENTS = (
         r"(?<![A-Za-z'’])(?P<letter>[A-Z])(?:\)|(?:[).:]\s|\s?:\s)(?:(?!\b[A-E]\b)[^.\n?!]){0,80}?)?"
         r"\s(?:is|must be|seems|appears)\s"
         r"(?:(?:therefore|thus|the|most|likely|to be|indeed|only|clearly|probably)\s){0,4}"
-        r"(?:(?:correct|right|best|true|accurate|appropriate)(?:\s(?:answer|option|choice|one|response|statement))?"
+        r"(?:(?:correct|right|best|true|accurate|appropriate|(?:more|most)\s\w{4,14})(?:\s(?:answer|option|choice|one|response|statement))?"
         r"|answer)"
         r"(?=\s?[.,;:!)]|\s?$|\s?\n|\s(?:because|since|as|and|here|for|given|among|to|of|in)\b)"
     ),
@@ -133,7 +133,8 @@ NUMBERED = re.compile(rf"{_SUBJECT}{_BE}{{1,3}}\s?\(?(?P<number>\d)\)?\s?\.?\s?(
 
 DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|isn't|isn’t|never|neither|nor|nicht|n'est pas|no es|não é|unlike|instead of|rather than|statt|"
-    r"anstatt|au lieu de|en lugar de)\b(?:(?!\bbut\b|\bsondern\b|\bmais\b|\bsino\b)[^.;\n]){0,14}|不是|"
+    r"anstatt|au lieu de|en lugar de)\b"
+    r"(?!\s(?:true|correct|valid|accurate|an?\s\w+)\s(?:is|ist|est|es)\b)(?:(?!\bbut\b|\bsondern\b|\bmais\b|\bsino\b)[^.;\n]){0,14}|不是|"
     r"并非|而不是|ではなく)$|"
     r"\b(?:wrong|incorrect|falsche?|fausse|incorrecta)\s(?:answer|option|choice|antwort|r[ée]ponse|"
     r"respuesta)\b[^.;\n]{0,20}$",

@@ -1,8 +1,8 @@
-"""Which part of a response is its answer: what follows the thought, by the thinking formats' own table."""
+"""Which part of a response is its answer: what follows the thought, by the table of thinking formats."""
 
 from __future__ import annotations
 
-from harness import thinking
+from harness import marks
 from harness.grading.limits import MAX_RESPONSE_CHARS
 
 
@@ -12,4 +12,4 @@ def answer_part(response: str, prompt: str = "") -> tuple[str, bool]:
     `prompt` is looked at for one thing: where it opened the thought and `response` never ends it, the response is a
     thought that was cut.
     """
-    return thinking.answer_part(response[-MAX_RESPONSE_CHARS:], prompt)
+    return marks.answer_part(response[-MAX_RESPONSE_CHARS:], prompt)

@@ -1,0 +1,297 @@
+"""Where the thought of a response ends: how the marks of `harness.thinking.FAMILIES` are found in a text.
+
+The grader, log statistics, imports, pool adapters, the teacher and the quality filter all ask here. The case of letters
+is not looked at, a delimiter that is only named ("the <think> tags") is none, and every search is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from harness.errors import UserError
+from harness.thinking import FAMILIES
+
+# What ends a turn in a text, beside what looks like a special token at its very end.
+TURN_ENDS = (
+    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>", "<|im_start|>user", "<|im_start|>",
+    "<end_of_turn>", "<|return|>", "<|end|>", "<|END_OF_TURN_TOKEN|>", "<turn|>", "<|user|>", "<|observation|>",
+    "[|endofturn|]", "<seed:eos>", "[e~[", "<end_of_sentence>", "<｜end▁of▁sentence｜>", "<SPECIAL_12>", "<sep>",
+    "</assistant>", "<|role_end|>", "<|eom|>", "<|eot|>", "<|end_of_msg|>", "<|assistant_end|>", "</output>",
+    "<|eos|>", "[EOS]", "<eos>",
+)  # fmt: skip
+_LAST_TOKEN = re.compile(
+    r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|\[\|[a-z]{1,20}\|\]|</?[a-z]{0,12}:?(?:eos|eot|eom)>|</s>)\s*$"
+)
+_TAG = re.compile(  # a delimiter that no table knows but whose name says what it is
+    r"<\|?(?!/)(?!end)(?P<name>[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
+)
+_END_TAG = re.compile(
+    r"<\|?(?:/|end_(?:of_)?)[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
+    r"|<\|[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}_end\|>"
+)
+_NAMED_AFTER = re.compile(r"[`'\"]|\s(?:tags?|tokens?|blocks?|delimiters?|markers?)\b")
+_HEADINGS = re.compile(
+    r"(?:\A|\n)#{1,3} (?:thinking|thought)\s*\n(?:.|\n)*?\n#{1,3} (?:final response|final answer)\s*\n",
+    re.IGNORECASE,
+)
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # keeps every index, unlike str.lower
+_MIRRORED = (("_start|", "_end|"), ("|start_", "|end_"), ("begin_of_", "end_of_"), ("_prefix|", "_suffix|"),
+             ("start_", "end_"), ("begin_", "end_"))  # fmt: skip
+
+
+def mirrored(start: str) -> list[str]:
+    """The strings that would close a delimiter by its spelling: `<x>` by `</x>`, `<|x_start|>` by `<|x_end|>`."""
+    found = []
+    for opening, closing in _MIRRORED:
+        for style in (str, str.upper):
+            if style(opening) in start:
+                found.append(start.replace(style(opening), style(closing)))
+    if re.fullmatch(r"<\|[^|>]+>", start):
+        found.append("<" + start[2:-1] + "|>")
+    elif start[:1] in "<[◁" and len(start) > 2:
+        head = 2 if start.startswith("<|") else 1
+        found.append(start[:head] + "/" + start[head:])
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How one family's thought is found in a text; lower case, since the case of letters is not looked at."""
+
+    name: str
+    start: str
+    ends: tuple[str, ...]
+    lead: str = ""  # of the closing, before the end mark
+    answer_start: tuple[str, ...] = ()
+    plain_words: bool = False
+    start_is_optional: bool = False
+
+
+@cache
+def _known() -> tuple[Marks, ...]:
+    found = []
+    for family in FAMILIES:
+        mark = (family.mark or family.end).strip()
+        lead = family.end.strip().partition(mark)[0]
+        # "<answer>" stays: the grader reads what stands between such tags.
+        opening = tuple(_low(text) for text in family.answer_start if text != "<answer>")
+        start = _low(family.start.strip())
+        found.append(Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words,
+                           family.start_is_optional))  # fmt: skip
+    return tuple(found)
+
+
+def _low(text: str) -> str:
+    return text.translate(_LOWER)
+
+
+def own_marks(pairs: Iterable[Sequence[str]]) -> tuple[Marks, ...]:
+    """A user's own delimiters, as (start, end) pairs. Raises `UserError` for an empty end."""
+    made = []
+    for start, end in pairs:
+        if not end.strip():
+            raise UserError(f"the thinking marks {start!r}, {end!r} have no end; give both strings")
+        made.append(Marks("own", _low(start.strip()), (_low(end.strip()),)))
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A response cut where its thought ends; the four texts together are the response.
+
+    preface   what stands before the thought: nothing, or its opening mark
+    thinking  the thought, as written
+    closing   what ends it, up to the answer's first word
+    answer    what follows; without any mark, the whole response
+    state     none: no thought; open: it is never ended (cut); closed
+    name      of the family whose marks they are; "" for none
+    """
+
+    preface: str
+    thinking: str
+    closing: str
+    answer: str
+    state: Literal["none", "open", "closed"]
+    name: str = ""
+
+
+def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split:
+    """Where the thought of `response` ends.
+
+    Args:
+        response: A whole response, with or without special tokens.
+        prompt: The prompt it answers, if known: where that ends inside a thought, the response begins in one, and a
+            response that never ends it is a thought that was cut.
+        marks: Delimiters to look for before the known ones (`own_marks`, `marks_of`).
+    """
+    lowered = _low(response)
+    opened = opened_by(prompt, marks) or _asked_by(prompt)
+    if opened is None and not marks and not any(c in response for c in "<[◁"):
+        return _without_tokens(response, lowered)
+    first = (0, 0, opened) if opened is not None else _first_start(lowered, (*marks, *_known()))
+    if first is None:
+        candidates = [one for one in (*marks, *_known()) if not one.plain_words or one.start_is_optional]
+        end = max((found for one in candidates if (found := _last_end(lowered, one, 0))), default=None,
+                  key=lambda found: found[1])  # fmt: skip
+        if end is None and (tags := [tag for tag in _END_TAG.finditer(lowered) if not _is_named(lowered, *tag.span())]):
+            end = (*tags[-1].span(), _generic(tags[-1].group()))
+        if end is None:
+            return _without_tokens(response, lowered)
+        return _closed(response, lowered, "", 0, end)
+    _, behind, mine = first
+    if opened is not None and mine.start and lowered.lstrip().startswith(mine.start):
+        behind = lowered.index(mine.start) + len(mine.start)  # written again behind the prompt's
+    preface, end = response[:behind], _last_end(lowered, mine, behind)
+    if end is None or _starts(lowered, mine, end[1]) is not None:
+        return Split(preface, response[behind:], "", "", "open", mine.name)
+    return _closed(response, lowered, preface, behind, end)
+
+
+def answer_part(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> tuple[str, bool]:
+    """(what follows the thought, without what ends the turn; whether the thought is still open)."""
+    cut = split(response, prompt, marks)
+    return ("", True) if cut.state == "open" else (without_turn_end(cut.answer), False)
+
+
+def without_turn_end(answer: str) -> str:
+    """`answer` up to where the next turn begins, without the tokens and tags that close it."""
+    text = answer.removeprefix("<|im_start|>assistant").lstrip()
+    if not any(c in text for c in "<["):
+        return text
+    lowered, cut = _low(text), len(text)
+    for mark in _turn_ends():
+        at = lowered.find(mark, 0, cut)
+        if at > 0 and text[:at].strip():
+            cut = at
+        elif at == 0:
+            text, lowered, cut = text[len(mark) :], lowered[len(mark) :], cut - len(mark)
+    text = text[:cut]
+    while match := _LAST_TOKEN.search(_low(text[-80:])):
+        text = text[: max(0, len(text) - 80) + match.start()]
+    return text
+
+
+@cache
+def _turn_ends() -> tuple[str, ...]:
+    ends = [mark for family in FAMILIES for mark in family.answer_end if not mark.startswith("</")]
+    tags = [mark for family in FAMILIES for mark in family.answer_end if mark == "</response>"]
+    return tuple(dict.fromkeys(_low(mark) for mark in (*TURN_ENDS, *ends, *tags)))
+
+
+def holds_delimiter(text: str) -> bool:
+    """Whether `text` holds a thinking delimiter or an end of turn of any family, where none belongs: in a trace or an
+    answer to train on. Plain words and tags that are only named do not count."""
+    if not any(c in text for c in "<[◁"):
+        return False
+    lowered = _low(text)
+    for one in _known():
+        if not one.plain_words and (_starts(lowered, one, 0) is not None or any(end in lowered for end in one.ends)):
+            return True
+    return any(mark in lowered for mark in _special_ends())
+
+
+@cache
+def _special_ends() -> tuple[str, ...]:
+    # "</s>", "<sep>" and the like stand in ordinary HTML; these do not.
+    return tuple(_low(mark) for mark in TURN_ENDS if "|" in mark or "｜" in mark or "[" in mark)
+
+
+def opened_by(prompt: str, marks: Sequence[Marks] = ()) -> Marks | None:
+    """The marks whose start ends `prompt`, white space aside; None where the prompt does not end inside a thought."""
+    tail = _low(prompt[-400:].rstrip())
+    if not tail:
+        return None
+    for one in (*marks, *_known()):
+        if one.start and tail.endswith(one.start):
+            return one
+    matches = list(_TAG.finditer(tail[-80:]))
+    if matches and matches[-1].end() == len(tail[-80:]):
+        return _generic(matches[-1].group())
+    return None
+
+
+def _asked_by(prompt: str) -> Marks | None:
+    """The marks of a model that thinks at once, without a start, where its prompt says how the answer begins."""
+    lowered = _low(prompt).rstrip()
+    for one in _known():
+        if one.start_is_optional and one.ends[0] in lowered and not lowered.endswith(one.ends[0]):
+            return one
+    return None
+
+
+def _generic(tag: str) -> Marks:
+    return Marks(tag, tag, tuple(mirrored(tag)))
+
+
+def _first_start(lowered: str, known: Sequence[Marks]) -> tuple[int, int, Marks] | None:
+    """(where the first start stands, where it ends, whose it is); the longest of several at one place."""
+    best: tuple[int, int, Marks] | None = None
+    for one in known:
+        at = _starts(lowered, one, 0)
+        if at is not None:
+            found = (at, at + len(one.start), one)
+            if best is None or (found[0], -found[1]) < (best[0], -best[1]):
+                best = found
+    match = _TAG.search(lowered[:200])
+    if match and not lowered[: match.start()].strip() and (best is None or match.start() < best[0]):
+        tag = match.group()
+        if not _is_named(lowered, *match.span()):
+            best = (match.start(), match.end(), _generic(tag))
+    return best
+
+
+def _starts(lowered: str, one: Marks, after: int) -> int | None:
+    """Where a thought of `one` begins after `after`; a delimiter that is only named ("the <think> tags") is none."""
+    if not one.start:
+        return None
+    if one.plain_words:
+        text = lowered[after : after + 200]
+        opens = text.lstrip().startswith(one.start) and one.ends[0] in lowered if one.start.isalpha() else (
+            text.lstrip().startswith(one.start))  # fmt: skip
+        return after + text.index(one.start) if opens else None
+    at = lowered.find(one.start, after)
+    while at >= 0:
+        if not _is_named(lowered, at, at + len(one.start)):
+            return at
+        at = lowered.find(one.start, at + 1)
+    return None
+
+
+def _is_named(lowered: str, at: int, behind: int) -> bool:
+    """Whether the delimiter at these places is only spoken of."""
+    return lowered[at - 1 : at] in ("`", "'", '"') or _NAMED_AFTER.match(lowered, behind) is not None
+
+
+def _last_end(lowered: str, one: Marks, after: int) -> tuple[int, int, Marks] | None:
+    """(start, end, whose) of the last end mark of `one` after `after`."""
+    found = [(at, at + len(end), one) for end in one.ends if (at := lowered.rfind(end, after)) >= 0]
+    return max(found, key=lambda place: place[1], default=None)
+
+
+def _closed(response: str, lowered: str, preface: str, behind: int, end: tuple[int, int, Marks]) -> Split:
+    at, over, mine = end
+    if mine.lead and lowered[behind:at].endswith(mine.lead):
+        at -= len(mine.lead)
+    for opening in mine.answer_start:
+        spaces = len(lowered[over:]) - len(lowered[over:].lstrip())
+        if lowered.startswith(opening, over + spaces):
+            over += spaces + len(opening)
+    return Split(preface, response[behind:at], response[at:over], response[over:], "closed", mine.name)
+
+
+def _without_tokens(response: str, lowered: str) -> Split:
+    """A response without delimiters: gpt-oss with its special tokens dropped, Markdown headings, or all answer."""
+    for one in _known():
+        if one.plain_words and (at := _starts(lowered, one, 0)) is not None:
+            behind = at + len(one.start)
+            end = _last_end(lowered, one, behind)
+            if end is None:
+                return Split(response[:behind], response[behind:], "", "", "open", one.name)
+            return _closed(response, lowered, response[:behind], behind, end)
+    if "#" in response and (match := _HEADINGS.match(response)):
+        return Split("", response[: match.end()], "", response[match.end() :], "closed", "headings")
+    return Split("", "", "", response, "none")
