@@ -41,7 +41,7 @@ def search(reward: Any, sampling: Sampling, budget: Budget) -> tuple[list[tuple[
             return newline
         return START if text.count("\n\n") >= 4 and START not in masked else rng.choice(letters)
 
-    engine = ScriptedEngine(model, TOKENIZER, 2000)
+    engine: Any = ScriptedEngine(model, TOKENIZER, 2000)
     rows: list[tuple[Generation, float]] = []
     rebase(
         engine, [Prompt("0", "q", VOCABULARY.encode("q"))], budget, sampling, FORMATS["s1"],

@@ -49,7 +49,7 @@ def run(
     thinking: Any = FORMATS["s1"],
     **options: Any,
 ) -> tuple[list[Generation], ScriptedEngine]:
-    engine = ScriptedEngine(model or chatter(), TOKENIZER, context)
+    engine: Any = ScriptedEngine(model or chatter(), TOKENIZER, context)  # without what generation does not ask for
     prompts = [Prompt(str(i), text, VOCABULARY.encode(text)) for i, text in enumerate(texts)]
     rows: list[Generation] = []
     generate(
