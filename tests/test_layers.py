@@ -14,7 +14,8 @@ ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
     ("errors", "logs", "progress", "provenance"),
-    ("files", "checked", "thinking", "chat_client"),
+    ("files", "chat_client", "checked", "thinking"),
+    ("marks",),
     ("config", "grading"),
     ("records",),
     ("store", "quickstart", "generation"),

@@ -68,7 +68,7 @@ def generated(
 
     start = vocabulary.encode(thinking.thinking_start)
     rows: list[Generation] = []
-    engine = ScriptedEngine(choose, made, 4000)
+    engine: Any = ScriptedEngine(choose, made, 4000)
     sampling = Sampling(max_answer_tokens=max_answer)
     generate(engine, [Prompt("p", text, tuple(ids))], [budget], sampling, thinking, on_generation=rows.append)
     assert len(rows) == 1 and rows[0].error is None
