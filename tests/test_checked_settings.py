@@ -84,8 +84,8 @@ def test_a_wrong_set_value_is_one_line_and_exit_code_2(
 def test_python_says_the_same(key: Any, text: Any, words: Any) -> None:
     group, _, name = key.rpartition(".")
     study = load("quickstart")
+    changed = {name: value_of(text)}
     with pytest.raises(UserError) as raised:
-        changed = {name: value_of(text)}
         replace(study, **({group: replace(getattr(study, group), **changed)} if group else changed))
     assert words in str(raised.value) and "\n" not in str(raised.value)
 

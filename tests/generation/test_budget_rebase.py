@@ -20,7 +20,7 @@ from tests.scripted import ScriptedEngine
 
 
 @pytest.mark.parametrize(
-    "rewards, width, expected",
+    ("rewards", "width", "expected"),
     [([1.0], 8, [8]), ([0.5, 0.5], 5, [3, 2]), ([1.0, 0.0], 8, [8, 0]), ([0.5, 0.4, 0.3], 0, [0, 0, 0]), ([], 4, [])],
 )
 def test_the_width_is_shared_by_a_softmax_of_the_rewards(rewards: list[float], width: int, expected: list[int]) -> None:
