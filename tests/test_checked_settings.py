@@ -13,7 +13,7 @@ import pytest
 
 from harness.checked import from_plain
 from harness.cli.exits import WRONG_INPUT, call
-from harness.cli.group import cli
+from harness.cli.main import cli
 from harness.config import Budget, Chat, EngineConfig, Recipe, Sampling, Study, Training, fingerprint, to_plain
 from harness.errors import UserError
 from harness.studies.load import load

@@ -21,7 +21,7 @@ import pytest
 import harness
 from harness import records
 from harness.cli import exits
-from harness.cli.group import cli
+from harness.cli.main import cli
 from harness.lm_eval.plugin import MODELS
 
 STORED = Path(__file__).with_suffix(".json")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import pytest
 
-from harness.cli.group import cli
+from harness.cli.main import cli
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from families import FIXTURES, tokenizer_of
 
-from harness.cli.group import cli
+from harness.cli.main import cli
 from harness.config import Budget, EngineConfig
 from harness.quickstart import TINY_MODEL
 from harness.records import Problem

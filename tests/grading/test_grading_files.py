@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.group import cli
+from harness.cli.main import cli
 from harness.errors import UserError
 from harness.grading import grade_many
 from harness.grading.batch.files import grade_file

@@ -11,7 +11,7 @@ import kubernetes_validate
 import yaml
 from click.testing import CliRunner
 
-from harness.cli.group import cli
+from harness.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "cluster"
