@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from families import FIXTURES, Fixture, tokenizer_of
-from scripted import ScriptedEngine
 
 from harness.analysis.logs import importing
 from harness.analysis.logs.published import read_log
