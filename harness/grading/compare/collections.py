@@ -11,6 +11,7 @@ from harness.grading.grammar.nodes import (
     Group,
     Matrix,
     Member,
+    Mul,
     Node,
     NumberSet,
     Rel,
@@ -166,6 +167,8 @@ def _bare_list(c: Comparison, a: Node, b: Node) -> bool:
     if isinstance(other, Rel) and is_equation(other) and isinstance(other.sides[0], Group):  # (x, y) = (1, 2)
         values = stated_values(other, c.policy)
         return any(same(listed, value) for value in values)
+    if listed is b and isinstance(other, Mul) and all(_option(x) for x in (*listed.items, *other.factors)):
+        return c.unordered(other.factors, listed.items)  # the options A, C chosen as "AC"
     if not isinstance(other, Group):
         # the same value in two forms: "1/4 or 0.25"
         return listed.connector == "or" and all(same(item, other) for item in list_items(listed))
@@ -179,6 +182,10 @@ def _bare_list(c: Comparison, a: Node, b: Node) -> bool:
             items = tuple(item for _, item in sorted(zip(names, items, strict=True), key=lambda pair: pair[0]))
         return c.each(items, other.items) if listed is a else c.each(other.items, items)
     return False
+
+
+def _option(node: Node) -> bool:
+    return isinstance(node, Sym) and node.name in "ABCDEFGH"
 
 
 def _two_lists(c: Comparison, a: Seq, b: Seq) -> bool:

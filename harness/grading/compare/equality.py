@@ -177,6 +177,9 @@ def _measured(c: Comparison, a: tuple[Node, Measure], b: tuple[Node, Measure]) -
     """Two values with known units: of one dimension they are converted, of two they differ; radians are degrees."""
     (value_a, one), (value_b, other) = a, b
     if one.dimension != other.dimension:
+        warm = [_kelvin(value, measure) for value, measure in (a, b)]
+        if warm[0] is not None and warm[1] is not None:
+            return c.equal(warm[0], warm[1])
         kinds = {one.dimension, other.dimension}
         if kinds == {(("angle", 1),), (("radian", 1),)}:
             degrees_first = one.dimension == (("angle", 1),)
@@ -185,6 +188,18 @@ def _measured(c: Comparison, a: tuple[Node, Measure], b: tuple[Node, Measure]) -
             return c.equal(left, right)
         return False
     return c.equal(scaled(value_a, one.factor), scaled(value_b, other.factor))
+
+
+def _kelvin(value: Node, measure: Measure) -> Node | None:
+    """A temperature in kelvin; None for other measures."""
+    match measure.dimension:
+        case (("Th", 1),) if measure.factor == 1:
+            return value
+        case (("celsius", 1),):
+            return Add((value, Num(Fraction("273.15"))))
+        case (("fahrenheit", 1),):
+            return Mul((Add((value, Num(Fraction("459.67")))), Num(Fraction(5, 9))))
+    return None
 
 
 # --- words ------------------------------------------------------------------------------------------------------
@@ -228,6 +243,9 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
     if {said_a, said_b} <= _UNDEFINED:
         return True
     said_a, said_b = (_OPPOSITES.get(said, said) for said in (said_a, said_b))
+    ends = [_LIMITING.get(said.rpartition(" ")[2]) for said in (said_a, said_b)]
+    if all(ends) and all(set(said.split()[:-1]) <= _SUBJECTS for said in (said_a, said_b)):
+        return ends[0] == ends[1]
     if subject_a and subject_b:
         return said_a == said_b and (subject_a == subject_b or "it" in (subject_a, subject_b))
     if not subject_a and not subject_b:
@@ -236,7 +254,11 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
     return other in (said, subject)
 
 
-_OPPOSITES = {"not odd": "even", "not even": "odd", "not prime": "composite", "not true": "false", "not false": "true",
+_LIMITING = {"converge": "converges", "convergent": "converges", "diverge": "diverges", "divergent": "diverges"}
+_SUBJECTS = frozenset(("it", "serie", "given", "sequence", "integral", "sum"))
+_OPPOSITES = {"not converge": "diverge", "doe not converge": "diverge", "doe not diverge": "converge",
+              "not convergent": "divergent", "not divergent": "convergent",
+              "not odd": "even", "not even": "odd", "not prime": "composite", "not true": "false", "not false": "true",
               "not rational": "irrational", "not empty": "nonempty"}  # fmt: skip
 
 

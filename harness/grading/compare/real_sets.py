@@ -310,4 +310,7 @@ def _absolute(bound: Node, op: str) -> RealSet | None:
         return inside if inside is not None else ()
     if op in (">", ">="):
         return ALL if inside is None else complement(inside)
-    return None
+    ends = points((bound, Neg(bound))) if op == "!=" else None
+    if ends is None or any(e.at < 0 for e in (ends[-1].high,)):
+        return None
+    return complement(ends)

@@ -44,6 +44,22 @@ _OR_MORE = re.compile(
     r"(?<=[\d}%])\s+((?:or|and) (?:more|greater|above|higher|larger|over|up|less|fewer|below|lower|smaller|under)\b)"
 )
 _CONDITION = re.compile(r"(?<=[\w})])\s*,?\s*\\text\s*\{\s*,?\s*(?:for|where|with|when|if)(?: all| any| every)?\s*\}")
+_BOUND_WORDS = re.compile(
+    r"(?:\\(?:text|mathrm|mbox)\s*\{\s*)?(at least|at most|no (?:less|fewer) than|no more than|more than|greater than"
+    r"|less than|fewer than)\s*\}?\s*(?=[-\d\\$]+)",
+    re.IGNORECASE,
+)
+_BOUND_SIGNS = {
+    "at least": "\\ge ",
+    "at most": "\\le ",
+    "no less than": "\\ge ",
+    "no fewer than": "\\ge ",
+    "no more than": "\\le ",
+    "more than": "> ",
+    "greater than": "> ",
+    "less than": "< ",
+    "fewer than": "< ",
+}
 _POINT_ALONE = re.compile(r"(\d)\.(?=\s*/)")
 _MODULUS = re.compile(
     r"\(\s*(?:\\(?:text|mathrm|operatorname|mbox)\s*\{\s*mod(?:ulo)?\s*\}|\\[bp]?mod|mod(?:ulo)?)\s*"
@@ -91,6 +107,8 @@ def _based(match: re.Match[str]) -> str:
 
 def respelled(text: str) -> str:
     """`text` in the one spelling that the lexer knows; unchanged where no rule applies."""
+    if match := _BOUND_WORDS.match(text):
+        text = _BOUND_SIGNS[" ".join(match.group(1).lower().split())] + text[match.end() :]
     if not _MAYBE.search(text):
         return text
     if "[" in text or "]" in text:

@@ -175,6 +175,7 @@ _SUPERSCRIPT = re.compile(r"\^\s*\{\s*(-?\d{1,2})\s*\}|\^\s*(-?\d)(?!\d)")
 _FRACTION_OF_UNITS = re.compile(
     r"\\d?frac\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|([a-zA-Z]))\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|([a-zA-Z]))"
 )
+_FEET_AND_INCHES = re.compile(r"""(\d{1,4})\s*'\s*(\d{1,2}(?:\.\d{1,4})?)\s*(?:''|")?""")
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([^\W\d_]{1,12})\.?(?:\s*(?:,|and)\s*|\s*)")
 
 
@@ -210,6 +211,8 @@ def counted(text: str) -> Node | None:
 def mixed_units(text: str) -> Node | None:
     """`2 hours 30 minutes` as one value in the unit of its first part; None for other texts."""
     bare = " ".join(_WRAPPERS.sub(" ", text).split()).rstrip(".")
+    if match := _FEET_AND_INCHES.fullmatch(bare):
+        bare = f"{match.group(1)} ft {match.group(2)} in"
     parts: list[tuple[Fraction, Measure, str]] = []
     at = 0
     while at < len(bare) and len(parts) < 5:
