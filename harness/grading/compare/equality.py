@@ -16,6 +16,7 @@ from harness.grading.compare.relations import compare_relations
 from harness.grading.compare.rewrite import letters_of, plain_words, scaled, spelled
 from harness.grading.conventions import Policy
 from harness.grading.grammar.nodes import (
+    ONE,
     PI,
     TWO,
     ZERO,
@@ -45,6 +46,7 @@ from harness.grading.grammar.nodes import (
     Sym,
     Text,
     Unit,
+    holds,
     mapped,
     symbols,
     walk,
@@ -292,6 +294,9 @@ def _scalars(c: Comparison, a: Node, b: Node) -> bool:
     if sign_a or sign_b:
         c.used("structure")
         return sign_a == sign_b
+    if _matrices(a) or _matrices(b):
+        c.used("structure")
+        return a == b
     a, b = _one_derivative(a, b)
     try:
         same, tier = same_value(a, b, c.policy.full_precision, c.policy.natural_log)
@@ -304,6 +309,20 @@ def _scalars(c: Comparison, a: Node, b: Node) -> bool:
     if not same and c.policy.constants:
         same = _up_to_a_constant(c, a, b)
     return same
+
+
+def _matrices(node: Node) -> bool:
+    """Whether a product of capitals, one of them with the exponent -1, is one of matrices: its order counts."""
+    names = symbols(node)
+    return (
+        len(names) > 1
+        and all(len(name) == 1 and name.isupper() for name in names)
+        and not holds(node, Add, Div)
+        and any(
+            isinstance(part, Mul) and any(isinstance(f, Pow) and f.exponent == Neg(ONE) for f in part.factors)
+            for part in walk(node)
+        )
+    )
 
 
 def _one_derivative(a: Node, b: Node) -> tuple[Node, Node]:

@@ -12,7 +12,7 @@ _WORD_BASES = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _MAYBE = re.compile(
-    r"[\[\]'CPUobxX/.,<]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec"
+    r"[\[\]'CPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec"
 )  # no rule below applies without one of these
 _WRAP = r"(?:\\(?:text|textrm|mathrm|mbox|rm)\s*)?"
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?\d+(?:\.\d+)?\s*(?:pt|em|ex|mm|cm|in)\s*\]")
@@ -60,6 +60,9 @@ _BOUND_SIGNS = {
     "less than": "< ",
     "fewer than": "< ",
 }
+_CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
+_CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
+_PRODUCT_OF_SETS = re.compile(r"([A-Z])\s*\\times\s*([A-Z])")
 _POINT_ALONE = re.compile(r"(\d)\.(?=\s*/)")
 _MODULUS = re.compile(
     r"\(\s*(?:\\(?:text|mathrm|operatorname|mbox)\s*\{\s*mod(?:ulo)?\s*\}|\\[bp]?mod|mod(?:ulo)?)\s*"
@@ -157,6 +160,12 @@ def respelled(text: str) -> str:
         text = _DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
     if "," in text and (match := _EUROPEAN.fullmatch(text)):  # 1.234.567,89
         text = match.group(1).replace(".", "") + "." + match.group(2)
+    if "bar" in text or "overline" in text:
+        text = _CONJUGATE.sub(lambda m: f"{m.group(1) or m.group(2)}_{{bar}}", text)
+    if "nabla" in text:
+        text = _CURL_OR_DIVERGENCE.sub(r"\\nabla_{\1} ", text)
+    if "times" in text and (match := _PRODUCT_OF_SETS.fullmatch(text)):
+        text = f"cross({match.group(1)},{match.group(2)})"
     if "_" in text and "(" in text:
         text = _BRACKETED_BASE.sub(r"_{\1}", _BRACKETED_DIGITS.sub(r"\1_", text))
     return text
