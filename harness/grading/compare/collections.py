@@ -46,17 +46,38 @@ def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
             case SetOp(kind=kind, parts=left), SetOp(kind=other, parts=right) if kind == other:
                 return c.each(left, right) if kind == "minus" else c.unordered(left, right)
             case Seq(items=left), Seq(items=right):
-                return c.unordered(left, right)
+                by_name = _by_name(left), _by_name(right)
+                if by_name[0] is None or by_name[1] is None:
+                    return c.unordered(left, right)
+                return by_name[0].keys() == by_name[1].keys() and all(
+                    c.unordered(conditions, by_name[1][name]) for name, conditions in by_name[0].items()
+                )
             case SuchThat(subject=s, condition=x), SuchThat(subject=t, condition=y):
                 return c.each((s, x), (t, y))
             case (Member(), _) | (_, Member()) if _denied(a) != _denied(b):
                 return False
             case Member(subject=s, container=x), Member(subject=t, container=y):
                 return c.each((s, x), (t, y))
+            case (Member(container=Group(opener="(" | "[")), Seq()) | (
+                Seq(),
+                Member(container=Group(opener="(" | "[")),
+            ):
+                return False  # between two values, and the two
             case (Member(), _) | (_, Member()):
                 return c.equal(*(x.container if isinstance(x, Member) else x for x in (a, b)))
         return False
     return _same_set(c, found_a[0], found_b[0])
+
+
+def _by_name(conditions: tuple[Node, ...]) -> dict[str, list[Node]] | None:
+    """Conditions on several unknowns by the unknown; None where they are on one, or name none."""
+    out: dict[str, list[Node]] = {}
+    for condition in conditions:
+        found = real_set(condition)
+        if found is None or not found[1]:
+            return None
+        out.setdefault(found[1], []).append(condition)
+    return out if len(out) > 1 else None
 
 
 def _denied(node: Node) -> bool:

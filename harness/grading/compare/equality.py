@@ -22,6 +22,7 @@ from harness.grading.grammar.nodes import (
     ZERO,
     Add,
     Based,
+    Big,
     Congruence,
     Deg,
     Div,
@@ -46,6 +47,7 @@ from harness.grading.grammar.nodes import (
     Sym,
     Text,
     Unit,
+    bound_names,
     holds,
     mapped,
     symbols,
@@ -297,6 +299,8 @@ def _scalars(c: Comparison, a: Node, b: Node) -> bool:
     if _matrices(a) or _matrices(b):
         c.used("structure")
         return a == b
+    if _runs_with_an_index(a) or _runs_with_an_index(b):
+        raise UndecidedError("a term with an index that runs has no value here")
     a, b = _one_derivative(a, b)
     try:
         same, tier = same_value(a, b, c.policy.full_precision, c.policy.natural_log)
@@ -309,6 +313,20 @@ def _scalars(c: Comparison, a: Node, b: Node) -> bool:
     if not same and c.policy.constants:
         same = _up_to_a_constant(c, a, b)
     return same
+
+
+def _runs_with_an_index(node: Node) -> bool:
+    """Whether a sum, product or limit runs over terms of an unknown sequence: a_n, of which n is no free name."""
+    return any(
+        isinstance(big, Big)
+        and any(
+            name in part.name.partition("_")[2]
+            for name in bound_names(big)
+            for part in walk(big.body)
+            if isinstance(part, Sym)
+        )
+        for big in walk(node)
+    )
 
 
 def _matrices(node: Node) -> bool:

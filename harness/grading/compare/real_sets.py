@@ -174,7 +174,7 @@ def real_set(node: Node) -> tuple[RealSet, str] | None:
             return None if kept is None else (kept, subject.name if isinstance(subject, Sym) else "")
         case SuchThat(subject=Member() as subject, condition=condition):
             return _several(Seq((subject, *(condition.items if isinstance(condition, Seq) else (condition,))), "and"))
-        case SuchThat(condition=condition):
+        case SuchThat(subject=Sym() | Call(), condition=condition):  # {x^2 | x in R} is another set
             return real_set(condition)
         case Rel():
             return _inequality(node)

@@ -12,7 +12,7 @@ _WORD_BASES = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _MAYBE = re.compile(
-    r"[\[\]'CPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec"
+    r"[\[\]'CPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec|arrow"
 )  # no rule below applies without one of these
 _WRAP = r"(?:\\(?:text|textrm|mathrm|mbox|rm)\s*)?"
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?\d+(?:\.\d+)?\s*(?:pt|em|ex|mm|cm|in)\s*\]")
@@ -63,6 +63,7 @@ _BOUND_SIGNS = {
 _CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
 _CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
 _PRODUCT_OF_SETS = re.compile(r"([A-Z])\s*\\times\s*([A-Z])")
+_ARROW = re.compile(r"\\(?:vec|overrightarrow)\s*\{\s*([A-Z])\s*([A-Z])\s*\}")
 _POINT_ALONE = re.compile(r"(\d)\.(?=\s*/)")
 _MODULUS = re.compile(
     r"\(\s*(?:\\(?:text|mathrm|operatorname|mbox)\s*\{\s*mod(?:ulo)?\s*\}|\\[bp]?mod|mod(?:ulo)?)\s*"
@@ -162,6 +163,8 @@ def respelled(text: str) -> str:
         text = match.group(1).replace(".", "") + "." + match.group(2)
     if "bar" in text or "overline" in text:
         text = _CONJUGATE.sub(lambda m: f"{m.group(1) or m.group(2)}_{{bar}}", text)
+    if ("vec" in text or "arrow" in text) and "=" not in text:  # from A to B is B - A
+        text = _ARROW.sub(r"(\2_{point}-\1_{point})", text)
     if "nabla" in text:
         text = _CURL_OR_DIVERGENCE.sub(r"\\nabla_{\1} ", text)
     if "times" in text and (match := _PRODUCT_OF_SETS.fullmatch(text)):

@@ -32,6 +32,7 @@ _BOUNDS = (
     (re.compile(r"\b(?:or|and) (?:less|fewer|below|lower|smaller|under|younger|earlier)\b|\bat most\b"), "<="),
 )  # fmt: skip
 _TOKEN = re.compile(r"\^\s?-?\d+|\^|-?\d+|[^\W\d_]+|[/*²³⁻°]")
+_BEARING = re.compile(r"\b(?:north|south|east|west) of (?:north|south|east|west)\b")  # whose order counts
 _MAX_EXPONENT = 12
 
 
@@ -90,7 +91,7 @@ def meaning(words: str) -> Meaning:
         measure,
         bound,
         frozenset(s for s in stems if s in _CONDITION_STEMS),
-        frozenset(s for s in stems if s in _DESCRIPTION_STEMS),
+        frozenset(s for s in stems if s in _DESCRIPTION_STEMS) | set(_BEARING.findall(lowered)),
         frozenset(stems - set(_CONDITION_STEMS) - set(_DESCRIPTION_STEMS) - _NEUTRAL_STEMS),
     )
 
