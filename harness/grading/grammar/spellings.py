@@ -60,6 +60,7 @@ _BOUND_SIGNS = {
     "less than": "< ",
     "fewer than": "< ",
 }
+_REPEATED_DIGIT = re.compile(r"\\(?:overline|bar)\s*(\d)")
 _CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
 _CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
 _PRODUCT_OF_SETS = re.compile(r"([A-Z])\s*\\times\s*([A-Z])")
@@ -162,6 +163,7 @@ def respelled(text: str) -> str:
     if "," in text and (match := _EUROPEAN.fullmatch(text)):  # 1.234.567,89
         text = match.group(1).replace(".", "") + "." + match.group(2)
     if "bar" in text or "overline" in text:
+        text = _REPEATED_DIGIT.sub(r"\\overline{\1}", text)
         text = _CONJUGATE.sub(lambda m: f"{m.group(1) or m.group(2)}_{{bar}}", text)
     if ("vec" in text or "arrow" in text) and "=" not in text:  # from A to B is B - A
         text = _ARROW.sub(r"(\2_{point}-\1_{point})", text)
