@@ -196,8 +196,10 @@ def _turn_ends() -> tuple[str, ...]:
 
 
 def holds_delimiter(text: str) -> bool:
-    """Whether `text` holds a thinking delimiter or an end of turn of any family, where none belongs: in a trace or an
-    answer to train on. Plain words and tags that are only named do not count."""
+    """Whether `text`, a trace or an answer to train on, holds a thinking delimiter or an end of turn of any family.
+
+    Plain words and tags that are only named do not count.
+    """
     if not any(c in text for c in "<[◁"):
         return False
     lowered = _low(text)

@@ -35,6 +35,7 @@ class Stage:
     printed: float = 0.0
 
     def seconds(self) -> float:
+        """Seconds from the stage's start to its end, or to now; 0 before its start."""
         if self.started is None:
             return 0.0
         return (self.ended or time.monotonic()) - self.started

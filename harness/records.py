@@ -31,8 +31,11 @@ SpanKind = Literal["ignore", "newline"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One question. `kind` says how its answer is compared; `choices` are the options of a multiple choice question,
-    in the order shown (already part of `question`)."""
+    """One question.
+
+    `kind` says how its answer is compared; `choices` are the options of a multiple choice question, in the order shown
+    (already part of `question`).
+    """
 
     id: str
     task: str

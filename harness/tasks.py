@@ -67,6 +67,7 @@ def load(name: str, data_dir: Path | None = None, seed: int = 0, max_problems: i
     """The problems of task `name`, in the release's order.
 
     Args:
+        name: a key of `TASKS`.
         data_dir: a folder that holds the task's file, itself or in a subfolder tasks/; None reads the Hugging Face hub.
         seed: order of the options of multiple choice questions, and the draw of generated problems.
         max_problems: only the first so many; generated tasks make this many (60 if None).
@@ -129,8 +130,11 @@ def read_hub(task: Task) -> list[dict[str, Any]]:
 
 
 def clean(text: str) -> str:
-    """A question as the model should see it: AIME24's figures release holds a backspace (0x08) where \\b was meant,
-    and several releases use U+00A0 or U+3000 as spaces."""
+    r"""A question as the model should see it.
+
+    AIME24's figures release holds a backspace (0x08) where \b was meant, and several releases use U+00A0 or U+3000 as
+    spaces.
+    """
     return text.replace("\x08", "\\b").replace("\u00a0", " ").replace("\u3000", " ").strip()
 
 

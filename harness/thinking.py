@@ -198,9 +198,14 @@ S1 = FORMATS["s1"]
 
 
 def thinking_format(name: str) -> ThinkingFormat:
-    """The format called `name`, or your own as a JSON list of four strings (or more: further stops):
-    `["<think>\\n", "</think>\\n\\n", "Final Answer:", "</think>"]`, or as a JSON object of the fields of
-    `ThinkingFormat`. Raises `UserError` with the near match."""
+    r"""The format called `name`, or your own as JSON.
+
+    That is a list of four strings (or more: further stops) such as
+    `["<think>\n", "</think>\n\n", "Final Answer:", "</think>"]`, or an object of the fields of `ThinkingFormat`.
+
+    Raises:
+        UserError: there is none; the line names the near match.
+    """
     text = name.lstrip()
     if text.startswith(("[", "{")):
         try:

@@ -67,6 +67,8 @@ def compare(a: str, b: str) -> list[Comparison]:
 
 @dataclass(frozen=True)
 class Side:
+    """One of the two result folders that are compared."""
+
     folder: Path
     loaded: Cells
     cells: dict[str, Cell]  # task -> cell

@@ -76,9 +76,11 @@ class Cell:
 
     @property
     def num_problems(self) -> int:
+        """Problems with at least one scored generation."""
         return int((~np.isnan(self.accuracy)).sum())
 
     def mean(self, name: str) -> float:
+        """The mean of measure `name` over the problems that have one; NaN where none has."""
         values = self.means[name]
         return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
 
@@ -102,6 +104,7 @@ def row_means(matrix: Floats) -> Floats:
 
 
 def sample_files(out_dir: Path) -> list[Path]:
+    """The sample files of a result folder, in the order of their paths."""
     return sorted((out_dir / "samples").glob("**/*.parquet"))
 
 
@@ -424,6 +427,7 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
 
 
 def short(model: str) -> str:
+    """The last part of a model's hub name or path."""
     return model.rstrip("/").rsplit("/", 1)[-1]
 
 

@@ -202,6 +202,7 @@ def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Figu
 
 
 def as_figure(interval: Interval, num_problems: int, reference: str = "", note: str = "") -> Figure:
+    """`interval` as a figure of a report, its own note after `note`."""
     notes = "; ".join(text for text in (note, interval.note) if text)
     return Figure(interval.mean, interval.low, interval.high, num_problems, reference, notes)
 

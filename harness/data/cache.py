@@ -66,6 +66,7 @@ class Kept:
         self._places[key] = (self._mine, position)
 
     def keys(self) -> Iterator[str]:
+        """The keys of all stored records."""
         return iter(self._places)
 
 

@@ -111,6 +111,7 @@ class Statistics:
     lengths: list[int] = field(default_factory=list)
 
     def add(self, example: Mapping[str, Any]) -> None:
+        """Count one formatted training example."""
         length = example["num_tokens"]
         learned = max(0, length - example["prompt_tokens"])
         self.rows += 1

@@ -74,8 +74,10 @@ class Draw:
         return self._bits() % bound
 
     def rank(self, bound: int) -> int:
-        """0 .. bound - 1 with chances in proportion to 2^-rank: the leading zeros of random bits, drawn again when
-        there are too many."""
+        """A rank of 0 to bound - 1, with chances in proportion to 2^-rank.
+
+        It is the number of leading zeros of random bits, drawn again when there are too many.
+        """
         while (zeros := 256 - self._bits().bit_length()) >= bound:
             pass
         return zeros

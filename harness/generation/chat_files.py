@@ -31,12 +31,15 @@ class ChatFiles:
 
     @property
     def eos_token(self) -> str | None:
+        """The tokenizer's end of text; None where it names none."""
         return self.tokens.get("eos_token")
 
     def get_chat_template(self) -> str:
+        """The chat template's source, in Jinja."""
         return self.chat_template
 
     def get_added_vocab(self) -> dict[str, int]:
+        """Added tokens and their ids, as a transformers tokenizer gives them."""
         return self.added
 
     def apply_chat_template(

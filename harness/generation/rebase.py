@@ -47,6 +47,7 @@ class StepMachine(Machine):
         super().__post_init__()
 
     def turn(self) -> Turn | None:
+        """See `Machine.turn`; a turn ends at the end of a step, too."""
         turn = super().turn()
         if turn is None or turn.min_tokens:  # an end that may not be sampled yet must not be watched for either
             return turn and replace(turn, max_tokens=turn.min_tokens or turn.max_tokens)

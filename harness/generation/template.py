@@ -217,8 +217,11 @@ def _switch(name: str, value: Any) -> Ask:
 
 
 def _thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
-    """How thinking is asked for, and the prompt: the default, unless a switch opens the thought where that does not,
-    or the default says the same as the switch's "off"."""
+    """How thinking is asked for, and the prompt.
+
+    The prompt is the default one, unless a switch opens the thought where that does not, or the default says the same
+    as the switch's "off".
+    """
     rank = {"closed": 0, "bare": 1, "open": 2}
     best, best_prompt = DEFAULT, default
     for name, on, off in template.switches():

@@ -1,6 +1,6 @@
-"""The functions that the lm-eval task files in tasks/ name: problems, prompts and scoring are the harness's own.
+r"""The functions that the lm-eval task files in tasks/ name: problems, prompts and scoring are the harness's own.
 
-    lm_eval --model s1-vllm --include_path tasks --tasks aime24_nofigures \\
+    lm_eval --model s1-vllm --include_path tasks --tasks aime24_nofigures \
         --metadata '{"data_dir": "DIR"}'                 # optional: local files instead of the hub
 
 s1's environment variables put the budget into the question: PROMPTTOKEN=4096, PROMPTSTEP=64,

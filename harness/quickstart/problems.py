@@ -61,6 +61,7 @@ class Chain:
 
     @property
     def question(self) -> str:
+        """The problem's question, in words."""
         steps = " ".join(f"{label}{step:+d}" for label, step in zip(self.labels, self.steps, strict=True))
         start = self.values[0]
         if self.kind == "integer":
@@ -72,7 +73,7 @@ class Chain:
 
     @property
     def gold(self) -> str:
-        """The gold answer; fractions in lowest terms, so that the grader has to see \\frac{14}{7} = 2."""
+        r"""The gold answer; fractions in lowest terms, so that the grader has to see \frac{14}{7} = 2."""
         if self.kind == "math":
             value = Fraction(self.values[-1], self.denominator)
             whole = value.denominator == 1

@@ -1,4 +1,4 @@
-"""The paper's numbers (arXiv 2501.19393) beside ours, and its Tables 2 and 3 rebuilt from data by one command:
+"""The paper's numbers (arXiv 2501.19393) beside ours, and its Tables 2 and 3 rebuilt from data by one command.
 
 python -m harness.report.paper
 """
@@ -29,7 +29,7 @@ def folder() -> Path:
 
 
 def read(name: str) -> list[dict[str, str]]:
-    """The rows of one table, e.g. read("table3_methods"); an empty list when the data are not installed."""
+    """The rows of one table, such as "table3_methods"; an empty list when the data are not installed."""
     path = folder() / f"{name}.csv"
     if not path.exists():
         return []

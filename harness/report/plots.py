@@ -77,6 +77,7 @@ class Canvas:
         artist.set_gid(f"{self.name}:{slug(series)}:{len(self.tips) - 1}")
 
     def mark(self, artist: Any, series: str) -> None:
+        """Give `artist` the id of `series`, by which the page's script finds it in the SVG."""
         artist.set_gid(f"{self.name}:{slug(series)}:")
 
     def finish(self, title: str, caption: str) -> Drawn:
@@ -280,4 +281,5 @@ def _token_axis(axes: Axes, label: str) -> None:
 
 
 def slug(name: str) -> str:
+    """`name` as a part of an SVG id: letters, digits and underscores."""
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "_"

@@ -75,7 +75,7 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
 
 
 def compared_with(measured: Measured, members: Sequence[int]) -> str:
-    """ "reference" where some row was compared with the reference recipe, else "best": imported logs have none."""
+    """What rows were compared with: "reference" if some were with the reference recipe, else "best" (imported logs)."""
     figures = measured.figures
     return "reference" if any("difference_to_reference" in figures[i] for i in members) else "best"
 

@@ -160,6 +160,7 @@ class Evaluation:
 
     @property
     def num_done(self) -> int:
+        """Generations that are stored."""
         return self.total - len(self.missing)
 
     def failed(self) -> dict[str, str]:

@@ -156,8 +156,10 @@ def _local(
     ask: Callable[..., dict[str, str]], rows: Sequence[Row], model: str, folder: Path, sampling: Sampling,
     thinking: str, title: str, options: Options, say: Say,
 ) -> Kept:  # fmt: skip
-    """What a local model says to `rows`, kept in `folder`; `ask` is one of the functions of
-    harness.runtime.reference_answers."""
+    """What a local model says to `rows`, cached in `folder`.
+
+    `ask` is one of the functions of harness.runtime.reference_answers.
+    """
     from harness.runtime import reference_answers as references
     from harness.runtime.engine_pool import EngineFailedError
 

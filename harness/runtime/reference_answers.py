@@ -35,8 +35,11 @@ TRIES = 2  # of one question, before it is left
 def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
-    """Engines of `model` that start when they are first asked; their logs are in folder/logs. Raises `UserError` for a
-    model that `thinking` does not fit."""
+    """Engines of `model` that start when they are first asked; their logs are in folder/logs.
+
+    Raises:
+        UserError: `thinking` does not fit the model.
+    """
     import ray
 
     tokenizer = chat_files(config.tokenizer or model)
@@ -57,8 +60,13 @@ def engines_of(
 def answer(
     rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: Kept, tick: Tick | None = None
 ) -> dict[str, str]:
-    """Put `model`'s direct, graded answers to `rows` (question, answer, metadata) into `kept`, by `question_key`; only
-    what is missing there is generated. Returns why, by key, some are still missing: the next call asks again."""
+    """Put `model`'s direct, graded answers to `rows` (question, answer, metadata) into `kept`, by `question_key`.
+
+    Only what is missing there is generated.
+
+    Returns:
+        Why, by key, some are still missing: the next call asks again.
+    """
 
     def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
         verdict = grade(generation.answer_part, row["answer"], kind_of(row))
@@ -87,8 +95,10 @@ def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> s
 def think(
     rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: Kept, tick: Tick | None = None
 ) -> dict[str, str]:
-    """Put `model`'s traces and attempts for `rows` into `kept`, by `trace_key`; else as `answer`. A thought that the
-    context cut off says so in `finish` ("budget")."""
+    """Put `model`'s traces and attempts for `rows` into `kept`, by `trace_key`; else as `answer`.
+
+    A thought that the context cut off says so in `finish` ("budget").
+    """
 
     def traced(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
         return {
@@ -105,9 +115,14 @@ def _ask(
     rows: Mapping[str, Mapping[str, Any]], model: str, engines: EnginePool, budget: Budget, kept: Kept,
     record: Callable[[Mapping[str, Any], Generation], dict[str, Any]], tick: Tick | None,
 ) -> dict[str, str]:  # fmt: skip
-    """Put `record(row, generation)` into `kept` for every row whose key is missing there, as they are done. Returns, by
-    key, the error of the generations that failed `TRIES` times (a prompt that is too long). Raises `EngineFailedError`
-    when `IDLE_PASSES` passes brought nothing."""
+    """Put `record(row, generation)` into `kept` for every row whose key is missing there, as they are done.
+
+    Returns:
+        By key, the error of the generations that failed `TRIES` times (a prompt that is too long).
+
+    Raises:
+        EngineFailedError: `IDLE_PASSES` passes brought nothing.
+    """
     import ray
 
     left = {key: row for key, row in rows.items() if key not in kept}
@@ -144,8 +159,10 @@ def _ask(
 
 
 def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[Kept]) -> Iterator[Row]:
-    """`rows` with `reference_answers` and `reference_correct`, one entry a model in the order given; null where a
-    model has no answer or the gold cannot be read."""
+    """`rows` with `reference_answers` and `reference_correct`, one entry per model in the order given.
+
+    An entry is null where a model has no answer or the gold answer cannot be parsed.
+    """
     for row in rows:
         found = [kept.get(question_key(row)) for kept in answers]
         yield {

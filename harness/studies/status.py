@@ -44,6 +44,7 @@ class Status:
 
     @property
     def samples_left(self) -> int:
+        """Generations of all models that are planned and not yet stored."""
         return sum(model.samples_planned - model.samples_done for model in self.models)
 
 

@@ -37,10 +37,12 @@ class Shape:
 
     @property
     def query(self) -> int:
+        """Width of a layer's queries."""
         return self.heads * (self.head_size or self.hidden // self.heads)
 
     @property
     def kv(self) -> int:
+        """Width of a layer's keys, and of its values."""
         return self.kv_heads * (self.head_size or self.hidden // self.heads)
 
     def linears(self) -> list[tuple[int, int]]:
@@ -51,15 +53,18 @@ class Shape:
 
     @property
     def layer_parameters(self) -> int:
+        """Parameters of one layer: linear layers, biases and two norms."""
         biases = self.query + 2 * self.kv if self.bias else 0
         return sum(a * b for a, b in self.linears()) + biases + 2 * self.hidden
 
     @property
     def embedding_parameters(self) -> int:
+        """Parameters of the embedding and, unless it is tied, the output head."""
         return self.vocabulary * self.hidden * (1 if self.tied else 2)
 
     @property
     def parameters(self) -> int:
+        """Parameters of the whole model."""
         return self.layers * self.layer_parameters + self.embedding_parameters + self.hidden
 
 
@@ -75,8 +80,10 @@ QWEN25 = {  # billions in the name -> shape; from the config.json of Qwen/Qwen2.
 
 
 def shape_of(model: str) -> Shape | None:
-    """The shape of `model`: of a local folder exactly, of a hub name with a size ("32B") that of the Qwen2.5 model
-    nearest in size; None where neither is known."""
+    """The shape of `model`; None where it is not known.
+
+    Exact for a local folder; for a hub name with a size ("32B"), that of the Qwen2.5 model nearest in size.
+    """
     config = Path(model) / "config.json"
     if config.is_file():
         return _of_config(json.loads(config.read_text()))
@@ -110,6 +117,7 @@ class Estimate:
 
     @property
     def total(self) -> float:
+        """The sum of all parts, in the same unit."""
         return self.weights + self.gradients + self.optimizer + self.working + self.activations
 
 

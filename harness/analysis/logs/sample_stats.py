@@ -134,8 +134,10 @@ class Parts:
 
 
 def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Parts:
-    """Thinking, answer and steps of a response, delimiters left out. Without delimiters all of it is the answer, unless
-    `prompt` ends inside a thought."""
+    """Thinking, answer and steps of a response, delimiters left out.
+
+    Without delimiters all of it is the answer, unless `prompt` ends inside a thought.
+    """
     if STEP_MARK in response:
         head, _, answer = response.partition(S1.thinking_end)
         blocks = [block.split("\n", 1)[1] for block in head.split("<|im_start|>") if STEP_MARK in block]

@@ -32,8 +32,10 @@ class Guard:
 
     @contextlib.contextmanager
     def watching(self, find: Callable[[], set[Any]]) -> Iterator[None]:
-        """Takes charge of the processes that `find` finds, again and again while the block runs: starting takes long
-        enough to be killed in."""
+        """Takes charge of the processes that `find` finds, again and again while the block runs.
+
+        Starting an engine takes long enough for this process to be killed meanwhile.
+        """
         over = threading.Event()
 
         def look() -> None:

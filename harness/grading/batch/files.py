@@ -29,10 +29,12 @@ class Summary:
 
     @property
     def num_scored(self) -> int:
+        """Rows in the denominator of `accuracy`."""
         return self.num_rows - self.statuses["gold_unparseable"]
 
     @property
     def accuracy(self) -> float | None:
+        """The share of scored rows that are correct; None where no row could be scored."""
         return self.statuses["correct"] / self.num_scored if self.num_scored else None
 
     def lines(self) -> list[str]:
