@@ -14,7 +14,7 @@ import pyarrow as pa
 from harness.config import Budget
 
 Kind = Literal["math", "integer", "choice"]
-# How a score came out. gold_unparseable leaves the denominator; every other status but `correct` counts as wrong.
+# How a score came out. gold_unparseable is excluded from accuracy; every other status but `correct` counts as wrong.
 STATUSES = (
     "correct",
     "incorrect",

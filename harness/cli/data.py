@@ -29,7 +29,7 @@ def data() -> None:
 
 
 def _load(pool: str, data_dir: Path | None) -> Any:
-    """The pool; its broken rows are told on stderr."""
+    """The pool; its broken rows are reported on stderr."""
     from harness.data.load import load_with_report
 
     loaded = load_with_report(pool, data_dir)

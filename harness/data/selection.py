@@ -30,7 +30,7 @@ PRESELECTED_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a selection sees of a pool: one entry a row with thinking, sorted by id; texts stay on disk."""
+    """What a selection sees of a pool: one entry per row with thinking, sorted by id; texts stay on disk."""
 
     ids: list[str]
     domains: list[str]

@@ -1,7 +1,7 @@
 """Rejection sampling: think again and again until a thought fits the length (s1, section 5.1 and Figure 6).
 
 The attempts of one sample are made in order, each with a seed of its own, and the first that fits is taken: taking the
-first to *finish* would favour short thoughts. One series of attempts serves every length of a sweep. s1 loops for ever
+first to *finish* would favour short thoughts. One series of attempts serves every length of a sweep. s1 loops forever
 where nothing fits and forgets what the rejected attempts cost; here attempts are bounded and every token is counted.
 """
 

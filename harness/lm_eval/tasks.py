@@ -70,7 +70,7 @@ def target(doc: Mapping[str, Any]) -> str:
 def process_results(doc: Mapping[str, Any], results: Sequence[Any], group: int = 1) -> dict[str, Any]:
     """Scores of one problem. With repeats (`group` > 1): the first sample's, and cov@k and maj@k over all of them.
 
-    A gold that does not parse scores 0 here, since lm-eval has no "leaves the denominator"; `harness` counts it.
+    A gold that does not parse scores 0 here, since lm-eval cannot exclude a row from a mean; `harness` does.
     """
     responses = results[0] if results and isinstance(results[0], list) else list(results)
     verdicts = [grade(text, doc["answer"], doc["kind"], choices=doc["choices"]) for text in responses]

@@ -10,7 +10,7 @@ Three kinds mirror the three benchmarks: an integer below 1000 (AIME24), a short
         So 420.
 
 What is built in, on purpose, because it is what s1 describes in real traces:
-- a chain needs about six thinking tokens a step, so a small budget cuts long chains off;
+- a chain needs about six thinking tokens per step, so a small budget cuts long chains off;
 - the teacher states a result every `STAGE` steps, and often gives up at a stage although steps are left
   (`CONTINUE`): a model trained on it ends its thinking too early, and "Wait" is what its longer traces continue with;
 - a part of the pool is damaged (`DAMAGED`): wrong figures, and a mark that s1's quality filter knows;

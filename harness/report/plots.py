@@ -127,7 +127,7 @@ def draw_all(measured: Measured, study: str, tasks: Sequence[str]) -> list[Drawn
 
 
 def scaling(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
-    """Accuracy over mean thinking tokens, a line a recipe, 95 % bands; budgets filled, waits open (Figure 1)."""
+    """Accuracy over mean thinking tokens, a line per recipe, 95 % bands; budgets filled, waits open (Figure 1)."""
     sweeps = [s for s in measured.sweeps if s.study == study and s.task in tasks and len(s.cells) > 1]
     shown = [task for task in tasks if any(s.task == task for s in sweeps)]
     if not shown:

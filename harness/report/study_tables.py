@@ -100,7 +100,7 @@ def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:
 
 
 def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
-    """What left the denominator or went wrong, said aloud."""
+    """What was excluded from accuracy or went wrong, to be printed."""
     notes = []
     unscored = sum(cells[i].num_unscored for i in members)
     for what, total in (

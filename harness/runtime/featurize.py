@@ -117,7 +117,7 @@ def _stage(title: str, total: int) -> Iterator[tuple[Progress, features.Tick]]:
 
 
 def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say) -> Kept:
-    """The endpoint's traces; with a dry run only their estimate is said."""
+    """The endpoint's traces; with a dry run only their estimate is printed."""
     kept = Kept(work / "traces")
     questions = [row["question"] for row in pool if not with_thinking(row)]
     cost = estimate(endpoint, (q for q in questions if endpoint.key(q) not in kept), options.expect_tokens)

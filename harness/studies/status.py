@@ -33,7 +33,7 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A study. `state`: running | complete | stopped. `rate`: samples a second lately, while it runs."""
+    """A study. `state`: running | complete | stopped. `rate`: recent samples per second, while it runs."""
 
     study: str
     state: str

@@ -1,6 +1,6 @@
 """How much memory one worker of a training needs, estimated from the model's shape before anything is loaded.
 
-Weights, gradients and Adam's two moments in float32: 16 bytes a parameter (ZeRO, arXiv 1910.02054, section 3.1, less
+Weights, gradients and Adam's two moments in float32: 16 bytes per parameter (ZeRO, arXiv 1910.02054, section 3.1, less
 its half precision copies), divided by the workers that share them. Activations: what a decoder layer keeps for its
 backward pass, counted as in "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198, section
 4) for a gated MLP and grouped attention heads, without its s^2 term (attention does not store its scores) and without

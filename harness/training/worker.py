@@ -231,7 +231,7 @@ def fsdp(training: Training) -> dict[str, Any]:
     """`SFTConfig`'s arguments that shard weights, gradients and optimizer over all workers (FSDP2 of torch).
 
     The units are the model's own decoder layers (Qwen2DecoderLayer: its `_no_split_modules`), as in s1's
-    train/fsdp_config_qwen.json. Only one worker a node reads the weights; checkpoints to resume from stay sharded.
+    train/fsdp_config_qwen.json. Only one worker per node reads the weights; checkpoints to resume from stay sharded.
     """
     return {
         "gradient_checkpointing": False,  # FSDP recomputes activations itself; the Trainer refuses both at once
@@ -248,7 +248,7 @@ def fsdp(training: Training) -> dict[str, Any]:
 
 
 def losses_of(log_history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One entry a step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out."""
+    """One entry per step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out."""
     return [
         {column: entry.get(name) for column, name in LOSS_COLUMNS.items()} for entry in log_history if "loss" in entry
     ]

@@ -60,7 +60,7 @@ def test_rows_keep_what_they_held_and_gain_the_verdict(file: Path, tmp_path: Pat
     assert not list(out.parent.glob("*.partial"))
 
 
-def test_broken_lines_are_named_by_number_and_golds_counted_aloud(file: Path, tmp_path: Path) -> None:
+def test_broken_lines_are_named_by_number_and_unparseable_golds_are_reported(file: Path, tmp_path: Path) -> None:
     log = io.StringIO()
     grade_file(file, tmp_path / "out.jsonl", log=log)
     said = log.getvalue()
@@ -70,7 +70,7 @@ def test_broken_lines_are_named_by_number_and_golds_counted_aloud(file: Path, tm
         and "line 5: no 'gold'" in said
         and "line 6: unknown kind 'maths'" in said
     )
-    assert "1 golds could not be read and left the denominator" in said
+    assert "1 rows whose gold answer cannot be parsed are excluded from accuracy" in said
 
 
 def test_strict_switches_the_conventions_off(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def endpoint() -> Iterator[str]:
     server.server_close()
 
 
-def test_the_judge_is_asked_only_about_open_rows_and_stored_apart(endpoint: str, tmp_path: Path) -> None:
+def test_the_judge_is_asked_only_about_open_rows_and_answers_in_separate_columns(endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     lines = [{"gold": "5", "answer": "6"}, {"gold": "x!!!", "answer": "5"}, {"gold": "7", "answer": "5!!!"}]
     path.write_text("".join(json.dumps(row) + "\n" for row in lines))

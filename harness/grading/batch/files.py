@@ -21,7 +21,7 @@ MAX_LISTED = 20  # broken lines named one by one
 
 @dataclass
 class Summary:
-    """What became of a file. `accuracy` leaves unparseable golds out of its denominator."""
+    """What became of a file. Rows whose gold answer cannot be parsed are excluded from `accuracy`."""
 
     num_rows: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -42,8 +42,8 @@ class Summary:
         accuracy = "no row could be scored" if self.accuracy is None else f"accuracy {100 * self.accuracy:.1f}%"
         counts = ", ".join(f"{status} {n}" for status, n in self.statuses.most_common())
         out = [f"{accuracy}: {self.statuses['correct']} of {self.num_scored} rows ({counts})"]
-        if self.statuses["gold_unparseable"]:
-            out.append(f"{self.statuses['gold_unparseable']} golds could not be read and left the denominator")
+        if excluded := self.statuses["gold_unparseable"]:
+            out.append(f"{excluded} rows whose gold answer cannot be parsed are excluded from accuracy")
         if self.broken:
             out.append(f"{len(self.broken)} broken lines skipped:")
             out += [f"  {reason}" for reason in self.broken[:MAX_LISTED]]
