@@ -273,7 +273,7 @@ def test_a_local_model_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     pool.save(iter([row(1)]), tmp_path / "pool.jsonl")
     options = feature_run.Options(references=(str(tmp_path / "empty"),), engine="transformers", max_model_len=256)
-    with pytest.raises(UserError, match=r"cannot load the tokenizer of .*empty"):
+    with pytest.raises(UserError, match=r"reference .*empty"):
         feature_run.featurize(pool.load(str(tmp_path / "pool.jsonl")), tmp_path / "out.jsonl", options, print)
 
 
