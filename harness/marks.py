@@ -86,7 +86,8 @@ def _known() -> tuple[Marks, ...]:
 
 
 def _low(text: str) -> str:
-    return text.translate(_LOWER)
+    """ASCII letters in lower case; every index stays, as `str.lower` does not promise for other letters."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def own_marks(pairs: Iterable[Sequence[str]]) -> tuple[Marks, ...]:
@@ -119,6 +120,18 @@ class Split:
     name: str = ""
 
 
+# How every mark with a bracket begins; "\\[" of LaTeX and "x < 3" do not. Each opens with one letter to search for.
+_ANGLE_MARK = re.compile(r"<[|/｜A-Za-z]")
+_SQUARE_MARK = re.compile(r"\[(?<!\\\[)[/|A-Za-z]")
+
+
+def _may_hold_mark(text: str) -> bool:
+    """Whether a mark with a bracket may stand in `text`: cheap, since most responses hold none."""
+    return bool(
+        ("<" in text and _ANGLE_MARK.search(text)) or ("[" in text and _SQUARE_MARK.search(text)) or "◁" in text
+    )
+
+
 def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split:
     """Where the thought of `response` ends.
 
@@ -130,7 +143,7 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split
     """
     lowered = _low(response)
     opened = opened_by(prompt, marks) or _asked_by(prompt)
-    if opened is None and not marks and not any(c in response for c in "<[◁"):
+    if opened is None and not marks and not _may_hold_mark(response):
         return _without_tokens(response, lowered)
     first = (0, 0, opened) if opened is not None else _first_start(lowered, (*marks, *_known()))
     if first is None:
@@ -160,7 +173,7 @@ def answer_part(response: str, prompt: str = "", marks: Sequence[Marks] = ()) ->
 def without_turn_end(answer: str) -> str:
     """`answer` up to where the next turn begins, without the tokens and tags that close it."""
     text = answer.removeprefix("<|im_start|>assistant").lstrip()
-    if not any(c in text for c in "<["):
+    if not _may_hold_mark(text):
         return text
     lowered, cut = _low(text), len(text)
     for mark in _turn_ends():

@@ -54,7 +54,7 @@ def until(condition: Callable[[], Any], seconds: float = 120.0, what: str = "it"
 def family(pid: int) -> list[psutil.Process]:
     """The processes below `pid`, Ray's and the engine's included."""
     with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).children(recursive=True)
+        return list(psutil.Process(pid).children(recursive=True))
     return []
 
 

@@ -68,7 +68,9 @@ def value_of(text: str) -> Any:
 
 
 @pytest.mark.parametrize(("key", "text", "words"), WRONG)
-def test_a_wrong_set_value_is_one_line_and_exit_code_2(key, text, words, capsys, tmp_path, monkeypatch):
+def test_a_wrong_set_value_is_one_line_and_exit_code_2(
+    key: Any, text: Any, words: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         call(cli, ["ablate", "quickstart", "--dry-run", "--set", f"{key}={text}"])
@@ -79,17 +81,17 @@ def test_a_wrong_set_value_is_one_line_and_exit_code_2(key, text, words, capsys,
 
 
 @pytest.mark.parametrize(("key", "text", "words"), WRONG)
-def test_python_says_the_same(key, text, words):
+def test_python_says_the_same(key: Any, text: Any, words: Any) -> None:
     group, _, name = key.rpartition(".")
     study = load("quickstart")
+    changed = {name: value_of(text)}
     with pytest.raises(UserError) as raised:
-        changed = {name: value_of(text)}
         replace(study, **({group: replace(getattr(study, group), **changed)} if group else changed))
     assert words in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("key", "text", "words"), WRONG)
-def test_json_says_the_same(key, text, words):
+def test_json_says_the_same(key: Any, text: Any, words: Any) -> None:
     group, _, name = key.rpartition(".")
     plain = to_plain(load("quickstart"))
     (plain[group] if group else plain)[name] = value_of(text)
@@ -98,7 +100,7 @@ def test_json_says_the_same(key, text, words):
     assert words in str(raised.value) and str(raised.value).startswith("study.json: ")
 
 
-def test_a_study_file_says_the_same_with_exit_code_2(tmp_path):
+def test_a_study_file_says_the_same_with_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from dataclasses import replace\nfrom harness.studies.load import load\n\n\ndef mine():\n"
         "    study = load('quickstart')\n    return replace(study, training=replace(study.training, num_epochs=2.5))\n"
@@ -121,12 +123,12 @@ CROSS = {
 
 
 @pytest.mark.parametrize(("changed", "words"), CROSS.values(), ids=CROSS)
-def test_what_has_to_agree_is_checked(changed, words):
+def test_what_has_to_agree_is_checked(changed: Any, words: Any) -> None:
     with pytest.raises(UserError, match=words):
         replace(load("quickstart"), **changed)
 
 
-def test_a_recipe_an_engine_and_a_budget_check_themselves():
+def test_a_recipe_an_engine_and_a_budget_check_themselves() -> None:
     with pytest.raises(UserError, match="unknown selection 'randon'; did you mean 'random'"):
         Recipe("mine", "randon")
     with pytest.raises(UserError, match="tensor_parallel_size=8 needs as many GPUs, num_gpus=2"):
@@ -145,7 +147,7 @@ def test_a_recipe_an_engine_and_a_budget_check_themselves():
         ({"engine": EngineConfig(tokenizer="/nowhere/at all")}, "engine.tokenizer /nowhere/at all"),
     ],
 )
-def test_an_input_that_is_not_there_is_said_before_anything_starts(changed, words):
+def test_an_input_that_is_not_there_is_said_before_anything_starts(changed: Any, words: Any) -> None:
     from harness.studies.inputs import check_inputs
 
     study = load("quickstart")
@@ -155,14 +157,14 @@ def test_an_input_that_is_not_there_is_said_before_anything_starts(changed, word
 
 
 @pytest.mark.parametrize("name", ["quickstart", "quickstart:confirmation", "data_ablation"])
-def test_a_study_is_read_back_from_its_own_json(name):
+def test_a_study_is_read_back_from_its_own_json(name: Any) -> None:
     study = load(name)
     plain = json.loads(json.dumps(to_plain(study)))
     assert from_plain(Study, plain, "study.json: ") == study
     assert fingerprint(from_plain(Study, plain, "study.json: ")) == fingerprint(study)
 
 
-def test_settings_may_come_in_any_order_when_they_agree_together():
+def test_settings_may_come_in_any_order_when_they_agree_together() -> None:
     from harness.studies.load import with_settings
 
     given = ["engine.tensor_parallel_size=2", "engine.num_gpus=2"]
@@ -174,13 +176,13 @@ def test_settings_may_come_in_any_order_when_they_agree_together():
     )
 
 
-def test_every_group_of_a_study_is_in_the_table():
+def test_every_group_of_a_study_is_in_the_table() -> None:
     study = load("quickstart")
     groups = {field.name for field in fields(study) if is_dataclass(getattr(study, field.name))} - {"headline"}
     assert groups == set(GROUPS) and {key.partition(".")[0] for key, *_ in WRONG} >= groups
 
 
-def test_pydantic_is_not_imported_for_help():
+def test_pydantic_is_not_imported_for_help() -> None:
     code = (
         "import sys; from harness.cli.main import cli; cli.main(['--help'], standalone_mode=False);"
         "sys.exit('pydantic' in sys.modules)"

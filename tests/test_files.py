@@ -41,10 +41,15 @@ def python(code: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
 def test_a_block_that_fails_leaves_what_was_there_and_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
-    with pytest.raises(KeyboardInterrupt), files.atomic(path) as file:
-        file.write(b"half")
-        assert [p.suffix for p in tmp_path.iterdir() if p != path] == [files.PARTIAL]
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with files.atomic(path) as file:
+            file.write(b"half")
+            assert [p.suffix for p in tmp_path.iterdir() if p != path] == [files.PARTIAL]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 

@@ -119,7 +119,7 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 EVERY = [(cls, name) for cls in OTHER for name in OTHER[cls]]
 
 
-def test_every_field_of_every_setting_is_walked():
+def test_every_field_of_every_setting_is_walked() -> None:
     for cls, others in OTHER.items():
         named = {field.name for field in fields(cls)}
         assert set(parts(cls)) == named
@@ -127,7 +127,7 @@ def test_every_field_of_every_setting_is_walked():
 
 
 @pytest.mark.parametrize(("cls", "name"), EVERY, ids=[f"{cls.__name__}.{name}" for cls, name in EVERY])
-def test_a_field_changes_the_ids_if_it_can_change_a_text_and_only_then(cls, name, other_model):
+def test_a_field_changes_the_ids_if_it_can_change_a_text_and_only_then(cls: Any, name: Any, other_model: Any) -> None:
     value = other_model if OTHER[cls][name] == "other" and cls is not Recipe else OTHER[cls][name]
     before, after = set(ids(PLAIN)), set(ids(changed(cls, name, value)))
     if parts(cls)[name] in (Part.PLACEMENT, Part.LABEL):
@@ -140,7 +140,7 @@ SEEDS = [(cls, name) for cls in OTHER for name, part in parts(cls).items() if pa
 
 
 @pytest.mark.parametrize(("cls", "name"), SEEDS, ids=[f"{cls.__name__}.{name}" for cls, name in SEEDS])
-def test_runs_that_differ_in_seeds_alone_have_one_setup(cls, name):
+def test_runs_that_differ_in_seeds_alone_have_one_setup(cls: Any, name: Any) -> None:
     other = changed(cls, name, OTHER[cls][name])
     assert ids(other) != ids(PLAIN)
     assert {run.config["setup"] for run in runs(other)} == {run.config["setup"] for run in runs(PLAIN)}
@@ -188,7 +188,7 @@ def accuracies(measured: Any, budget: Budget) -> dict[str, float]:
 GOOD, BAD, HALF = [True] * 4, [False] * 4, [True, False] * 2
 
 
-def test_a_study_trained_anew_in_its_folder_shows_the_new_model_and_says_what_it_left_out(tmp_path):
+def test_a_study_trained_anew_in_its_folder_shows_the_new_model_and_says_what_it_left_out(tmp_path: Path) -> None:
     one = replace(PLAIN, training=replace(PLAIN.training, num_epochs=1))
     twelve = replace(PLAIN, training=replace(PLAIN.training, num_epochs=12))
     put(tmp_path, one, {"base": HALF, "s1k": BAD})
@@ -200,7 +200,7 @@ def test_a_study_trained_anew_in_its_folder_shows_the_new_model_and_says_what_it
     assert "left out: s1k (training.num_epochs=1)" in (tmp_path / "board" / "LEADERBOARD.md").read_text()
 
 
-def test_two_models_are_never_two_seeds_of_one(tmp_path):
+def test_two_models_are_never_two_seeds_of_one(tmp_path: Path) -> None:
     one = replace(PLAIN, training=replace(PLAIN.training, num_epochs=1))
     other = replace(PLAIN, training=replace(PLAIN.training, num_epochs=12), sampling=replace(PLAIN.sampling, seed=1))
     put(tmp_path, one, {"base": HALF, "s1k": BAD})
@@ -211,21 +211,21 @@ def test_two_models_are_never_two_seeds_of_one(tmp_path):
     assert "2 seeds" in notes["base"] and "seeds" not in notes["s1k"]
 
 
-def test_seeds_of_one_model_are_averaged(tmp_path):
+def test_seeds_of_one_model_are_averaged(tmp_path: Path) -> None:
     for seed, verdicts in enumerate((GOOD, BAD)):
         study = replace(PLAIN, sampling=replace(PLAIN.sampling, seed=seed))
         put(tmp_path, study, {"base": HALF, "s1k": verdicts})
     assert accuracies(measure_cells(load([tmp_path])), Budget())["s1k"] == 0.5
 
 
-def test_a_sweep_that_was_made_in_two_calls_is_whole(tmp_path):
+def test_a_sweep_that_was_made_in_two_calls_is_whole(tmp_path: Path) -> None:
     put(tmp_path, PLAIN, {"base": HALF, "s1k": GOOD})
     put(tmp_path, replace(PLAIN, budgets=(Budget(), Budget(8))), {"base": HALF, "s1k": GOOD})
     cells = load([tmp_path])
     assert {setting_name(cell) for cell in cells.cells} == {"auto", "64+1 Wait", "8"}
 
 
-def test_settings_that_differ_in_anything_are_cells_of_their_own_and_compared_with_their_like(tmp_path):
+def test_settings_that_differ_in_anything_are_cells_of_their_own_and_compared_with_their_like(tmp_path: Path) -> None:
     budgets = (Budget(), Budget(min_thinking_tokens=80))
     with_random = (*PLAIN.recipes, Recipe("random", "random", 4))
     study = replace(PLAIN, budgets=budgets, recipes=with_random)
@@ -252,7 +252,7 @@ def test_settings_that_differ_in_anything_are_cells_of_their_own_and_compared_wi
         assert measured.cells.cells[i].budget == Budget(), recipe  # found by its exact setting
 
 
-def test_two_folders_of_one_studys_name_and_two_trainings_stay_two(tmp_path):
+def test_two_folders_of_one_studys_name_and_two_trainings_stay_two(tmp_path: Path) -> None:
     for name, epochs, verdicts in (("a", 1, BAD), ("b", 12, GOOD)):
         study = replace(PLAIN, training=replace(PLAIN.training, num_epochs=epochs))
         put(tmp_path / name, study, {"base": HALF, "s1k": verdicts})
@@ -261,7 +261,7 @@ def test_two_folders_of_one_studys_name_and_two_trainings_stay_two(tmp_path):
     assert found["mine (a)", "s1k"] == 0 and found["mine (b)", "s1k"] == 1
 
 
-def test_no_ignore_string_is_no_wait(tmp_path):
+def test_no_ignore_string_is_no_wait(tmp_path: Path) -> None:
     study = replace(PLAIN, budgets=(Budget(), Budget(num_ignores=1), Budget(num_ignores=1, ignore_str=None)))
     study = replace(study, headline=study.budgets[2])
     put(tmp_path, study, {"base": HALF, "s1k": GOOD})
@@ -272,7 +272,7 @@ def test_no_ignore_string_is_no_wait(tmp_path):
     assert all({setting_name(cells[i]) for i in s.cells} == {"auto", "auto+1 Wait"} for s in measured.sweeps)
 
 
-def test_compare_diff_and_the_page_count_the_first_differing_token_alike(tmp_path):
+def test_compare_diff_and_the_page_count_the_first_differing_token_alike(tmp_path: Path) -> None:
     texts = {"a": ([1, 2, 3], [4], [5, 6]), "b": ([1, 2, 3], [4, 9], [5, 6])}
     for name, (thinking, closing, answer) in texts.items():
         rows = [made_up.sample(thinking_ids=thinking, closing_ids=closing, answer_ids=answer)]
@@ -303,7 +303,7 @@ def _page_ids(folder: Path) -> list[int]:
         (["3", "3", "1/2"], "1/2", 0.0),
     ],
 )
-def test_lm_eval_and_the_leaderboard_vote_alike(answers, gold, expected, tmp_path):
+def test_lm_eval_and_the_leaderboard_vote_alike(answers: Any, gold: Any, expected: Any, tmp_path: Path) -> None:
     from harness.grading import grade
     from harness.lm_eval.tasks import process_results
 
@@ -338,7 +338,9 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("budget", "name"), NAMES)
-def test_a_setting_has_one_name_in_the_plan_in_tables_and_in_comparisons(budget, name, tmp_path):
+def test_a_setting_has_one_name_in_the_plan_in_tables_and_in_comparisons(
+    budget: Any, name: Any, tmp_path: Path
+) -> None:
     from harness.studies.cost import dry_run
 
     study = replace(PLAIN, budgets=(budget,), headline=budget)

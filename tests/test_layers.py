@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,12 +81,12 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
     return next((found for name in sorted(arrows) if (found := visit(name))), [])
 
 
-def test_every_module_has_a_layer():
+def test_every_module_has_a_layer() -> None:
     assert {name.split(".")[0] for name in MODULES} - ENTRANCES == set(LEVEL)
 
 
 @pytest.mark.parametrize("name", sorted(ARROWS))
-def test_a_module_imports_lower_layers_and_its_own_package_only(name):
+def test_a_module_imports_lower_layers_and_its_own_package_only(name: Any) -> None:
     room = name.split(".")[0]
     wrong = [
         target for target in ARROWS[name] if target.split(".")[0] != room and LEVEL[target.split(".")[0]] >= LEVEL[room]
@@ -93,9 +94,9 @@ def test_a_module_imports_lower_layers_and_its_own_package_only(name):
     assert not wrong, f"{name} imports {wrong}; move what it needs down, or it up (LAYERS in this file)"
 
 
-def test_there_is_no_circle_of_modules():
+def test_there_is_no_circle_of_modules() -> None:
     assert circle(ARROWS) == []
 
 
-def test_the_circle_finder_finds_one():
+def test_the_circle_finder_finds_one() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from pools import row as pool_row
 
 from harness.data.adapters import split_trace
 from harness.data.quality import why_dropped
 from harness.data.teacher import _reply
 from harness.marks import answer_part, holds_delimiter, opened_by, split
 from harness.thinking import FAMILIES
+from tests.pools import row as pool_row
 
 EVERY = pytest.mark.parametrize("family", FAMILIES, ids=[family.name for family in FAMILIES])
 THOUGHT, ANSWER = "I guess \\boxed{5}.", "The answer is \\boxed{6}."
 
 
 @EVERY
-def test_every_reader_of_text_finds_the_same_thought(family):
+def test_every_reader_of_text_finds_the_same_thought(family: Any) -> None:
     text = f"{family.start}{THOUGHT}\n{family.end}{ANSWER}"
     cut = split(text)
     assert (cut.thinking.strip(), cut.answer.strip(), cut.state, cut.name) == (THOUGHT, ANSWER, "closed", family.name)
     assert cut.preface + cut.thinking + cut.closing + cut.answer == text
-    reply = _reply({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}, 1)
+    reply = _reply({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
     assert (reply.thinking, reply.attempt) == (THOUGHT, ANSWER)
     assert split_trace(text) == (THOUGHT, ANSWER)
 
 
 @EVERY
-def test_a_thought_that_was_cut_has_no_answer(family):
+def test_a_thought_that_was_cut_has_no_answer(family: Any) -> None:
     text = f"{family.start}{THOUGHT} Wait"
     if family.name == "channel-words":
         assert split(text).state == "none"  # "analysis" alone may begin any answer
@@ -38,7 +40,7 @@ def test_a_thought_that_was_cut_has_no_answer(family):
 
 
 @EVERY
-def test_a_trace_that_holds_marks_is_not_trained_on(family):
+def test_a_trace_that_holds_marks_is_not_trained_on(family: Any) -> None:
     trace = f"So {family.start} and {family.end} go on"
     assert holds_delimiter(trace) == (not family.plain_words)
     if not family.plain_words:
@@ -74,17 +76,17 @@ def test_a_trace_that_holds_marks_is_not_trained_on(family):
         ("hm [BEGIN FINAL RESPONSE]5[END FINAL RESPONSE]", "", "5", False),
     ],
 )
-def test_an_answer_begins_where_the_last_thought_ends(response, prompt, answer, cut):
+def test_an_answer_begins_where_the_last_thought_ends(response: Any, prompt: Any, answer: Any, cut: Any) -> None:
     assert answer_part(response, prompt) == (answer, cut)
 
 
-def test_a_prompt_opens_a_thought_only_at_its_end():
+def test_a_prompt_opens_a_thought_only_at_its_end() -> None:
     assert opened_by("Q<|im_start|>assistant\n<think>\n") is not None
     assert opened_by("Think between <think> and </think>.<|im_start|>assistant\n") is None
     assert opened_by("") is None
 
 
-def test_a_long_response_is_read_in_time_that_grows_with_its_length():
+def test_a_long_response_is_read_in_time_that_grows_with_its_length() -> None:
     import time
 
     def seconds(text: str) -> float:

@@ -76,21 +76,21 @@ def as_text(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def test_the_public_face_is_the_stored_one():
+def test_the_public_face_is_the_stored_one() -> None:
     now, stored = as_text(face()), STORED.read_text(encoding="utf-8")
     changes = "\n".join(difflib.unified_diff(stored.splitlines(), now.splitlines(), "stored", "now", n=0, lineterm=""))
     assert not changes, f"the public face changed; if that is meant: python tests/{Path(__file__).name}\n{changes}"
 
 
 @pytest.mark.parametrize("command", ["status", "evaluate"])
-def test_a_command_or_an_option_that_disappears_is_seen(command, monkeypatch):
+def test_a_command_or_an_option_that_disappears_is_seen(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli.commands[command], "params", cli.commands[command].params[:-1])
     assert face() != json.loads(STORED.read_text(encoding="utf-8"))
     monkeypatch.delitem(cli.commands, command)
     assert face() != json.loads(STORED.read_text(encoding="utf-8"))
 
 
-def test_public_names_are_imported_when_they_are_used_and_not_before():
+def test_public_names_are_imported_when_they_are_used_and_not_before() -> None:
     code = (
         "import sys, harness; assert not {'numpy', 'pyarrow', 'sympy'} & set(sys.modules);"
         "assert all(hasattr(harness, name) for name in harness.__all__);"

@@ -33,7 +33,7 @@ def row(key: str, error: str | None = None) -> dict[str, Any]:
     }
 
 
-def test_rows_come_back_with_their_schema(tmp_path):
+def test_rows_come_back_with_their_schema(tmp_path: Path) -> None:
     with Store(tmp_path / "out") as store:
         store.append([row("a"), row("b")])
         store.flush()
@@ -42,19 +42,19 @@ def test_rows_come_back_with_their_schema(tmp_path):
     assert table["sample_key"].to_pylist() == ["a", "b"]
 
 
-def test_a_generation_that_failed_in_the_engine_is_not_done(tmp_path):
+def test_a_generation_that_failed_in_the_engine_is_not_done(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.append([row("a"), row("b", error="engine died")])
         store.flush()
         assert store.done_keys("base", ["r"]) == {"a"}
 
 
-def test_a_second_writer_is_refused(tmp_path):
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     with Store(tmp_path), pytest.raises(UserError, match="being written by another"), Store(tmp_path):
         pass
 
 
-def test_a_writer_that_was_killed_leaves_whole_files_and_no_lock(tmp_path):
+def test_a_writer_that_was_killed_leaves_whole_files_and_no_lock(tmp_path: Path) -> None:
     code = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -75,7 +75,7 @@ with Store(Path({str(tmp_path)!r})) as store:
         assert not list(store.samples.glob("*.partial"))
 
 
-def test_a_torn_file_is_put_aside_and_said(tmp_path):
+def test_a_torn_file_is_put_aside_and_said(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.append([row("a")])
         store.flush()
@@ -85,7 +85,7 @@ def test_a_torn_file_is_put_aside_and_said(tmp_path):
         assert store.quarantined == [tmp_path / "quarantine" / "9.parquet"] and not torn.exists()
 
 
-def test_compacting_keeps_every_row_once(tmp_path, monkeypatch):
+def test_compacting_keeps_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "COMPACT_FILES", 3)
     with Store(tmp_path) as store:
         for key in "abcdef":
@@ -101,7 +101,9 @@ def test_compacting_keeps_every_row_once(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("steps", range(4))
-def test_a_writer_killed_while_it_merges_loses_nothing_and_doubles_nothing(tmp_path, monkeypatch, steps):
+def test_a_writer_killed_while_it_merges_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: Any
+) -> None:
     """Killed before the intent, after it, between two deletions, before the rename: the next writer carries it out."""
     monkeypatch.setattr(store_module, "COMPACT_FILES", 2)
     with Store(tmp_path) as store:
@@ -123,7 +125,9 @@ def test_a_writer_killed_while_it_merges_loses_nothing_and_doubles_nothing(tmp_p
         assert not intent.exists() and not list(store.samples.glob("*.partial"))
 
 
-def test_merging_many_files_keeps_their_number_and_their_size_bounded(tmp_path, monkeypatch):
+def test_merging_many_files_keeps_their_number_and_their_size_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store_module, "COMPACT_FILES", 4)
     monkeypatch.setattr(store_module, "COMPACT_EVERY", 8)
     monkeypatch.setattr(store_module, "COMPACT_BYTES", 60_000)
@@ -135,7 +139,7 @@ def test_merging_many_files_keeps_their_number_and_their_size_bounded(tmp_path, 
         assert sorted(store.read_samples()["sample_key"].to_pylist(), key=int) == [f"{i}" for i in range(100)]
 
 
-def test_a_disk_that_is_really_full_keeps_what_it_has_and_goes_on_when_there_is_room(small_disk):
+def test_a_disk_that_is_really_full_keeps_what_it_has_and_goes_on_when_there_is_room(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     with Store(small_disk / "out") as store:
         store.append([row("a")])
@@ -153,7 +157,7 @@ def test_a_disk_that_is_really_full_keeps_what_it_has_and_goes_on_when_there_is_
         assert store.done_keys("base", ["r"]) == {"a", "b"}
 
 
-def test_a_folder_belongs_to_one_study(tmp_path):
+def test_a_folder_belongs_to_one_study(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.claim("one", "1", {}, {})
         store.claim("one", "2", {}, {})  # the same study, changed
@@ -161,7 +165,7 @@ def test_a_folder_belongs_to_one_study(tmp_path):
             store.claim("two", "1", {}, {})
 
 
-def test_a_run_row_is_replaced_not_repeated(tmp_path):
+def test_a_run_row_is_replaced_not_repeated(tmp_path: Path) -> None:
     empty = dict.fromkeys(RUN_SCHEMA.names)
     with Store(tmp_path) as store:
         store.put_runs([empty | {"run_id": "a", "status": "failed"}, empty | {"run_id": "b", "status": "done"}])
@@ -169,7 +173,7 @@ def test_a_run_row_is_replaced_not_repeated(tmp_path):
         assert [(r["run_id"], r["status"]) for r in store.runs()] == [("a", "done"), ("b", "done")]
 
 
-def test_a_full_disk_loses_no_earlier_row_and_says_what_to_do(tmp_path, monkeypatch):
+def test_a_full_disk_loses_no_earlier_row_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(table: pa.Table, file: Any, **_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -186,7 +190,7 @@ def test_a_full_disk_loses_no_earlier_row_and_says_what_to_do(tmp_path, monkeypa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot write there"), Store(tmp_path / "out"):
         pass

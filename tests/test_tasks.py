@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ needs_data = pytest.mark.skipif(not (DATA / "tasks").is_dir(), reason=f"no bench
 
 
 @pytest.mark.parametrize("name", ["quick_aime", "quick_math", "quick_gpqa"])
-def test_generated_problems_depend_on_the_seed_alone_and_grade_themselves(name):
+def test_generated_problems_depend_on_the_seed_alone_and_grade_themselves(name: Any) -> None:
     problems = tasks.load(name, seed=3, max_problems=40)
     assert problems == tasks.load(name, seed=3, max_problems=40) != tasks.load(name, seed=4, max_problems=40)
     assert len({problem.id for problem in problems}) == 40
@@ -28,7 +29,7 @@ def test_generated_problems_depend_on_the_seed_alone_and_grade_themselves(name):
 @pytest.mark.parametrize(
     ("name", "count"), [("aime24_nofigures", 30), ("aime24_figures", 30), ("math500", 500), ("gpqa_diamond", 198)]
 )
-def test_a_release_is_whole_and_every_gold_passes_its_own_grader(name, count):
+def test_a_release_is_whole_and_every_gold_passes_its_own_grader(name: Any, count: Any) -> None:
     problems = tasks.load(name, DATA)
     assert len(problems) == count == tasks.get(name).num_problems
     failed = [
@@ -41,14 +42,14 @@ def test_a_release_is_whole_and_every_gold_passes_its_own_grader(name, count):
 
 
 @needs_data
-def test_the_order_of_gpqas_options_depends_on_the_seed_alone():
+def test_the_order_of_gpqas_options_depends_on_the_seed_alone() -> None:
     first, again, other = (tasks.load("gpqa_diamond", DATA, seed) for seed in (0, 0, 1))
     assert first == again
     assert sum(a.gold != b.gold for a, b in zip(first, other, strict=True)) > 100
     assert all(0.15 < sum(p.gold == letter for p in first) / 198 < 0.35 for letter in "ABCD")
 
 
-def test_a_missing_or_broken_file_says_where_and_what_to_do(tmp_path):
+def test_a_missing_or_broken_file_says_where_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no math500.jsonl in .* or leave --data-dir out"):
         tasks.load("math500", tmp_path)
     (tmp_path / "math500.jsonl").write_text('{"problem": "1+1", "answer": "2"}\n{"problem": ')
@@ -62,12 +63,12 @@ def test_a_missing_or_broken_file_says_where_and_what_to_do(tmp_path):
         tasks.load("gpqa_diamond", tmp_path)
 
 
-def test_an_unknown_task_names_the_near_one():
+def test_an_unknown_task_names_the_near_one() -> None:
     with pytest.raises(UserError, match="did you mean 'math500'"):
         tasks.names("math50")
 
 
-def test_s1s_environment_variables_put_the_budget_into_the_question(monkeypatch):
+def test_s1s_environment_variables_put_the_budget_into_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     doc = {"problem": "Q"}
     assert question(doc) == "Q"
     monkeypatch.setenv("PROMPTLONG", "false")  # s1 takes this for "set"; it says the opposite
@@ -80,7 +81,7 @@ def test_s1s_environment_variables_put_the_budget_into_the_question(monkeypatch)
     assert question(doc) == "Q\n\nThink for up to 64 steps."
 
 
-def test_repeated_samples_get_majority_with_ties_averaged_and_coverage():
+def test_repeated_samples_get_majority_with_ties_averaged_and_coverage() -> None:
     doc = {"answer": "7", "kind": "integer", "choices": []}
     scores = process_results(doc, [["Final Answer: 7", "Final Answer: 8", "", "Final Answer: 9"]], group=4)
     assert scores["exact_match"] == 1 and scores["cov@4"] == 1

@@ -43,7 +43,9 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("thinking", "closing", "answer", "finish", "status"), ANSWERS.values(), ids=ANSWERS)
-def test_the_known_answer_part_is_graded_whatever_the_format_calls_its_marks(thinking, closing, answer, finish, status):
+def test_the_known_answer_part_is_graded_whatever_the_format_calls_its_marks(
+    thinking: Any, closing: Any, answer: Any, finish: Any, status: Any
+) -> None:
     made = generation(thinking, closing, answer, finish)
     assert score(PROBLEM, made).status == status
     assert score_row(as_row(made)) == score(PROBLEM, made)  # the audit reads what the pipeline read

@@ -253,3 +253,6 @@ for command in (
     results.diff,
 ):
     cli.add_command(command)
+
+
+__all__ = ["cli", "main"]

@@ -64,6 +64,8 @@ def chat_files(model: str) -> Any:
     """
     found = {name: path for name in FILES if (path := _file(model, name)) is not None}
     config = _json(found.get("tokenizer_config.json"))
+    if Path(model).is_dir() and not found.keys() & {"tokenizer_config.json", "tokenizer.json"}:
+        raise UserError(f"the model folder {model} has no tokenizer (tokenizer_config.json, tokenizer.json)")
     template = _template(found, config)
     if template is None:
         return _tokenizer(model)

@@ -94,7 +94,7 @@ class Template:
                     turns, tokenize=False, add_generation_prompt=add_generation_prompt, **arguments
                 )
             )
-        except Exception:  # a template may raise anything, by its own words or by a value that it does not expect
+        except Exception:  # noqa: BLE001  a template may raise anything, by its own words or by a value that it does not expect
             return None
 
     def echoes(self, name: str) -> bool:

@@ -142,7 +142,7 @@ def _safely(judge: Callable[[], Verdict]) -> Verdict:
         return judge()
     except WorkerStartError:  # the installation is at fault, not the answer
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the answer parse: the error is recorded on the row
         return Verdict("answer_unparseable", None, f"{INTERNAL}: {type(error).__name__}: {error}"[:200], "limit")
 
 

@@ -228,7 +228,7 @@ def _witness(model: str, tokenizer: str | None) -> Witness | str:
     """The model to hold rows against, or why it cannot be loaded."""
     try:
         return Witness(model, tokenizer)
-    except Exception as error:  # the loading: a damaged folder fails in many ways, and the other models go on
+    except Exception as error:  # noqa: BLE001  the loading: a damaged folder fails in many ways, and the other models go on
         return f"the model at {model} cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
 
 

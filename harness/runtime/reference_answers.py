@@ -40,8 +40,7 @@ def engines_of(
     model that `thinking` does not fit."""
     import ray
 
-    with contextlib.suppress(UnreadableModelError):  # the engine says so, if there is anything left to ask it
-        thinking = _spelled_out(thinking, config.tokenizer or model, progress)
+    thinking = _spelled_out(thinking, config.tokenizer or model, progress)
     demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(demand)
@@ -52,16 +51,14 @@ def engines_of(
         pool.stop()
 
 
-class UnreadableModelError(Exception):
-    """A model whose chat template cannot be read here."""
-
-
 def _spelled_out(thinking: str, model: str, progress: Progress) -> str:
-    """`thinking` as the strings that fit `model`. Raises `UnreadableModelError`, and `UserError` where none fit."""
+    """`thinking` as the strings that fit `model`. Raises `UserError` where none fit."""
     try:
         tokenizer = chat_files(model)
-    except UserError as error:
-        raise UnreadableModelError(str(error)) from error
+    except UserError:
+        if Path(model).is_dir():
+            raise
+        return thinking  # a name that cannot be reached: the engine says so, if there is anything left to ask it
     reading = read_for(thinking, tokenizer, Chat())
     for note in reading.notes:
         progress.say(f"{model}: {note}")

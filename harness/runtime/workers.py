@@ -104,7 +104,7 @@ class EngineWorker:
                 with output_to(self.log):
                     self._generate(model, work, shared, sampling, thinking, replay, finished)
                 finished.put(None)
-            except BaseException as error:  # the engine call: handed to the caller, who records it on the runs
+            except BaseException as error:  # noqa: BLE001  the engine call: handed to the caller, who records it on the runs
                 finished.put(error)
 
         threading.Thread(target=run, name="generate", daemon=True).start()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Iterator
 from math import comb
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from harness.report.paper import discordant
 PAPER = Path(__file__).parents[2] / "results" / "paper"
 
 
-def printed_intervals():
+def printed_intervals() -> Iterator[Any]:
     """(recipe, task, printed low, printed high, its consistent discordant pairs) of Table 2."""
     with (PAPER / "table2_discordant_pairs.csv").open() as file:
         pairs = list(csv.DictReader(file))
@@ -43,7 +45,9 @@ ON_A_STEP = ("longest", "aime24")
 
 
 @pytest.mark.parametrize(("recipe", "task", "low", "high", "pairs"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
-def test_table_2s_intervals_come_from_its_discordant_pairs(recipe, task, low, high, pairs):
+def test_table_2s_intervals_come_from_its_discordant_pairs(
+    recipe: Any, task: Any, low: Any, high: Any, pairs: Any
+) -> None:
     found = [paired_difference(*discordant(*counts)) for counts in pairs]
     bounds = {(round(100 * i.low, 1), round(100 * i.high, 1)) for i in found}
     if (recipe, task) == ON_A_STEP:  # see the next test
@@ -52,7 +56,7 @@ def test_table_2s_intervals_come_from_its_discordant_pairs(recipe, task, low, hi
         assert (low, high) in bounds
 
 
-def test_the_upper_bound_of_1k_longest_on_aime_is_a_coin_toss():
+def test_the_upper_bound_of_1k_longest_on_aime_is_a_coin_toss() -> None:
     """2.55 % of the exact bootstrap distribution lies above 0: 10,000 resamples give the printed 0.0 or 3.3 by seed."""
     n, better, worse = 30, 2, 7
     above = sum(
@@ -65,13 +69,13 @@ def test_the_upper_bound_of_1k_longest_on_aime_is_a_coin_toss():
     assert highs >= {0.0, 3.3} and max(highs) == 3.3  # between them only where the percentile is interpolated
 
 
-def test_gpqas_intervals_need_a_reference_of_113_right():
+def test_gpqas_intervals_need_a_reference_of_113_right() -> None:
     """At the printed 57.6 (114 right) 1K-longest's 59.6 is +4 problems; its interval is not the printed one."""
     four_more = [paired_difference(*discordant(b + 4, b, 114, 198)) for b in range(18, 36)]
     assert (-5.1, 10.1) not in {(round(100 * i.low, 1), round(100 * i.high, 1)) for i in four_more}
 
 
-def test_a_paired_difference_is_seeded_and_keeps_its_mean():
+def test_a_paired_difference_is_seeded_and_keeps_its_mean() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 2, 100), rng.integers(0, 2, 100)
     once, again, other = (paired_difference(a, b, seed=seed) for seed in (3, 3, 4))
@@ -80,7 +84,7 @@ def test_a_paired_difference_is_seeded_and_keeps_its_mean():
     assert once.low <= once.mean <= once.high
 
 
-def test_pairing_is_much_narrower_than_two_separate_intervals_when_problems_differ_in_difficulty():
+def test_pairing_is_much_narrower_than_two_separate_intervals_when_problems_differ_in_difficulty() -> None:
     difficulty = np.random.default_rng(1).random(400)
     a, b = (difficulty > 0.5) * 1.0, (difficulty > 0.53) * 1.0
     paired = paired_difference(a, b)
@@ -88,23 +92,23 @@ def test_pairing_is_much_narrower_than_two_separate_intervals_when_problems_diff
     assert paired.high - paired.low < (alone.high - alone.low) / 2
 
 
-def test_a_problem_without_a_score_on_either_side_is_not_paired():
+def test_a_problem_without_a_score_on_either_side_is_not_paired() -> None:
     a, b = [1.0, 0.0, 1.0, np.nan, 0.0], [0.0, 0.0, np.nan, 1.0, 1.0]
     assert paired_difference(a, b).mean == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("size", [0, 1])
-def test_fewer_than_two_paired_problems_have_no_interval_but_a_reason(size):
+def test_fewer_than_two_paired_problems_have_no_interval_but_a_reason(size: Any) -> None:
     interval = paired_difference([1.0] * size, [0.0] * size)
     assert np.isnan(interval.low) and "no interval" in interval.note
 
 
-def test_different_numbers_of_problems_are_refused():
+def test_different_numbers_of_problems_are_refused() -> None:
     with pytest.raises(UserError, match="3 against 2"):
         paired_difference([1, 0, 1], [1, 0])
 
 
-def test_seeds_widen_the_interval_when_runs_differ_between_them():
+def test_seeds_widen_the_interval_when_runs_differ_between_them() -> None:
     rng = np.random.default_rng(2)
     alike = np.repeat(rng.integers(0, 2, (200, 1)), 4, axis=1).astype(float)
     unlike = alike.copy()
@@ -113,7 +117,7 @@ def test_seeds_widen_the_interval_when_runs_differ_between_them():
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
 
 
-def test_bootstrap_ci_resamples_whole_problems():
+def test_bootstrap_ci_resamples_whole_problems() -> None:
     """Eight copies of a generation are no more evidence than one."""
     right = np.random.default_rng(3).integers(0, 2, 60).astype(float)
     once = bootstrap_ci(right, np.arange(60), np.random.default_rng(0))
@@ -122,13 +126,13 @@ def test_bootstrap_ci_resamples_whole_problems():
 
 
 @pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 0.1157), (1.0, 0.8843, 1.0)])
-def test_all_right_and_all_wrong_get_the_exact_binomial_bound(value, low, high):
+def test_all_right_and_all_wrong_get_the_exact_binomial_bound(value: Any, low: Any, high: Any) -> None:
     """Clopper-Pearson for 0 of 30; resampling would claim certainty."""
     interval = bootstrap_ci(np.full(30, value), np.arange(30), np.random.default_rng(0))
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high) and "exact binomial" in interval.note
 
 
-def test_the_bootstrap_agrees_with_the_normal_interval_where_that_holds():
+def test_the_bootstrap_agrees_with_the_normal_interval_where_that_holds() -> None:
     right = (np.arange(500) < 300).astype(float)
     interval = bootstrap_ci(right, np.arange(500), np.random.default_rng(0))
     half = 1.96 * np.sqrt(0.6 * 0.4 / 500)
@@ -137,7 +141,7 @@ def test_the_bootstrap_agrees_with_the_normal_interval_where_that_holds():
     )
 
 
-def test_the_interval_covers_the_truth_about_95_times_in_100():
+def test_the_interval_covers_the_truth_about_95_times_in_100() -> None:
     rng = np.random.default_rng(5)
     covered = sum(
         0.4 in paired_difference(rng.random(60) < 0.7, rng.random(60) < 0.3, num_resamples=1_000, seed=i)
@@ -147,7 +151,7 @@ def test_the_interval_covers_the_truth_about_95_times_in_100():
 
 
 @pytest.mark.parametrize(("b", "c", "p"), [(0, 0, 1.0), (0, 4, 0.125), (2, 7, 0.1796875), (0, 6, 0.03125), (5, 5, 1.0)])
-def test_mcnemar_is_the_exact_binomial_test_on_discordant_pairs(b, c, p):
+def test_mcnemar_is_the_exact_binomial_test_on_discordant_pairs(b: Any, c: Any, p: Any) -> None:
     assert mcnemar_exact(b, c) == p == mcnemar_exact(c, b)
 
 
@@ -157,7 +161,7 @@ def test_mcnemar_is_twice_the_smaller_tail_of_fair_coins(b: int, c: int) -> None
     assert mcnemar_exact(b, c) == pytest.approx(expected)
 
 
-def test_holm_adjusts_as_scipys_reference_and_leaves_out_missing_tests():
+def test_holm_adjusts_as_scipys_reference_and_leaves_out_missing_tests() -> None:
     # source: Holm 1979; values worked by hand: sorted 0.01*4, 0.02*3, 0.03*2 -> 0.06 by monotony, 0.04*1 -> 0.06
     assert holm([0.01, 0.04, 0.03, 0.02]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
     adjusted = holm([0.01, np.nan, 0.04])
@@ -165,7 +169,7 @@ def test_holm_adjusts_as_scipys_reference_and_leaves_out_missing_tests():
     assert holm([]).size == 0
 
 
-def test_scores_of_several_generations_get_a_sign_flip_test():
+def test_scores_of_several_generations_get_a_sign_flip_test() -> None:
     rng = np.random.default_rng(0)
     p, name = bootstrap.paired_p_value(rng.random(80) + 0.3, rng.random(80))
     assert p < 0.01 and "sign-flip" in name
@@ -173,13 +177,13 @@ def test_scores_of_several_generations_get_a_sign_flip_test():
     assert same == 1.0
 
 
-def test_30_problems_cannot_show_the_differences_that_are_usually_claimed():
+def test_30_problems_cannot_show_the_differences_that_are_usually_claimed() -> None:
     assert bootstrap.minimum_detectable_difference(30) > 0.3  # unrelated models
     assert bootstrap.minimum_detectable_difference(30, sd_difference=0.1) == pytest.approx(6 / 30)  # McNemar needs 6
     assert bootstrap.minimum_detectable_difference(500, sd_difference=0.25) == pytest.approx(0.0313, abs=1e-3)
 
 
-def test_the_detectable_difference_is_seen_in_80_of_100_experiments():
+def test_the_detectable_difference_is_seen_in_80_of_100_experiments() -> None:
     """Simulated: pairs differ with the assumed standard deviation, the true difference is the detectable one."""
     n, discordant_rate = 300, 0.2
     least = bootstrap.minimum_detectable_difference(n, sd_difference=np.sqrt(discordant_rate))
@@ -195,7 +199,7 @@ def test_the_detectable_difference_is_seen_in_80_of_100_experiments():
     assert 0.7 < seen / 400 < 0.9
 
 
-def test_10_000_paired_resamples_of_500_problems_and_20_runs_take_well_under_a_second():
+def test_10_000_paired_resamples_of_500_problems_and_20_runs_take_well_under_a_second() -> None:
     x = np.random.default_rng(0).random((500, 20))
     took = []
     for _ in range(3):  # the machine is shared: the best of three says what the code needs

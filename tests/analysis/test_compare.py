@@ -29,7 +29,7 @@ def text(found: list[Comparison]) -> str:
     return console.export_text()
 
 
-def test_the_difference_is_paired_with_the_exact_test(tmp_path):
+def test_the_difference_is_paired_with_the_exact_test(tmp_path: Path) -> None:
     a = folder(tmp_path / "a", [True] * 12 + [False] * 8)
     b = folder(tmp_path / "b", [True] * 5 + [False] * 15)
     found = compare(str(a), str(b))[0]
@@ -38,14 +38,14 @@ def test_the_difference_is_paired_with_the_exact_test(tmp_path):
     assert "the two differ" in text([found]) and "Only A right: p10, p11, p5" in text([found])
 
 
-def test_runs_that_cannot_be_told_apart_are_called_so(tmp_path):
+def test_runs_that_cannot_be_told_apart_are_called_so(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", [True, False, True, True]), folder(tmp_path / "b", [True, True, False, True])
     shown = text(compare(str(a), str(b)))
     assert "cannot be told apart" in shown and "points can be seen" in shown
     assert max(len(line) for line in shown.splitlines()) <= 100
 
 
-def test_the_first_differing_token_is_found(tmp_path):
+def test_the_first_differing_token_is_found(tmp_path: Path) -> None:
     a = folder(tmp_path / "a", [True, True], thinking_ids=[1, 2, 3, 4], answer_ids=[5, 6])
     b = folder(tmp_path / "b", [True, True], thinking_ids=[1, 2, 9, 4])
     found = compare(str(a), str(b))[0]
@@ -56,13 +56,13 @@ def test_the_first_differing_token_is_found(tmp_path):
     assert first_differences({"p": [1], "q": [2]}, {"p": [1]}) == ({}, 1)
 
 
-def test_only_shared_problems_are_paired_and_the_rest_is_said(tmp_path):
+def test_only_shared_problems_are_paired_and_the_rest_is_said(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", [True] * 6), folder(tmp_path / "b", [False] * 4)
     found = compare(str(a), str(b))[0]
     assert found.num_paired == 4 and "Not paired: A has 2 more" in text([found])
 
 
-def test_problems_numbered_differently_are_paired_by_their_question(tmp_path):
+def test_problems_numbered_differently_are_paired_by_their_question(tmp_path: Path) -> None:
     rows_a = [made_up.sample(problem_id=f"a{i}", question=f"What is {i}  + 1?", correct=i < 3) for i in range(4)]
     rows_b = [made_up.sample(problem_id=f"b{9 - i}", question=f"What is {i} + 1?", correct=i < 2) for i in range(4)]
     a, b = made_up.write(tmp_path / "a", rows_a), made_up.write(tmp_path / "b", rows_b)
@@ -70,7 +70,7 @@ def test_problems_numbered_differently_are_paired_by_their_question(tmp_path):
     assert (found.num_paired, len(found.only_a), len(found.only_b)) == (4, 1, 0) and "by question" in found.note
 
 
-def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path):
+def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Path) -> None:
     rows = [
         made_up.sample(problem_id=f"p{i}", run_id=f"{r}-0123", recipe=r, correct=r == "full")
         for r in ("full", "s1k") for i in range(4)
@@ -83,7 +83,7 @@ def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path):
         compare(f"{out}:nope", str(out))
 
 
-def test_a_missing_folder_and_runs_without_a_common_task_are_user_errors(tmp_path):
+def test_a_missing_folder_and_runs_without_a_common_task_are_user_errors(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", [True] * 2), folder(tmp_path / "b", [True] * 2, task="other")
     with pytest.raises(UserError, match="no such result folder"):
         compare(str(tmp_path / "gone"), str(a))

@@ -49,7 +49,7 @@ def test_rows_without_a_letter_are_counted_with_what_guessing_a_would_give() -> 
 
 def rows_of(letters: str) -> list[dict[str, Any]]:
     """One row per problem: gold letter, chosen letter ("-": none)."""
-    pairs = letters.split()
+    pairs = [(pair[0], pair[1]) for pair in letters.split()]
     return [
         made_up.sample(
             problem_id=f"p{k}", kind="choice", gold=gold, extracted=None if got == "-" else got, correct=gold == got,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ def study(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["samples/part-0.parquet", "runs.parquet"])
-def test_a_file_that_was_cut_is_named_and_refused(tmp_path, name):
+def test_a_file_that_was_cut_is_named_and_refused(tmp_path: Path, name: Any) -> None:
     path = study(tmp_path) / name
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=f"{path.name} cannot be read"):
@@ -37,14 +38,14 @@ def test_a_file_that_was_cut_is_named_and_refused(tmp_path, name):
         compare(f"{tmp_path}:s1k", f"{tmp_path}:full")
 
 
-def test_somebody_elses_parquet_is_refused_with_the_columns_it_lacks(tmp_path):
+def test_somebody_elses_parquet_is_refused_with_the_columns_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "samples").mkdir()
     pq.write_table(pa.table({"text": ["a"], "task": ["t"]}), tmp_path / "samples" / "x.parquet")
     with pytest.raises(UserError, match="no column run_id, problem_id: not written by"):
         load([tmp_path])
 
 
-def test_a_column_of_another_type_is_refused_and_named(tmp_path):
+def test_a_column_of_another_type_is_refused_and_named(tmp_path: Path) -> None:
     path = study(tmp_path) / "samples" / "part-0.parquet"
     table = pq.read_table(path)
     at = table.schema.get_field_index("thinking_tokens")
@@ -53,7 +54,7 @@ def test_a_column_of_another_type_is_refused_and_named(tmp_path):
         load([tmp_path])
 
 
-def test_token_counts_that_are_no_numbers_leave_the_means_and_keep_the_accuracy(tmp_path):
+def test_token_counts_that_are_no_numbers_leave_the_means_and_keep_the_accuracy(tmp_path: Path) -> None:
     path = study(tmp_path) / "samples" / "part-0.parquet"
     table = pq.read_table(path)
     at = table.schema.get_field_index("thinking_tokens")
@@ -66,7 +67,7 @@ def test_token_counts_that_are_no_numbers_leave_the_means_and_keep_the_accuracy(
         assert figures["accuracy"].num_problems == 12
 
 
-def test_a_failed_generation_is_wrong_and_counts_as_an_error_alone(tmp_path):
+def test_a_failed_generation_is_wrong_and_counts_as_an_error_alone(tmp_path: Path) -> None:
     rows = [made_up.sample(problem_id=f"p{i}") for i in range(4)]
     rows[0] |= {
         "error": "engine died",
@@ -81,7 +82,7 @@ def test_a_failed_generation_is_wrong_and_counts_as_an_error_alone(tmp_path):
     assert figures["mean_thinking_tokens"].value == 40  # what it had generated is not known: not 0
 
 
-def test_old_and_new_files_in_one_folder_are_read_together(tmp_path):
+def test_old_and_new_files_in_one_folder_are_read_together(tmp_path: Path) -> None:
     study(tmp_path)
     late = ["looping", "tier", "seed", "instructed", "question"]
     rows = [made_up.sample(run_id="old", recipe="random", problem_id=f"p{i}") for i in range(12)]
@@ -97,7 +98,7 @@ def test_old_and_new_files_in_one_folder_are_read_together(tmp_path):
     assert compare(f"{tmp_path}:random", f"{tmp_path}:full")[0].gap.mean == pytest.approx(2 / 3)
 
 
-def test_a_run_without_samples_and_a_folder_without_any_are_said(tmp_path):
+def test_a_run_without_samples_and_a_folder_without_any_are_said(tmp_path: Path) -> None:
     rows = [made_up.sample(problem_id=f"p{i}") for i in range(4)]
     runs = [made_up.run(rows), made_up.run(rows, run_id="nothing", recipe="full")]
     assert load([made_up.write(tmp_path / "one", rows, runs)]).notes == (
@@ -108,7 +109,7 @@ def test_a_run_without_samples_and_a_folder_without_any_are_said(tmp_path):
     assert "no sample was found" in (tmp_path / "out" / "leaderboard.html").read_text()
 
 
-def test_a_row_without_any_gold_leaves_no_number_that_is_none(tmp_path):
+def test_a_row_without_any_gold_leaves_no_number_that_is_none(tmp_path: Path) -> None:
     lost = {"status": "gold_unparseable", "correct": None}
     rows = [made_up.sample(run_id="a", recipe="full", problem_id=f"p{i}", correct=i > 2) for i in range(6)]
     rows += [made_up.sample(run_id="b", recipe="s1k", problem_id=f"p{i}") | lost for i in range(6)]
@@ -117,14 +118,14 @@ def test_a_row_without_any_gold_leaves_no_number_that_is_none(tmp_path):
     assert "nan" not in text.lower() and "no paired problem" in text and "no scored problem" in text
 
 
-def test_a_seed_that_lacks_problems_is_a_footnote(tmp_path):
+def test_a_seed_that_lacks_problems_is_a_footnote(tmp_path: Path) -> None:
     rows = [made_up.sample(run_id="a", problem_id=f"p{i}", seed=0, correct=i > 2) for i in range(6)]
     rows += [made_up.sample(run_id="b", problem_id=f"p{i}", seed=1, correct=i > 1) for i in range(4)]
     leaderboard.write([made_up.write(tmp_path, rows)], tmp_path / "out")
     assert "2 seeds, not all with every problem" in (tmp_path / "out" / "LEADERBOARD.md").read_text()
 
 
-def test_a_sweep_with_an_unscored_setting_still_has_its_best(tmp_path):
+def test_a_sweep_with_an_unscored_setting_still_has_its_best(tmp_path: Path) -> None:
     rows = [
         made_up.sample(run_id=f"r{limit}", max_thinking_tokens=limit, problem_id=f"p{i}", thinking_tokens=limit,
                        correct=bool(i % 2), **({"status": "gold_unparseable"} if limit == 64 else {}))

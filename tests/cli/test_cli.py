@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -17,7 +18,7 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from harness.cli.main import cli; cli.main(['--help'], standalone_mode=False);"
         "heavy = {'torch', 'ray', 'vllm', 'trl', 'transformers', 'datasets', 'sympy', 'pandas', 'pyarrow', 'numpy'};"
@@ -46,14 +47,14 @@ def test_help_imports_nothing_heavy():
         (["leaderboard", "no-such-folder", "--out", "x"], "no-such-folder"),
     ],
 )
-def test_a_mistake_is_one_line_with_exit_code_2(arguments, message, tmp_path):
+def test_a_mistake_is_one_line_with_exit_code_2(arguments: Any, message: Any, tmp_path: Path) -> None:
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_lists_every_run_and_starts_nothing(tmp_path):
+def test_a_dry_run_lists_every_run_and_starts_nothing(tmp_path: Path) -> None:
     done = run("ablate", "data_ablation", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     shown = " ".join(done.stdout.split())
@@ -61,7 +62,7 @@ def test_a_dry_run_lists_every_run_and_starts_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_grade_reads_and_writes_json_lines(tmp_path):
+def test_grade_reads_and_writes_json_lines(tmp_path: Path) -> None:
     rows = [{"gold": "1/2", "answer": "0.5"}, {"gold": "B", "response": "Answer: (B)", "kind": "choice"}]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = run("grade", "in.jsonl", "--out", "out.jsonl", cwd=tmp_path)
@@ -71,7 +72,7 @@ def test_grade_reads_and_writes_json_lines(tmp_path):
     assert {"gold", "status", "extracted", "correct", "reason"} <= set(graded[0])
 
 
-def test_every_command_explains_itself():
+def test_every_command_explains_itself() -> None:
     for name, command in cli.commands.items():
         assert command.get_short_help_str(200), name
         for param in command.params:

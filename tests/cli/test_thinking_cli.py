@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -35,14 +36,14 @@ def told(tmp_path: Path) -> str:
     return str(tmp_path / "told")
 
 
-def test_what_was_read_is_shown(told):
+def test_what_was_read_is_shown(told: Any) -> None:
     shown = run("thinking", told)
     assert "opened by the template" in shown and "thinking=true; the prompt ends" in shown
     assert "no thinking       thinking=false" in shown and "<｜end▁of▁sentence｜>" in shown
     assert "channel" in run("thinking")  # the formats by name
 
 
-def test_training_text_asks_a_hybrid_to_think(told, tmp_path):
+def test_training_text_asks_a_hybrid_to_think(told: Any, tmp_path: Path) -> None:
     pool, out = tmp_path / "pool.jsonl", tmp_path / "out.parquet"
     row = {"id": "a", "question": "6 x 7?", "thinking": "Six sevens.", "attempt": "The answer is 42."}
     pool.write_text(json.dumps(row) + "\n")
@@ -58,12 +59,12 @@ def test_training_text_asks_a_hybrid_to_think(told, tmp_path):
     assert closed.exit_code and "closes the thought under {'thinking': False}" in str(closed.exception)
 
 
-def test_a_template_argument_without_a_value_is_refused(told):
+def test_a_template_argument_without_a_value_is_refused(told: Any) -> None:
     done = CliRunner().invoke(cli, ["thinking", told, "--chat-template-arg", "enable_thinking"])
     assert "write NAME=VALUE" in str(done.exception)
 
 
-def test_grade_reads_the_prompt_and_marks_of_ones_own(tmp_path):
+def test_grade_reads_the_prompt_and_marks_of_ones_own(tmp_path: Path) -> None:
     rows = [
         {"gold": "42", "response": "Maybe \\boxed{42}. Wait", "prompt": "Q<think>\n"},
         {"gold": "42", "response": "<<plan>> \\boxed{41} <<say>> It is 42."},
@@ -79,7 +80,7 @@ def test_grade_reads_the_prompt_and_marks_of_ones_own(tmp_path):
     ]
 
 
-def test_import_and_sample_stats_read_a_log_with_its_prompt(tmp_path):
+def test_import_and_sample_stats_read_a_log_with_its_prompt(tmp_path: Path) -> None:
     """Three samples behind a prompt that opens the thought; the third is cut inside it and holds the gold in a box."""
     prompt = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<think>\n"
     texts = ["So.\n</think>\n\nIt is \\boxed{42}.", "Hm.\n</think>\n\nIt is \\boxed{42}.", "Maybe \\boxed{42}. Wait"]
@@ -97,7 +98,7 @@ def test_import_and_sample_stats_read_a_log_with_its_prompt(tmp_path):
     assert "samples w/o answer: 1" in shown and "samples w/o thinking: 0" in shown
 
 
-def test_the_worker_asks_for_a_prompt_without_thinking_by_the_templates_switch():
+def test_the_worker_asks_for_a_prompt_without_thinking_by_the_templates_switch() -> None:
     class Engine:
         tokenizer = tokenizer_of(OPENED.template, OPENED.tokens, OPENED.eos)
 
@@ -115,7 +116,7 @@ def test_the_worker_asks_for_a_prompt_without_thinking_by_the_templates_switch()
     assert Engine.tokenizer.decode(other.ids) == other.text
 
 
-def test_a_study_carries_what_was_read():
+def test_a_study_carries_what_was_read() -> None:
     from harness.config import Chat, Sampling
 
     budgets = [Budget(16)]

@@ -183,7 +183,7 @@ def test_a_natural_end_one_token_before_the_budget_stays_natural() -> None:
     assert (machine.thinking, machine.thinking_finish, machine.closing) == ([5, 6, 7], "stop", CLOSE)
 
 
-@pytest.mark.parametrize("cap, rounds", [(5, 1), (6, 2)])
+@pytest.mark.parametrize(("cap", "rounds"), [(5, 1), (6, 2)])
 def test_an_end_is_ignored_only_if_the_ignore_string_and_one_more_token_fit(cap: int, rounds: int) -> None:
     machine = run(Machine(replace(RULES, caps=(cap, cap))), scripted(5, 6, 7, END))
     assert machine.round + 1 == rounds
@@ -196,7 +196,7 @@ def test_no_newline_is_added_after_any_token_that_ends_in_one() -> None:
     assert run(Machine(replace(RULES, caps=(2,))), scripted(NEWLINE, 5)).closing == (NEWLINE, *FINAL)
 
 
-@pytest.mark.parametrize("after_newline, closing", [(False, (NEWLINE, *FINAL)), (True, FINAL)])
+@pytest.mark.parametrize(("after_newline", "closing"), [(False, (NEWLINE, *FINAL)), (True, FINAL)])
 def test_a_budget_of_zero_closes_an_empty_thought_at_once(after_newline: bool, closing: tuple[int, ...]) -> None:
     machine = Machine(replace(RULES, caps=(0,), after_newline=after_newline))
     assert (machine.thinking, machine.closing, machine.phase) == ([], closing, "answer")
@@ -236,7 +236,7 @@ def test_an_end_in_plain_text_is_found_however_it_is_tokenised_and_dropped_whole
     assert (machine.thinking_finish, machine.closing) == ("stop", CLOSE)
 
 
-@pytest.mark.parametrize("least, thinking", [(0, [5]), (2, [5, 6, 7, NEWLINE, 5])])
+@pytest.mark.parametrize(("least", "thinking"), [(0, [5]), (2, [5, 6, 7, NEWLINE, 5])])
 def test_an_end_in_plain_text_keeps_the_minimum_though_it_cannot_be_masked(least: int, thinking: list[int]) -> None:
     rules = replace(RULES, caps=(20,), text_ends=TEXT_ENDS, min_thinking_tokens=least)
     machine = fed(Machine(rules), 5, 6, 7, NEWLINE, 5, 6, 7, NEWLINE)
@@ -288,7 +288,7 @@ CLOSING = 1 + len("answer\nFinal Answer:") + 1  # in the byte tokenizer: a newli
 
 
 @pytest.mark.parametrize(
-    "budget, prompt, tokens",
+    ("budget", "prompt", "tokens"),
     [
         (Budget(500), 100, 500),
         (Budget("auto"), 100, 2000 - 100 - CLOSING - 200),

@@ -20,7 +20,7 @@ from tests.scripted import ScriptedEngine
 
 
 @pytest.mark.parametrize(
-    "rewards, width, expected",
+    ("rewards", "width", "expected"),
     [([1.0], 8, [8]), ([0.5, 0.5], 5, [3, 2]), ([1.0, 0.0], 8, [8, 0]), ([0.5, 0.4, 0.3], 0, [0, 0, 0]), ([], 4, [])],
 )
 def test_the_width_is_shared_by_a_softmax_of_the_rewards(rewards: list[float], width: int, expected: list[int]) -> None:
@@ -41,7 +41,7 @@ def search(reward: Any, sampling: Sampling, budget: Budget) -> tuple[list[tuple[
             return newline
         return START if text.count("\n\n") >= 4 and START not in masked else rng.choice(letters)
 
-    engine = ScriptedEngine(model, TOKENIZER, 2000)
+    engine: Any = ScriptedEngine(model, TOKENIZER, 2000)
     rows: list[tuple[Generation, float]] = []
     rebase(
         engine, [Prompt("0", "q", VOCABULARY.encode("q"))], budget, sampling, FORMATS["s1"],

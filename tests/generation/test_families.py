@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from families import FIXTURES, Fixture, tokenizer_of
-from harness.generation.engines.scripted import ScriptedEngine
 
 from harness.analysis.logs import importing
 from harness.analysis.logs.published import read_log
@@ -31,6 +30,7 @@ from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import ThinkingFormat, thinking_format
 from harness.training.text import training_example
 from tests.pools import row as pool_row
+from tests.scripted import ScriptedEngine
 
 THOUGHT, MORE, ANSWER = "I guess \\boxed{17}. Hm", " so it is more", "The number is \\boxed{42}."
 QUESTION = "\u2039question\u203a"
@@ -68,7 +68,7 @@ def generated(
 
     start = vocabulary.encode(thinking.thinking_start)
     rows: list[Generation] = []
-    engine = ScriptedEngine(choose, made, 4000)
+    engine: Any = ScriptedEngine(choose, made, 4000)
     sampling = Sampling(max_answer_tokens=max_answer)
     generate(engine, [Prompt("p", text, tuple(ids))], [budget], sampling, thinking, on_generation=rows.append)
     assert len(rows) == 1 and rows[0].error is None

@@ -10,7 +10,7 @@ from harness.generation.instructions import instruct
 
 
 @pytest.mark.parametrize(
-    "budget, question",
+    ("budget", "question"),
     [
         (Budget(2048, method="token_conditional", instructed="2048"), "Q\n\nThink for up to 2048 tokens."),
         (Budget("auto", method="step_conditional", instructed="64"), "Q\n\nThink for up to 64 steps."),
@@ -32,7 +32,7 @@ def test_the_instruction_is_s1s(budget: Budget, question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "method, instructed, match",
+    ("method", "instructed", "match"),
     [
         ("token_conditional", None, "needs instructed=N"),
         ("step_conditional", "many", "needs instructed=N"),

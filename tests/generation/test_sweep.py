@@ -49,7 +49,7 @@ def run(
     thinking: Any = FORMATS["s1"],
     **options: Any,
 ) -> tuple[list[Generation], ScriptedEngine]:
-    engine = ScriptedEngine(model or chatter(), TOKENIZER, context)
+    engine: Any = ScriptedEngine(model or chatter(), TOKENIZER, context)  # without what generation does not ask for
     prompts = [Prompt(str(i), text, VOCABULARY.encode(text)) for i, text in enumerate(texts)]
     rows: list[Generation] = []
     generate(
@@ -202,7 +202,7 @@ def test_a_format_of_your_own_takes_four_strings() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, match",
+    ("text", "match"),
     [('["a", "b", "c"]', "needs four strings"), ('["a", "b", "c", 4]', "needs four strings"), ("[a", "no JSON list"),
      ('["a", "", "c", "d"]', "has no thinking_end"), ("thnk", "did you mean 'think'")],
 )  # fmt: skip
@@ -274,7 +274,7 @@ def test_attempts_are_bounded_and_their_failure_is_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "budget, sampling, match",
+    ("budget", "sampling", "match"),
     [
         (Budget(4, method="rejection_sampling"), Sampling(), "temperature 0"),
         (Budget("auto", method="rejection_sampling"), SAMPLED, "as a number"),

@@ -53,7 +53,7 @@ def test_the_labelled_cases_are_graded_better_than_by_any_peer(name: str, at_lea
 
 
 def test_every_gold_of_math500_and_aime24_passes_its_own_grader() -> None:
-    failed = []
+    failed: list[tuple[Any, ...]] = []
     for row in rows(TASKS / "math500.jsonl"):
         for verdict in (grade_answer(row["answer"], row["answer"]), grade(row["solution"], row["answer"])):
             if verdict.correct is not True:

@@ -50,7 +50,7 @@ def test_a_bare_answer_as_the_whole_response_is_graded_like_the_answer() -> None
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.name)
-def test_every_convention_does_what_the_table_says_and_strict_turns_it_off(convention) -> None:  # type: ignore[no-untyped-def]
+def test_every_convention_does_what_the_table_says_and_strict_turns_it_off(convention: Any) -> None:
     for answer, gold in convention.accepts:
         assert grade_answer(answer, gold).correct is True, (answer, gold)
         assert grade_answer(gold, answer).correct is True, (gold, answer)

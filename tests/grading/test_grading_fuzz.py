@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -68,7 +69,7 @@ def test_equality_is_transitive_on_numbers(a: str, b: str, c: str) -> None:
 
 @FUZZ
 @given(st.lists(st.integers(-99, 99), min_size=2, max_size=6, unique=True), st.randoms(use_true_random=False))
-def test_the_order_of_sets_is_free_and_of_tuples_it_is_not(items: list[int], rng) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_sets_is_free_and_of_tuples_it_is_not(items: list[int], rng: Any) -> None:
     shuffled = list(items)
     rng.shuffle(shuffled)
     one, two = (", ".join(map(str, xs)) for xs in (items, shuffled))

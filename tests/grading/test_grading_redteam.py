@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ CASES = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitli
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['gold']}|{case['text'][-40:]}")
-def test_what_once_fooled_the_grader_does_so_no_more(case: dict[str, str]) -> None:
+def test_what_once_fooled_the_grader_does_so_no_more(case: dict[str, Any]) -> None:
     """`as` says how the text reads: an answer, a whole response or a response to a multiple choice question."""
     judged = {
         "answer": lambda: grade_answer(case["text"], case["gold"]),

@@ -47,7 +47,7 @@ def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_the_answer_alone_
 
 
 @pytest.mark.parametrize(
-    "text, match",
+    ("text", "match"),
     [
         ("max_token_thinking=9", "did you mean 'max_tokens_thinking'"),
         ("thinking_n_ignores=2", "did you mean 'thinking_n_ignore'"),

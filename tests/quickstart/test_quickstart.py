@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,13 @@ from harness.quickstart.pretrain import documents, train_tokenizer
 from harness.quickstart.problems import DOMAINS, TASKS, draw_chain, pool_rows, task_problems, trace
 
 
-def test_the_pool_is_the_same_for_the_same_seed():
+def test_the_pool_is_the_same_for_the_same_seed() -> None:
     assert list(pool_rows(5, 50)) == list(pool_rows(5, 50))
     assert list(pool_rows(5, 50)) != list(pool_rows(6, 50))
 
 
-def test_the_pool_has_the_shares_that_it_promises():
-    rows = list(pool_rows(0, 3689))
+def test_the_pool_has_the_shares_that_it_promises() -> None:
+    rows: list[dict[str, Any]] = list(pool_rows(0, 3689))
     counts = Counter(row["domain"] for row in rows)
     for name, (_, _, share, _, _) in DOMAINS.items():
         assert counts[name] / len(rows) == pytest.approx(share, abs=0.03)
@@ -27,7 +28,7 @@ def test_the_pool_has_the_shares_that_it_promises():
 
 
 @pytest.mark.parametrize("kind", ["integer", "math", "choice"])
-def test_a_trace_that_finishes_ends_with_the_gold_answer(kind):
+def test_a_trace_that_finishes_ends_with_the_gold_answer(kind: Any) -> None:
     rng = random.Random(1)
     for _ in range(200):
         chain = draw_chain(rng, kind, rng.randint(1, 12))
@@ -37,13 +38,13 @@ def test_a_trace_that_finishes_ends_with_the_gold_answer(kind):
             assert chain.answer(value) == chain.gold
 
 
-def test_no_evaluation_problem_is_a_pool_question():
+def test_no_evaluation_problem_is_a_pool_question() -> None:
     questions = {row["question"] for row in pool_rows(0, 3689)}
     shared = [p.id for task in TASKS for p in task_problems(task, 0, 72) if p.question in questions]
     assert shared == []
 
 
-def test_every_loader_reads_the_shipped_tokenizer_alike():
+def test_every_loader_reads_the_shipped_tokenizer_alike() -> None:
     """transformers 5 replaces a qwen2 checkpoint's pre-tokenizer by Qwen's; training and evaluation must agree."""
     transformers = pytest.importorskip("transformers")
     shipped, trained = transformers.AutoTokenizer.from_pretrained(TINY_MODEL), train_tokenizer(0)
@@ -55,7 +56,7 @@ def test_every_loader_reads_the_shipped_tokenizer_alike():
 
 
 @pytest.mark.slow
-def test_the_base_does_the_steps_but_cannot_answer_at_once():
+def test_the_base_does_the_steps_but_cannot_answer_at_once() -> None:
     torch = pytest.importorskip("torch")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

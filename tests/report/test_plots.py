@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import tests.made_up_study as made_up
@@ -13,7 +15,7 @@ TASKS = ["quick_hard", "quick_easy"]
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory) -> dict[str, Drawn]:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawn]:
     recipes = ("base", "random", "s1k")
     study = made_up.study(tmp_path_factory.mktemp("study"), num_problems=8, recipes=recipes, num_samples=2)
     found = draw_all(measure_cells(load([study])), "made_up", TASKS)
@@ -21,7 +23,7 @@ def drawn(tmp_path_factory) -> dict[str, Drawn]:
 
 
 @pytest.mark.parametrize("name", ["scaling", "pareto", "parallel", "flips"])
-def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn, name):
+def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn: Any, name: Any) -> None:
     text = drawn[name].files[f"{name}_made_up.svg"].decode()
     names = [series for series, _ in drawn[name].series]
     assert len(names) >= 2
@@ -31,12 +33,12 @@ def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn,
 
 
 @pytest.mark.parametrize("name", ["scaling", "pareto", "parallel", "flips"])
-def test_panels_stand_in_the_order_of_the_tasks(drawn, name):
+def test_panels_stand_in_the_order_of_the_tasks(drawn: Any, name: Any) -> None:
     text = drawn[name].files[f"{name}_made_up.svg"].decode()
     assert text.index(f">{TASKS[0]}") < text.index(f">{TASKS[1]}")
 
 
-def test_points_of_every_curve_tell_their_figure_with_its_interval(drawn):
+def test_points_of_every_curve_tell_their_figure_with_its_interval(drawn: Any) -> None:
     for name in ("scaling", "pareto", "parallel"):
         tips = drawn[name].svg.split("<title>")[1:]
         assert tips and all(" % [" in tip and " tokens</title>" in tip for tip in tips), name

@@ -19,7 +19,7 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory) -> Path:
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = made_up.study(tmp_path_factory.mktemp("study"), num_problems=20, recipes=("base", "random", "s1k"))
     out = tmp_path_factory.mktemp("out")
     leaderboard.write([study], out)
@@ -27,7 +27,7 @@ def page_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Any]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     chromium, driver_file = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver_file:
         pytest.skip("Chromium is not installed, so the page is not tested: apt-get install chromium chromium-driver")
@@ -46,7 +46,7 @@ def browser(tmp_path_factory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser, page_file) -> Any:
+def page(browser: Any, page_file: Any) -> Any:
     browser.get_log("performance"), browser.get_log("browser")
     browser.get(page_file.as_uri())
     wait(browser, "document.querySelector('#sample article') !== null")
@@ -59,7 +59,7 @@ def wait(browser: Any, condition: str) -> None:
     WebDriverWait(browser, 30).until(lambda b: b.execute_script(f"return {condition}"))
 
 
-def column(page: Any, table: str, index: int) -> list[str]:
+def column(page: Any, table: str, index: int) -> Any:
     return page.execute_script(
         "const rows = [...document.getElementById(arguments[0]).tBodies[0].rows];"
         "return rows.map(row => row.cells[arguments[1]].dataset.sort)",
@@ -75,7 +75,7 @@ def choose(page: Any, select: str, label: str) -> None:
     )  # fmt: skip
 
 
-def test_opening_it_logs_no_error_and_asks_only_for_itself(page):
+def test_opening_it_logs_no_error_and_asks_only_for_itself(page: Any) -> None:
     assert [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
     events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
@@ -83,7 +83,7 @@ def test_opening_it_logs_no_error_and_asks_only_for_itself(page):
     assert outside == [] and sum(url.startswith("file://") for url in asked) == 1
 
 
-def test_a_head_sorts_its_table_and_turns_it_on_the_second_click(page):
+def test_a_head_sorts_its_table_and_turns_it_on_the_second_click(page: Any) -> None:
     head = page.find_element("css selector", "#board_made_up thead th:nth-child(2)")
     head.click()
     down = [float(x) for x in column(page, "board_made_up", 1)]
@@ -93,13 +93,13 @@ def test_a_head_sorts_its_table_and_turns_it_on_the_second_click(page):
     assert head.get_attribute("aria-sort") == "ascending"
 
 
-def test_the_keyboard_sorts_too(page):
+def test_the_keyboard_sorts_too(page: Any) -> None:
     head = page.find_element("css selector", "#board_made_up thead th")
     head.send_keys("\ue007")  # Enter
     assert column(page, "board_made_up", 0) == sorted(column(page, "board_made_up", 0))
 
 
-def test_a_chip_hides_its_series_in_the_figure(page):
+def test_a_chip_hides_its_series_in_the_figure(page: Any) -> None:
     chip = page.find_element("css selector", "#scaling_made_up .chips button[data-series=s1k]")
     parts = "[...document.querySelectorAll('#scaling_made_up svg [data-series=s1k]')]"
     assert page.execute_script(f"return {parts}.length") > 5
@@ -111,12 +111,12 @@ def test_a_chip_hides_its_series_in_the_figure(page):
     assert page.execute_script(f"return {parts}.every(p => getComputedStyle(p).display !== 'none')")
 
 
-def test_points_explain_themselves(page):
+def test_points_explain_themselves(page: Any) -> None:
     title = page.execute_script("return document.querySelector('#scaling_made_up .tip title').textContent")
     assert "tokens" in title and "%" in title and "[" in title
 
 
-def test_filters_narrow_the_list_of_samples(page):
+def test_filters_narrow_the_list_of_samples(page: Any) -> None:
     everything = page.execute_script("return JSON.parse(document.getElementById('index').textContent).run.length")
     assert page.find_element("id", "shown").text == f"{everything} of {everything}"
     choose(page, "by-task", "quick_hard")
@@ -130,7 +130,7 @@ def test_filters_narrow_the_list_of_samples(page):
     assert page.find_element("id", "shown").text.startswith("0 of")
 
 
-def test_a_sample_opens_with_its_forced_tokens_marked(page):
+def test_a_sample_opens_with_its_forced_tokens_marked(page: Any) -> None:
     choose(page, "by-run", "s1k · auto+2 Wait")
     page.find_element("css selector", "#list .row").click()
     wait(page, "document.querySelectorAll('#sample pre.long mark').length === 2")
@@ -139,7 +139,9 @@ def test_a_sample_opens_with_its_forced_tokens_marked(page):
     assert "<|im_start|>answer" in page.find_element("css selector", "#sample pre:last-child mark").text
 
 
-def test_who_ended_an_imported_thought_is_not_known_so_its_end_is_not_marked_as_forced(browser, tmp_path):
+def test_who_ended_an_imported_thought_is_not_known_so_its_end_is_not_marked_as_forced(
+    browser: Any, tmp_path: Path
+) -> None:
     rows = [made_up.sample(problem_id=f"p{i}", num_rounds=None, closing="</think>") for i in (10, 9)]
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
     browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
@@ -149,7 +151,7 @@ def test_who_ended_an_imported_thought_is_not_known_so_its_end_is_not_marked_as_
     assert browser.find_element("css selector", "#list .row span").text.startswith("p9")  # 9 before 10
 
 
-def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page):
+def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page: Any) -> None:
     choose(page, "by-run", "s1k · auto+2 Wait")
     page.find_element("css selector", "#list .row").click()
     choose(page, "other", "s1k · auto+1 Wait")
@@ -159,13 +161,13 @@ def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page):
     assert page.execute_script("return document.querySelectorAll('#sample .differs').length") == 2
 
 
-def test_the_list_is_walked_with_the_arrow_keys(page):
+def test_the_list_is_walked_with_the_arrow_keys(page: Any) -> None:
     page.find_element("css selector", "#list .row").click()
     page.find_element("id", "list").send_keys("\ue015\ue015")  # down, down
     assert page.execute_script("return document.querySelector('#list .row[aria-selected=true]').style.top") == "88px"
 
 
-def test_the_theme_is_switched_and_kept(page):
+def test_the_theme_is_switched_and_kept(page: Any) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     colour = "getComputedStyle(document.body).backgroundColor"
@@ -177,13 +179,13 @@ def test_the_theme_is_switched_and_kept(page):
     def is_kept(browser: Any) -> bool:
         """Chromium writes its storage behind the page's back: the first reload may come before that."""
         browser.refresh()
-        return browser.execute_script(f"return {colour}") == after
+        return bool(browser.execute_script(f"return {colour}") == after)
 
     WebDriverWait(page, 30).until(is_kept)
     page.find_element("id", "theme").click()
 
 
-def test_a_phone_has_no_sideways_scroll(page):
+def test_a_phone_has_no_sideways_scroll(page: Any) -> None:
     size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
@@ -193,7 +195,7 @@ def test_a_phone_has_no_sideways_scroll(page):
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser, tmp_path):
+def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser: Any, tmp_path: Path) -> None:
     rows = [made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
             for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "B") for i in range(8)]  # fmt: skip
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
@@ -207,7 +209,7 @@ def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser, tmp_path):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page):
+def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> None:
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert (
@@ -220,7 +222,7 @@ def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page):
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_ten_thousand_samples_scroll_with_a_few_rows_at_a_time(browser, tmp_path):
+def test_ten_thousand_samples_scroll_with_a_few_rows_at_a_time(browser: Any, tmp_path: Path) -> None:
     rows = [
         made_up.sample(
             problem_id=f"p{i // 10:03}", sample_index=i % 10, thinking=f"thought {i} " * 40, correct=i % 3 == 0

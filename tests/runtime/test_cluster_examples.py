@@ -25,7 +25,7 @@ def plan(command: list[str]) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_the_kuberay_pods_pass_kubernetes_own_schema():
+def test_the_kuberay_pods_pass_kubernetes_own_schema() -> None:
     job = yaml.safe_load((FOLDER / "kuberay.yaml").read_text())
     cluster = job["spec"]["rayClusterSpec"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
@@ -34,14 +34,14 @@ def test_the_kuberay_pods_pass_kubernetes_own_schema():
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
 
 
-def test_the_kuberay_job_names_our_ray_and_a_study_that_plans():
+def test_the_kuberay_job_names_our_ray_and_a_study_that_plans() -> None:
     job = yaml.safe_load((FOLDER / "kuberay.yaml").read_text())
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     assert RAY is not None and job["spec"]["rayClusterSpec"]["rayVersion"] == RAY[1]
     plan(shlex.split(job["spec"]["entrypoint"]))
 
 
-def test_the_slurm_script_parses_and_its_usage_plans_a_study():
+def test_the_slurm_script_parses_and_its_usage_plans_a_study() -> None:
     script = FOLDER / "slurm.sh"
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
     usage = re.search(r"slurm\.sh (data_ablation .*)", script.read_text())
@@ -49,7 +49,7 @@ def test_the_slurm_script_parses_and_its_usage_plans_a_study():
     plan(["ablate", *shlex.split(usage[1])])
 
 
-def test_ray_knows_the_command_that_the_slurm_script_calls():
+def test_ray_knows_the_command_that_the_slurm_script_calls() -> None:
     from ray.scripts.scripts import cli as ray_cli
 
     command = ray_cli.commands["symmetric-run"]

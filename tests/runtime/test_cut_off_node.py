@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -57,7 +58,11 @@ def wire() -> Iterator[str]:
 
 
 @pytest.mark.faults
-def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs(undisturbed, tmp_path, wire):  # noqa: F811
+def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs(
+    undisturbed: Any,  # noqa: F811
+    tmp_path: Path,
+    wire: Any,
+) -> None:
     ray = str(Path(sys.executable).with_name("ray"))
     # Sockets' paths are limited, and the cluster's address stays in here.
     short = tempfile.mkdtemp(prefix="s1-", dir="/tmp")

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, bat
 
 
 @pytest.fixture(scope="module", autouse=True)
-def joined(tmp_path_factory: pytest.TempPathFactory):
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One local Ray cluster for all tests here; each has its own engines."""
     folder = tmp_path_factory.mktemp("ray")
     (folder / "logs").mkdir()
@@ -40,7 +40,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def pool(tmp_path: Path):
+def pool(tmp_path: Path) -> Iterator[Any]:
     (tmp_path / "logs").mkdir()
     progress = Progress(Console(file=io.StringIO()))
     made = EnginePool(TINY_MODEL, DEMAND, Sampling(max_answer_tokens=24), "s1", tmp_path, progress)
@@ -54,7 +54,7 @@ def engine_process() -> psutil.Process:
     return until(lambda: named("ray::EngineWorker", family(os.getpid())), 60, "an engine's process")[0]
 
 
-def test_an_engine_killed_while_it_starts_is_started_again(pool):
+def test_an_engine_killed_while_it_starts_is_started_again(pool: Any) -> None:
     pool.start()
     engine_process().kill()
     assert pool.wait()["name"] == "transformers"
@@ -80,7 +80,7 @@ def allow(pool: EnginePool, start_seconds: float) -> None:
         member.patience = start_seconds
 
 
-def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool):
+def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool: Any) -> None:
     import ray
 
     pool.start()
@@ -96,7 +96,7 @@ def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool):
     process.wait(10)
 
 
-def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool):
+def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool: Any) -> None:
     import ray
     from ray.util.queue import Queue
 
@@ -110,7 +110,7 @@ def test_an_engine_that_waits_for_its_place_is_not_taken_for_one_that_hangs(pool
     assert pool.num_started == 1 and not pool.failures
 
 
-def test_an_engine_that_refuses_its_model_is_not_tried_again(pool, tmp_path):
+def test_an_engine_that_refuses_its_model_is_not_tried_again(pool: Any, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     pool.model = str(tmp_path / "model")
     with pytest.raises(EngineFailedError):
@@ -118,7 +118,9 @@ def test_an_engine_that_refuses_its_model_is_not_tried_again(pool, tmp_path):
     assert pool.num_started == 1
 
 
-def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_under_way_alone(pool, tmp_path):
+def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_under_way_alone(
+    pool: Any, tmp_path: Path
+) -> None:
     pool.progress.add("select", "select")
     study = replace(studies.load("quickstart"), pool_size=120)
     asked = selecting.load_pool(study, None, tmp_path / "pool", "base")
@@ -142,7 +144,7 @@ def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_unde
     assert not again.unanswered() and selecting.select_rows(again, s1k, 0, tmp_path / "second")[1] == before
 
 
-def test_a_question_that_keeps_failing_stays_ungraded_and_is_not_kept_as_unsolved(pool, tmp_path):
+def test_a_question_that_keeps_failing_stays_ungraded_and_is_not_kept_as_unsolved(pool: Any, tmp_path: Path) -> None:
     pool.progress.add("select", "select")
     study = replace(studies.load("quickstart"), pool_size=8)
     asked = selecting.load_pool(study, None, tmp_path / "pool", "base")

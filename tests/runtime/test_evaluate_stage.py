@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -20,7 +22,7 @@ STALL = 0.5  # seconds
 
 
 @pytest.fixture
-def evaluation(tmp_path: Path):
+def evaluation(tmp_path: Path) -> Iterator[Any]:
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
     study = studies.load("quickstart")
     study = replace(study, tasks=("quick_aime",), engine=replace(study.engine, stall_seconds=STALL))
@@ -33,10 +35,11 @@ def evaluation(tmp_path: Path):
     ray.shutdown()
 
 
-def test_a_silent_grader_is_given_up_and_its_batch_handed_out_again_with_more_patience(evaluation):
-    @ray.remote(num_cpus=0)
-    def never() -> None:
+def test_a_silent_grader_is_given_up_and_its_batch_handed_out_again_with_more_patience(evaluation: Any) -> None:
+    def sleeps() -> None:
         time.sleep(600)
+
+    never: Any = ray.remote(num_cpus=0)(sleeps)
 
     seconds, tries = STALL, 0
     while True:

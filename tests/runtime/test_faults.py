@@ -112,7 +112,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 
 @pytest.mark.faults
-def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_path):
+def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed: Any, tmp_path: Path) -> None:
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")
     children = family(process.pid)
@@ -130,7 +130,7 @@ def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed, tmp_
 
 
 @pytest.mark.faults
-def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp_path):
+def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed: Any, tmp_path: Path) -> None:
     process = start(tmp_path)
     first = until(lambda: num_files(tmp_path), what="the first rows")
     for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
@@ -151,7 +151,7 @@ def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed, tmp
 
 
 @pytest.mark.faults
-def test_a_recipe_that_fails_is_marked_and_the_rest_goes_on(tmp_path):
+def test_a_recipe_that_fails_is_marked_and_the_rest_goes_on(tmp_path: Path) -> None:
     in_the_way = tmp_path / "out" / "recipes" / "longest" / "train.log"
     in_the_way.mkdir(parents=True)
     process = start(tmp_path, "two_recipes")
@@ -166,7 +166,7 @@ def test_a_recipe_that_fails_is_marked_and_the_rest_goes_on(tmp_path):
     assert len(found) == 12 and found["sample_key"].is_unique
 
 
-def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path):
+def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     process = start(tmp_path, "unfit")
     assert process.wait(timeout=120) == 1
@@ -191,7 +191,7 @@ def cramped() -> Iterator[Path]:
 
 
 @pytest.mark.faults
-def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed, tmp_path, cramped):
+def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed: Any, tmp_path: Path, cramped: Any) -> None:
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")
     for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
@@ -201,7 +201,7 @@ def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed, tmp_path, c
 
 
 @pytest.mark.faults
-def test_ctrl_c_once_or_twice_stops_at_once_and_the_same_command_continues(undisturbed, tmp_path):
+def test_ctrl_c_once_or_twice_stops_at_once_and_the_same_command_continues(undisturbed: Any, tmp_path: Path) -> None:
     for times in (1, 2):
         process = start(tmp_path)
         before = num_files(tmp_path)
@@ -228,7 +228,9 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.mark.faults
-def test_two_engines_share_the_work_and_a_lost_node_is_given_up_for_one_that_joins(undisturbed, tmp_path, cluster):
+def test_two_engines_share_the_work_and_a_lost_node_is_given_up_for_one_that_joins(
+    undisturbed: Any, tmp_path: Path, cluster: Any
+) -> None:
     lost, _ = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
     process = start(tmp_path, "two_engines", RAY_ADDRESS=cluster.address)
     until(lambda: num_files(tmp_path), what="the first rows")

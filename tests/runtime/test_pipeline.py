@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -54,7 +55,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
     return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
 
 
-def test_a_study_runs_from_its_pool_to_its_leaderboard(results):
+def test_a_study_runs_from_its_pool_to_its_leaderboard(results: Any) -> None:
     folder, call = results
     assert call.returncode == 0, call.stdout[-3000:] + call.stderr[-3000:]
     for name in ("runs.parquet", "metrics.parquet", "LEADERBOARD.md", "leaderboard.csv", "leaderboard.html"):
@@ -62,14 +63,14 @@ def test_a_study_runs_from_its_pool_to_its_leaderboard(results):
     assert "s1k" in call.stdout and "%" in call.stdout
 
 
-def test_what_a_recipe_was_trained_on_can_be_opened(results):
+def test_what_a_recipe_was_trained_on_can_be_opened(results: Any) -> None:
     for recipe in ("full", "s1k"):
         folder = results[0] / "out" / "recipes" / recipe
         rows, manifest = pd.read_parquet(folder / "rows.parquet"), json.loads((folder / "manifest.json").read_text())
         assert rows["id"].tolist() == manifest["ids"] and rows["thinking"].str.len().all()
 
 
-def test_the_three_outputs_are_what_the_design_promises(results):
+def test_the_three_outputs_are_what_the_design_promises(results: Any) -> None:
     out = results[0] / "out"
     samples = pd.read_parquet(out / "samples")
     runs = pd.read_parquet(out / "runs.parquet")
@@ -86,7 +87,7 @@ def test_the_three_outputs_are_what_the_design_promises(results):
     assert config["engine"]["name"] == "vllm" and config["training"]["num_epochs"] == 5
 
 
-def test_every_row_is_its_own_checkpoints_greedy_path(results):
+def test_every_row_is_its_own_checkpoints_greedy_path(results: Any) -> None:
     """Held by plain transformers, every stored row; the study itself printed the audit of two rows a run."""
     folder, call = results
     assert f"audit: {NUM_RUNS * 2} of {NUM_RUNS * 2} audited rows are their checkpoint's greedy path" in call.stdout
@@ -95,11 +96,11 @@ def test_every_row_is_its_own_checkpoints_greedy_path(results):
     assert sum(len(run.rows) for run in audits) == NUM_RUNS * 4 and not any(run.not_audited for run in audits)
     runs = pd.read_parquet(folder / "out" / "runs.parquet").set_index("recipe")
     assert (runs.loc[["full", "s1k"], "probe_difference"] < 0.001).all()
-    assert runs.loc["base", "probe_difference"].isna().all()
+    assert runs.loc[["base"], "probe_difference"].isna().all()
     assert call.stdout.count("weights cannot be swapped in place here") == 1
 
 
-def test_every_row_keeps_its_ledger(results):
+def test_every_row_keeps_its_ledger(results: Any) -> None:
     samples = pd.read_parquet(results[0] / "out" / "samples")
     thinking = samples["thinking_sampled_tokens"] + samples["thinking_injected_tokens"]
     assert (samples["thinking_tokens"] == thinking).all()
@@ -110,7 +111,7 @@ def test_every_row_keeps_its_ledger(results):
     assert capped["closing"].str.endswith("<|im_start|>answer\nFinal Answer:").all()
 
 
-def test_a_second_call_does_no_finished_work_again(results):
+def test_a_second_call_does_no_finished_work_again(results: Any) -> None:
     folder, _ = results
     before = {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()}
     call = harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
@@ -119,7 +120,7 @@ def test_a_second_call_does_no_finished_work_again(results):
     assert {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()} == before
 
 
-def test_a_lost_sample_file_is_made_again_and_nothing_else(results):
+def test_a_lost_sample_file_is_made_again_and_nothing_else(results: Any) -> None:
     folder, _ = results
     samples = sorted((folder / "out" / "samples").glob("*.parquet"))
     before = pd.read_parquet(folder / "out" / "samples").set_index("sample_key").sort_index()
@@ -132,14 +133,14 @@ def test_a_lost_sample_file_is_made_again_and_nothing_else(results):
     assert (after["answer"] == before["answer"]).all() and (after["thinking"] == before["thinking"]).all()
 
 
-def test_another_study_is_refused_in_the_same_folder(results):
+def test_another_study_is_refused_in_the_same_folder(results: Any) -> None:
     folder, _ = results
     call = harness("ablate", "quickstart", "--out", str(folder / "out"))
     assert call.returncode == 2
     assert "holds the study 'small'" in call.stderr and "Traceback" not in call.stderr
 
 
-def test_the_leaderboard_is_rebuilt_from_parquet_alone(results, tmp_path):
+def test_the_leaderboard_is_rebuilt_from_parquet_alone(results: Any, tmp_path: Path) -> None:
     folder, _ = results
     bare = tmp_path / "bare"
     (bare / "samples").mkdir(parents=True)
@@ -151,7 +152,7 @@ def test_the_leaderboard_is_rebuilt_from_parquet_alone(results, tmp_path):
     assert (tmp_path / "report" / "LEADERBOARD.md").read_text() == (folder / "out" / "LEADERBOARD.md").read_text()
 
 
-def test_the_loss_is_on_thinking_and_answer_only(results):
+def test_the_loss_is_on_thinking_and_answer_only(results: Any) -> None:
     figures = json.loads((results[0] / "out" / "recipes" / "s1k" / "training.json").read_text())["trained"]
     assert figures["num_rows"] == 16 and figures["num_cut"] == 0
     assert 0 < figures["num_loss_tokens"] < figures["num_tokens"]
@@ -159,7 +160,7 @@ def test_the_loss_is_on_thinking_and_answer_only(results):
     assert losses[-1]["step"] == figures["num_steps"] == 40
 
 
-def test_lm_evals_own_logs_stand_beside_the_parquet(results):
+def test_lm_evals_own_logs_stand_beside_the_parquet(results: Any) -> None:
     files = sorted((results[0] / "out" / "lm_eval").glob("samples_quick_aime_*.jsonl"))
     assert len(files) == NUM_RUNS // 3
     lines = [json.loads(line) for line in files[0].read_text().splitlines()]

@@ -48,11 +48,11 @@ def finished(folder: Path, process: subprocess.Popen[bytes]) -> pd.DataFrame:
     return found[disturbed.TEXT]
 
 
-def test_an_engine_makes_room_for_trainings_that_do_not_fit_beside_it(tmp_path, cluster):
+def test_an_engine_makes_room_for_trainings_that_do_not_fit_beside_it(tmp_path: Path, cluster: Any) -> None:
     finished(tmp_path, disturbed.start(tmp_path, STUDY, "narrow", RAY_ADDRESS=cluster.address))
 
 
-def test_two_studies_whose_engines_fill_the_cluster_both_finish(tmp_path, cluster):
+def test_two_studies_whose_engines_fill_the_cluster_both_finish(tmp_path: Path, cluster: Any) -> None:
     cluster.add_node(num_cpus=1)
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +14,14 @@ from harness.studies.cost import dry_run
 from harness.studies.smoke import smoke
 
 
-def test_the_shipped_studies_load():
+def test_the_shipped_studies_load() -> None:
     for name in ("quickstart", "data_ablation"):
         assert studies.load(name).name == name
     assert studies.load("quickstart:confirmation").seed == 100
     assert studies.load("confirmation") == studies.load("quickstart:confirmation")
 
 
-def test_the_confirmation_changes_seeds_and_nothing_else():
+def test_the_confirmation_changes_seeds_and_nothing_else() -> None:
     def apart(value: Any, seeds: list[int]) -> Any:
         """`value` without its seeds, which are collected."""
         if isinstance(value, dict):
@@ -44,12 +45,12 @@ def test_the_confirmation_changes_seeds_and_nothing_else():
         ("missing.py:f", "no study file missing.py"),
     ],
 )
-def test_an_unknown_study_names_the_near_one(spec, message):
+def test_an_unknown_study_names_the_near_one(spec: Any, message: Any) -> None:
     with pytest.raises(UserError, match=message):
         studies.load(spec)
 
 
-def test_a_study_file_that_is_broken_or_returns_something_else_is_one_line(tmp_path):
+def test_a_study_file_that_is_broken_or_returns_something_else_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def a(:")
     (tmp_path / "b.py").write_text("def b():\n    return 3")
     with pytest.raises(UserError, match="SyntaxError"):
@@ -58,7 +59,7 @@ def test_a_study_file_that_is_broken_or_returns_something_else_is_one_line(tmp_p
         studies.load(str(tmp_path / "b.py"))
 
 
-def test_settings_change_one_key():
+def test_settings_change_one_key() -> None:
     study = studies.with_settings(
         studies.load("quickstart"), ["training.num_epochs=3", "engine.name=transformers", "replay=false"]
     )
@@ -78,12 +79,12 @@ def test_settings_change_one_key():
         ("budgets=8", "write a study function"),
     ],
 )
-def test_a_wrong_setting_says_what_is_meant(setting, message):
+def test_a_wrong_setting_says_what_is_meant(setting: Any, message: Any) -> None:
     with pytest.raises(UserError, match=message):
         studies.with_settings(studies.load("quickstart"), [setting])
 
 
-def test_smoke_keeps_every_stage_of_the_big_study():
+def test_smoke_keeps_every_stage_of_the_big_study() -> None:
     study = smoke(studies.load("data_ablation"))
     assert [recipe.name for recipe in study.recipes] == ["s1k", "random", "diverse", "longest", "full"]
     assert study.tasks == ("aime24_nofigures", "math500", "gpqa_diamond")
@@ -91,7 +92,7 @@ def test_smoke_keeps_every_stage_of_the_big_study():
     assert any(budget.num_ignores for budget in study.budgets)
 
 
-def test_the_dry_run_of_the_papers_study_costs_about_what_the_paper_says():
+def test_the_dry_run_of_the_papers_study_costs_about_what_the_paper_says() -> None:
     sizes = {"aime24_nofigures": 30, "math500": 500, "gpqa_diamond": 198}
     lines = list(dry_run(studies.load("data_ablation"), sizes))
     training = {line.recipe: line.gpu_hours for line in lines if line.what == "train"}

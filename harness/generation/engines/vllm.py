@@ -108,7 +108,7 @@ class VllmEngine:
             if refusal is None:
                 try:
                     refusal = self._wait(self._reload(str(path)))
-                except Exception as error:  # the engine call: any failure in a worker arrives here
+                except Exception as error:  # noqa: BLE001  the engine call: any failure in a worker arrives here
                     refusal = f"vLLM could not swap them ({error})"
         if refusal is not None:
             self.restart()
@@ -205,7 +205,7 @@ class VllmEngine:
                 request.submissions += 1
                 self.counters.submissions += 1
                 await self._submission(request)
-        except Exception as error:  # the engine call: an error belongs to this row alone
+        except Exception as error:  # noqa: BLE001  the engine call: an error belongs to this row alone
             request.error = f"{type(error).__name__}: {error}"
         finally:
             finished.put(request)

@@ -523,7 +523,7 @@ def _over_integers(a: Node, b: Node, domain: _Domain, found: Sequence[tuple[str,
             return False
         if same is not None:
             usable.append(point)
-    exact = usable[:40:3] if len(usable) >= 8 else [p for p in points[:14]]
+    exact = usable[:40:3] if len(usable) >= 8 else list(points[:14])
     agreed = _agree(a, b, exact, domain)
     if agreed is None:
         return False

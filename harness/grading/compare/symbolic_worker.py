@@ -262,7 +262,7 @@ def answered(question: Any) -> dict[str, Any]:
         return {"equal": decide(decode(question["a"]), decode(question["b"])), "reason": ""}
     except WorkDoneError:
         return {"equal": None, "reason": f"more than MAX_SYMBOLIC_CALLS={MAX_SYMBOLIC_CALLS} calls"}
-    except Exception as error:  # sympy raises anything; the reason goes onto the row
+    except Exception as error:  # noqa: BLE001  sympy raises anything; the reason goes onto the row
         return {"equal": None, "reason": f"{type(error).__name__}: {error}"[:200]}
     finally:
         sys.setprofile(None)

@@ -36,13 +36,13 @@ def written(path: Path, *records: dict[str, Any] | str) -> Path:
 def rows(out: Path) -> list[dict[str, Any]]:
     table = pq.read_table(out / "samples")
     assert table.schema.equals(SAMPLE_SCHEMA)
-    return table.to_pylist()
+    return list(table.to_pylist())
 
 
 THOUGHT = "<|im_start|>think\nso\n<|im_start|>answer\nAnswer: \\boxed{204}"
 
 
-def test_a_response_is_cut_at_its_delimiters_and_graded_from_its_answer(tmp_path):
+def test_a_response_is_cut_at_its_delimiters_and_graded_from_its_answer(tmp_path: Path) -> None:
     path = written(tmp_path / "s1-32B_aime24_nofigures_samples.jsonl", log_line(THOUGHT))
     import_files([path], tmp_path / "out")
     row = rows(tmp_path / "out")[0]
@@ -61,7 +61,7 @@ def test_a_response_is_cut_at_its_delimiters_and_graded_from_its_answer(tmp_path
     )
 
 
-def test_a_thought_without_an_answer_is_truncated_not_wrong(tmp_path):
+def test_a_thought_without_an_answer_is_truncated_not_wrong(tmp_path: Path) -> None:
     path = written(
         tmp_path / "x_aime24_nofigures.jsonl", log_line("<|im_start|>think\nI get \\boxed{204} but let me check")
     )
@@ -69,13 +69,13 @@ def test_a_thought_without_an_answer_is_truncated_not_wrong(tmp_path):
     assert rows(tmp_path / "out")[0]["status"] == "truncated"
 
 
-def test_all_responses_and_repeated_lines_of_a_problem_are_its_samples(tmp_path):
+def test_all_responses_and_repeated_lines_of_a_problem_are_its_samples(tmp_path: Path) -> None:
     path = written(tmp_path / "x_aime24.jsonl", log_line([THOUGHT, THOUGHT + " "]), log_line(THOUGHT + "\n"))
     import_files([path], tmp_path / "out")
     assert sorted(row["sample_index"] for row in rows(tmp_path / "out")) == [0, 1, 2]
 
 
-def test_token_counts_stay_empty_without_a_tokenizer_and_that_is_said(tmp_path):
+def test_token_counts_stay_empty_without_a_tokenizer_and_that_is_said(tmp_path: Path) -> None:
     path = written(tmp_path / "x_aime24.jsonl", log_line(THOUGHT))
     summary = import_files([path], tmp_path / "out")[0]
     assert rows(tmp_path / "out")[0]["thinking_tokens"] is None and "give --tokenizer" in summary
@@ -83,7 +83,7 @@ def test_token_counts_stay_empty_without_a_tokenizer_and_that_is_said(tmp_path):
     assert found["mean_thinking_tokens"].note and found["accuracy"].value == 1.0
 
 
-def test_the_summary_says_where_our_verdicts_differ_from_the_logs(tmp_path):
+def test_the_summary_says_where_our_verdicts_differ_from_the_logs(tmp_path: Path) -> None:
     lines = [
         log_line(THOUGHT),
         log_line(THOUGHT.replace("204", "7"), doc_id=1, doc={"id": 61, "problem": "?", "answer": "204"}),
@@ -92,7 +92,7 @@ def test_the_summary_says_where_our_verdicts_differ_from_the_logs(tmp_path):
     assert "accuracy 50.0 %, in the log 100.0 % (1 verdicts differ)" in summary
 
 
-def test_importing_again_adds_nothing(tmp_path):
+def test_importing_again_adds_nothing(tmp_path: Path) -> None:
     path = written(tmp_path / "x_aime24.jsonl", log_line(THOUGHT))
     for _ in range(2):
         import_files([path], tmp_path / "out")
@@ -101,7 +101,7 @@ def test_importing_again_adds_nothing(tmp_path):
     assert pq.read_table(tmp_path / "out" / "runs.parquet").num_rows == 1
 
 
-def test_the_settings_of_a_logged_run_are_its_columns(tmp_path):
+def test_the_settings_of_a_logged_run_are_its_columns(tmp_path: Path) -> None:
     kwargs = {"max_tokens_thinking": 4000, "thinking_n_ignore": 2, "thinking_n_ignore_str": "Hmm"}
     record = log_line(THOUGHT, arguments={"gen_args_0": {"arg_0": "p", "arg_1": kwargs}})
     import_files([written(tmp_path / "x_aime24.jsonl", record)], tmp_path / "out")
@@ -109,7 +109,7 @@ def test_the_settings_of_a_logged_run_are_its_columns(tmp_path):
     assert (row["max_thinking_tokens"], row["num_ignores"], row["ignore_str"]) == (4000, 2, "Hmm")
 
 
-def test_a_file_without_any_sample_is_a_user_error_that_names_its_lines(tmp_path):
+def test_a_file_without_any_sample_is_a_user_error_that_names_its_lines(tmp_path: Path) -> None:
     path = written(tmp_path / "x.jsonl", "not json", '{"loss": 1}')
     with pytest.raises(UserError, match=r"no sample could be read \(2 line\(s\) skipped: 1 \(not JSON"):
         import_files([path], tmp_path / "out")
@@ -125,11 +125,11 @@ def test_a_file_without_any_sample_is_a_user_error_that_names_its_lines(tmp_path
         ("math500_Qwen2.5-Math-7B.jsonl", "math500", "math"),
     ],
 )
-def test_the_task_and_its_kind_are_read_from_lm_evals_names(name, task, kind):
+def test_the_task_and_its_kind_are_read_from_lm_evals_names(name: Any, task: Any, kind: Any) -> None:
     assert (task_of(Path(name)), kind_of(task)) == (task, kind)
 
 
-def test_the_model_is_read_from_results_rows_folders_and_names(tmp_path):
+def test_the_model_is_read_from_results_rows_folders_and_names(tmp_path: Path) -> None:
     folder = tmp_path / "org__model-1"
     folder.mkdir()
     path = written(folder / "samples_gsm8k_2025-01-01T00-00-00.jsonl", log_line(THOUGHT))
@@ -153,13 +153,13 @@ def published(name: str) -> Path:
         ("outputs/aime24_Sky-T1-math-correct-5K-32B_ckpt021.jsonl", 11 / 30),
     ],
 )
-def test_the_published_aime_logs_come_out_at_their_own_accuracy(tmp_path, name, accuracy):
+def test_the_published_aime_logs_come_out_at_their_own_accuracy(tmp_path: Path, name: Any, accuracy: Any) -> None:
     import_files([published(name)], tmp_path)
     frame = measure(tmp_path).to_pandas()
     assert frame[frame["metric"] == "accuracy"]["value"].item() == pytest.approx(accuracy)
 
 
-def test_eight_samples_a_problem_give_pass_at_k_and_maj_at_k(tmp_path):
+def test_eight_samples_a_problem_give_pass_at_k_and_maj_at_k(tmp_path: Path) -> None:
     import_files([published("outputs/qwen25math_maj8.jsonl")], tmp_path)
     figures = measure_cells(load([tmp_path])).figures[0]
     assert figures["generations_count"].value == 800

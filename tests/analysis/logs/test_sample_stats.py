@@ -22,7 +22,7 @@ S1_LOG = SAMPLES / "s1-32B_aime24_nofigures_samples.jsonl"
 
 
 @pytest.fixture(scope="session")
-def tokenizer(tmp_path_factory) -> str:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small byte-pair tokenizer that cuts text as Qwen's does."""
     return byte_pair.train(tmp_path_factory.mktemp("tokenizer"))
 
@@ -80,7 +80,7 @@ def needs_log(path: Path = S1_LOG) -> Path:
     return path
 
 
-def test_compat_s1_gives_what_s1s_script_prints_on_its_own_log(tokenizer):
+def test_compat_s1_gives_what_s1s_script_prints_on_its_own_log(tokenizer: Any) -> None:
     """The same figures as tokenising everything step by step; Qwen's tokenizer is not here, one of its kind is."""
     path = needs_log()
     expected, stats = step_by_step(path, tokenizer), compute([path], tokenizer, compat="s1").files[0]
@@ -93,7 +93,7 @@ def test_compat_s1_gives_what_s1s_script_prints_on_its_own_log(tokenizer):
     assert (stats.num_samples, stats.num_without_thinking, stats.accuracy) == (30, 0, 0.4)
 
 
-def test_exact_counts_are_those_of_the_thought_alone(tmp_path, tokenizer):
+def test_exact_counts_are_those_of_the_thought_alone(tmp_path: Path, tokenizer: Any) -> None:
     thought = "one two\n\nthe answer is so\n\nwait"
     stats = compute([file_of(tmp_path, line(s1_response(thought)))], tokenizer).files[0]
     counter = load_counter(tokenizer)
@@ -102,10 +102,10 @@ def test_exact_counts_are_those_of_the_thought_alone(tmp_path, tokenizer):
     assert stats.mean_step_tokens == pytest.approx(sum(counter.count(["one two", "the answer is so", "wait\n"])) / 3)
 
 
-def test_a_one_line_thought_has_no_tokens_for_s1_and_its_own_for_us(tmp_path, tokenizer):
+def test_a_one_line_thought_has_no_tokens_for_s1_and_its_own_for_us(tmp_path: Path, tokenizer: Any) -> None:
     path = file_of(tmp_path, line("<|im_start|>think so we have\n<|im_start|>answer\nAnswer: 2"))
     assert compute([path], tokenizer, compat="s1").files[0].mean_thinking_tokens == 0
-    assert compute([path], tokenizer).files[0].mean_thinking_tokens > 0
+    assert (compute([path], tokenizer).files[0].mean_thinking_tokens or 0) > 0
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_a_one_line_thought_has_no_tokens_for_s1_and_its_own_for_us(tmp_path, to
         ("no thought, \\boxed{2}", "", "no thought, \\boxed{2}"),
     ],
 )
-def test_other_thinking_formats_are_cut_at_their_own_delimiters(response, thinking, answer):
+def test_other_thinking_formats_are_cut_at_their_own_delimiters(response: Any, thinking: Any, answer: Any) -> None:
     parts = split(response)
     assert (parts.thinking, parts.answer) == (thinking, answer)
 
 
-def test_steps_left_are_the_steps_and_the_budget_is_theirs(tmp_path, tokenizer):
+def test_steps_left_are_the_steps_and_the_budget_is_theirs(tmp_path: Path, tokenizer: Any) -> None:
     response = "<|im_start|>2 steps left\nso\n<|im_start|>1 steps left\nwe\n<|im_start|>answer\nAnswer: 2"
     path = file_of(tmp_path, line(response))
     assert compute([path], tokenizer, budget=1).files[0].num_too_many_steps == 1
@@ -133,14 +133,14 @@ def test_steps_left_are_the_steps_and_the_budget_is_theirs(tmp_path, tokenizer):
     assert (stats.num_too_many_steps, stats.num_too_many_thinking_tokens, stats.mean_steps) == (0, None, 2)
 
 
-def test_all_responses_count_by_default_and_only_the_first_for_s1(tmp_path, tokenizer):
+def test_all_responses_count_by_default_and_only_the_first_for_s1(tmp_path: Path, tokenizer: Any) -> None:
     path = file_of(tmp_path, line([s1_response("a\nb"), s1_response("a\nb\nc")], exact_matches=[1, 0]))
     stats = compute([path], tokenizer).files[0]
     assert (stats.num_samples, stats.num_responses, stats.accuracy) == (1, 2, 0.5)
     assert compute([path], tokenizer, compat="s1").files[0].num_responses == 1
 
 
-def test_a_budget_is_given_and_never_read_from_a_name(tmp_path, tokenizer):
+def test_a_budget_is_given_and_never_read_from_a_name(tmp_path: Path, tokenizer: Any) -> None:
     folder = tmp_path / "forcing4k"
     folder.mkdir()
     path = file_of(folder, line(s1_response("one two\nthree wait")))
@@ -150,7 +150,7 @@ def test_a_budget_is_given_and_never_read_from_a_name(tmp_path, tokenizer):
     assert compute([path], tokenizer, budget=500).files[0].num_too_many_thinking_tokens == 0
 
 
-def test_prompt_and_response_beyond_the_context_are_counted_as_too_long(tmp_path, tokenizer):
+def test_prompt_and_response_beyond_the_context_are_counted_as_too_long(tmp_path: Path, tokenizer: Any) -> None:
     path = file_of(tmp_path, line(s1_response("one two\nthree")))
     row = compute([path], tokenizer).responses[0]
     exactly = row.prompt_tokens + row.total_tokens
@@ -158,7 +158,7 @@ def test_prompt_and_response_beyond_the_context_are_counted_as_too_long(tmp_path
     assert compute([path], tokenizer, context=exactly - 1).files[0].num_too_many_tokens == 1
 
 
-def test_broken_cut_and_foreign_lines_are_named_and_skipped(tmp_path, tokenizer):
+def test_broken_cut_and_foreign_lines_are_named_and_skipped(tmp_path: Path, tokenizer: Any) -> None:
     good = line(s1_response("a\nb\nc"))
     path = file_of(
         tmp_path,
@@ -177,20 +177,20 @@ def test_broken_cut_and_foreign_lines_are_named_and_skipped(tmp_path, tokenizer)
     assert "lines skipped: 4" in text and "line 2: not JSON at column" in text and "line 5: not UTF-8" in text
 
 
-def test_current_lm_evals_lines_per_filter_count_once(tmp_path, tokenizer):
+def test_current_lm_evals_lines_per_filter_count_once(tmp_path: Path, tokenizer: Any) -> None:
     one = line(s1_response("a\nb\nc"), filter="strict", metrics=["exact_match"])
     two = line(s1_response("a\nb\nc"), filter="flexible", metrics=["exact_match"], filtered_resps=["2"])
     stats = compute([file_of(tmp_path, one, two)], tokenizer).files[0]
     assert (stats.num_samples, stats.num_repeated) == (1, 1)
 
 
-def test_an_empty_file_has_empty_figures(tmp_path, tokenizer):
+def test_an_empty_file_has_empty_figures(tmp_path: Path, tokenizer: Any) -> None:
     stats = compute([file_of(tmp_path)], tokenizer)
     assert stats.files[0].mean_thinking_tokens is None and stats.files[0].num_samples == 0
     assert "avg total thinking tokens: –" in as_text(stats)
 
 
-def test_globs_and_folders_are_expanded_and_a_name_without_files_is_refused(tmp_path, tokenizer):
+def test_globs_and_folders_are_expanded_and_a_name_without_files_is_refused(tmp_path: Path, tokenizer: Any) -> None:
     for name in ("samples_a_x.jsonl", "samples_b_x.jsonl"):
         file_of(tmp_path, line(s1_response("a\nb")), name=name)
     assert len(compute([tmp_path], tokenizer).files) == 2
@@ -199,13 +199,13 @@ def test_globs_and_folders_are_expanded_and_a_name_without_files_is_refused(tmp_
         compute([tmp_path / "nothing*.jsonl"], tokenizer)
 
 
-def test_without_a_tokenizer_the_approximation_is_stated_and_marked(tmp_path):
+def test_without_a_tokenizer_the_approximation_is_stated_and_marked(tmp_path: Path) -> None:
     stats = compute([file_of(tmp_path, line(s1_response("a\nb\nc")))])
     assert stats.approximate and "approximation" in stats.tokenizer
     assert "≈" in as_text(stats) and "approximation" in as_text(stats)
 
 
-def test_a_tokenizer_that_was_asked_for_must_load(tmp_path):
+def test_a_tokenizer_that_was_asked_for_must_load(tmp_path: Path) -> None:
     path = file_of(tmp_path, line(s1_response("a")))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no tokenizer.json"):
@@ -217,12 +217,12 @@ def test_a_tokenizer_that_was_asked_for_must_load(tmp_path):
         compute([path], "nonesuch")
 
 
-def test_an_unknown_compat_is_refused(tmp_path):
+def test_an_unknown_compat_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'s1'"):
         compute([file_of(tmp_path, line("x"))], compat="s2")
 
 
-def test_figures_are_written_as_json_and_responses_as_parquet(tmp_path, tokenizer):
+def test_figures_are_written_as_json_and_responses_as_parquet(tmp_path: Path, tokenizer: Any) -> None:
     stats = compute([file_of(tmp_path, line([s1_response("a\nb\nc"), s1_response("d")]))], tokenizer, budget=2)
     plain = json.loads(write(stats, tmp_path / "s.json").read_text())
     assert plain["files"][0]["num_responses"] == 2 and plain["tokenizer"] == tokenizer
@@ -234,7 +234,7 @@ def test_figures_are_written_as_json_and_responses_as_parquet(tmp_path, tokenize
         write(stats, tmp_path / "s.txt")
 
 
-def test_every_published_log_is_read_without_a_skipped_line():
+def test_every_published_log_is_read_without_a_skipped_line() -> None:
     outputs = SAMPLES.parent / "outputs"
     if not outputs.exists():
         pytest.skip("../shared/data/outputs is not here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,24 +32,24 @@ PATTERNS = {"qwen": byte_pair.QWEN, "llama3": byte_pair.LLAMA3, "gpt2": None}
 
 
 @pytest.fixture(scope="module", params=PATTERNS)
-def tokenizer(request, tmp_path_factory) -> str:
+def tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     return byte_pair.train(tmp_path_factory.mktemp(request.param), PATTERNS[request.param])
 
 
-def test_hard_texts_have_the_counts_of_the_whole_text(tokenizer):
+def test_hard_texts_have_the_counts_of_the_whole_text(tokenizer: Any) -> None:
     counter = load_counter(tokenizer)
     assert counter.count(HARD) == counts(tokenizer, HARD)
     assert counter.count(list(reversed(HARD))) == counts(tokenizer, HARD)[::-1]  # from what is known now
 
 
 @pytest.mark.parametrize(("name", "by_line"), [("qwen", True), ("llama3", True), ("gpt2", False)])
-def test_qwens_and_llamas_texts_are_cut_and_gpt2s_stay_whole(tmp_path, name, by_line):
+def test_qwens_and_llamas_texts_are_cut_and_gpt2s_stay_whole(tmp_path: Path, name: Any, by_line: Any) -> None:
     counter = load_counter(byte_pair.train(tmp_path, PATTERNS[name]))
     counter.count(HARD)
     assert counter.by_line is by_line and (counter.cut_word is not None) is by_line
 
 
-def test_lines_after_a_test_on_plain_texts_are_counted_as_exactly(tokenizer):
+def test_lines_after_a_test_on_plain_texts_are_counted_as_exactly(tokenizer: Any) -> None:
     lines = [line for text in HARD for line in (*text.split("\n"), text + "\n", "\n" + text)]
     counter = load_counter(tokenizer)
     counter.count(["plain words first"])
@@ -63,11 +64,11 @@ JOINED = st.lists(
 
 @settings(deadline=None)  # a shared machine
 @given(st.lists(TRICKY | JOINED.map("".join), min_size=1, max_size=6))
-def test_cutting_texts_never_changes_a_count(tokenizer, texts):
+def test_cutting_texts_never_changes_a_count(tokenizer: Any, texts: Any) -> None:
     assert load_counter(tokenizer).count(texts) == counts(tokenizer, texts)
 
 
-def test_a_tokenizer_that_joins_over_line_ends_is_counted_whole(tmp_path):
+def test_a_tokenizer_that_joins_over_line_ends_is_counted_whole(tmp_path: Path) -> None:
     joined = Tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(vocab_size=120, show_progress=False)
     joined.train_from_iterator(["ab\ncd\n" * 50], trainer)  # no pre-tokenizer: merges run over lines
@@ -78,7 +79,7 @@ def test_a_tokenizer_that_joins_over_line_ends_is_counted_whole(tmp_path):
 
 
 @pytest.mark.parametrize("flag", ["lstrip", "rstrip", "single_word"])
-def test_a_token_that_takes_the_space_around_it_is_counted_whole(tmp_path, flag):
+def test_a_token_that_takes_the_space_around_it_is_counted_whole(tmp_path: Path, flag: Any) -> None:
     folder = byte_pair.train(tmp_path, added=(AddedToken("[M]", **{flag: True}),))
     texts = ["a  [M]\n\n b [M][M]c\n[M] \n", *HARD]
     counter = load_counter(folder)
@@ -86,13 +87,13 @@ def test_a_token_that_takes_the_space_around_it_is_counted_whole(tmp_path, flag)
     assert not counter.by_line
 
 
-def test_an_added_token_within_a_word_is_found_before_the_word_is_cut(tmp_path):
+def test_an_added_token_within_a_word_is_found_before_the_word_is_cut(tmp_path: Path) -> None:
     folder = byte_pair.train(tmp_path, added=(AddedToken("answer"), AddedToken("\n\n\n"), AddedToken("a b")))
     texts = ["the answers, unanswered\nanswer", "x\n\n\n\ny", "a b\nca bd", *HARD]
     assert load_counter(folder).count(texts) == counts(folder, texts)
 
 
-def test_only_an_expression_that_is_known_to_mean_the_same_in_ascii_cuts_words(tmp_path):
+def test_only_an_expression_that_is_known_to_mean_the_same_in_ascii_cuts_words(tmp_path: Path) -> None:
     def with_cut(*steps: pre_tokenizers.PreTokenizer) -> Tokenizer:
         bpe = Tokenizer(models.BPE())
         bpe.pre_tokenizer = pre_tokenizers.Sequence(list(steps))
@@ -115,6 +116,6 @@ def test_only_an_expression_that_is_known_to_mean_the_same_in_ascii_cuts_words(t
     assert ascii_cut(lower) is None
 
 
-def test_without_a_tokenizer_a_count_is_characters_by_a_stated_ratio(tmp_path: Path):
+def test_without_a_tokenizer_a_count_is_characters_by_a_stated_ratio(tmp_path: Path) -> None:
     counter = TokenCounter(None, "approximation")
     assert counter.approximate and counter.count(["", "abc", "x" * 26]) == [0, 2, 10]

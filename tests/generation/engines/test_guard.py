@@ -27,7 +27,7 @@ def ended(process: psutil.Process, seconds: float = 10.0) -> bool:
     try:
         process.wait(seconds)
     except psutil.TimeoutExpired:
-        return process.status() == psutil.STATUS_ZOMBIE
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
     return True
 
 

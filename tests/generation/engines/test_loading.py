@@ -34,7 +34,8 @@ Ids = list[tuple[int, ...]]
 def untied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two checkpoints of a model with an output head of its own."""
     folder = tmp_path_factory.mktemp("untied")
-    return tuple(checkpoint(folder / f"{seed}", make_model(folder / f"m{seed}", seed=seed)) for seed in (0, 5))
+    one, other = (checkpoint(folder / f"{seed}", make_model(folder / f"m{seed}", seed=seed)) for seed in (0, 5))
+    return one, other
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def greedy(engine: Any) -> Ids:
     ]
 
 
-def open_at(name: str, model: Path, dtype: str, folder: Path) -> Any:
+def open_at(name: Any, model: Path, dtype: Any, folder: Path) -> Any:
     return open_engine(EngineConfig(name=name, dtype=dtype, max_model_len=512), str(model), folder / "engine.log")
 
 
@@ -189,7 +190,12 @@ def test_a_model_without_a_probe_is_never_swapped_in_and_its_first_start_makes_o
     bare = [shutil.copytree(model, tmp_path / f"{i}" / "model") for i, model in enumerate(untied)]
     engine, known, asked = opened("transformers", bare[0], "float32"), dict[str, probe.Probe](), list[bool]()
     swap = engine.load_weights
-    engine.load_weights = lambda path, in_place: (asked.append(in_place), swap(path))[1]
+
+    def load_weights(path: Any, in_place: bool) -> Any:
+        asked.append(in_place)
+        return swap(path)
+
+    engine.load_weights = load_weights
     for model in (bare[0], bare[1], bare[0]):
         loaded = load(engine, str(model), S1, known)
     assert asked == [False, True] and set(known) == {str(model) for model in bare}

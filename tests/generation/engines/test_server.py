@@ -53,7 +53,8 @@ class Completions(BaseHTTPRequestHandler):
         if self.faults:
             self.answer(self.faults.pop(), {"error": "as asked"})
             return
-        context, ids, stops = list(asked["prompt"]), [], frozenset(asked["stop_token_ids"])
+        context, stops = list(asked["prompt"]), frozenset(asked["stop_token_ids"])
+        ids: list[int] = []
         while len(ids) < asked["max_tokens"]:
             ids.append(MODEL(context, stops if len(ids) < asked["min_tokens"] else frozenset()))
             context.append(ids[-1])
@@ -102,7 +103,9 @@ def test_a_server_of_another_model_is_refused_and_what_it_serves_is_named(server
         open_server(server, model, "tinny")
 
 
-def test_a_long_thought_comes_in_pieces_with_the_same_tokens(server: str, model: Path, monkeypatch) -> None:
+def test_a_long_thought_comes_in_pieces_with_the_same_tokens(
+    server: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = open_server(server, model)
     expected = by_cell(rows(whole))
     monkeypatch.setattr("harness.generation.engines.server.MOST_TOKENS", 7)

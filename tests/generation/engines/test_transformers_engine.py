@@ -28,7 +28,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
 
 def run(engine: Any, temperature: float = 0.0) -> tuple[list[Generation], int]:
     """The rows of six prompts, and the row steps that were computed for them."""
-    vocabulary, found, steps = Vocabulary(engine.tokenizer), [], 0
+    vocabulary, steps = Vocabulary(engine.tokenizer), 0
+    found: list[Any] = []
     prompts = [Prompt(str(i), f"question {i}", vocabulary.encode(f"question {i}")) for i in range(6)]
     steer = engine._steer
 
@@ -102,7 +103,7 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_only_a_row_that_fails_al
 
 def test_an_unknown_engine_and_a_missing_model_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'vllm'"):
-        open_engine(EngineConfig(name="vlm"), "x")
+        open_engine(EngineConfig(name="vlm"), "x")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no CUDA device"):
         open_engine(EngineConfig(name="transformers", device="cuda"), str(make_model(tmp_path / "m", hidden=32)))
     with pytest.raises(UserError, match="cannot load the model"):
