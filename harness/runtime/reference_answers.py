@@ -17,6 +17,7 @@ from harness.config import Budget, Chat, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
+from harness.errors import UserError
 from harness.generation.chat_files import chat_files
 from harness.grading import grade
 from harness.progress import Progress
@@ -42,19 +43,30 @@ def engines_of(
     """
     import ray
 
-    tokenizer = chat_files(config.tokenizer or model)
-    reading = read_for(thinking, tokenizer, Chat())
-    for note in reading.notes:
-        progress.say(f"{model}: {note}")
-    refuse_closed(tokenizer, reading, Chat())
+    thinking = _spelled_out(thinking, config.tokenizer or model, progress)
     demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(demand)
-    pool = EnginePool(model, demand, sampling, reading.thinking.spec, folder, progress)
+    pool = EnginePool(model, demand, sampling, thinking, folder, progress)
     try:
         yield pool
     finally:
         pool.stop()
+
+
+def _spelled_out(thinking: str, model: str, progress: Progress) -> str:
+    """`thinking` as the strings that fit `model`. Raises `UserError` where none fit."""
+    try:
+        tokenizer = chat_files(model)
+    except UserError:
+        if Path(model).is_dir():
+            raise
+        return thinking  # a name that cannot be reached: the engine says so, if there is anything left to ask it
+    reading = read_for(thinking, tokenizer, Chat())
+    for note in reading.notes:
+        progress.say(f"{model}: {note}")
+    refuse_closed(tokenizer, reading, Chat())
+    return reading.thinking.spec
 
 
 def answer(
