@@ -25,6 +25,7 @@ from harness.grading.extract.sentences import (
     SENTENCE,
     SENTENCE_STARTS,
     YES_NO,
+    bare_consequence,
     conclusion,
     directly_stated,
     first_sentence,
@@ -46,13 +47,19 @@ _BOX_JOINT = re.compile(
     r"case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
 )
 _TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
-_JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*"?([^"\n}]{1,500})"?\s*[,}\n]', re.IGNORECASE)
+_JSON = re.compile(
+    r'"(?:final_?)?answer"\s*:\s*(?:"((?:[^"\\\n]|\\.){1,500})"|\[([^\]\n]{1,500})\]|([^"\n}]{1,500}?))\s*(?:[,}\n]|$)',
+    re.IGNORECASE,
+)
 _HASHES = re.compile(r"^\s*####\s*(.{1,500})$", re.MULTILINE)
 _DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
 _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
+_GUESS = re.compile(r"\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$", re.IGNORECASE)
 _HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)
+_SAYS_OF = re.compile(r"[^\W\d_a-zA-Z][^\n]*[=:：]|^\W*[^\W\d_]{3,}\s?[:：]")  # "Solución: 36", "合计 12+36=48 元"
+_BULLET = re.compile(r"\s*[-*•]\s+(\S.*)")
 _SPACING = re.compile(r"\s+|\\[,;:! ]|\\(?:left|right|displaystyle|q?quad)(?![A-Za-z])|[$]|\\[()\[\]]")
 _WORKED_OUT = re.compile(r"[-+]?\\?\$?(?:\d[\d,.]*|\d+/\d+|\\frac\{?-?\d+\}?\{?\d+\}?|[A-Za-z]|\\[A-Za-z]+)%?")
 _OPERATION = re.compile(r"[-+*/^!=<>]|\\(?:cdot|times|div|sqrt|frac|binom|sum|int|prod|lim|log|ln|sin|cos|tan|pm|bmod)")
@@ -197,12 +204,28 @@ def _cued(text: str, question: str, final: bool, after_box: bool) -> tuple[int, 
             value = None if after_box else _listed(text[start : start + LAST_LINE_CHARS])
         else:
             sentence = first_sentence(rest)
+            if sentence.rstrip().endswith(("?", "？")) or _GUESS.search(before):
+                continue
             touches = start + len(rest.rstrip()) >= len(text.rstrip()) and sentence.rstrip() == rest.rstrip()
             if not final and touches and not COMPLETE.search(sentence):
                 continue
-            value = directly_stated(sentence, words=0 if after_box else 4)
+            value = bare_consequence(sentence) or directly_stated(sentence, words=0 if after_box else 4)
         if value is not None and not stands_in(value, question):
             return at, strong, value
+    return None
+
+
+def _bulleted(lines: list[str]) -> str | None:
+    """The values of the bullets that end the response under a line with a colon, as one list."""
+    items: list[str] = []
+    for line in reversed(lines):
+        match = _BULLET.fullmatch(line)
+        if match is None:
+            return ", ".join(reversed(items)) if len(items) > 1 and line.rstrip("*").endswith((":", "：")) else None
+        value = value_in(match.group(1), words=0)
+        if value is None:
+            return None
+        items.append(value.strip(" $."))
     return None
 
 
@@ -272,12 +295,19 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
         return Extraction(cued[2].strip(), "stated")
     tail = text[-CUE_WINDOW_CHARS:]
     for pattern, how in ((_TAG, "tag"), (_JSON, "json"), (_HASHES, "####")):
-        matches = pattern.findall(tail)
+        matches = list(pattern.finditer(tail))
         if matches:
-            return Extraction(matches[-1].strip(), how)
+            return Extraction(_field(matches[-1]).strip(), how)
     if not final:
         return Extraction(None, "the answer was cut before it was stated", truncated=True)
     return _last_line(text, question)
+
+
+def _field(match: re.Match[str]) -> str:
+    """The value of a tag or field; in a JSON string a doubled backslash is one."""
+    if match.re is _JSON and match.group(1) is not None:
+        return match.group(1).replace("\\\\", "\\")
+    return next(group for group in match.groups() if group is not None)
 
 
 def _few_words(text: str) -> bool:
@@ -285,6 +315,7 @@ def _few_words(text: str) -> bool:
     words = text.split()
     return (
         len(words) <= 3
+        and not _SAYS_OF.search(text)
         and words[0].lower() not in SENTENCE_STARTS
         and not NEGATED.search(text)
         and not YES_NO.match(text)
@@ -306,6 +337,8 @@ def _last_line(text: str, question: str) -> Extraction:
     lines = [line.strip()[-LAST_LINE_CHARS:] for line in tail.split("\n") if line.strip()]
     if lines[-1] in ("\\]", "$$", "\\)", "```") or lines[-1].startswith("\\end"):
         lines = [tail[-LAST_LINE_CHARS:]]  # a displayed formula: take all of it
+    if (values := _bulleted(lines)) is not None:
+        return Extraction(values, "a list of values")
     for line in reversed(lines[-MAX_CLOSING_LINES:]):
         sentences = [s for s in SENTENCE.split(line) if s and s.strip()]
         remark = False

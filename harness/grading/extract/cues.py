@@ -11,7 +11,7 @@ ANSWER_WORDS = (
     "answer", "答案", "回答", "答え", "解答", "réponse", "reponse", "antwort", "respuesta", "resposta", "risposta",
     "ответ", "jibu", "సమాధానం", "উত্তর", "คำตอบ", "정답", "답은", "답:", "الإجابة", "الجواب", "الاجابة",
     "उत्तर", "đáp án", "đáp số",
-    "cevap", "antwoord", "odpowiedź", "resultado final", "résultat final", "endergebnis", "final result",
+    "solución", "lösung", "решение", "cevap", "antwoord", "odpowiedź", "resultado final", "résultat final", "endergebnis", "final result",
 )  # fmt: skip
 _LINK = re.compile(
     r"(?P<between>s?(?:\s*\*\*)?[^\n.:：=。$\\*]{0,60}?)"
