@@ -149,7 +149,8 @@ def same_value(a: Node, b: Node, full_precision: bool = True, natural_log: bool 
     """Whether two expressions are equal, and the tier that told.
 
     Args:
-        a, b: Trees with numbers: no sets, lists or relations.
+        a: A tree with numbers: no sets, lists or relations.
+        b: Another.
         full_precision: Whether a decimal of 12 or more digits may stand for the value that it rounds to.
         natural_log: Whether a `log` without a base may also be the natural one, on both sides.
 

@@ -68,6 +68,8 @@ class Rank(IntEnum):
 
 
 class Evidence(NamedTuple):
+    """A mention of a letter: how much it weighs, and at which character it stands."""
+
     rank: Rank
     at: int
     letter: str
