@@ -236,7 +236,13 @@ def _matches(patterns: Sequence[re.Pattern[str]], clauses: _Clauses, letters: st
                 said_correct = letter != "a" and text[at + 1 : at + 5] in (" is ", ") is")
                 if letter.upper() not in letters or not (ends_line or said_correct or text[at - 1 : at] == "("):
                     continue
-            if letter in "AI" and text[at - 1 : at] not in ("(", "\ue000") and _ARTICLE.match(text, at + 1):
+            named = phrases.OPTION_NOUN.search(text, max(0, at - 9), at)
+            if (
+                letter in "AI"
+                and not named
+                and text[at - 1 : at] not in ("(", "\ue000")
+                and _ARTICLE.match(text, at + 1)
+            ):
                 continue
             if (letter == "I" and "I" not in letters) or _ORDERED.match(text, at + 1):
                 continue
