@@ -330,7 +330,6 @@ def _few_words(text: str) -> bool:
     words = text.split()
     return (
         len(words) <= 3
-        and not _SAYS_OF.search(text)
         and words[0].lower() not in SENTENCE_STARTS
         and not NEGATED.search(text)
         and not YES_NO.match(text)
@@ -344,7 +343,12 @@ def _last_line(text: str, question: str) -> Extraction:
     if whole.endswith((":", "：")) or _HEADING_ONLY.fullmatch(whole.strip("*# :")):
         return Extraction(None, "the response ends before what it announces")
     one_line = "\n" not in whole and len(whole) <= LAST_LINE_CHARS
-    if one_line and (not PROSE.search(whole) or _few_words(whole)) and not stands_in(whole, question):
+    if (
+        one_line
+        and not _SAYS_OF.search(whole)
+        and (not PROSE.search(whole) or _few_words(whole))
+        and not stands_in(whole, question)
+    ):
         return Extraction(whole, "the whole response")
     if one_line and YES_NO.match(whole):
         return Extraction(conclusion(whole), "last line")

@@ -71,7 +71,9 @@ STATEMENTS = (
     re.compile(rf"(?:^|\n)\s?(?:ans|answer)\.\s{_CAPITAL}", re.IGNORECASE),
     re.compile(r"(?:^|[\s,])(?P<letter>[b-j])\)?\sis\s(?:the\s)?(?:correct|right|best)\b"),
     re.compile(r"(?<![A-Za-z'’])(?P<letter>[A-Z])\sit\sis\b"),
-    re.compile(r"(?<![A-Za-z'’])(?P<letter>[A-Z])\)?\sis\s(?:my|our)\s(?:final\s)?(?:answer|choice|pick|selection)\b"),
+    re.compile(
+        r"(?<![A-Za-z'’])(?P<letter>[A-Z])\)?\sis\s(?:my|our)\s(?:final\s)?(?:answer|choice|pick|selection)\b(?!\s(?:if|unless|when))"
+    ),
     re.compile(
         r"\b(?:ist|est|es|is)\s\(?(?P<letter>[B-Z])\)?\s(?:die|la|the)\s(?:richtige|korrekte|bonne|correct|respuesta|r[ée]ponse|right|best)\b"
     ),
@@ -89,7 +91,10 @@ STATEMENTS = (
         r"(?:richtig|korrekt|antwort|r[ée]ponse|correcta?|correcte|respuesta|resposta|opci[óo]n|juste|exacte|corretta)",
         re.IGNORECASE,
     ),
-    re.compile(rf"\b(?:[Cc]orrect|[Ff]inal|[Rr]ichtig(?: ist)?|[Rr]esult)\s?:?\s?(?<=[:t]\s){_CAPITAL}"),
+    re.compile(
+        r"\b(?:[Cc]orrect|[Ff]inal|[Rr]esult|(?:[Rr]ichtig|[Kk]orrekt)(?: ist(?: die)?(?: Antwort| Option| Aussage)?)?)"
+        rf"\s?:?\s?(?<=[:tne]\s){_CAPITAL}"
+    ),
     re.compile(
         r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s\(?(?P<letter>[A-Z])\)?"
         r"\s(?:best|it is|is the (?:most|only|one|closest))\b"
@@ -122,6 +127,7 @@ TURNS = (
         rf"{_CAPITAL}(?=\)?\.?\s?(?:$|\n))"
     ),
     re.compile(rf"(?<![A-Za-z'’])\(?(?P<letter>[A-Z])\)?{_REMAINS}"),
+    re.compile(rf"\b(?:probably|presumably|most likely)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"),
     re.compile(rf"\bI(?:\swould|\swill|['’]d|['’]ll)?\s(?:answer|say|guess)\s(?:that\s)?{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"),
     re.compile(
         r"\b(?:[Oo]ption|[Cc]hoice)\s\(?(?P<letter>[A-Z])\)?\s(?:fits|works|satisfies|matches)"
@@ -153,7 +159,9 @@ ORDINAL_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
-ENDING = re.compile(rf"(?:\b(?:is|are|was|be|ist|est|es|è|é)|[a-z]:|→|⇒|->|\\to)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)")
+ENDING = re.compile(
+    rf"(?:\b(?:is|are|was|be|ist|est|es|è|é)|[a-z]:|(?<![A-Z]\s)(?:→|⇒|->|\\to))\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)"
+)
 NUMBERED = re.compile(rf"{_SUBJECT}{_BE}{{1,3}}\s?\(?(?P<number>\d)\)?\s?\.?\s?(?:$|\n)", re.IGNORECASE)
 
 # --- what takes the weight from a mention; each is looked for in the mention's own clause -----------------------
@@ -202,7 +210,10 @@ OPINION_BEFORE = re.compile(
 CONTRAST = re.compile(
     r"\b(?:but|however|yet|actually|in fact|aber|mais|pero|mas|sondern|sino)\b|但是?|然而|しかし", re.IGNORECASE
 )
-HEDGED_BEFORE = re.compile(r"\b(?:either|both|between|could be|might be|may be)\s(?:option\s)?\(?$", re.IGNORECASE)
+HEDGED_BEFORE = re.compile(
+    r"\b(?:(?:could|might|may)\sbe\s|(?:check|verify|try|consider|test|examine|compare)(?:ing)?:\s)(?:option\s)?\(?$",
+    re.IGNORECASE,
+)
 YES = re.compile(
     r"^\W{0,4}(?:yes|correct|true|right|✓|✔|✅|☑|x|richtig|korrekt|wahr|ja|vrai|oui|sí|si|correcta?|correcte|verdadero|"
     r"正确|对|是|正しい|○)\W{0,3}(?:$|\s)",
@@ -243,6 +254,8 @@ INSPECTED_BEFORE = re.compile(  # an option that is only looked at
     re.IGNORECASE,
 )
 OPTION_NOUN = re.compile(r"\b(?:option|choice)\s$", re.IGNORECASE)
+ODD_ONE_OUT = re.compile(r"\b(?:NOT|EXCEPT)\b")
+UNFINISHED = re.compile(r"\s(?:is|are|was|the|an?|of|and|or|to|it|we|because|since|with|by)\s*$")
 NEXT_QUESTION = re.compile(
     r"(?:\n\s{0,4}\W{0,4}(?:question|problem|human|user|frage|pregunta|问题|题目|問題)\s?\d{0,3}|"
     r"[.!?]\s(?:question|problem)\s\d{1,3})\s?[:：]",

@@ -48,7 +48,9 @@ _EXPLANATION = re.compile(
 _CLAUSE_WORDS = frozenset(
     ("because", "since", "is", "are", "so", "as", "which", "that", "it", "divides", "we", "therefore")
 )
-SENTENCE_STARTS = frozenset(("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank"))
+SENTENCE_STARTS = frozenset(
+    ("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank", "wait", "hmm")
+)
 # Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
 PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[^\W\d_]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
 WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
@@ -77,7 +79,8 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _CHECK = re.compile(
-    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|(?:(?:as a|quick|sanity|final|to|let us|let's) ){0,3}"
+    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|"
+    r"(?:(?:as a|quick|sanity|final|to|let us|let's) ){0,3}"
     r"(?:double[- ]?)?(?:check|verif)|"
     r"indeed|this (?:is|equals) (?:approximately|about|roughly|around)\s|"
     r"(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
@@ -107,7 +110,10 @@ _WHICH_MAKES = re.compile(
 # The consequence of what the sentence said before: "x = 4 or x = -2, but x > 0, so x = 4".
 _CONSEQUENCE = re.compile(r"[,;:]\s+(?:and\s+)?(?:so|thus|hence|therefore|which means)\s*,?\s+", re.IGNORECASE)
 # A remark in brackets behind the value: "(the other root, k = 2, is extraneous)".
-_ASIDE = re.compile(r"\s+\((?=[a-z]{2,}\s|\d+\sof\s)[^()\n]{1,200}\)\s*[.!]?\s*$", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"\s+\((?=[a-z]{2,}\s|\d+\sof\s|[^()\n]{1,60}\s(?:is|are)\s(?:rejected|extraneous|invalid))[^()\n]{1,200}\)\s*[.!]?\s*$",
+    re.IGNORECASE,
+)
 # What is not the value: "1/6, not 1/3".
 _NOT_THAT = re.compile(r"\s*,\s(?:and\s)?(?:not|rather than|instead of)\s[^,;]{1,60}$", re.IGNORECASE)
 # A value that is thrown away: "k = -1; the value k = 3 is rejected".
@@ -116,6 +122,8 @@ _REJECTED = re.compile(
     r"inadmissible|excluded|ruled out)\W*$",
     re.IGNORECASE,
 )
+# An equation is the value as a whole, not its right side.
+_EQUATION = re.compile(r"\bequation\b[^$\\=\n]{0,80}\s(?:is|becomes)\s*(?=\$|\\\()", re.IGNORECASE)
 # Work that is still to be done; what stands beside it is no result.
 _UNDONE = re.compile(
     r"\b(?:still\s(?:have|has|need|needs|must)|(?:it\s)?remains\sto|yet\sto\sbe|(?:have|has)\snot\s(?:yet\s)?been)\b",
@@ -123,7 +131,7 @@ _UNDONE = re.compile(
 )
 # The circumstances of the value before it: "450 dollars in 3 weeks", "84 marbles after giving away 16".
 _CIRCUMSTANCE = re.compile(
-    r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during)\s(?=\D{0,40}\d)"
+    r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during|out of)\s(?=\D{0,40}\d)"
 )
 # "x = 6 is the only solution": what stands before it is the value, whatever follows.
 _IS_THE_ANSWER = re.compile(
@@ -240,6 +248,10 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
         value = rest if is_value(readable(rest)) else _after_copula(rest, formulas=False)
         if complete and value:
             return value
+    if (equation := _EQUATION.search(sentence)) and (formula := _MATH.match(sentence, equation.end())):
+        inner = next(g for g in formula.groups() if g is not None)
+        if not sentence[formula.end() :].strip(" .!") and is_value(readable(inner)):
+            return inner
     if (values := _enumerated(sentence)) is not None:
         return values
     if (said_of := _IS_THE_ANSWER.search(sentence)) is not None and not NEGATED.search(sentence[: said_of.end()]):
@@ -324,7 +336,8 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
 def _result(sentence: str) -> str | None:
     """What a sentence of purpose ends in: "To get the sum we add 3 and 4, which gives 7."."""
     found = list(_RESULT.finditer(sentence))
-    found += [m for m in _COPULA.finditer(sentence) if m.group().strip() in ("=", ":", "：")]
+    signs = (":", "：") if re.search(r"\bequations?\b", sentence) else ("=", ":", "：")
+    found += [m for m in _COPULA.finditer(sentence) if m.group().strip() in signs]
     for match in sorted(found, key=lambda m: m.end(), reverse=True):
         rest = sentence[match.end() :].strip()
         announced = match.group().strip() in (":", "：")  # a formula behind it may be the task
