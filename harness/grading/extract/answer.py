@@ -20,10 +20,12 @@ from harness.grading.extract.cues import cues
 from harness.grading.extract.parts import answer_part
 from harness.grading.extract.sentences import (
     COMPLETE,
+    GIVEN_UP,
     NEGATED,
     PROSE,
     SENTENCE,
     SENTENCE_STARTS,
+    WRONG,
     YES_NO,
     bare_consequence,
     conclusion,
@@ -48,7 +50,7 @@ _BOX_JOINT = re.compile(
 )
 _TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
 _JSON = re.compile(
-    r'"(?:final_?)?answer"\s*:\s*(?:"((?:[^"\\\n]|\\.){1,500})"|\[([^\]\n]{1,500})\]|([^"\n}]{1,500}?))\s*(?:[,}\n]|$)',
+    r'"(?:(?:final_?)?answer|result|solution)"\s*:\s*(?:"((?:[^"\\\n]|\\.){1,500})"|\[([^\]\n]{1,500})\]|([^"\n}]{1,500}?))\s*(?:[,}\n]|$)',
     re.IGNORECASE,
 )
 _HASHES = re.compile(r"^\s*####\s*(.{1,500})$", re.MULTILINE)
@@ -58,6 +60,8 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
 _GUESS = re.compile(r"\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$", re.IGNORECASE)
 _HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)
+_FINAL_LINE = re.compile(r"(?:^|\n)[#*\s]{0,6}(?:Final )?Answer[*\s]{0,3}:[*\s]{0,3}\S.{0,200}(?=\n)")
+_OWN_PROBLEM = re.compile(r"\n[#*\s]{0,6}(?:Problem|Question|Human|User)(?:\s\d{1,3})?[*\s]{0,3}:", re.IGNORECASE)
 _SAYS_OF = re.compile(r"[^\W\d_a-zA-Z][^\n]*[=:：]|^\W*[^\W\d_]{3,}\s?[:：]")  # "Solución: 36", "合计 12+36=48 元"
 _BULLET = re.compile(r"\s*[-*•]\s+(\S.*)")
 _SPACING = re.compile(r"\s+|\\[,;:! ]|\\(?:left|right|displaystyle|q?quad)(?![A-Za-z])|[$]|\\[()\[\]]")
@@ -200,11 +204,14 @@ def _cued(text: str, question: str, final: bool, after_box: bool) -> tuple[int, 
         before = SENTENCE.split(text[max(line, at - 300) : at])[-1]
         if not rest.strip() or is_remark(before + text[at:start] + rest):
             continue
-        if _ITEM.match(rest):  # behind a box, a list of parts does not outrank it
+        item = _ITEM.match(rest)
+        if item and item.group(1) == "1":  # a list; behind a box, a list of parts does not outrank it
             value = None if after_box else _listed(text[start : start + LAST_LINE_CHARS])
         else:
             sentence = first_sentence(rest)
-            if sentence.rstrip().endswith(("?", "？")) or _GUESS.search(before):
+            if sentence.rstrip().endswith(("?", "？")) or _GUESS.search(before) or WRONG.search(sentence):
+                continue
+            if GIVEN_UP.search(before + text[at:start] + sentence):
                 continue
             touches = start + len(rest.rstrip()) >= len(text.rstrip()) and sentence.rstrip() == rest.rstrip()
             if not final and touches and not COMPLETE.search(sentence):
@@ -280,6 +287,7 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
         return Extraction(None, "the thought was cut before any answer", truncated=True)
     if not text.strip():
         return Extraction(None, "the answer part is empty", truncated=not final)
+    text = text[: _next_problem(text)]
     boxed = last_box(text)
     if boxed and not final and _cut_box(text, boxed):
         text, boxed = text[: boxed[0]], None
@@ -310,12 +318,18 @@ def _field(match: re.Match[str]) -> str:
     return next(group for group in match.groups() if group is not None)
 
 
+def _next_problem(text: str) -> int:
+    """Where a problem of the model's own begins behind a line "Final Answer: ..."; else the end of `text`."""
+    stated = _FINAL_LINE.search(text) if "nswer" in text else None
+    begins = _OWN_PROBLEM.search(text, stated.end()) if stated else None
+    return begins.start() if begins else len(text)
+
+
 def _few_words(text: str) -> bool:
     """Whether at most three words stand there and no sentence begins: "June 5", "red and blue"."""
     words = text.split()
     return (
         len(words) <= 3
-        and not _SAYS_OF.search(text)
         and words[0].lower() not in SENTENCE_STARTS
         and not NEGATED.search(text)
         and not YES_NO.match(text)
@@ -329,7 +343,12 @@ def _last_line(text: str, question: str) -> Extraction:
     if whole.endswith((":", "：")) or _HEADING_ONLY.fullmatch(whole.strip("*# :")):
         return Extraction(None, "the response ends before what it announces")
     one_line = "\n" not in whole and len(whole) <= LAST_LINE_CHARS
-    if one_line and (not PROSE.search(whole) or _few_words(whole)) and not stands_in(whole, question):
+    if (
+        one_line
+        and not _SAYS_OF.search(whole)
+        and (not PROSE.search(whole) or _few_words(whole))
+        and not stands_in(whole, question)
+    ):
         return Extraction(whole, "the whole response")
     if one_line and YES_NO.match(whole):
         return Extraction(conclusion(whole), "last line")

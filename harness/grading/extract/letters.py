@@ -238,7 +238,13 @@ def _matches(patterns: Sequence[re.Pattern[str]], clauses: _Clauses, letters: st
                 said_correct = letter != "a" and text[at + 1 : at + 5] in (" is ", ") is")
                 if letter.upper() not in letters or not (ends_line or said_correct or text[at - 1 : at] == "("):
                     continue
-            if letter in "AI" and text[at - 1 : at] not in ("(", "\ue000") and _ARTICLE.match(text, at + 1):
+            named = phrases.OPTION_NOUN.search(text, max(0, at - 9), at)
+            if (
+                letter in "AI"
+                and not named
+                and text[at - 1 : at] not in ("(", "\ue000")
+                and _ARTICLE.match(text, at + 1)
+            ):
                 continue
             if (letter == "I" and "I" not in letters) or _ORDERED.match(text, at + 1):
                 continue
@@ -270,6 +276,8 @@ def _closing_bracket(text: str, letters: str) -> Evidence | None:
 def _ending(clauses: _Clauses, letters: str) -> Iterator[Evidence]:
     """A letter after the copula that ends the last sentence: "The emitted radiation is C."."""
     match = phrases.ENDING.search(clauses.text, clauses.last())
+    if match and phrases.HEDGED_BEFORE.search(clauses.around(match.start("letter"))[0][-40:]):
+        return
     if match and match.group("letter") in letters and not clauses.weightless(match.start("letter")):
         yield Evidence(Rank.ENDING, match.start("letter"), match.group("letter"))
 
@@ -356,6 +364,8 @@ def _run_of_verdicts(text: str, letters: str) -> Iterator[Evidence]:
     said: dict[str, list[str]] = {}
     for match in found:
         said.setdefault(match.group("letter"), []).append(match.group("verdict"))
+    if phrases.ODD_ONE_OUT.search(text):
+        return  # the one "no" may be what is asked for
     if yes := _one_yes(said):
         at = max(m.start() for m in found if m.group("letter") == yes)
         yield Evidence(Rank.STATEMENT, at, yes)
@@ -441,6 +451,8 @@ def _mentions(options: Named, clauses: _Clauses, letters: str) -> Iterator[Evide
                 return
         yield from (Evidence(Rank.LETTER_AND_TEXT, at, letter) for at, letter in whole.items())
         return
+    if phrases.UNFINISHED.search(text):
+        return  # the sentence that would choose was never ended
     alone = {at: x for at, x in options.text_only.items() if not clauses.weightless(at)}
     last, first = clauses.last(), clauses.first()
     mentioned = {x for at, x in options.text_only.items() if not any(a <= at < b for a, b in listed)}

@@ -11,7 +11,7 @@ from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError, UnreadableError
 
 SENTENCE = re.compile(
-    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\$\$)|(?<=[.!?]\\[\])]))\s+(?=[A-Z\"'(*$\\]|$)|(?<=[。！？।])"
+    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\$\$)|(?<=[.!?]\\[\])]))\s+(?=[A-Z\"'(*$]|\\(?![\])]|end)|$)|(?<=[。！？।])"
 )
 _HOPE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*", re.IGNORECASE)
 _MATH = re.compile(
@@ -24,10 +24,12 @@ _LEADING_NUMBER = re.compile(
 )
 _COPULA = re.compile(
     r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind|beträgt|es|son|é|è|is equal to|equal to)\s+"
-    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly)\s+)?|(?<![<>!=])[=:：≈](?!=)\s*|是|为|為",
+    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
     re.IGNORECASE,
 )
-_RESULT = re.compile(r"\b(?:get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE)
+_RESULT = re.compile(
+    r"\b(?:which is|get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE
+)
 NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither)\b|不是|并非", re.IGNORECASE)
 _TAIL = re.compile(
     r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
@@ -46,15 +48,17 @@ _EXPLANATION = re.compile(
 _CLAUSE_WORDS = frozenset(
     ("because", "since", "is", "are", "so", "as", "which", "that", "it", "divides", "we", "therefore")
 )
-SENTENCE_STARTS = frozenset(("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank"))
+SENTENCE_STARTS = frozenset(
+    ("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank", "wait", "hmm")
+)
 # Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
 PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[^\W\d_]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
-_WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
-_GIVEN_UP = re.compile(
+WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
+GIVEN_UP = re.compile(
     r"\b(?:cannot|can't|can’t|could not|couldn't|unable to|impossible to|not (?:able|possible|enough \w{1,20}) to|"
     r"do not know|don't know)\s*(?:be\s)?(?:how to\s)?(?:uniquely\s|further\s)?"
     r"(?:determined?|solved?|answer|found|find|computed?|calculated?|known?|what|the answer|conclude|$)|"
-    r"(?:^|\banswer is)\W*(?:unknown|unclear|unsure|not sure|not known|undetermined|n/a|tbd)\W*$",
+    r"(?:^|\banswer is)\W*(?:unknown|unclear|unsure|not sure|not known|undetermined|n/a|tbd|see above)\W*$",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(
@@ -75,8 +79,11 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _CHECK = re.compile(
-    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|(?:as a |quick |to |let us |let's )?"
-    r"(?:double[- ]?)?(?:check|verif)|indeed|(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
+    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|"
+    r"(?:(?:as a|quick|sanity|final|to|let us|let's) ){0,3}"
+    r"(?:double[- ]?)?(?:check|verif)|"
+    r"indeed|this (?:is|equals) (?:approximately|about|roughly|around)\s|"
+    r"(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
     r"confirmed|consistent))",
     re.IGNORECASE,
 )
@@ -103,7 +110,29 @@ _WHICH_MAKES = re.compile(
 # The consequence of what the sentence said before: "x = 4 or x = -2, but x > 0, so x = 4".
 _CONSEQUENCE = re.compile(r"[,;:]\s+(?:and\s+)?(?:so|thus|hence|therefore|which means)\s*,?\s+", re.IGNORECASE)
 # A remark in brackets behind the value: "(the other root, k = 2, is extraneous)".
-_ASIDE = re.compile(r"\s+\((?=[a-z]{2,}\s)[^()\n]{1,200}\)\s*[.!]?\s*$", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"\s+\((?=[a-z]{2,}\s|\d+\sof\s|[^()\n]{1,60}\s(?:is|are)\s(?:rejected|extraneous|invalid))[^()\n]{1,200}\)\s*[.!]?\s*$",
+    re.IGNORECASE,
+)
+# What is not the value: "1/6, not 1/3".
+_NOT_THAT = re.compile(r"\s*,\s(?:and\s)?(?:not|rather than|instead of)\s[^,;]{1,60}$", re.IGNORECASE)
+# A value that is thrown away: "k = -1; the value k = 3 is rejected".
+_REJECTED = re.compile(
+    r"\s*[;,]\s[^;]{1,100}\b(?:is|are|was|were|must be|can be)\s(?:rejected|extraneous|discarded|invalid|impossible|"
+    r"inadmissible|excluded|ruled out)\W*$",
+    re.IGNORECASE,
+)
+# An equation is the value as a whole, not its right side.
+_EQUATION = re.compile(r"\bequation\b[^$\\=\n]{0,80}\s(?:is|becomes)\s*(?=\$|\\\()", re.IGNORECASE)
+# Work that is still to be done; what stands beside it is no result.
+_UNDONE = re.compile(
+    r"\b(?:still\s(?:have|has|need|needs|must)|(?:it\s)?remains\sto|yet\sto\sbe|(?:have|has)\snot\s(?:yet\s)?been)\b",
+    re.IGNORECASE,
+)
+# The circumstances of the value before it: "450 dollars in 3 weeks", "84 marbles after giving away 16".
+_CIRCUMSTANCE = re.compile(
+    r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during|out of)\s(?=\D{0,40}\d)"
+)
 # "x = 6 is the only solution": what stands before it is the value, whatever follows.
 _IS_THE_ANSWER = re.compile(
     r"\s(?:is|are)\s(?:therefore\s|thus\s|indeed\s)?(?:the|our)\s"
@@ -180,7 +209,7 @@ def directly_stated(sentence: str, words: int = 4) -> str | None:
     `words` is how many words alone may be the value. The last formula or number of a longer sentence is not taken.
     """
     sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
-    if not sentence or _GIVEN_UP.search(sentence):
+    if not sentence or GIVEN_UP.search(sentence):
         return None
     if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
         return sentence
@@ -204,20 +233,30 @@ def directly_stated(sentence: str, words: int = 4) -> str | None:
 def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None:
     """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
     sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
-    if not sentence or _GIVEN_UP.search(sentence):
+    if not sentence or GIVEN_UP.search(sentence):
         return None
     if not complete and (sentence.endswith((",", "，")) or _DEPENDENT.match(sentence)):
         return None  # the main clause was still to come
-    if complete and (said := _ASIDE.sub("", sentence)) != sentence and (value := value_in(said, words=0)) is not None:
-        return value
+    if _UNDONE.search(sentence):
+        return None
+    for pattern in (_ASIDE, _NOT_THAT, _REJECTED) if complete else ():
+        said = pattern.sub("", sentence)
+        if said != sentence and (value := value_in(said, words=0)) is not None:
+            return value
     if consequences := list(_CONSEQUENCE.finditer(sentence)):
         rest = sentence[consequences[-1].end() :].strip()
         value = rest if is_value(readable(rest)) else _after_copula(rest, formulas=False)
         if complete and value:
             return value
+    if (equation := _EQUATION.search(sentence)) and (formula := _MATH.match(sentence, equation.end())):
+        inner = next(g for g in formula.groups() if g is not None)
+        if not sentence[formula.end() :].strip(" .!") and is_value(readable(inner)):
+            return inner
     if (values := _enumerated(sentence)) is not None:
         return values
     if (said_of := _IS_THE_ANSWER.search(sentence)) is not None and not NEGATED.search(sentence[: said_of.end()]):
+        if is_value(readable(named := sentence[: said_of.start()].strip())):
+            return named
         formulas = [m for m in _MATH.finditer(sentence, 0, said_of.start()) if m.end() == said_of.start()]
         if formulas and is_value(readable(inner := next(g for g in formulas[-1].groups() if g is not None))):
             return inner
@@ -297,7 +336,8 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
 def _result(sentence: str) -> str | None:
     """What a sentence of purpose ends in: "To get the sum we add 3 and 4, which gives 7."."""
     found = list(_RESULT.finditer(sentence))
-    found += [m for m in _COPULA.finditer(sentence) if m.group().strip() in ("=", ":", "：")]
+    signs = (":", "：") if re.search(r"\bequations?\b", sentence) else ("=", ":", "：")
+    found += [m for m in _COPULA.finditer(sentence) if m.group().strip() in signs]
     for match in sorted(found, key=lambda m: m.end(), reverse=True):
         rest = sentence[match.end() :].strip()
         announced = match.group().strip() in (":", "：")  # a formula behind it may be the task
@@ -307,14 +347,15 @@ def _result(sentence: str) -> str | None:
 
 
 def _last_number(sentence: str) -> str | None:
-    for purpose in reversed(list(_FOR_WHAT.finditer(sentence))):
-        if _NUMBER.search(sentence, 0, purpose.start()):
-            sentence = sentence[: purpose.start()]
-            break
+    for pattern in (_FOR_WHAT, _CIRCUMSTANCE):
+        for tail in reversed(list(pattern.finditer(sentence))):
+            if _NUMBER.search(sentence, 0, tail.start()):
+                sentence = sentence[: tail.start()]
+                break
     numbers = list(_NUMBER.finditer(sentence))
     if (
         not numbers
-        or _WRONG.search(sentence)
+        or WRONG.search(sentence)
         or _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
     ):
         return None
@@ -326,7 +367,7 @@ def _last_number(sentence: str) -> str | None:
 
 def conclusion(sentence: str) -> str | None:
     """What a sentence concludes in words: no solution, the empty set, yes or no, neither, a property."""
-    if _GIVEN_UP.search(sentence):
+    if GIVEN_UP.search(sentence):
         return None
     if _EMPTY.search(sentence):
         return "\\emptyset"
