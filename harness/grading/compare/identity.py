@@ -315,7 +315,8 @@ def _cells(a: Node, b: Node, name: str, found: Sequence[tuple[str, Node]], domai
 def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
     """(period, degree) of a polynomial in `name` and in steps of rational slope, None for other trees.
 
-    floor((p n + r) / q) is p n / q plus a function of period q: degree 1.
+    floor((p n + r) / q) is p n / q plus a function of period q: degree 1. On the integers the same holds of any
+    polynomial with whole coefficients over q.
     """
     match node:
         case Num() | Const():
@@ -333,7 +334,9 @@ def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
             return lcm(*(f[0] for f in found if f)), total
         case Div(top=top, bottom=bottom) if not symbols(bottom):
             return _degree_of_steps(top, name)
-        case Pow(base=Num(value=value), exponent=exponent) if value == -1 and polynomial(exponent, name) is not None:
+        case Pow(base=Neg(body=Num(value=value)), exponent=exponent) if (
+            value == 1 and polynomial(exponent, name) is not None
+        ):
             coefficients = polynomial(exponent, name) or []
             whole = all(c.denominator == 1 for c in coefficients) and len(coefficients) <= 2
             return (2, 0) if whole else None
@@ -341,10 +344,10 @@ def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
             inner = _degree_of_steps(base, name)
             return None if inner is None else (inner[0], inner[1] * int(value))
         case Fn(name="floor" | "ceil" | "frac", args=(arg,)):
-            linear = polynomial(arg, name)
-            if linear is None or len(linear) > 2:
+            inside = polynomial(arg, name)  # over whole numbers its part behind the point has this period
+            if inside is None:
                 return None
-            return lcm(*(c.denominator for c in linear)), 1
+            return lcm(*(c.denominator for c in inside)), max(1, len(inside) - 1)
         case Fn(name="mod", args=(value, Num(value=modulus))) if modulus > 0 and modulus.denominator == 1:
             linear = polynomial(value, name)
             if linear is None or any(c.denominator != 1 for c in linear):

@@ -179,7 +179,7 @@ def real_set(node: Node) -> tuple[RealSet, str] | None:
             return None if kept is None else (kept, subject.name if isinstance(subject, Sym) else "")
         case SuchThat(subject=Member() as subject, condition=condition):
             return _several(Seq((subject, *(condition.items if isinstance(condition, Seq) else (condition,))), "and"))
-        case SuchThat(condition=condition):
+        case SuchThat(subject=Sym() | Call(), condition=condition):  # {x^2 | x in R} is another set
             return real_set(condition)
         case Rel():
             return _inequality(node)
@@ -318,4 +318,7 @@ def _absolute(bound: Node, op: str) -> RealSet | None:
         return inside if inside is not None else ()
     if op in (">", ">="):
         return ALL if inside is None else complement(inside)
-    return None
+    ends = points((bound, Neg(bound))) if op == "!=" else None
+    if ends is None or any(e.at < 0 for e in (ends[-1].high,)):
+        return None
+    return complement(ends)

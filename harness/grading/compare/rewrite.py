@@ -47,7 +47,7 @@ from harness.grading.grammar.nodes import (
 from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError
 
-FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "⊂": "⊃", "⊃": "⊂", "⊆": "⊇", "⊇": "⊆"}
 EQUAL_SIGNS = ("=", "≈", "≡")
 
 

@@ -161,6 +161,8 @@ def _cases(p: Arithmetic) -> Node:
             p.peek()[0] == "text" and set(p.peek()[1].lower().split()) <= _IF_WORDS
         ):
             p.pos += 1
+        if p.peek()[0] == "text" and len(p.peek()[1]) == 1:  # a letter behind "if" is a name, no word
+            p.tokens = (*p.tokens[: p.pos], ("sym", p.peek()[1]), *p.tokens[p.pos + 1 :])
         if p.peek()[0] not in ("row", "end"):
             condition = p.sequence()
         else:

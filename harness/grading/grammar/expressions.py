@@ -294,6 +294,10 @@ class Arithmetic:
                     raise UnreadableError("a triple factorial")
                 self.pos += double
                 base = self.made(Fact(base, double))
+            elif kind == "deg" and isinstance(base, Sym) and self._composed():
+                self.pos += 1
+                base = self.made(Call("compose", (base, self.power())))
+                continue
             elif kind == "deg":
                 base = self.made(Deg(base))
             elif kind == "pct":
@@ -301,6 +305,11 @@ class Arithmetic:
             else:
                 return base
             self.pos += 1
+
+    def _composed(self) -> bool:
+        """Whether the circle behind a name stands between two functions, as in `f \\circ g`."""
+        kind, value = self.peek(1)
+        return self.peek(-1)[0] == "sym" and kind == "sym" and value[0].isalpha()
 
     # --- atoms ------------------------------------------------------------------------------------------------
 
