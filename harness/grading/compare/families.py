@@ -124,7 +124,7 @@ def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
 
 
 def _angles(node: Node) -> Family | None:
-    """`x = \\frac{\\pi}{2} + k\\pi` without a word on k: an unknown that is a multiple of pi runs with its integer."""
+    r"""`x = \frac{\pi}{2} + k\pi` without a word on k: an unknown that is a multiple of pi runs with its integer."""
     match node:
         case Rel(sides=(Sym(name="x" | "theta" | "t" | "alpha" | "varphi" | "phi"), value), ops=("=",)):
             if len(symbols(value)) == 1 and symbols(value) <= INTEGER_NAMES and PI in walk(value):
@@ -152,7 +152,7 @@ def _bodies(family: Family) -> list[Node]:
 
 
 def _tuple(node: Node) -> Group | None:
-    """A tuple, or an interval also where it is written as a chain, `2k < x \\le 2k+1`; None for other trees."""
+    r"""A tuple, or an interval also where it is written as a chain, `2k < x \le 2k+1`; None for other trees."""
     match node:
         case Group(opener="(" | "[" | "⟨", items=(_, _, *_)):
             return node

@@ -307,7 +307,7 @@ class Arithmetic:
             self.pos += 1
 
     def _composed(self) -> bool:
-        """Whether the circle behind a name stands between two functions, as in `f \\circ g`."""
+        r"""Whether the circle behind a name stands between two functions, as in `f \circ g`."""
         kind, value = self.peek(1)
         return self.peek(-1)[0] == "sym" and kind == "sym" and value[0].isalpha()
 
