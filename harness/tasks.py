@@ -40,20 +40,42 @@ class Task:
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("aime24_nofigures", "integer", "simplescaling/aime24_nofigures", split="train",
-             local="aime24_nofigures.jsonl", num_problems=30),
-        Task("aime24_figures", "integer", "simplescaling/aime24_figures", split="train",
-             local="aime24_figures.jsonl", num_problems=30),
-        Task("aime25", "integer", "simplescaling/aime25_nofigures", split="train",
-             local="aime25.jsonl", num_problems=30),
+        Task(
+            "aime24_nofigures",
+            "integer",
+            "simplescaling/aime24_nofigures",
+            split="train",
+            local="aime24_nofigures.jsonl",
+            num_problems=30,
+        ),
+        Task(
+            "aime24_figures",
+            "integer",
+            "simplescaling/aime24_figures",
+            split="train",
+            local="aime24_figures.jsonl",
+            num_problems=30,
+        ),
+        Task(
+            "aime25", "integer", "simplescaling/aime25_nofigures", split="train", local="aime25.jsonl", num_problems=30
+        ),
         Task("math500", "math", "HuggingFaceH4/MATH-500", local="math500.jsonl", num_problems=500),
-        Task("gpqa_diamond", "choice", "Idavidrein/gpqa", subset="gpqa_diamond", split="train",
-             local="gpqa_diamond.zip", question="Question", gold="Correct Answer", num_problems=198),
+        Task(
+            "gpqa_diamond",
+            "choice",
+            "Idavidrein/gpqa",
+            subset="gpqa_diamond",
+            split="train",
+            local="gpqa_diamond.zip",
+            question="Question",
+            gold="Correct Answer",
+            num_problems=198,
+        ),
         Task("quick_aime", "integer"),
         Task("quick_math", "math"),
         Task("quick_gpqa", "choice"),
     )
-}  # fmt: skip
+}
 
 
 def get(name: str) -> Task:

@@ -137,9 +137,13 @@ def reference_name(cells: Sequence[Cell], members: Sequence[int]) -> str:
 
 
 def _compare(
-    cells: Sequence[Cell], figures: list[dict[str, Figure]], others: list[int], reference: int,
-    resampler: Resampler, metric: str,
-) -> None:  # fmt: skip
+    cells: Sequence[Cell],
+    figures: list[dict[str, Figure]],
+    others: list[int],
+    reference: int,
+    resampler: Resampler,
+    metric: str,
+) -> None:
     baseline = cells[reference]
     if not others:
         return

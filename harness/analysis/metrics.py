@@ -115,9 +115,14 @@ def scaling_detail(tokens: ArrayLike, accuracies: ArrayLike, per: Per = "doublin
     if np.isnan(value):
         notes.insert(0, (1, f"no slope: {a.size} usable run(s)" + (", all with equal tokens" if num_ties else "")))
     return ScalingDetail(
-        value=value, ols=least_squares_slope(a, f, per), num_pairs=slopes.size - num_ties, num_ties=num_ties,
-        num_near_ties=near, num_dropped=dropped, note="; ".join(text for count, text in notes if count),
-    )  # fmt: skip
+        value=value,
+        ols=least_squares_slope(a, f, per),
+        num_pairs=slopes.size - num_ties,
+        num_ties=num_ties,
+        num_near_ties=near,
+        num_dropped=dropped,
+        note="; ".join(text for count, text in notes if count),
+    )
 
 
 def pairwise_slopes(tokens: Floats, accuracies: Floats, per: Per = "doubling") -> Floats:

@@ -207,10 +207,18 @@ def candidates(
         if with_thinking(row):
             why = quality.why_dropped(row) if with_quality else None
             seen.append(
-                (row["id"], number, row["domain"].strip(), row.get("thinking_tokens"), len(row["thinking"]),
-                 bool(row.get("benchmark_like")), quality.solved(row.get("reference_correct"), solved_by), why,
-                 content[-1])
-            )  # fmt: skip
+                (
+                    row["id"],
+                    number,
+                    row["domain"].strip(),
+                    row.get("thinking_tokens"),
+                    len(row["thinking"]),
+                    bool(row.get("benchmark_like")),
+                    quality.solved(row.get("reference_correct"), solved_by),
+                    why,
+                    content[-1],
+                )
+            )
     digest = hashlib.sha256(b"".join(sorted(content))).hexdigest()[:16]
     seen.sort(key=lambda entry: entry[0])
     in_tokens = all(entry[3] is not None for entry in seen)

@@ -99,10 +99,12 @@ class _Tree:
         for leaf, count in zip(leaves, shares([x.reward for x in leaves], self.width - self.answered), strict=True):
             for _ in range(count):
                 machine = StepMachine(
-                    rules, thinking_only=True, thinking=list(leaf.thinking),
+                    rules,
+                    thinking_only=True,
+                    thinking=list(leaf.thinking),
                     empty_line=lambda ids: vocabulary.decode(ids[-4:]).endswith("\n\n"),
                     step_tokens=vocabulary.newline_tokens,
-                )  # fmt: skip
+                )
                 part = f"depth {self.depth} step {self.pending}"
                 self.pending += 1
                 requests.append(

@@ -98,8 +98,10 @@ class Delimiters:
                 logger.warning(
                     "the tokenizer has no token for %r (it takes %d), and a model that was not trained on it will"
                     " hardly write it; is '%s' this model's thinking format?",
-                    stop, len(stops[stop]), thinking.name,
-                )  # fmt: skip
+                    stop,
+                    len(stops[stop]),
+                    thinking.name,
+                )
         answer_stops = {stop: vocabulary.encode(stop) for stop in thinking.answer_stops}
         answer_ends = {ids[0] for ids in answer_stops.values() if len(ids) == 1}
         return cls(

@@ -390,9 +390,13 @@ def _end_of_turn(template: Template, ask: Ask, prompt: str, thinking: ThinkingFo
     """(what the template puts behind an answer, a note). The tokenizer's own end of text where it puts nothing."""
     eos = str(template.tokenizer.eos_token or "")
     text = next(
-        (text for turn in ({"content": ANSWER, "reasoning_content": THOUGHT, "reasoning": THOUGHT}, {"content": ANSWER})
-         if (text := template.turn(turn, ask)) is not None and ANSWER in text), None,
-    )  # fmt: skip
+        (
+            text
+            for turn in ({"content": ANSWER, "reasoning_content": THOUGHT, "reasoning": THOUGHT}, {"content": ANSWER})
+            if (text := template.turn(turn, ask)) is not None and ANSWER in text
+        ),
+        None,
+    )
     after = text.rpartition(ANSWER)[2] if text is not None else ""
     if eos and eos in after:
         after = after[: after.index(eos) + len(eos)]

@@ -192,9 +192,14 @@ class S1Model(LM):
             responses[contexts[text][row.sample_index]] = start + row.response
 
         generate(
-            self.engine, prompts, [settings.budget], settings.sampling, settings.thinking,
-            on_generation=keep, stop_strings=settings.stop_strings,
-        )  # fmt: skip
+            self.engine,
+            prompts,
+            [settings.budget],
+            settings.sampling,
+            settings.thinking,
+            on_generation=keep,
+            stop_strings=settings.stop_strings,
+        )
         if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
             self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
 

@@ -98,9 +98,7 @@ def _scaled(table: Table, figure: Figure | None, factor: float, digits: int, sty
         unusual = "no interval: every resample gives this value"
     text = f"{value:{sign},.{digits}f}"
     text = text.lstrip("+-") if float(text.replace(",", "")) == 0 else text  # no "+0.0"
-    return Entry(
-        text, value, detail, style, table.footnote(unusual), low, high
-    )  # fmt: skip
+    return Entry(text, value, detail, style, table.footnote(unusual), low, high)
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.

@@ -186,8 +186,10 @@ class EnginePool:
             self.loaded = loaded
         if loaded.restarted and not self.told_restarts:
             self.told_restarts = True
-            self.progress.say(f"weights cannot be swapped in place here, so the engine starts again for each model: "
-                              f"{loaded.restarted}")  # fmt: skip
+            self.progress.say(
+                f"weights cannot be swapped in place here, so the engine starts again for each model: "
+                f"{loaded.restarted}"
+            )
 
     # -- life and death
 

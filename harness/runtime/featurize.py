@@ -153,9 +153,16 @@ def _thought(pool: Any, work: Path, options: Options, say: Say) -> Iterator[Row]
 
 
 def _local(
-    ask: Callable[..., dict[str, str]], rows: Sequence[Row], model: str, folder: Path, sampling: Sampling,
-    thinking: str, title: str, options: Options, say: Say,
-) -> Kept:  # fmt: skip
+    ask: Callable[..., dict[str, str]],
+    rows: Sequence[Row],
+    model: str,
+    folder: Path,
+    sampling: Sampling,
+    thinking: str,
+    title: str,
+    options: Options,
+    say: Say,
+) -> Kept:
     """What a local model says to `rows`, cached in `folder`.
 
     `ask` is one of the functions of harness.runtime.reference_answers.

@@ -124,9 +124,14 @@ def think(
 
 
 def _ask(
-    rows: Mapping[str, Mapping[str, Any]], model: str, engines: EnginePool, budget: Budget, kept: Kept,
-    record: Callable[[Mapping[str, Any], Generation], dict[str, Any]], tick: Tick | None,
-) -> dict[str, str]:  # fmt: skip
+    rows: Mapping[str, Mapping[str, Any]],
+    model: str,
+    engines: EnginePool,
+    budget: Budget,
+    kept: Kept,
+    record: Callable[[Mapping[str, Any], Generation], dict[str, Any]],
+    tick: Tick | None,
+) -> dict[str, str]:
     """Put `record(row, generation)` into `kept` for every row whose key is missing there, as they are done.
 
     Returns:

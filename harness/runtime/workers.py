@@ -119,9 +119,15 @@ class EngineWorker:
             self.busy_since = 0.0
 
     def _generate(
-        self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool,
+        self,
+        model: str,
+        work: Sequence[Work],
+        shared: Any,
+        sampling: Sampling,
+        thinking: str,
+        replay: bool,
         finished: queue.Queue[Loaded | Generation | BaseException | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         from harness.generation import sweep
         from harness.generation.engines.loading import load
         from harness.thinking import thinking_format
@@ -226,8 +232,13 @@ def grade_batch(
         run = runs[problem.task, generation.budget]
         key = keys.get((run.run_id, generation.problem_id, generation.sample_index))
         if key is not None:
-            identity = {"run_id": run.run_id, "sample_key": key, "study": run.study, "model": run.model,
-                        "recipe": run.recipe}  # fmt: skip
+            identity = {
+                "run_id": run.run_id,
+                "sample_key": key,
+                "study": run.study,
+                "model": run.model,
+                "recipe": run.recipe,
+            }
             rows.append(sample_row(identity, problem, generation, score(problem, generation)))
     return pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
 

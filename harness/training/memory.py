@@ -48,8 +48,15 @@ class Shape:
     def linears(self) -> list[tuple[int, int]]:
         """(in, out) of the linear maps of one layer."""
         mlp = (self.hidden, self.intermediate)
-        return [(self.hidden, self.query), (self.hidden, self.kv), (self.hidden, self.kv), (self.query, self.hidden),
-                mlp, mlp, mlp[::-1]]  # fmt: skip
+        return [
+            (self.hidden, self.query),
+            (self.hidden, self.kv),
+            (self.hidden, self.kv),
+            (self.query, self.hidden),
+            mlp,
+            mlp,
+            mlp[::-1],
+        ]
 
     @property
     def layer_parameters(self) -> int:
@@ -99,10 +106,16 @@ def _of_config(config: dict[str, Any]) -> Shape | None:
         return None  # not of this kind
     hidden, layers, heads, intermediate, vocabulary = (int(config[name]) for name in needed)
     return Shape(
-        hidden, layers, heads, int(config.get("num_key_value_heads") or heads), intermediate, vocabulary,
-        tied=bool(config.get("tie_word_embeddings")), head_size=int(config.get("head_dim") or 0),
+        hidden,
+        layers,
+        heads,
+        int(config.get("num_key_value_heads") or heads),
+        intermediate,
+        vocabulary,
+        tied=bool(config.get("tie_word_embeddings")),
+        head_size=int(config.get("head_dim") or 0),
         bias=config.get("attention_bias", config.get("model_type") == "qwen2"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,17 @@ def wrong_verdicts(name: str) -> tuple[int, list[str]]:
 # Share of right verdicts that must be reached; the best peer measured on each is below it.
 @pytest.mark.parametrize(
     ("name", "at_least"),
-    [("real_pairs", 0.995), ("responses", 0.996), ("math500_gold_mutations", 1.0), ("unit", 0.99), ("issues", 1.0),
-     ("families", 1.0), ("adversarial", 0.995), ("gpqa_formats", 0.995)],
-)  # fmt: skip
+    [
+        ("real_pairs", 0.995),
+        ("responses", 0.996),
+        ("math500_gold_mutations", 1.0),
+        ("unit", 0.99),
+        ("issues", 1.0),
+        ("families", 1.0),
+        ("adversarial", 0.995),
+        ("gpqa_formats", 0.995),
+    ],
+)
 def test_the_labelled_cases_are_graded_better_than_by_any_peer(name: str, at_least: float) -> None:
     total, wrong = wrong_verdicts(name)
     assert 1 - len(wrong) / total >= at_least, "\n".join(wrong)

@@ -30,7 +30,7 @@ _PERCENT = frozenset(("pct", "percent", "percentage", "percents"))
 _BOUNDS = (
     (re.compile(r"\b(?:or|and) (?:more|greater|above|higher|larger|over|up|older|later)\b|\bat least\b"), ">="),
     (re.compile(r"\b(?:or|and) (?:less|fewer|below|lower|smaller|under|younger|earlier)\b|\bat most\b"), "<="),
-)  # fmt: skip
+)
 _TOKEN = re.compile(r"\^\s?-?\d+|\^|-?\d+|[^\W\d_]+|[/*²³⁻°]")
 _BEARING = re.compile(r"\b(?:north|south|east|west) of (?:north|south|east|west)\b")  # whose order counts
 _MAX_EXPONENT = 12
