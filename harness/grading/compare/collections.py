@@ -25,6 +25,7 @@ from harness.grading.grammar.nodes import (
 
 
 def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for sets, intervals and unions of them; None where it does not apply to these two."""
     if (plain := _with_trailing_condition(c, a, b)) is not None:
         return plain
     if not (is_set(a) or is_set(b)):
@@ -110,6 +111,7 @@ def _same_set(c: Comparison, a: RealSet, b: RealSet) -> bool:
 
 
 def compare_collections(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for tuples, lists, matrices and cases; None where it does not apply to these two."""
     if not isinstance(a, Seq | Group | Matrix) and not isinstance(b, Seq | Group | Matrix):
         if isinstance(a, Cases) and isinstance(b, Cases):
             return _cases(c, a, b)

@@ -66,6 +66,7 @@ def _clock(node: Node) -> Time | None:
 
 
 def compare_moments(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for dates and times of the day; None where it does not apply to these two."""
     if isinstance(a, Date) or isinstance(b, Date):
         c.used("text")
         if not (isinstance(a, Date) and isinstance(b, Date)):

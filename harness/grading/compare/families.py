@@ -1,4 +1,4 @@
-"""Values that run with an integer, `k\\pi, k \\in \\mathbb{Z}` and `\\{2k : k \\in \\mathbb{Z}\\}`, and congruences.
+r"""Values that run with an integer, `k\pi, k \in \mathbb{Z}` and `\{2k : k \in \mathbb{Z}\}`, and congruences.
 
 Two families are compared as sets. A family is split into arithmetic progressions (so that (-1)^k and floors fall
 away), and two unions of progressions are equal when they have the same residues modulo a common period.
@@ -47,7 +47,7 @@ _CONDITION_DOMAINS = {("Z", ""): "Z", ("Z", "+"): "N", ("Z", "0+"): "N0", ("N", 
 
 
 def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
-    """(names, domain) of `k \\in \\mathbb{Z}` or of `m, n \\in \\mathbb{N}`; None for other conditions."""
+    r"""(names, domain) of `k \in \mathbb{Z}` or of `m, n \in \mathbb{N}`; None for other conditions."""
     match node:
         case Member(subject=subject, container=NumberSet(name=name, sign=sign), negated=False):
             domain = _CONDITION_DOMAINS.get((name, sign))
@@ -58,7 +58,7 @@ def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
 
 
 def as_family(node: Node) -> Node:
-    """The tree with a condition `k \\in \\mathbb{Z}` read as what it says of the values before it."""
+    r"""The tree with a condition `k \in \mathbb{Z}` read as what it says of the values before it."""
     match node:
         case Seq(items=(*values, condition)) if values and (found := _integers(condition)):
             body: Node = values[0] if len(values) == 1 else Seq(tuple(values), node.connector)
@@ -88,6 +88,7 @@ def as_family(node: Node) -> Node:
 
 
 def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for values that run with integers, and congruences; None where it does not apply to these two."""
     a, b = as_family(a), as_family(b)
     if isinstance(a, Congruence) or isinstance(b, Congruence):
         return _congruences(c, a, b)
@@ -123,7 +124,7 @@ def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
 
 
 def _angles(node: Node) -> Family | None:
-    """`x = \\frac{\\pi}{2} + k\\pi` without a word on k: an unknown that is a multiple of pi runs with its integer."""
+    r"""`x = \frac{\pi}{2} + k\pi` without a word on k: an unknown that is a multiple of pi runs with its integer."""
     match node:
         case Rel(sides=(Sym(name="x" | "theta" | "t" | "alpha" | "varphi" | "phi"), value), ops=("=",)):
             if len(symbols(value)) == 1 and symbols(value) <= INTEGER_NAMES and PI in walk(value):
@@ -132,7 +133,7 @@ def _angles(node: Node) -> Family | None:
 
 
 def _values(node: Node) -> Node:
-    """What a family runs through: the right side of `x = ...`, the set in `x \\in ...`."""
+    r"""What a family runs through: the right side of `x = ...`, the set in `x \in ...`."""
     match node:
         case Rel(sides=(*_, last), ops=(*_, "=")):
             return last
@@ -151,7 +152,7 @@ def _bodies(family: Family) -> list[Node]:
 
 
 def _tuple(node: Node) -> Group | None:
-    """A tuple, or an interval also where it is written as a chain, `2k < x \\le 2k+1`; None for other trees."""
+    r"""A tuple, or an interval also where it is written as a chain, `2k < x \le 2k+1`; None for other trees."""
     match node:
         case Group(opener="(" | "[" | "⟨", items=(_, _, *_)):
             return node

@@ -149,7 +149,8 @@ def same_value(a: Node, b: Node, full_precision: bool = True, natural_log: bool 
     """Whether two expressions are equal, and the tier that told.
 
     Args:
-        a, b: Trees with numbers: no sets, lists or relations.
+        a: A tree with numbers: no sets, lists or relations.
+        b: Another.
         full_precision: Whether a decimal of 12 or more digits may stand for the value that it rounds to.
         natural_log: Whether a `log` without a base may also be the natural one, on both sides.
 
@@ -384,8 +385,10 @@ def _periods(
         marks = sorted(s for s in steps if 0 <= s <= length)
         if len(marks) > _MAX_PERIODS:
             return None
-        inside = [(float(x) * 0.618 + float(y) * 0.382, float(x) * 0.25 + float(y) * 0.75)
-                  for x, y in itertools.pairwise(marks)]  # fmt: skip
+        inside = [
+            (float(x) * 0.618 + float(y) * 0.382, float(x) * 0.25 + float(y) * 0.75)
+            for x, y in itertools.pairwise(marks)
+        ]
         points = [*(p for pair in inside for p in pair), *(float(m) for m in marks if m.denominator in (1, 2, 4, 8))]
     agreed = 0
     for point in points:

@@ -43,6 +43,8 @@ class End(NamedTuple):
 
 
 class Interval(NamedTuple):
+    """An interval between two ends; a point where they are one."""
+
     low: End
     high: End
 
@@ -102,6 +104,7 @@ def union(a: RealSet, b: RealSet) -> RealSet | None:
 
 
 def complement(a: RealSet) -> RealSet | None:
+    """What `a` leaves of the real line; None where its ends cannot be ordered."""
     if not _ordered(a):
         return None
     out: list[Interval] = []
@@ -118,6 +121,7 @@ def complement(a: RealSet) -> RealSet | None:
 
 
 def intersection(a: RealSet, b: RealSet) -> RealSet | None:
+    """What `a` and `b` share; None where their ends cannot be ordered."""
     not_a, not_b = complement(a), complement(b)
     if not_a is None or not_b is None:
         return None
@@ -126,6 +130,7 @@ def intersection(a: RealSet, b: RealSet) -> RealSet | None:
 
 
 def points(nodes: tuple[Node, ...]) -> RealSet | None:
+    """The finite set of `nodes`; None where one has no finite real value."""
     out: RealSet | None = ()
     for node in nodes:
         end = _end(node, True)
@@ -207,8 +212,11 @@ def _combine(node: SetOp) -> tuple[RealSet, str] | None:
 
 
 def _several(node: Seq) -> tuple[RealSet, str] | None:
-    """Conditions side by side: "and" is what all allow, "or" what one allows, a comma the former unless that is
-    nothing: "x > 1, x < 3" and "x < 1, x > 3"."""
+    """Conditions side by side.
+
+    "and" is what all allow, "or" what one allows, a comma the former unless that is nothing: "x > 1, x < 3" and
+    "x < 1, x > 3".
+    """
     items = node.items
     match items:
         case (Rel(sides=(subject, _), ops=("!=",)), *_) if node.connector != "or":  # x != -3, 3

@@ -33,6 +33,7 @@ from harness.grading.limits import TooBigError
 
 
 def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
+    """The rule for equations and orders; None where it does not apply to these two."""
     if isinstance(answer, Rel) and isinstance(gold, Rel) and is_equation(answer) and is_equation(gold):
         return _equations(c, answer, gold)
     if is_equation(answer) or is_equation(gold):

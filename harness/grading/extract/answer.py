@@ -20,11 +20,14 @@ from harness.grading.extract.cues import cues
 from harness.grading.extract.parts import answer_part
 from harness.grading.extract.sentences import (
     COMPLETE,
+    GIVEN_UP,
     NEGATED,
     PROSE,
     SENTENCE,
     SENTENCE_STARTS,
+    WRONG,
     YES_NO,
+    bare_consequence,
     conclusion,
     directly_stated,
     first_sentence,
@@ -46,13 +49,21 @@ _BOX_JOINT = re.compile(
     r"case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
 )
 _TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
-_JSON = re.compile(r'"(?:final_?)?answer"\s*:\s*"?([^"\n}]{1,500})"?\s*[,}\n]', re.IGNORECASE)
+_JSON = re.compile(
+    r'"(?:(?:final_?)?answer|result|solution)"\s*:\s*(?:"((?:[^"\\\n]|\\.){1,500})"|\[([^\]\n]{1,500})\]|([^"\n}]{1,500}?))\s*(?:[,}\n]|$)',
+    re.IGNORECASE,
+)
 _HASHES = re.compile(r"^\s*####\s*(.{1,500})$", re.MULTILINE)
 _DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
 _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
+_GUESS = re.compile(r"\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$", re.IGNORECASE)
 _HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)
+_FINAL_LINE = re.compile(r"(?:^|\n)[#*\s]{0,6}(?:Final )?Answer[*\s]{0,3}:[*\s]{0,3}\S.{0,200}(?=\n)")
+_OWN_PROBLEM = re.compile(r"\n[#*\s]{0,6}(?:Problem|Question|Human|User)(?:\s\d{1,3})?[*\s]{0,3}:", re.IGNORECASE)
+_SAYS_OF = re.compile(r"[^\W\d_a-zA-Z][^\n]*[=:：]|^\W*[^\W\d_]{3,}\s?[:：]")  # "Solución: 36", "合计 12+36=48 元"
+_BULLET = re.compile(r"\s*[-*•]\s+(\S.*)")
 _SPACING = re.compile(r"\s+|\\[,;:! ]|\\(?:left|right|displaystyle|q?quad)(?![A-Za-z])|[$]|\\[()\[\]]")
 _WORKED_OUT = re.compile(r"[-+]?\\?\$?(?:\d[\d,.]*|\d+/\d+|\\frac\{?-?\d+\}?\{?\d+\}?|[A-Za-z]|\\[A-Za-z]+)%?")
 _OPERATION = re.compile(r"[-+*/^!=<>]|\\(?:cdot|times|div|sqrt|frac|binom|sum|int|prod|lim|log|ln|sin|cos|tan|pm|bmod)")
@@ -168,7 +179,7 @@ def last_box(text: str) -> tuple[int, int, str] | None:
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether the box at `start` ends with its own brace, or has none: `\\boxed 5`."""
+    r"""Whether the box at `start` ends with its own brace, or has none: `\boxed 5`."""
     return text[end - 1 : end] == "}" or "{" not in text[start:end]
 
 
@@ -193,16 +204,35 @@ def _cued(text: str, question: str, final: bool, after_box: bool) -> tuple[int, 
         before = SENTENCE.split(text[max(line, at - 300) : at])[-1]
         if not rest.strip() or is_remark(before + text[at:start] + rest):
             continue
-        if _ITEM.match(rest):  # behind a box, a list of parts does not outrank it
+        item = _ITEM.match(rest)
+        if item and item.group(1) == "1":  # a list; behind a box, a list of parts does not outrank it
             value = None if after_box else _listed(text[start : start + LAST_LINE_CHARS])
         else:
             sentence = first_sentence(rest)
+            if sentence.rstrip().endswith(("?", "？")) or _GUESS.search(before) or WRONG.search(sentence):
+                continue
+            if GIVEN_UP.search(before + text[at:start] + sentence):
+                continue
             touches = start + len(rest.rstrip()) >= len(text.rstrip()) and sentence.rstrip() == rest.rstrip()
             if not final and touches and not COMPLETE.search(sentence):
                 continue
-            value = directly_stated(sentence, words=0 if after_box else 4)
+            value = bare_consequence(sentence) or directly_stated(sentence, words=0 if after_box else 4)
         if value is not None and not stands_in(value, question):
             return at, strong, value
+    return None
+
+
+def _bulleted(lines: list[str]) -> str | None:
+    """The values of the bullets that end the response under a line with a colon, as one list."""
+    items: list[str] = []
+    for line in reversed(lines):
+        match = _BULLET.fullmatch(line)
+        if match is None:
+            return ", ".join(reversed(items)) if len(items) > 1 and line.rstrip("*").endswith((":", "：")) else None
+        value = value_in(match.group(1), words=0)
+        if value is None:
+            return None
+        items.append(value.strip(" $."))
     return None
 
 
@@ -257,6 +287,7 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
         return Extraction(None, "the thought was cut before any answer", truncated=True)
     if not text.strip():
         return Extraction(None, "the answer part is empty", truncated=not final)
+    text = text[: _next_problem(text)]
     boxed = last_box(text)
     if boxed and not final and _cut_box(text, boxed):
         text, boxed = text[: boxed[0]], None
@@ -272,12 +303,26 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
         return Extraction(cued[2].strip(), "stated")
     tail = text[-CUE_WINDOW_CHARS:]
     for pattern, how in ((_TAG, "tag"), (_JSON, "json"), (_HASHES, "####")):
-        matches = pattern.findall(tail)
+        matches = list(pattern.finditer(tail))
         if matches:
-            return Extraction(matches[-1].strip(), how)
+            return Extraction(_field(matches[-1]).strip(), how)
     if not final:
         return Extraction(None, "the answer was cut before it was stated", truncated=True)
     return _last_line(text, question)
+
+
+def _field(match: re.Match[str]) -> str:
+    """The value of a tag or field; in a JSON string a doubled backslash is one."""
+    if match.re is _JSON and match.group(1) is not None:
+        return match.group(1).replace("\\\\", "\\")
+    return next(group for group in match.groups() if group is not None)
+
+
+def _next_problem(text: str) -> int:
+    """Where a problem of the model's own begins behind a line "Final Answer: ..."; else the end of `text`."""
+    stated = _FINAL_LINE.search(text) if "nswer" in text else None
+    begins = _OWN_PROBLEM.search(text, stated.end()) if stated else None
+    return begins.start() if begins else len(text)
 
 
 def _few_words(text: str) -> bool:
@@ -298,7 +343,12 @@ def _last_line(text: str, question: str) -> Extraction:
     if whole.endswith((":", "：")) or _HEADING_ONLY.fullmatch(whole.strip("*# :")):
         return Extraction(None, "the response ends before what it announces")
     one_line = "\n" not in whole and len(whole) <= LAST_LINE_CHARS
-    if one_line and (not PROSE.search(whole) or _few_words(whole)) and not stands_in(whole, question):
+    if (
+        one_line
+        and not _SAYS_OF.search(whole)
+        and (not PROSE.search(whole) or _few_words(whole))
+        and not stands_in(whole, question)
+    ):
         return Extraction(whole, "the whole response")
     if one_line and YES_NO.match(whole):
         return Extraction(conclusion(whole), "last line")
@@ -306,6 +356,8 @@ def _last_line(text: str, question: str) -> Extraction:
     lines = [line.strip()[-LAST_LINE_CHARS:] for line in tail.split("\n") if line.strip()]
     if lines[-1] in ("\\]", "$$", "\\)", "```") or lines[-1].startswith("\\end"):
         lines = [tail[-LAST_LINE_CHARS:]]  # a displayed formula: take all of it
+    if (values := _bulleted(lines)) is not None:
+        return Extraction(values, "a list of values")
     for line in reversed(lines[-MAX_CLOSING_LINES:]):
         sentences = [s for s in SENTENCE.split(line) if s and s.strip()]
         remark = False

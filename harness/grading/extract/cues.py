@@ -11,11 +11,12 @@ ANSWER_WORDS = (
     "answer", "答案", "回答", "答え", "解答", "réponse", "reponse", "antwort", "respuesta", "resposta", "risposta",
     "ответ", "jibu", "సమాధానం", "উত্তর", "คำตอบ", "정답", "답은", "답:", "الإجابة", "الجواب", "الاجابة",
     "उत्तर", "đáp án", "đáp số",
-    "cevap", "antwoord", "odpowiedź", "resultado final", "résultat final", "endergebnis", "final result",
+    "solución", "lösung", "решение", "cevap", "antwoord", "odpowiedź",
+    "resultado final", "résultat final", "endergebnis", "final result",
 )  # fmt: skip
 _LINK = re.compile(
     r"(?P<between>s?(?:\s*\*\*)?[^\n.:：=。$\\*]{0,60}?)"
-    r"(?P<link>\s*\*{0,2}\s*(?:[:：=]|is\b|are\b|est\b|es\b|ist\b|lautet\b|equals\b|è\b|é\b|ni\b|là\b|adalah\b|это\b|będzie\b"
+    r"(?P<link>\s*\*{0,2}\s*(?:[:：=]|\b(?:is|are|est|es|ist|lautet|equals|è|é|ni|là|adalah|это|będzie)\b"
     r"|是|为|為|は|হল|হলো|คือ|는|은|هو|هي|है|—|–|-\s))+|(?P<bare>s?\s*\**\s*(?:\n|$|(?=[\d$\\*])))",
     re.IGNORECASE,
 )

@@ -13,7 +13,7 @@ _CLOSE = r"(?=[\s).,:;!?|\\—–\-\ue001]|$|[^\x00-\x7f])"
 _LETTER = rf"(?:\(?\s?|\ue000)(?P<letter>[A-Za-z]){_CLOSE}"
 _CAPITAL = rf"(?:\(?\s?|\ue000)(?P<letter>[A-Z]){_CLOSE}"
 _NOUN = (
-    r"(?:that\s)?(?:(?:the|la|le|die|der|das|el|los)\s|l['’])?(?:answer\s)?"
+    r"(?:that\s)?(?:(?:the|la|le|die|der|das|el|los|[ao](?=\s(?:letra|alternativa|opção)\b))\s|l['’])?(?:answer\s)?"
     r"(?:(?:option|choice|answer|letter|statement|选项|選項|選択肢|opci[óo]n|opção|alternativa|r[ée]ponse|antwort|letra|"
     r"lettre|buchstabe|proposition|вариант|chaguo|বিকল্প|विकल्प|선택지|보기)\s?)?(?::\s?)?"
 )
@@ -25,7 +25,8 @@ _SUBJECT = (
     rf"{_ADJECTIVE}{{0,3}}(?:\b(?:(?:answer|ans|option|choice)(?:\s(?:option|choice|letter))?|letter|statement|selection|"
     r"selected|select|solution|guess|conclusion|verdict|result|pick|r[ée]ponse|antwort(?:option)?|l[öo]sung|ergebnis|"
     r"respuesta|resposta|risposta|opci[óo]n|opção|alternativa|opzione|antwoord|odpowied[źz]|cevap|đáp án|jibu)\b|"
-    r"答案|选项|選択肢|回答|答え|正解|解答|ответ|вариант|정답|답|الإجابة(?:\sالصحيحة)?|الجواب|उत्?तर|উত্?তর(?:টি)?|คำตอบ(?:ที่ถูกต้อง)?|"
+    r"答案|选项|選択肢|选择|答(?=\s?[:：])|(?:正确|错误|最?(?:符合|恰当|合适|适合)(?:题意|要求)?)的(?:选项|答案)?|最も?適切な(?:もの|の)|"
+    r"正しい(?:もの|の)|선택지|(?:옳은|맞는|올바른)\s?것|(?:ال)?خيار(?:\sالصحيح)?|верны[йм]|правильны[йм]|response|回答|答え|正解|正答|解答|ответ(?:ом)?|вариант|정답|답|الإجابة(?:\s(?:الصحيحة|النهائية))?|الجواب(?:\sالصحيح)?|उत्?तर|উত্?তর(?:টি)?|คำตอบ(?:ที่ถูกต้อง)?|"
     r"సమాధానం)(?:\s(?:corrett?[ao]|correcta?|correcte|juste|exacte|finale?|final|sahihi))?"
 )
 # A chain of linking words: "is", "must therefore be", "turns out to be", "is given by", "can only be".
@@ -33,12 +34,13 @@ _LINK = (
     r"(?:(?:is|are|was|be|must|should|would|will|can|could|has to be|appears|seems|turns out|comes out|to be|as|"
     r"given by|found to be|out|only|just|most|likely|probably|obviously|clearly|certainly|definitely|surely|simply|"
     r"indeed|therefore|thus|then|hence|actually|still|est|es|ist|ni|lautet|donc|also|daher|somit|por lo tanto|entonces|"
-    r"alors|bien|é|è|portanto|quindi|dunque|это|является)\s)"
+    r"alors|bien|é|è|portanto|quindi|dunque|это|является|sería|seria|serait)\s)"
 )
 _BE = (
     rf"(?:\s?(?:(?:,\s?(?:therefore|thus|then|hence),?\s?)?\b{_LINK}{{1,6}}|\b(?:is|are|was|est|es|ist|ni|lautet)\b|"
-    r"é|è|应该是|应为|应是|就是|应当是|是|为|為|は|が|은|는|هي|هو|है|হল|হলো|হচ্ছে|হবে|คือ|选|選|选择|:|=|\\to|→|—|–|-\s)\s?)"
+    r"является|é|è|应该是|应为|应是|就是|应当是|是|为|為|は|が|은|는|هي|هو|है|হল|হলো|হচ্ছে|হবে|คือ|选|選|选择|】|:|=|\\to|→|—|–|-\s)\s?)"
 )
+_REMAINS = r"\s(?:remains|is (?:all that is |the only one )?left|survives)\b"
 STATEMENTS = (
     # "The correct answer is (B)", "Answer: B", "答案是 B"
     re.compile(
@@ -69,16 +71,30 @@ STATEMENTS = (
     re.compile(rf"(?:^|\n)\s?(?:ans|answer)\.\s{_CAPITAL}", re.IGNORECASE),
     re.compile(r"(?:^|[\s,])(?P<letter>[b-j])\)?\sis\s(?:the\s)?(?:correct|right|best)\b"),
     re.compile(r"(?<![A-Za-z'’])(?P<letter>[A-Z])\sit\sis\b"),
+    re.compile(
+        r"(?<![A-Za-z'’])(?P<letter>[A-Z])\)?\sis\s(?:my|our)\s(?:final\s)?(?:answer|choice|pick|selection)\b(?!\s(?:if|unless|when))"
+    ),
+    re.compile(
+        r"\b(?:ist|est|es|is)\s\(?(?P<letter>[B-Z])\)?\s(?:die|la|the)\s(?:richtige|korrekte|bonne|correct|respuesta|r[ée]ponse|right|best)\b"
+    ),
+    re.compile(r"\btrifft\s(?:[Aa]ntwort|[Oo]ption|[Aa]ussage)\s\(?(?P<letter>[A-Z])\)?\szu\b"),
     re.compile(r"\((?P<letter>[a-z])\)\sis\s(?:the\s)?(?:correct|right|best)"),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:选项)?\s?(?:是|为)?\s?(?:最)?(?:正确|对的|符合|恰当|合适)"),
+    re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:가|이|은|는)\s?(?:정답|맞|옳|올바)"),
+    re.compile(
+        r"\b(?:[Aa]ussage|[Oo]ption|[Aa]ntwort)\s\(?(?P<letter>[A-Z])\)?\s(?:ist\s)?(?:richtig|korrekt|zutreffend|wahr)\b"
+    ),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:が|は)\s?(?:最も)?(?:正解|正しい|適切|答え)"),
     re.compile(
-        r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s(?:ist|est|es|é|è)\s(?:daher\s|also\s|donc\s|la\s|die\s|le\s|el\s|a\s|o\s)"
+        r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s(?:ist|est|es|é|è|está)\s(?:daher\s|also\s|donc\s|la\s|die\s|le\s|el\s|a\s|o\s)"
         r"{0,3}(?:bonne\s|richtige?\s?|korrekte?\s?|beste\s|seule\s|única\s|meilleure\s)?"
         r"(?:richtig|korrekt|antwort|r[ée]ponse|correcta?|correcte|respuesta|resposta|opci[óo]n|juste|exacte|corretta)",
         re.IGNORECASE,
     ),
-    re.compile(rf"\b(?:[Cc]orrect|[Ff]inal|[Rr]ichtig(?: ist)?|[Rr]esult)\s?:?\s?(?<=[:t]\s){_CAPITAL}"),
+    re.compile(
+        r"\b(?:[Cc]orrect|[Ff]inal|[Rr]esult|(?:[Rr]ichtig|[Kk]orrekt)(?: ist(?: die)?(?: Antwort| Option| Aussage)?)?)"
+        rf"\s?:?\s?(?<=[:tne]\s){_CAPITAL}"
+    ),
     re.compile(
         r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s\(?(?P<letter>[A-Z])\)?"
         r"\s(?:best|it is|is the (?:most|only|one|closest))\b"
@@ -100,10 +116,31 @@ TURNS = (
     ),
     re.compile(
         r"\b(?:is|was|corresponds? to|corresponding to|match(?:es|ing)?|namely|i\.e\.,?|to|with|by|"
-        rf"(?:hence|thus|therefore|so),?)\s(?:the\s)?(?:answer\s)?(?:option|choice|answer)\s{_CAPITAL}", re.IGNORECASE),
+        rf"(?:hence|thus|therefore|so),?)\s(?:the\s)?(?:answer\s)?(?:option|choice|answer)\s{_CAPITAL}",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?:\bs['’]agit\s(?:donc\s)?(?:bien\s)?d[eu]|\b[Ss]e trata de|\b[Tt]rata-se d[aeo]|"
+        rf"\bhandelt es sich (?:daher |also )?um|"
+        rf"\bmich für|\bopt(?:e|ons) pour|\b[Oo]pto por|\b[Mm]e quedo con|\b[Ff]ico com)\s{_NOUN}{_CAPITAL}"
+    ),
+    re.compile(
+        rf"[,:]\s(?:(?:la|die|a|l['’])\s?)?(?:opci[óo]n|opção|alternativa|letra|lettre|r[ée]ponse|[Aa]ntwort|[Oo]ption)\s"
+        rf"{_CAPITAL}(?=\)?\.?\s?(?:$|\n))"
+    ),
+    re.compile(rf"(?<![A-Za-z'’])\(?(?P<letter>[A-Z])\)?{_REMAINS}"),
+    re.compile(rf"\b(?:probably|presumably|most likely)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"),
+    re.compile(
+        rf"\bI(?:\swould|\swill|['’]d|['’]ll)?\s(?:answer|say|guess)\s(?:that\s)?{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"
+    ),
+    re.compile(
+        r"\b(?:[Oo]ption|[Cc]hoice)\s\(?(?P<letter>[A-Z])\)?\s(?:fits|works|satisfies|matches)"
+        r"(?=(?:\s(?:best|perfectly|exactly|all|every))?\s?(?:\.|$|\n))"
+    ),
     re.compile(rf"\b(?:left with|[Oo]nly)\s(?:option|choice)?\s?{_CAPITAL}"),
     re.compile(
-        r"(?:\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|but|rather|[Mm]ust be|leaving|leaves|elimination|it'?s|[Aa]lso|"
+        r"(?:\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore|but|rather|[Mm]ust be|[Mm]eans|meaning|"
+        r"leaving|leaves|elimination|it'?s|[Aa]lso|"
         r"[Dd]onc|[Pp]ortanto|[Ll]uego|[Dd]aher|[Ss]omit)|∴|⇒|因此|所以|故|したがって|よって)"
         rf"\s?[,:，、]?\s?(?:only\s)?(?:option\s|choice\s)?{_CAPITAL}(?=[).]?\s?(?:$|\n|\.|。))"
     ),
@@ -114,7 +151,7 @@ TURNS = (
     re.compile(rf"\b(?:matches|[Cc]losest to|agrees with)\s{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"),
     re.compile(r"\b(?:[Hh]ence|[Tt]hus|[Tt]herefore|[Ss]o),?\s\((?P<letter>[a-z])\)(?=\W{0,3}(?:$|\n))"),
     re.compile(r",\s\((?P<letter>[A-Z])\)(?=\.?\s?(?:$|\n))"),
-)  # fmt: skip
+)
 ORDINAL = re.compile(
     r"\b(?:is|be|choose|pick|select|with|answer:)\s(?:the\s)?(?P<ordinal>first|second|third|fourth|fifth|last)\s"
     r"(?:option|choice|answer|one|statement)\b",
@@ -126,15 +163,17 @@ ORDINAL_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
-ENDING = re.compile(rf"\b(?:is|are|was|be|ist|est|es|è|é)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)")
+ENDING = re.compile(
+    rf"(?:\b(?:is|are|was|be|ist|est|es|è|é)|[a-z]:|(?<![A-Z]\s)(?:→|⇒|->|\\to))\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}$)"
+)
 NUMBERED = re.compile(rf"{_SUBJECT}{_BE}{{1,3}}\s?\(?(?P<number>\d)\)?\s?\.?\s?(?:$|\n)", re.IGNORECASE)
 
 # --- what takes the weight from a mention; each is looked for in the mention's own clause -----------------------
 
 DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|isn't|isn’t|never|neither|nor|nicht|n'est pas|no es|não é|unlike|instead of|rather than|statt|"
-    r"anstatt|au lieu de|en lugar de)\b"
-    r"(?!\s(?:true|correct|valid|accurate|an?\s\w+)\s(?:is|ist|est|es)\b)(?:(?!\bbut\b|\bsondern\b|\bmais\b|\bsino\b)[^.;\n]){0,14}|不是|"
+    r"(?:\b(?:not(?!\s?,)|isn't|isn’t|never|neither|nor|nicht|n'est pas|no es|não é|unlike|instead of|rather than|"
+    r"statt|anstatt|au lieu de|en lugar de)\b"
+    r"(?!\s(?:true|correct|valid|accurate|an?\s\w+)\s(?:is|ist|est|es)\b)(?:(?!\bbut\b|\bsondern\b|\bmais\b|\bsino\b|\b(?:is|are)\s\w{1,9},)[^.;\n]){0,14}|不是|"
     r"并非|而不是|ではなく)$|"
     r"\b(?:wrong|incorrect|falsche?|fausse|incorrecta)\s(?:answer|option|choice|antwort|r[ée]ponse|"
     r"respuesta)\b[^.;\n]{0,20}$",
@@ -175,7 +214,10 @@ OPINION_BEFORE = re.compile(
 CONTRAST = re.compile(
     r"\b(?:but|however|yet|actually|in fact|aber|mais|pero|mas|sondern|sino)\b|但是?|然而|しかし", re.IGNORECASE
 )
-HEDGED_BEFORE = re.compile(r"\b(?:either|both|between|could be|might be|may be)\s(?:option\s)?\(?$", re.IGNORECASE)
+HEDGED_BEFORE = re.compile(
+    r"\b(?:(?:could|might|may)\sbe\s|(?:check|verify|try|consider|test|examine|compare)(?:ing)?:\s)(?:option\s)?\(?$",
+    re.IGNORECASE,
+)
 YES = re.compile(
     r"^\W{0,4}(?:yes|correct|true|right|✓|✔|✅|☑|x|richtig|korrekt|wahr|ja|vrai|oui|sí|si|correcta?|correcte|verdadero|"
     r"正确|对|是|正しい|○)\W{0,3}(?:$|\s)",
@@ -186,6 +228,40 @@ NO = re.compile(
     r"\W{0,3}(?:$|\s)",
     re.IGNORECASE,
 )
+TICKS, _CROSSES = "✓✔✅☑", "✗✘❌☒"
+TICK = re.compile(f"[{TICKS}{_CROSSES}]")
+TICK_BEFORE = re.compile(  # "✅ **C. Gamma rays**"
+    rf"^[^\S\n]{{0,8}}(?:[-*]\s)?(?P<tick>{TICK.pattern})[\ufe0f\s*(]{{0,6}}(?:[Oo]ption\s)?(?P<letter>[A-Z])(?![A-Za-z])",
+    re.MULTILINE,
+)
+TICK_AFTER = re.compile(  # "C ✓", a cell of a table
+    rf"(?<=[\w|)*.:：])[^\S\n]{{0,4}}(?P<tick>{TICK.pattern})\ufe0f?(?=[^\S\n]{{0,4}}(?:$|[|,;.(]|\(?[A-Z]\b))",
+    re.MULTILINE,
+)
+_JUDGEMENT = (
+    r"yes|no|correct|incorrect|true|false|right|wrong|✓|✔|✅|✗|✘|❌|×|richtig|falsch|vrai|faux|correcta?|incorrecta?|"
+    r"正确|错误|不正确|对|错|正しい|誤り"
+)
+JUDGED = re.compile(  # an option and its verdict side by side
+    rf"(?<![A-Za-z'’])(?P<letter>[A-Z])[\s.):：、,|*—–-]{{1,8}}(?P<verdict>(?:{_JUDGEMENT}))(?![A-Za-z])", re.IGNORECASE
+)
+TRUTH = re.compile(r"\b(?:true|false)\b")
+STATEMENT_TRUTH = re.compile(
+    r"\bstatement\s(?P<number>[12]|ii?)\b[\s:]{1,2}(?:is\s)?(?:also\s|therefore\s)?(?P<truth>true|false)\b",
+    re.IGNORECASE,
+)
+REMAINS_AFTER = re.compile(rf"\)?{_REMAINS}")
+INSPECTED_BEFORE = re.compile(  # an option that is only looked at
+    r"\b(?:look(?:ing)? at|consider(?:ing)?|examin(?:e|ing)|check(?:ing)?|test(?:ing)?|evaluat(?:e|ing)|"
+    r"analy[sz](?:e|ing)|start(?:ing)? with|try(?:ing)?|compar(?:e|ing)|regarding|as for|turn(?:ing)? to)\s"
+    r"(?:the\s)?(?:option|choice|answer)?\s?$",
+    re.IGNORECASE,
+)
+OPTION_NOUN = re.compile(r"\b(?:option|choice)\s$", re.IGNORECASE)
+ODD_ONE_OUT = re.compile(r"\b(?:NOT|EXCEPT)\b")
+UNFINISHED = re.compile(r"\s(?:is|are|was|the|an?|of|and|or|to|it|we|because|since|with|by)\s*$")
 NEXT_QUESTION = re.compile(
-    r"\n\s{0,4}\W{0,4}(?:question|problem|human|user|frage|pregunta|问题|题目|問題)\s?\d{0,3}\s?[:：]", re.IGNORECASE
+    r"(?:\n\s{0,4}\W{0,4}(?:question|problem|human|user|frage|pregunta|问题|题目|問題)\s?\d{0,3}|"
+    r"[.!?]\s(?:question|problem)\s\d{1,3})\s?[:：]",
+    re.IGNORECASE,
 )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ _BARE = re.compile(rf"(?:[-•>✅👉☑✔]\s?)?{_NAMED}\(?\s?(?P<letter>[A-Za
 _WITH_TEXT = re.compile(rf"{_NAMED}(?P<open>\()?\s?(?P<letter>[A-Z])(?:[).:,]|。|，)\s?\S", re.IGNORECASE)
 _IN_BOX = re.compile(rf"{_NAMED}\(?\s?(?P<letter>[A-Za-z])(?:[).,:\s\\]|$)", re.IGNORECASE)
 _TAGGED = re.compile(
-    r"<answer>(.{1,300}?)</answer>|[\"'](?:final_?|correct_?)?(?:answer|choice|option)[\"']\s{0,3}:\s{0,3}[\"']([^\"'\n]{1,300})[\"']",
+    r"<(?:answer|choice|option)>(.{1,300}?)</(?:answer|choice|option)>|[\"'](?:final_?|correct_?)?(?:answer|choice|option)[\"']\s{0,3}:\s{0,3}[\"']([^\"'\n]{1,300})[\"']",
     re.IGNORECASE | re.DOTALL,
 )
 _CHECKED = re.compile(
@@ -48,7 +48,7 @@ _FIRST = re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:and|or|&|/)\s(?:opt
 _ORDERED = re.compile(r"\)?\s?(?:[<>=≥≤→]|->)\s?\(?[A-Z](?![A-Za-z])")  # D > C > B is a sequence, no choice
 _OPTION_LINE = re.compile(r"\W{0,3}([A-Z])\s?[).:、．]")
 _ARTICLE = re.compile(  # "A Gantt chart", "a mixture": the letter would be followed by a mark, a number or a reason
-    r"[^\S\n](?!(?:is|the|because|since|as|and|for|due|given|here|by|with|best|–|—|-|but|not|\()\b)[A-Za-zÀ-ž]{2}"
+    r"[^\S\n](?!(?:is|the|because|since|as|and|or|for|due|given|here|by|with|best|–|—|-|but|not|\()\b)[A-Za-zÀ-ž]{2}"
 )
 _BOUNDARY = re.compile(r"\n|[!?;。！？；।]+|\.(?=\s|$|[^\x00-\x7f])")
 _CIRCLED = {ord("Ⓐ") + k: chr(ord("A") + k) for k in range(26)}
@@ -68,6 +68,8 @@ class Rank(IntEnum):
 
 
 class Evidence(NamedTuple):
+    """A mention of a letter: how much it weighs, and at which character it stands."""
+
     rank: Rank
     at: int
     letter: str
@@ -100,9 +102,13 @@ class _Clauses:
         before = before[-240:]
         turned = max((m.end() for m in phrases.CONTRAST.finditer(before)), default=0)
         since_turn = before[turned:]
+        if phrases.REMAINS_AFTER.match(after):
+            return False  # "ruling out A, B and D, C remains"
         if mark in ("?", "？") or phrases.DENIED_BEFORE.search(since_turn[-28:].rstrip("( ") + " "):
             return True
         if phrases.DENIED_BEFORE.search(since_turn[-28:].rstrip("( ")) or phrases.DENIED_AFTER.match(after):
+            return True
+        if phrases.INSPECTED_BEFORE.search(since_turn.rstrip("( ")):
             return True
         if phrases.REJECTED_BEFORE.search(since_turn) or phrases.OPINION_BEFORE.search(since_turn):
             return True
@@ -113,12 +119,22 @@ class _Clauses:
 
     def first(self) -> int:
         """The end of the first sentence that holds anything."""
-        return next((end for start, end in zip(self.starts, self.ends, strict=True) if self.text[start:end].strip()), 0)
+        return next((end for start, end in self._sentences() if self.text[start:end].strip()), 0)
 
     def last(self) -> int:
         """The start of the last sentence that holds anything."""
-        pairs = list(zip(self.starts, self.ends, strict=True))
+        pairs = self._sentences()
         return next((start for start, end in reversed(pairs) if self.text[start:end].strip(" \n.*")), 0)
+
+    def _sentences(self) -> list[tuple[int, int]]:
+        """(start, end) of the sentences; a semicolon parts clauses, no sentences."""
+        pairs = [(0, self.ends[0])]
+        for start, end in zip(self.starts[1:], self.ends[1:], strict=True):
+            if self.text[start - 1] in ";；":
+                pairs[-1] = (pairs[-1][0], end)
+            else:
+                pairs.append((start, end))
+        return pairs
 
 
 def extract_letter(
@@ -146,7 +162,7 @@ def extract_letter(
     if open_thought:
         return Extraction(None, "the thought was cut before any answer", truncated=True)
     letters = "".join(chr(ord("A") + k) for k in range(len(choices) or num_choices))
-    text = translate(text[-CUE_WINDOW_CHARS:].translate(_CIRCLED))
+    text = translate(_spell_out_ticks(text[-CUE_WINDOW_CHARS:]).translate(_CIRCLED))
     if not text.strip():
         return Extraction(None, "the answer part is empty", truncated=not final)
     if not final:
@@ -187,10 +203,13 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
                 return Extraction(None, reason, ambiguous=reason.startswith("two"))
             evidence.append(last)
     evidence += _ordinals(options.text, letters)
+    evidence += _run_of_verdicts(options.text, letters)
     evidence += _lines(options, letters, choices)
     if not any(e.rank >= Rank.TURN for e in evidence):
         evidence += _mentions(options, clauses, letters)
         evidence += _ending(clauses, letters)
+        if not evidence:
+            evidence += _true_false(options.text, choices)
     if not evidence and same is not None and choices:
         evidence += _stated_value(text, choices, same)
     if not evidence:
@@ -219,7 +238,13 @@ def _matches(patterns: Sequence[re.Pattern[str]], clauses: _Clauses, letters: st
                 said_correct = letter != "a" and text[at + 1 : at + 5] in (" is ", ") is")
                 if letter.upper() not in letters or not (ends_line or said_correct or text[at - 1 : at] == "("):
                     continue
-            if letter in "AI" and text[at - 1 : at] not in ("(", "\ue000") and _ARTICLE.match(text, at + 1):
+            named = phrases.OPTION_NOUN.search(text, max(0, at - 9), at)
+            if (
+                letter in "AI"
+                and not named
+                and text[at - 1 : at] not in ("(", "\ue000")
+                and _ARTICLE.match(text, at + 1)
+            ):
                 continue
             if (letter == "I" and "I" not in letters) or _ORDERED.match(text, at + 1):
                 continue
@@ -251,6 +276,8 @@ def _closing_bracket(text: str, letters: str) -> Evidence | None:
 def _ending(clauses: _Clauses, letters: str) -> Iterator[Evidence]:
     """A letter after the copula that ends the last sentence: "The emitted radiation is C."."""
     match = phrases.ENDING.search(clauses.text, clauses.last())
+    if match and phrases.HEDGED_BEFORE.search(clauses.around(match.start("letter"))[0][-40:]):
+        return
     if match and match.group("letter") in letters and not clauses.weightless(match.start("letter")):
         yield Evidence(Rank.ENDING, match.start("letter"), match.group("letter"))
 
@@ -263,6 +290,18 @@ def _ordinals(text: str, letters: str) -> Iterator[Evidence]:
 
 
 # --- marks, lines, mentions -------------------------------------------------------------------------------------
+
+
+def _spell_out_ticks(text: str) -> str:
+    """`text` whose ticks and crosses beside options, three or more, are spelled "yes" and "no"."""
+    if len(phrases.TICK.findall(text)) < 3:
+        return text
+
+    def word(tick: str) -> str:
+        return "yes" if tick in phrases.TICKS else "no"
+
+    text = phrases.TICK_BEFORE.sub(lambda m: f"{m.group('letter')} {word(m.group('tick'))} ", text)
+    return phrases.TICK_AFTER.sub(lambda m: f" {word(m.group('tick'))}", text)
 
 
 def _spell_out_marks(text: str, choices: Sequence[str], letters: str) -> str:
@@ -299,14 +338,51 @@ def _spell_out_marks(text: str, choices: Sequence[str], letters: str) -> str:
 
 
 def _verdicts(text: str, rows: list[tuple[re.Match[str], str, list[str]]]) -> str:
-    """`text` with "Answer: B" after rows of verdicts, of which one is yes and the others are no."""
-    said = {letter: (any(phrases.YES.match(c) for c in cells), any(phrases.NO.match(c) for c in cells))
-            for _, letter, cells in rows}  # fmt: skip
-    yes = [letter for letter, (good, bad) in said.items() if good and not bad]
-    if len(yes) != 1 or not all(bad for letter, (_, bad) in said.items() if letter != yes[0]) or len(said) < 3:
+    """`text` with "Answer: B" after rows of verdicts, of which one is yes and the others are no.
+
+    The last column is the verdict; where it holds none, any column is.
+    """
+    last = {letter: [[c for c in cells if c.strip()][-1]] for _, letter, cells in rows if any(map(str.strip, cells))}
+    yes = _one_yes(last) or _one_yes({letter: cells for _, letter, cells in rows})
+    if not yes:
         return text
     end = rows[-1][0].end()
-    return f"{text[:end]}\nAnswer: {yes[0]}\n{text[end:]}"
+    return f"{text[:end]}\nAnswer: {yes}\n{text[end:]}"
+
+
+def _one_yes(rows: Mapping[str, Sequence[str]]) -> str:
+    """The one letter whose cells say yes where all the others, two at least, say no; "" without one."""
+    good = {letter for letter, cells in rows.items() if any(map(phrases.YES.match, cells))}
+    bad = {letter for letter, cells in rows.items() if any(map(phrases.NO.match, cells))}
+    chosen = good - bad
+    return chosen.pop() if len(rows) >= 3 and len(chosen) == 1 and chosen | bad == set(rows) else ""
+
+
+def _run_of_verdicts(text: str, letters: str) -> Iterator[Evidence]:
+    """Options judged one after the other: "(A) No. (B) No. (C) Yes.", "A 错误；B 错误；C 正确"."""
+    found = [m for m in phrases.JUDGED.finditer(text) if m.group("letter") in letters]
+    said: dict[str, list[str]] = {}
+    for match in found:
+        said.setdefault(match.group("letter"), []).append(match.group("verdict"))
+    if phrases.ODD_ONE_OUT.search(text):
+        return  # the one "no" may be what is asked for
+    if yes := _one_yes(said):
+        at = max(m.start() for m in found if m.group("letter") == yes)
+        yield Evidence(Rank.STATEMENT, at, yes)
+
+
+def _true_false(text: str, choices: Sequence[str]) -> Iterator[Evidence]:
+    """Options such as "True, False", where the response says of each statement whether it is true."""
+    wanted = [tuple(phrases.TRUTH.findall(choice.lower())) for choice in choices]
+    if len(wanted) < 2 or len(set(wanted)) < len(wanted) or {len(pair) for pair in wanted} != {2}:
+        return
+    said = {
+        match.group("number").lower().replace("ii", "2").replace("i", "1"): match.group("truth").lower()
+        for match in phrases.STATEMENT_TRUTH.finditer(text)
+    }
+    pair = (said.get("1", ""), said.get("2", ""))
+    if pair in wanted:
+        yield Evidence(Rank.TEXT, 0, chr(ord("A") + wanted.index(pair)))
 
 
 def _option_text(text: str, choices: Sequence[str]) -> str | None:
@@ -362,9 +438,10 @@ def _mentions(options: Named, clauses: _Clauses, letters: str) -> Iterator[Evide
     text = options.text
     listed = _list_blocks(text)
     whole = {
-        at: letter for at, letter in options.with_letter.items()
+        at: letter
+        for at, letter in options.with_letter.items()
         if not clauses.weightless(at) and not any(a <= at < b for a, b in listed) and letter in letters
-    }  # fmt: skip
+    }
     if whole:
         first, last = clauses.first(), clauses.last()
         for chosen in (
@@ -377,6 +454,8 @@ def _mentions(options: Named, clauses: _Clauses, letters: str) -> Iterator[Evide
                 return
         yield from (Evidence(Rank.LETTER_AND_TEXT, at, letter) for at, letter in whole.items())
         return
+    if phrases.UNFINISHED.search(text):
+        return  # the sentence that would choose was never ended
     alone = {at: x for at, x in options.text_only.items() if not clauses.weightless(at)}
     last, first = clauses.last(), clauses.first()
     mentioned = {x for at, x in options.text_only.items() if not any(a <= at < b for a, b in listed)}

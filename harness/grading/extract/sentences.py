@@ -11,7 +11,7 @@ from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError, UnreadableError
 
 SENTENCE = re.compile(
-    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\$\$)|(?<=[.!?]\\[\])]))\s+(?=[A-Z\"'(*$\\]|$)|(?<=[。！？।])"
+    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\$\$)|(?<=[.!?]\\[\])]))\s+(?=[A-Z\"'(*$]|\\(?![\])]|end)|$)|(?<=[。！？।])"
 )
 _HOPE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*", re.IGNORECASE)
 _MATH = re.compile(
@@ -23,11 +23,13 @@ _LEADING_NUMBER = re.compile(
     r"[$€£¥]?\s?[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?[%€£¥]?(?=\s?(?:[^\W\d_]{2}|[.,;。，]|$))"
 )
 _COPULA = re.compile(
-    r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind|es|son|is equal to|equal to)\s+"
-    r"(?:then\s+|therefore\s+|thus\s+|exactly\s+|simply\s+|just\s+|indeed\s+|now\s+)?|(?<![<>!=])[=:：≈](?!=)\s*|是|为|為",
+    r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind|beträgt|es|son|é|è|is equal to|equal to)\s+"
+    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
     re.IGNORECASE,
 )
-_RESULT = re.compile(r"\b(?:get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE)
+_RESULT = re.compile(
+    r"\b(?:which is|get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE
+)
 NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither)\b|不是|并非", re.IGNORECASE)
 _TAIL = re.compile(
     r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
@@ -46,14 +48,17 @@ _EXPLANATION = re.compile(
 _CLAUSE_WORDS = frozenset(
     ("because", "since", "is", "are", "so", "as", "which", "that", "it", "divides", "we", "therefore")
 )
-SENTENCE_STARTS = frozenset(("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank"))
+SENTENCE_STARTS = frozenset(
+    ("i", "we", "it", "this", "that", "there", "let", "sorry", "please", "hope", "thank", "wait", "hmm")
+)
 # Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
-PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[A-Za-z]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
-_WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
-_GIVEN_UP = re.compile(
+PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[^\W\d_]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
+WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
+GIVEN_UP = re.compile(
     r"\b(?:cannot|can't|can’t|could not|couldn't|unable to|impossible to|not (?:able|possible|enough \w{1,20}) to|"
     r"do not know|don't know)\s*(?:be\s)?(?:how to\s)?(?:uniquely\s|further\s)?"
-    r"(?:determined?|solved?|answer|found|find|computed?|calculated?|known?|what|the answer|conclude|$)",
+    r"(?:determined?|solved?|answer|found|find|computed?|calculated?|known?|what|the answer|conclude|$)|"
+    r"(?:^|\banswer is)\W*(?:unknown|unclear|unsure|not sure|not known|undetermined|n/a|tbd|see above)\W*$",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(
@@ -74,13 +79,16 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _CHECK = re.compile(
-    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|(?:as a |quick |to |let us |let's )?"
-    r"(?:double[- ]?)?(?:check|verif)|indeed|(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
+    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|"
+    r"(?:(?:as a|quick|sanity|final|to|let us|let's) ){0,3}"
+    r"(?:double[- ]?)?(?:check|verif)|"
+    r"indeed|this (?:is|equals) (?:approximately|about|roughly|around)\s|"
+    r"(?:substitut|plug)\w*|this (?:was|can be|is) (?:checked|verified|"
     r"confirmed|consistent))",
     re.IGNORECASE,
 )
 _CONNECTIVE = re.compile(
-    r"\W{0,4}(?:so|thus|hence|therefore|then|and so|consequently|finally|also|donc|daher|somit|luego|因此|所以),?\s+"
+    r"\A\W{0,4}(?:so|thus|hence|therefore|then|and so|consequently|finally|also|donc|daher|somit|luego|因此|所以),?\s+"
     r"(?:it(?:['’]s| is| must be)\s+(?=[\d$\\-]))?",
     re.IGNORECASE,
 )
@@ -99,10 +107,53 @@ _WHICH_MAKES = re.compile(
     r"for a total of)\s+",
     re.IGNORECASE,
 )
+# The consequence of what the sentence said before: "x = 4 or x = -2, but x > 0, so x = 4".
+_CONSEQUENCE = re.compile(r"[,;:]\s+(?:and\s+)?(?:so|thus|hence|therefore|which means)\s*,?\s+", re.IGNORECASE)
+# A remark in brackets behind the value: "(the other root, k = 2, is extraneous)".
+_ASIDE = re.compile(
+    r"\s+\((?=[a-z]{2,}\s|\d+\sof\s|[^()\n]{1,60}\s(?:is|are)\s(?:rejected|extraneous|invalid))[^()\n]{1,200}\)\s*[.!]?\s*$",
+    re.IGNORECASE,
+)
+# What is not the value: "1/6, not 1/3".
+_NOT_THAT = re.compile(r"\s*,\s(?:and\s)?(?:not|rather than|instead of)\s[^,;]{1,60}$", re.IGNORECASE)
+# A value that is thrown away: "k = -1; the value k = 3 is rejected".
+_REJECTED = re.compile(
+    r"\s*[;,]\s[^;]{1,100}\b(?:is|are|was|were|must be|can be)\s(?:rejected|extraneous|discarded|invalid|impossible|"
+    r"inadmissible|excluded|ruled out)\W*$",
+    re.IGNORECASE,
+)
+# An equation is the value as a whole, not its right side.
+_EQUATION = re.compile(r"\bequation\b[^$\\=\n]{0,80}\s(?:is|becomes)\s*(?=\$|\\\()", re.IGNORECASE)
+# Work that is still to be done; what stands beside it is no result.
+_UNDONE = re.compile(
+    r"\b(?:still\s(?:have|has|need|needs|must)|(?:it\s)?remains\sto|yet\sto\sbe|(?:have|has)\snot\s(?:yet\s)?been)\b",
+    re.IGNORECASE,
+)
+# The circumstances of the value before it: "450 dollars in 3 weeks", "84 marbles after giving away 16".
+_CIRCUMSTANCE = re.compile(
+    r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during|out of)\s(?=\D{0,40}\d)"
+)
+# "x = 6 is the only solution": what stands before it is the value, whatever follows.
+_IS_THE_ANSWER = re.compile(
+    r"\s(?:is|are)\s(?:therefore\s|thus\s|indeed\s)?(?:the|our)\s"
+    r"(?:(?!extraneous|spurious|other|wrong|false|rejected|first|second|incorrect)\w{1,12}\s){0,3}?(?:solutions?|answers?|result|roots?)\b"
+)
+# What the value is for: "7 more hours to earn 100 dollars"; "5 and 3 to get 8" is the value itself.
+_FOR_WHAT = re.compile(
+    r"\s(?:in order\s)?to\s(?!(?:get|give|make|obtain|yield|find|have|be|reach|total|arrive|become|form|conclude)\b)"
+    r"[a-z]{2,}\s"
+)
+_JOINT = re.compile(r"\s*(?:[,;]\s*(?:and|or|und|et|y|e|和|或)?|(?:and|or|und|oder|et|ou|y|o|e)\b|[、和或])\s*")
+_NAMED_VALUE = re.compile(r"\s*(?:([A-Za-z](?:_\{?\w{1,4}\}?)?)\s*=)?\s*([^=]+?)\s*[.,]?\s*")
+_DEPENDENT = re.compile(r"\W*(?:since|because|as|if|when|given|where|for|with)\b", re.IGNORECASE)
 _EXACTLY = re.compile(r"\bexactly\s+", re.IGNORECASE)
 _NO_SOLUTION = re.compile(
     r"\b(?:there\s+(?:are|is|exists?)|has|have|possesses?)\s+no\s+(?:\w{1,12}\s+){0,2}(?:solutions?|roots?|zeros?)\b|"
     r"\bno\s+(?:\w{1,12}\s+){0,2}solutions?\s+exists?\b|\bno such \w{1,20}(?:\s\w{1,20}){0,2} exists?\b|无解|没有解",
+    re.IGNORECASE,
+)
+_INFINITELY_MANY = re.compile(
+    r"\b(?:there\s+(?:are|exist)|has|have)\s+(infinitely many(?:\s+(?:\w{1,12}\s+)?(?:solutions|values))?)",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(r"\b(?:solution set|set|intersection)\s+is\s+empty\b|\bis the empty set\b", re.IGNORECASE)
@@ -158,7 +209,7 @@ def directly_stated(sentence: str, words: int = 4) -> str | None:
     `words` is how many words alone may be the value. The last formula or number of a longer sentence is not taken.
     """
     sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
-    if not sentence or _GIVEN_UP.search(sentence):
+    if not sentence or GIVEN_UP.search(sentence):
         return None
     if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
         return sentence
@@ -182,8 +233,33 @@ def directly_stated(sentence: str, words: int = 4) -> str | None:
 def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None:
     """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
     sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
-    if not sentence or _GIVEN_UP.search(sentence):
+    if not sentence or GIVEN_UP.search(sentence):
         return None
+    if not complete and (sentence.endswith((",", "，")) or _DEPENDENT.match(sentence)):
+        return None  # the main clause was still to come
+    if _UNDONE.search(sentence):
+        return None
+    for pattern in (_ASIDE, _NOT_THAT, _REJECTED) if complete else ():
+        said = pattern.sub("", sentence)
+        if said != sentence and (value := value_in(said, words=0)) is not None:
+            return value
+    if consequences := list(_CONSEQUENCE.finditer(sentence)):
+        rest = sentence[consequences[-1].end() :].strip()
+        value = rest if is_value(readable(rest)) else _after_copula(rest, formulas=False)
+        if complete and value:
+            return value
+    if (equation := _EQUATION.search(sentence)) and (formula := _MATH.match(sentence, equation.end())):
+        inner = next(g for g in formula.groups() if g is not None)
+        if not sentence[formula.end() :].strip(" .!") and is_value(readable(inner)):
+            return inner
+    if (values := _enumerated(sentence)) is not None:
+        return values
+    if (said_of := _IS_THE_ANSWER.search(sentence)) is not None and not NEGATED.search(sentence[: said_of.end()]):
+        if is_value(readable(named := sentence[: said_of.start()].strip())):
+            return named
+        formulas = [m for m in _MATH.finditer(sentence, 0, said_of.start()) if m.end() == said_of.start()]
+        if formulas and is_value(readable(inner := next(g for g in formulas[-1].groups() if g is not None))):
+            return inner
     if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
         return sentence
     if (makes := _WHICH_MAKES.search(sentence)) and (value := directly_stated(sentence[makes.end() :], 0)) is not None:
@@ -204,6 +280,36 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
     if value is not None:
         return None if value == "" else value
     return _last_number(sentence) if complete else None
+
+
+def bare_consequence(sentence: str) -> str | None:
+    """The value alone that ends a sentence behind "so": "the two answers are 3 and 4; we want the larger, so 4."."""
+    found = list(_CONSEQUENCE.finditer(sentence))
+    rest = sentence[found[-1].end() :].strip(" .") if found else ""
+    return rest if _NUMBER.fullmatch(rest) else None
+
+
+def _enumerated(sentence: str) -> str | None:
+    """The values of "the roots are $1$, $2$ and $3$" or of "$x = 1$ or $x = 2$" as one list.
+
+    The formulas end the sentence, and are all equations of one name or all bare values behind "are" or a colon.
+    """
+    formulas = list(_MATH.finditer(sentence))[-24:]
+    if len(formulas) < 2 or sentence[formulas[-1].end() :].strip(" .!"):
+        return None
+    group = [formulas.pop()]
+    while formulas and _JOINT.fullmatch(sentence, formulas[-1].end(), group[0].start()):
+        group.insert(0, formulas.pop())
+    parts = [_NAMED_VALUE.fullmatch(next(g for g in m.groups() if g is not None)) for m in group]
+    if len(parts) < 2 or not all(parts) or len({part.group(1) for part in parts if part}) > 1:
+        return None
+    before = sentence[: group[0].start()]
+    if NEGATED.search(before) or (
+        parts[0] and parts[0].group(1) is None and not re.search(r"(?:\bare|[:：])\s*$", before)
+    ):
+        return None
+    values = [part.group(2) for part in parts if part]
+    return ", ".join(values) if all(is_value(readable(value)) for value in values) else None
 
 
 def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | None:
@@ -229,19 +335,27 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
 
 def _result(sentence: str) -> str | None:
     """What a sentence of purpose ends in: "To get the sum we add 3 and 4, which gives 7."."""
-    found = list(_RESULT.finditer(sentence)) + [m for m in _COPULA.finditer(sentence) if m.group().strip() == "="]
+    found = list(_RESULT.finditer(sentence))
+    signs = (":", "：") if re.search(r"\bequations?\b", sentence) else ("=", ":", "：")
+    found += [m for m in _COPULA.finditer(sentence) if m.group().strip() in signs]
     for match in sorted(found, key=lambda m: m.end(), reverse=True):
         rest = sentence[match.end() :].strip()
-        if is_value(readable(rest)):
+        announced = match.group().strip() in (":", "：")  # a formula behind it may be the task
+        if _NUMBER.fullmatch(rest.rstrip(".")) if announced else is_value(readable(rest)):
             return rest
     return None
 
 
 def _last_number(sentence: str) -> str | None:
+    for pattern in (_FOR_WHAT, _CIRCUMSTANCE):
+        for tail in reversed(list(pattern.finditer(sentence))):
+            if _NUMBER.search(sentence, 0, tail.start()):
+                sentence = sentence[: tail.start()]
+                break
     numbers = list(_NUMBER.finditer(sentence))
     if (
         not numbers
-        or _WRONG.search(sentence)
+        or WRONG.search(sentence)
         or _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
     ):
         return None
@@ -253,13 +367,13 @@ def _last_number(sentence: str) -> str | None:
 
 def conclusion(sentence: str) -> str | None:
     """What a sentence concludes in words: no solution, the empty set, yes or no, neither, a property."""
-    if _GIVEN_UP.search(sentence):
+    if GIVEN_UP.search(sentence):
         return None
     if _EMPTY.search(sentence):
         return "\\emptyset"
     if _NO_SOLUTION.search(sentence):
         return "no solution"
-    for pattern in (YES_NO, _NEITHER, _PROPERTY):
+    for pattern in (YES_NO, _INFINITELY_MANY, _NEITHER, _PROPERTY):
         if match := (pattern.match(sentence) if pattern is YES_NO else pattern.search(sentence)):
             return match.group(1)
     return None
@@ -271,5 +385,6 @@ def _denied_before(sentence: str, at: int) -> bool:
 
 
 def first_sentence(line: str) -> str:
+    """The first sentence of `line`; all of it where that is blank."""
     parts = SENTENCE.split(line, maxsplit=1)
     return parts[0] if parts[0].strip() else line

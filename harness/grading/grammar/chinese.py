@@ -11,8 +11,15 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WHOLE = re.compile(rf"(负?)([{_NUMERAL}]+)(?:点([零一二三四五六七八九〇]+))?")
 _FRACTION = re.compile(rf"(负?)(?:([{_NUMERAL}]+)又)?([{_NUMERAL}]+)分之([{_NUMERAL}]+)")
 _PERCENT = re.compile(rf"百分之([{_NUMERAL}]+(?:点[零一二三四五六七八九〇]+)?|\d+(?:\.\d+)?)")
-_CONNECTORS = (("或者", " or "), ("以及", " and "), ("并且", " and "), ("或", " or "), ("和", " and "), ("与", " and "),
-               ("及", " and "))  # fmt: skip
+_CONNECTORS = (
+    ("或者", " or "),
+    ("以及", " and "),
+    ("并且", " and "),
+    ("或", " or "),
+    ("和", " and "),
+    ("与", " and "),
+    ("及", " and "),
+)
 _PHRASES = {
     "无解": "no solution", "没有解": "no solution", "无实数解": "no solution", "无实根": "no solution",
     "空集": "\\emptyset",

@@ -30,7 +30,7 @@ _PERCENT = frozenset(("pct", "percent", "percentage", "percents"))
 _BOUNDS = (
     (re.compile(r"\b(?:or|and) (?:more|greater|above|higher|larger|over|up|older|later)\b|\bat least\b"), ">="),
     (re.compile(r"\b(?:or|and) (?:less|fewer|below|lower|smaller|under|younger|earlier)\b|\bat most\b"), "<="),
-)  # fmt: skip
+)
 _TOKEN = re.compile(r"\^\s?-?\d+|\^|-?\d+|[^\W\d_]+|[/*²³⁻°]")
 _BEARING = re.compile(r"\b(?:north|south|east|west) of (?:north|south|east|west)\b")  # whose order counts
 _MAX_EXPONENT = 12
@@ -181,7 +181,7 @@ _PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([^\W\d_]{1,12})\.?(?:\s*(?:,|a
 
 
 def plain_unit(text: str) -> str:
-    """The LaTeX of a unit as plain words: `\\mathrm{m\\cdot s^{-2}}` as `m s ^-2`."""
+    r"""The LaTeX of a unit as plain words: `\mathrm{m\cdot s^{-2}}` as `m s ^-2`."""
     text = _FRACTION_OF_UNITS.sub(lambda m: f"{m.group(1) or m.group(2)} / {m.group(3) or m.group(4)}", text)
     text = _SUPERSCRIPT.sub(lambda m: f" ^{m.group(1) or m.group(2)} ", text)
     text = text.replace("\\cdot", " ").replace("\\times", " ").replace("\\mu", "μ").replace("\\Omega", "Ω")
