@@ -40,12 +40,18 @@ def quickstart() -> Study:
         headline=auto,
         sampling=Sampling(max_answer_tokens=24),
         training=Training(
-            global_batch_size=2, per_device_batch_size=2, learning_rate=1.5e-3, bf16=False, block_size=512,
-            group_by_length=True, gradient_checkpointing=False, save_steps=500,
+            global_batch_size=2,
+            per_device_batch_size=2,
+            learning_rate=1.5e-3,
+            bf16=False,
+            block_size=512,
+            group_by_length=True,
+            gradient_checkpointing=False,
+            save_steps=500,
         ),
         # No core of its own: beside it two models train at a time, and it needs one only for seconds between them.
         engine=EngineConfig(max_model_len=320, num_cpus=0),
-    )  # fmt: skip
+    )
 
 
 def confirmation() -> Study:
@@ -53,6 +59,10 @@ def confirmation() -> Study:
     study = quickstart()
     recipes = tuple(replace(recipe, seed=100) for recipe in study.recipes)
     return replace(
-        study, name="confirmation", seed=100, recipes=recipes, training=replace(study.training, seed=100),
+        study,
+        name="confirmation",
+        seed=100,
+        recipes=recipes,
+        training=replace(study.training, seed=100),
         sampling=replace(study.sampling, seed=100),
-    )  # fmt: skip
+    )

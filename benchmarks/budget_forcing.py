@@ -81,15 +81,17 @@ class Bench:
         seconds = time.perf_counter() - start
         steps = [tuple(map(int, line.split())) for line in self.log.read_text().splitlines()]
         return Cost(
-            seconds, sum(s[0] for s in steps), len(steps), sum(s[2] for s in steps),
-            self.engine.counters.sampled_tokens - sampled, output,
-        )  # fmt: skip
+            seconds,
+            sum(s[0] for s in steps),
+            len(steps),
+            sum(s[2] for s in steps),
+            self.engine.counters.sampled_tokens - sampled,
+            output,
+        )
 
     def ours(self, budgets: Sequence[Budget], replay: bool = True) -> Ids:
         rows: list[Generation] = []
-        generate(
-            self.engine, self.prompts, budgets, SAMPLING, THINKING, on_generation=rows.append, replay=replay
-        )  # fmt: skip
+        generate(self.engine, self.prompts, budgets, SAMPLING, THINKING, on_generation=rows.append, replay=replay)
         assert not any(row.error for row in rows), next(row.error for row in rows if row.error)
         return {
             (row.problem_id, row.budget): (row.thinking_ids, row.closing_ids, row.answer_ids, row.thinking_finish)
@@ -158,9 +160,14 @@ def plain(max_tokens: int, stop: tuple[int, ...], min_tokens: int = 0) -> Any:
     from vllm.sampling_params import RequestOutputKind
 
     return SamplingParams(
-        temperature=0.0, max_tokens=max_tokens, min_tokens=min_tokens, stop_token_ids=list(stop), ignore_eos=True,
-        detokenize=False, output_kind=RequestOutputKind.DELTA,
-    )  # fmt: skip
+        temperature=0.0,
+        max_tokens=max_tokens,
+        min_tokens=min_tokens,
+        stop_token_ids=list(stop),
+        ignore_eos=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.DELTA,
+    )
 
 
 def need_in_blocks(output: Ids, prompt_tokens: int) -> int:
@@ -201,11 +208,16 @@ def compare(bench: Bench, repeats: int) -> Ids:
         longest = ours[-1].output
         print(f" budget 512, {num_ignores} ignores: {ideal[-1].tokens:,} tokens, {ideal[-1].steps:,} steps")
         for name, costs in (("sessions", ours), ("s1's synchronised rounds", rounds)):
-            line(name, [
-                ("forward tokens", median(costs, ideal, "tokens")), ("steps", median(costs, ideal, "steps")),
-                ("wall", median(costs, ideal, "seconds")), ("preemptions", str(costs[-1].preemptions)),
-                ("different outputs", str(sum(different(cost.output, longest) for cost in costs))),
-            ])  # fmt: skip
+            line(
+                name,
+                [
+                    ("forward tokens", median(costs, ideal, "tokens")),
+                    ("steps", median(costs, ideal, "steps")),
+                    ("wall", median(costs, ideal, "seconds")),
+                    ("preemptions", str(costs[-1].preemptions)),
+                    ("different outputs", str(sum(different(cost.output, longest) for cost in costs))),
+                ],
+            )
     budget = SWEEP[-1]
     sweeps, cells = [], []
     for _ in range(repeats):
@@ -213,15 +225,23 @@ def compare(bench: Bench, repeats: int) -> Ids:
         sweeps.append(bench.measure(lambda: bench.ours(SWEEP)))
     apart = bench.measure(lambda: bench.ours(SWEEP, replay=False))
     print(" sweep of 5 budgets x 4 ignores")
-    line("against its longest cell", [
-        ("wall", median(sweeps, cells, "seconds")), ("steps", median(sweeps, cells, "steps")),
-        ("forward tokens", median(sweeps, cells, "tokens")),
-    ])  # fmt: skip
-    line("20 runs against the sweep", [
-        ("generated tokens", apart.sampled / sweeps[-1].sampled), ("forward tokens", apart.tokens / sweeps[-1].tokens),
-        ("wall", apart.seconds / sweeps[-1].seconds),
-        ("different outputs", f"{different(apart.output, sweeps[-1].output)} of {len(apart.output)}"),
-    ])  # fmt: skip
+    line(
+        "against its longest cell",
+        [
+            ("wall", median(sweeps, cells, "seconds")),
+            ("steps", median(sweeps, cells, "steps")),
+            ("forward tokens", median(sweeps, cells, "tokens")),
+        ],
+    )
+    line(
+        "20 runs against the sweep",
+        [
+            ("generated tokens", apart.sampled / sweeps[-1].sampled),
+            ("forward tokens", apart.tokens / sweeps[-1].tokens),
+            ("wall", apart.seconds / sweeps[-1].seconds),
+            ("different outputs", f"{different(apart.output, sweeps[-1].output)} of {len(apart.output)}"),
+        ],
+    )
     return longest
 
 

@@ -1,11 +1,11 @@
 """A 59,029-row pool selected, decontaminated and formatted: seconds and memory of each step, beside s1's way.
 
-    python benchmarks/data.py --data-dir ../shared/data [--rows 59029] [--work DIR]
+    python benchmarks/data.py --data-dir DIR [--rows 59029] [--work DIR]
 
-The pool is made up: Table 7's sources and row counts, real traces of ../shared/data/sft_pool repeated to the paper's
-mean length (3.6K tokens), so texts tokenise and match as real ones do. Every step runs in a process of its own; memory
-is that process's peak resident size, the memory-mapped pool included. CPU seconds are all threads together: what to
-compare on a machine that does other work too.
+The pool is made up: Table 7's sources and row counts, real traces (DIR/sft_pool, not part of the repository) repeated
+to the paper's mean length (3.6K tokens), so texts tokenise and match as real ones do. Every step runs in a process of
+its own; memory is that process's peak resident size, the memory-mapped pool included. CPU seconds are all threads
+together: what to compare on a machine that does other work too.
 
 "s1's way" is what its notebook and scripts do, written anew: draws by numpy over Python lists, 8-grams of lower-cased
 words split at white space, text by `datasets.map` with the tokenizer called a row at a time.

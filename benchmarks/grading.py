@@ -3,11 +3,11 @@
     python benchmarks/grading.py [--shared DIR] [--rows N] [--only own|cases|tiers|speed|policy]
 
 `own`: the labelled corpus in tests/grading/corpus/kinds.jsonl, which needs nothing beside the checkout. `cases`:
-../shared/cases, rows that hang on a convention apart, split in two by the SHA-256 of each row's id: the *worked* half
-was open while the grader was written, the *held-out* half was measured once before anybody looked into it (NOTES.md
-has that figure). `tiers`: how often each tier decided on real outputs. `speed`: whole responses of
-../shared/data/outputs, one core each; the peers run one pair after another in their own process, the clock runs inside
-it. Ours is measured with its caches cold (every pair is new) and includes extraction.
+DIR/cases (not part of the repository), without rows that hang on a convention, split in two by the SHA-256 of each
+row's id: the *worked* half was open while the grader was written, the *held-out* half was measured once before anybody
+looked into it (NOTES.md has that figure). `tiers`: how often each tier decided on real outputs. `speed`: whole
+responses of DIR/data/outputs, one core each; the peers run one pair after another in their own process, the clock runs
+inside it. Ours is measured with its caches cold (every pair is new) and includes extraction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.grading.batch.agreement import peer_verdict
 from harness.grading.compare.symbolic import Pool
 from harness.grading.conventions import table
 
-GROUPS = {  # files of ../shared/cases, and the beds of fresh.jsonl
+GROUPS = {  # files of DIR/cases, and the beds of fresh.jsonl
     "real answers": ("real_pairs",),
     "real responses": ("responses",),
     "gold mutations": ("math500_gold_mutations",),

@@ -100,13 +100,17 @@ def main() -> None:
         wall, processor, gib = timed(REPORT, str(study), str(out))
         page = (out / "leaderboard.html").stat().st_size / 2**20
         whole_wall, whole_processor, whole_gib = timed(WHOLE, str(study / "samples"))
-    print(f"leaderboard of {written:,} generations: {wall:.1f} s ({processor:.1f} s of processor), peak {gib:.2f} GiB, "
-          f"page {page:.1f} MiB")  # fmt: skip
+    print(
+        f"leaderboard of {written:,} generations: {wall:.1f} s ({processor:.1f} s of processor), peak {gib:.2f} GiB, "
+        f"page {page:.1f} MiB"
+    )
     print(
         f"the same rows read whole with pandas: {whole_wall:.1f} s ({whole_processor:.1f} s), peak {whole_gib:.2f} GiB"
     )
-    print(f"ratio to that: time {wall / whole_wall:.2f}x, processor {processor / whole_processor:.2f}x, "
-          f"memory {gib / whole_gib:.2f}x")  # fmt: skip
+    print(
+        f"ratio to that: time {wall / whole_wall:.2f}x, processor {processor / whole_processor:.2f}x, "
+        f"memory {gib / whole_gib:.2f}x"
+    )
     print(
         f"of the target: {wall / TARGET_SECONDS:.2f} of {TARGET_SECONDS} s, {gib / TARGET_GIB:.2f} of {TARGET_GIB} GiB"
     )

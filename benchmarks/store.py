@@ -43,10 +43,15 @@ def study(num_samples: int) -> Study:
     """1,000 runs, each of `num_samples` samples in all."""
     budgets = tuple(Budget(max_thinking_tokens=2**k) for k in range(9, 9 + BUDGETS))
     return Study(
-        name="scale", base_model="model", pool="", tasks=tuple(f"task{i}" for i in range(TASKS)), budgets=budgets,
+        name="scale",
+        base_model="model",
+        pool="",
+        tasks=tuple(f"task{i}" for i in range(TASKS)),
+        budgets=budgets,
         recipes=tuple(Recipe(f"recipe{i}", "random", 1000, seed=i) for i in range(RECIPES - 1)),
-        sampling=Sampling(temperature=1.0, num_samples=num_samples), engine=EngineConfig(),
-    )  # fmt: skip
+        sampling=Sampling(temperature=1.0, num_samples=num_samples),
+        engine=EngineConfig(),
+    )
 
 
 def problems_of(count: int) -> dict[str, list[Problem]]:
@@ -192,12 +197,16 @@ def overhead(rows: int = 600) -> None:
     """Print `cost`, once everything is imported."""
     cost(BUDGETS)
     parts = cost(rows)
-    print(f"\noverhead, {rows:,} samples of {THINKING_TOKENS} thinking tokens: " + ", ".join(
-        f"{name} {1000 * seconds:.3f} ms" for name, seconds in parts.items()))  # fmt: skip
+    print(
+        f"\noverhead, {rows:,} samples of {THINKING_TOKENS} thinking tokens: "
+        + ", ".join(f"{name} {1000 * seconds:.3f} ms" for name, seconds in parts.items())
+    )
     total = sum(parts.values())
     share = total / SECONDS_32B
-    print(f"together {1000 * total:.3f} ms a sample (target {TARGET_MILLISECONDS} ms), {share:.2%} of the "
-          f"{SECONDS_32B:.1f} s that a 32B model needs for one on one H100 (target {TARGET_SHARE:.0%})")  # fmt: skip
+    print(
+        f"together {1000 * total:.3f} ms a sample (target {TARGET_MILLISECONDS} ms), {share:.2%} of the "
+        f"{SECONDS_32B:.1f} s that a 32B model needs for one on one H100 (target {TARGET_SHARE:.0%})"
+    )
 
 
 def main() -> None:
@@ -221,8 +230,11 @@ def main() -> None:
                 found["rows"] / found["write"],
                 found["rows"] / found["resume"],
             )
-            print(f"| {count:,} | {write_rate:,.0f} | {found['files']} | {found['resume']:.1f} | {resume_rate:,.0f} | "
-                  f"{found['peak']:.2f} |", flush=True)  # fmt: skip
+            print(
+                f"| {count:,} | {write_rate:,.0f} | {found['files']} | {found['resume']:.1f} | {resume_rate:,.0f} | "
+                f"{found['peak']:.2f} |",
+                flush=True,
+            )
     if arguments.only != "scale":
         overhead()
 

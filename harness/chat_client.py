@@ -279,8 +279,9 @@ def chat_body(model: str, messages: list[dict[str, str]], **settings: Any) -> di
 
 
 def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
-    """The reply in a chat completion: its text, and its thinking where a server keeps that apart (`reasoning_content`,
-    `reasoning`, or parts of the content).
+    """The text of a chat completion, and its thinking where a server keeps that apart.
+
+    The thinking is `reasoning_content`, `reasoning`, or parts of the content.
 
     Raises:
         KeyError, IndexError, TypeError, ValueError: it is no chat completion, or an empty one.

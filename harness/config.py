@@ -298,6 +298,7 @@ def hashed(value: Any, seeds: bool = True) -> Any:
     """`value` as JSON types, of a setting only what can change a text: its `Text` and `Seed` fields, at any depth.
 
     Args:
+        value: a setting, or any value of one.
         seeds: False leaves the `Seed` fields out, too: what remains is equal for runs that are averaged.
     """
     if is_checked(value):

@@ -67,8 +67,10 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_together(contents: Mapping[Path, bytes | str]) -> None:
-    """Write several files so that a disk that fills up leaves all of them old: every one is whole before the first is
-    renamed into place. Text is written as UTF-8. Raises like `atomic`."""
+    """Write several files so that a disk that fills up leaves all of them old.
+
+    Every one is whole before the first is renamed into place. Text is written as UTF-8. Raises like `atomic`.
+    """
     with contextlib.ExitStack() as cleanup:
         ready = []
         for path, content in contents.items():
@@ -167,8 +169,11 @@ def read_json_lines(path: Path, *, encodable: bool = False) -> Iterator[Line]:
 
 
 def json_row(line: bytes, *, encodable: bool = False) -> dict[str, Any] | str:
-    """One line as a row, or the reason why it is none: not UTF-8, not JSON, no object, NaN or a number out of range,
-    nested more than `MAX_DEPTH` deep, or (if `encodable`) with a lone surrogate in a string."""
+    """One line as a row, or the reason why it is none.
+
+    Reasons: not UTF-8, not JSON, no object, NaN or a number out of range, nested more than `MAX_DEPTH` deep, or (if
+    `encodable`) with a lone surrogate in a string.
+    """
     try:
         row = _DECODER.decode(line.decode())
     except UnicodeDecodeError as error:
@@ -249,8 +254,10 @@ def _encodes(row: Any) -> bool:
 
 
 def _regular(path: Path) -> Path | None:
-    """Where a file that becomes `path` has to be renamed to, symbolic links followed; None where `path` is something
-    else than a file and has to be written into. Makes the folder."""
+    """Where a file that becomes `path` has to be renamed to, symbolic links followed; makes the folder.
+
+    None where `path` is something else than a file and has to be written into.
+    """
     with _named(path):
         if OWN_DESCRIPTOR.fullmatch(str(path)):
             return None
@@ -268,8 +275,10 @@ def _regular(path: Path) -> Path | None:
 
 
 def _stream(path: Path) -> IO[bytes]:
-    """`path`, which is no regular file, open for writing. This process's own descriptors are written through, so that
-    a shell's `>>` still appends."""
+    """`path`, which is no regular file, open for writing.
+
+    This process's own descriptors are written through, so that a shell's `>>` still appends.
+    """
     own = OWN_DESCRIPTOR.fullmatch(str(path))
     if own is None:
         return path.open("wb")

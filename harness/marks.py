@@ -39,8 +39,14 @@ _HEADINGS = re.compile(
     re.IGNORECASE,
 )
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # keeps every index, unlike str.lower
-_MIRRORED = (("_start|", "_end|"), ("|start_", "|end_"), ("begin_of_", "end_of_"), ("_prefix|", "_suffix|"),
-             ("start_", "end_"), ("begin_", "end_"))  # fmt: skip
+_MIRRORED = (
+    ("_start|", "_end|"),
+    ("|start_", "|end_"),
+    ("begin_of_", "end_of_"),
+    ("_prefix|", "_suffix|"),
+    ("start_", "end_"),
+    ("begin_", "end_"),
+)
 
 
 def mirrored(start: str) -> list[str]:
@@ -80,8 +86,9 @@ def _known() -> tuple[Marks, ...]:
         # "<answer>" stays: the grader reads what stands between such tags.
         opening = tuple(_low(text) for text in family.answer_start if text != "<answer>")
         start = _low(family.start.strip())
-        found.append(Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words,
-                           family.start_is_optional))  # fmt: skip
+        found.append(
+            Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words, family.start_is_optional)
+        )
     return tuple(found)
 
 
@@ -148,8 +155,11 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split
     first = (0, 0, opened) if opened is not None else _first_start(lowered, (*marks, *_known()))
     if first is None:
         candidates = [one for one in (*marks, *_known()) if not one.plain_words or one.start_is_optional]
-        end = max((found for one in candidates if (found := _last_end(lowered, one, 0))), default=None,
-                  key=lambda found: found[1])  # fmt: skip
+        end = max(
+            (found for one in candidates if (found := _last_end(lowered, one, 0))),
+            default=None,
+            key=lambda found: found[1],
+        )
         if end is None and (tags := [tag for tag in _END_TAG.finditer(lowered) if not _is_named(lowered, *tag.span())]):
             end = (*tags[-1].span(), _generic(tags[-1].group()))
         if end is None:
@@ -196,8 +206,10 @@ def _turn_ends() -> tuple[str, ...]:
 
 
 def holds_delimiter(text: str) -> bool:
-    """Whether `text` holds a thinking delimiter or an end of turn of any family, where none belongs: in a trace or an
-    answer to train on. Plain words and tags that are only named do not count."""
+    """Whether `text`, a trace or an answer to train on, holds a thinking delimiter or an end of turn of any family.
+
+    Plain words and tags that are only named do not count.
+    """
     if not any(c in text for c in "<[◁"):
         return False
     lowered = _low(text)
@@ -263,8 +275,11 @@ def _starts(lowered: str, one: Marks, after: int) -> int | None:
         return None
     if one.plain_words:
         text = lowered[after : after + 200]
-        opens = text.lstrip().startswith(one.start) and one.ends[0] in lowered if one.start.isalpha() else (
-            text.lstrip().startswith(one.start))  # fmt: skip
+        opens = (
+            text.lstrip().startswith(one.start) and one.ends[0] in lowered
+            if one.start.isalpha()
+            else (text.lstrip().startswith(one.start))
+        )
         return after + text.index(one.start) if opens else None
     at = lowered.find(one.start, after)
     while at >= 0:

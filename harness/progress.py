@@ -35,6 +35,7 @@ class Stage:
     printed: float = 0.0
 
     def seconds(self) -> float:
+        """Seconds from the stage's start to its end, or to now; 0 before its start."""
         if self.started is None:
             return 0.0
         return (self.ended or time.monotonic()) - self.started
@@ -76,8 +77,15 @@ class Progress:
         """Announce a stage."""
         self.stages[key] = Stage(title, total=total)
 
-    def update(self, key: str, state: str | None = None, done: int | None = None, tokens: int = 0,
-               detail: str | None = None, total: int | None = None) -> None:  # fmt: skip
+    def update(
+        self,
+        key: str,
+        state: str | None = None,
+        done: int | None = None,
+        tokens: int = 0,
+        detail: str | None = None,
+        total: int | None = None,
+    ) -> None:
         """Change a stage: `done` is absolute, `tokens` are added."""
         stage = self.stages[key]
         changed = state is not None and state != stage.state
@@ -111,8 +119,15 @@ class Progress:
         marks = {"waiting": "·", "running": "▶", "done": "✓", "failed": "✗", "kept": "="}
         styles = {"waiting": "dim", "running": "bold", "done": "green", "failed": "red", "kept": "cyan"}
         table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-        for name, justify in (("", "left"), ("stage", "left"), ("done", "right"), ("rate", "right"),
-                              ("elapsed", "right"), ("left", "right"), ("", "left")):  # fmt: skip
+        for name, justify in (
+            ("", "left"),
+            ("stage", "left"),
+            ("done", "right"),
+            ("rate", "right"),
+            ("elapsed", "right"),
+            ("left", "right"),
+            ("", "left"),
+        ):
             table.add_column(name, justify=justify)  # type: ignore[arg-type]
         for stage in self.stages.values():
             table.add_row(marks[stage.state], stage.title, *stage.columns(), style=styles[stage.state])

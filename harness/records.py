@@ -14,7 +14,7 @@ import pyarrow as pa
 from harness.config import Budget
 
 Kind = Literal["math", "integer", "choice"]
-# How a score came out. gold_unparseable leaves the denominator; every other status but `correct` counts as wrong.
+# How a score came out. gold_unparseable is excluded from accuracy; every other status but `correct` counts as wrong.
 STATUSES = (
     "correct",
     "incorrect",
@@ -31,8 +31,11 @@ SpanKind = Literal["ignore", "newline"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One question. `kind` says how its answer is compared; `choices` are the options of a multiple choice question,
-    in the order shown (already part of `question`)."""
+    """One question.
+
+    `kind` says how its answer is compared; `choices` are the options of a multiple choice question, in the order shown
+    (already part of `question`).
+    """
 
     id: str
     task: str

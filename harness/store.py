@@ -139,8 +139,10 @@ class Store:
         self._flushed = time.monotonic()
 
     def readable_files(self) -> list[Path]:
-        """The sample files that open. The writer moves torn ones to OUT/quarantine and lists them in `quarantined`;
-        a reader passes them over."""
+        """The sample files that open.
+
+        The writer moves torn ones to OUT/quarantine and lists them in `quarantined`; a reader passes them over.
+        """
         good = []
         for path in sorted(self.samples.glob("*.parquet")):
             try:
@@ -186,9 +188,11 @@ class Store:
         return {f"{row['task']}/{row['problem_id']}": row["thinking_tokens_mean"] or 0.0 for row in grouped}
 
     def compact(self) -> None:
-        """Merge small sample files into files of about `COMPACT_BYTES`, when there are more than `COMPACT_FILES`,
-        dropping rows of failed attempts that succeeded later. Holds one batch of rows in memory; a writer killed on
-        the way leaves nothing lost and nothing twice."""
+        """Merge small sample files into files of about `COMPACT_BYTES`, when there are more than `COMPACT_FILES`.
+
+        Rows of failed attempts that succeeded later are dropped. Holds one batch of rows in memory; a writer killed on
+        the way leaves nothing lost and nothing twice.
+        """
         small = [path for path in self.readable_files() if path.stat().st_size < COMPACT_BYTES // 2]
         if len(small) <= COMPACT_FILES:
             return

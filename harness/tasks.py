@@ -40,20 +40,42 @@ class Task:
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("aime24_nofigures", "integer", "simplescaling/aime24_nofigures", split="train",
-             local="aime24_nofigures.jsonl", num_problems=30),
-        Task("aime24_figures", "integer", "simplescaling/aime24_figures", split="train",
-             local="aime24_figures.jsonl", num_problems=30),
-        Task("aime25", "integer", "simplescaling/aime25_nofigures", split="train",
-             local="aime25.jsonl", num_problems=30),
+        Task(
+            "aime24_nofigures",
+            "integer",
+            "simplescaling/aime24_nofigures",
+            split="train",
+            local="aime24_nofigures.jsonl",
+            num_problems=30,
+        ),
+        Task(
+            "aime24_figures",
+            "integer",
+            "simplescaling/aime24_figures",
+            split="train",
+            local="aime24_figures.jsonl",
+            num_problems=30,
+        ),
+        Task(
+            "aime25", "integer", "simplescaling/aime25_nofigures", split="train", local="aime25.jsonl", num_problems=30
+        ),
         Task("math500", "math", "HuggingFaceH4/MATH-500", local="math500.jsonl", num_problems=500),
-        Task("gpqa_diamond", "choice", "Idavidrein/gpqa", subset="gpqa_diamond", split="train",
-             local="gpqa_diamond.zip", question="Question", gold="Correct Answer", num_problems=198),
+        Task(
+            "gpqa_diamond",
+            "choice",
+            "Idavidrein/gpqa",
+            subset="gpqa_diamond",
+            split="train",
+            local="gpqa_diamond.zip",
+            question="Question",
+            gold="Correct Answer",
+            num_problems=198,
+        ),
         Task("quick_aime", "integer"),
         Task("quick_math", "math"),
         Task("quick_gpqa", "choice"),
     )
-}  # fmt: skip
+}
 
 
 def get(name: str) -> Task:
@@ -67,6 +89,7 @@ def load(name: str, data_dir: Path | None = None, seed: int = 0, max_problems: i
     """The problems of task `name`, in the release's order.
 
     Args:
+        name: a key of `TASKS`.
         data_dir: a folder that holds the task's file, itself or in a subfolder tasks/; None reads the Hugging Face hub.
         seed: order of the options of multiple choice questions, and the draw of generated problems.
         max_problems: only the first so many; generated tasks make this many (60 if None).
@@ -129,8 +152,11 @@ def read_hub(task: Task) -> list[dict[str, Any]]:
 
 
 def clean(text: str) -> str:
-    """A question as the model should see it: AIME24's figures release holds a backspace (0x08) where \\b was meant,
-    and several releases use U+00A0 or U+3000 as spaces."""
+    r"""A question as the model should see it.
+
+    AIME24's figures release holds a backspace (0x08) where \b was meant, and several releases use U+00A0 or U+3000 as
+    spaces.
+    """
     return text.replace("\x08", "\\b").replace("\u00a0", " ").replace("\u3000", " ").strip()
 
 

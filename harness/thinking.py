@@ -119,67 +119,120 @@ class Family:
 
 FAMILIES: tuple[Family, ...] = (
     Family(
-        "s1", "<|im_start|>think", "<|im_start|>answer", "s1, s1.1, and what is trained here",
-        stops=("<|im_start|>", "<|im_end|>"), answer_stops=("<|im_end|>",), final_answer="\nFinal Answer:",
+        "s1",
+        "<|im_start|>think",
+        "<|im_start|>answer",
+        "s1, s1.1, and what is trained here",
+        stops=("<|im_start|>", "<|im_end|>"),
+        answer_stops=("<|im_end|>",),
+        final_answer="\nFinal Answer:",
     ),
     Family(
-        "think", "<think>\n", "</think>\n\n",
+        "think",
+        "<think>\n",
+        "</think>\n\n",
         "Qwen3 and later, QwQ, DeepSeek-R1 and its distillations, DeepSeek-V3.1 and later, GLM-4.5 and later,"
         " MiniMax-M1 and M2, Kimi-K2-Thinking, Nemotron, SmolLM3, EXAONE-4, Phi-4-reasoning, Olmo-Think, Ling, LFM2.5,"
         " Granite 3.3, Hunyuan-A13B, MiMo, Step, Spark, Laguna, Cogito",
-        answer_start=("<response>", "<answer>"), answer_end=("</response>", "</answer>"),
+        answer_start=("<response>", "<answer>"),
+        answer_end=("</response>", "</answer>"),
     ),
     Family(
-        "gpt-oss", "<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>",
+        "gpt-oss",
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
         "gpt-oss (the harmony channels)",
-        mark="<|channel|>final<|message|>", stops=("<|end|>",), answer_stops=("<|return|>",),
+        mark="<|channel|>final<|message|>",
+        stops=("<|end|>",),
+        answer_stops=("<|return|>",),
     ),
     Family("channel-words", "analysis", "assistantfinal", "gpt-oss with its special tokens dropped", plain_words=True),
     Family(
-        "magistral", "[THINK]", "[/THINK]", "Magistral, Ministral reasoning, Mistral Small 4",
+        "magistral",
+        "[THINK]",
+        "[/THINK]",
+        "Magistral, Ministral reasoning, Mistral Small 4",
     ),
     Family("seed", "<seed:think>", "</seed:think>", "Seed-OSS"),
     Family("kimi-vl", "◁think▷", "◁/think▷", "Kimi-VL-Thinking"),
     Family(
-        "kimi-k3", "<|open|>think<|sep|>", "<|close|>think<|sep|><|open|>response<|sep|>", "Kimi-K3",
-        mark="<|close|>think<|sep|>", stops=("<|close|>think<|sep|>",),
-        answer_start=("<|open|>response<|sep|>",), answer_end=("<|close|>response<|sep|>",),
+        "kimi-k3",
+        "<|open|>think<|sep|>",
+        "<|close|>think<|sep|><|open|>response<|sep|>",
+        "Kimi-K3",
+        mark="<|close|>think<|sep|>",
+        stops=("<|close|>think<|sep|>",),
+        answer_start=("<|open|>response<|sep|>",),
+        answer_end=("<|close|>response<|sep|>",),
     ),
     Family(
-        "cohere", "<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>", "Command R7B, Command A Reasoning",
-        mark="<|END_THINKING|>", stops=("<|END_THINKING|>",),
-        answer_start=("<|START_RESPONSE|>", "<|START_TEXT|>"), answer_end=("<|END_RESPONSE|>", "<|END_TEXT|>"),
+        "cohere",
+        "<|START_THINKING|>",
+        "<|END_THINKING|><|START_RESPONSE|>",
+        "Command R7B, Command A Reasoning",
+        mark="<|END_THINKING|>",
+        stops=("<|END_THINKING|>",),
+        answer_start=("<|START_RESPONSE|>", "<|START_TEXT|>"),
+        answer_end=("<|END_RESPONSE|>", "<|END_TEXT|>"),
     ),
     Family("gemma", "<|channel>thought\n", "<channel|>", "Gemma 4", gap=""),
     Family("minimax-m3", "<mm:think>", "</mm:think>", "MiniMax-M3"),
     Family(
-        "apertus", "<|inner_prefix|>", "<|inner_suffix|>", "Apertus", answer_end=("<|assistant_end|>",),
+        "apertus",
+        "<|inner_prefix|>",
+        "<|inner_suffix|>",
+        "Apertus",
+        answer_end=("<|assistant_end|>",),
     ),
     Family(
-        "muse", " to=self<|message|>", "<|eom|><|start|>assistant to=user<|message|>", "Muse",
-        mark="<|start|>assistant to=user<|message|>", stops=("<|eom|>",), answer_stops=("<|eot|>",),
+        "muse",
+        " to=self<|message|>",
+        "<|eom|><|start|>assistant to=user<|message|>",
+        "Muse",
+        mark="<|start|>assistant to=user<|message|>",
+        stops=("<|eom|>",),
+        answer_stops=("<|eot|>",),
     ),
     Family(
-        "solar", "<|think|>", "<|end|><|begin|>assistant<|content|>", "Solar Open",
-        mark="<|content|>", stops=("<|end|>",), answer_stops=("<|end|>",),
+        "solar",
+        "<|think|>",
+        "<|end|><|begin|>assistant<|content|>",
+        "Solar Open",
+        mark="<|content|>",
+        stops=("<|end|>",),
+        answer_stops=("<|end|>",),
     ),
     Family(
-        "granite-3.2", "Here is my thought process:\n", "Here is my response:\n", "Granite 3.2", plain_words=True,
+        "granite-3.2",
+        "Here is my thought process:\n",
+        "Here is my response:\n",
+        "Granite 3.2",
+        plain_words=True,
     ),
     Family(
-        "apriel", "Here are my reasoning steps:\n", "[BEGIN FINAL RESPONSE]\n", "Apriel 1.5 and 1.6 Thinker",
-        answer_end=("[END FINAL RESPONSE]",), plain_words=True, start_is_optional=True,
+        "apriel",
+        "Here are my reasoning steps:\n",
+        "[BEGIN FINAL RESPONSE]\n",
+        "Apriel 1.5 and 1.6 Thinker",
+        answer_end=("[END FINAL RESPONSE]",),
+        plain_words=True,
+        start_is_optional=True,
     ),
     Family("thought", "<thought>\n", "</thought>\n\n", "EXAONE Deep"),
     Family("thinking", "<thinking>\n", "</thinking>\n\n", "models prompted to use such tags"),
     Family("reasoning", "<reasoning>\n", "</reasoning>\n\n", "models prompted to use such tags"),
     Family("scratchpad", "<scratchpad>\n", "</scratchpad>\n\n", "models prompted to use such tags"),
     Family(
-        "sky-t1", "<|begin_of_thought|>\n\n", "<|end_of_thought|>\n\n<|begin_of_solution|>\n\n", "Sky-T1, OpenThinker",
-        mark="<|end_of_thought|>", stops=("<|end_of_thought|>",),
-        answer_start=("<|begin_of_solution|>",), answer_end=("<|end_of_solution|>",),
+        "sky-t1",
+        "<|begin_of_thought|>\n\n",
+        "<|end_of_thought|>\n\n<|begin_of_solution|>\n\n",
+        "Sky-T1, OpenThinker",
+        mark="<|end_of_thought|>",
+        stops=("<|end_of_thought|>",),
+        answer_start=("<|begin_of_solution|>",),
+        answer_end=("<|end_of_solution|>",),
     ),
-)  # fmt: skip
+)
 
 FORMATS: dict[str, ThinkingFormat] = {
     **{family.name: family.format for family in FAMILIES if family.name != "channel-words"},
@@ -198,9 +251,14 @@ S1 = FORMATS["s1"]
 
 
 def thinking_format(name: str) -> ThinkingFormat:
-    """The format called `name`, or your own as a JSON list of four strings (or more: further stops):
-    `["<think>\\n", "</think>\\n\\n", "Final Answer:", "</think>"]`, or as a JSON object of the fields of
-    `ThinkingFormat`. Raises `UserError` with the near match."""
+    r"""The format called `name`, or your own as JSON.
+
+    That is a list of four strings (or more: further stops) such as
+    `["<think>\n", "</think>\n\n", "Final Answer:", "</think>"]`, or an object of the fields of `ThinkingFormat`.
+
+    Raises:
+        UserError: there is none; the line names the near match.
+    """
     text = name.lstrip()
     if text.startswith(("[", "{")):
         try:
@@ -230,10 +288,14 @@ def _from_plain(given: dict[str, Any]) -> ThinkingFormat:
         if key not in known:
             raise unknown("key of a thinking format", key, known)
     asks = {
-        key: Ask(tuple((str(name), value) for name, value in given[key]["arguments"]), given[key]["system"],
-                 given[key]["suffix"])
-        for key in ("ask", "plain") if isinstance(given.get(key), dict)
-    }  # fmt: skip
+        key: Ask(
+            tuple((str(name), value) for name, value in given[key]["arguments"]),
+            given[key]["system"],
+            given[key]["suffix"],
+        )
+        for key in ("ask", "plain")
+        if isinstance(given.get(key), dict)
+    }
     try:
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in given.items()

@@ -24,9 +24,11 @@ def train(folder: Path, pattern: str | None = QWEN, added: tuple[AddedToken, ...
         bpe.pre_tokenizer = pre_tokenizers.Sequence([cut, byte_level])
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=["<|im_start|>", "<|im_end|>"], show_progress=False,
+        vocab_size=600,
+        special_tokens=["<|im_start|>", "<|im_end|>"],
+        show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
+    )
     bpe.train_from_iterator([WORDS], trainer)
     bpe.add_tokens(list(added))
     bpe.save(str(folder / "tokenizer.json"))

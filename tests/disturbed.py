@@ -28,9 +28,12 @@ def start(folder: Path, study: str, function: str, **environment: str) -> subpro
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             [*command, "--out", str(folder / "out")],
-            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stdout=log, stderr=log,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            stdout=log,
+            stderr=log,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
 
 def ends_well(process: subprocess.Popen[bytes], folder: Path, seconds: float = 240) -> str:

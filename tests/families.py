@@ -290,8 +290,11 @@ def tokenizer_of(template: str, tokens: tuple[str, ...], eos: str) -> Any:
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     raw.decoder = decoders.ByteLevel()
     made = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token=eos, pad_token=eos, clean_up_tokenization_spaces=False,
+        tokenizer_object=raw,
+        eos_token=eos,
+        pad_token=eos,
+        clean_up_tokenization_spaces=False,
         additional_special_tokens=[token for token in tokens if token != eos],
-    )  # fmt: skip
+    )
     made.chat_template = template
     return made

@@ -82,9 +82,18 @@ def study(out_dir: Path, num_problems: int = 60, recipes: Iterable[str] = tuple(
 
 
 def _row(
-    task: str, recipe: str, run_id: str, limit: int | None, ignores: int, p: int, index: int, tokens: int,
-    wanted: float, chance: float, rng: np.random.Generator,
-) -> dict[str, Any]:  # fmt: skip
+    task: str,
+    recipe: str,
+    run_id: str,
+    limit: int | None,
+    ignores: int,
+    p: int,
+    index: int,
+    tokens: int,
+    wanted: float,
+    chance: float,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
     forced, right = bool(wanted > (limit or 600)), bool(rng.random() < chance)
     kinds = ["incorrect", "incorrect", "no_answer", "truncated"]
     status = "correct" if right else kinds[int(rng.integers(4))]
@@ -97,12 +106,32 @@ def _row(
         spans.append({"start": at * 4, "length": 1, "kind": "ignore"})
     said = str(p + 3) if right else (None if status in ("no_answer", "truncated") else str(int(rng.integers(3))))
     return sample(
-        run_id=run_id, recipe=recipe, task=task, max_thinking_tokens=limit, num_ignores=ignores, ignore_str="Wait",
-        problem_id=f"{task}/{p}", question=f"What is {p} + 3?", gold=str(p + 3), sample_index=index,
-        prompt=f"<|im_start|>user\nWhat is {p} + 3?<|im_end|>\n", thinking="\n" + " ".join(words), thinking_ids=ids,
-        closing="<|im_start|>answer\n" + ("Final Answer:" if forced else ""), answer=f" The answer is {said}",
-        forced_spans=spans, budget_tokens=limit or 600, thinking_tokens=len(ids), answer_tokens=5,
-        thinking_sampled_tokens=len(ids) - len(spans), thinking_injected_tokens=len(spans), num_rounds=1 + len(spans),
-        forced_end=forced, thinking_finish="budget" if forced else "stop", status=status, extracted=said, correct=right,
+        run_id=run_id,
+        recipe=recipe,
+        task=task,
+        max_thinking_tokens=limit,
+        num_ignores=ignores,
+        ignore_str="Wait",
+        problem_id=f"{task}/{p}",
+        question=f"What is {p} + 3?",
+        gold=str(p + 3),
+        sample_index=index,
+        prompt=f"<|im_start|>user\nWhat is {p} + 3?<|im_end|>\n",
+        thinking="\n" + " ".join(words),
+        thinking_ids=ids,
+        closing="<|im_start|>answer\n" + ("Final Answer:" if forced else ""),
+        answer=f" The answer is {said}",
+        forced_spans=spans,
+        budget_tokens=limit or 600,
+        thinking_tokens=len(ids),
+        answer_tokens=5,
+        thinking_sampled_tokens=len(ids) - len(spans),
+        thinking_injected_tokens=len(spans),
+        num_rounds=1 + len(spans),
+        forced_end=forced,
+        thinking_finish="budget" if forced else "stop",
+        status=status,
+        extracted=said,
+        correct=right,
         looping=bool(rng.random() < 0.02),
-    )  # fmt: skip
+    )

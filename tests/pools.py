@@ -11,10 +11,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def shared(*names: str) -> Path:
-    """A folder of ../shared/data, or a loud skip."""
+    """A folder of the data beside the checkout, which are not part of the repository; without it, a loud skip."""
     path = SHARED.joinpath(*names)
     if not path.exists():
-        pytest.skip(f"{path} is not here: this test reads the project's shared data")
+        pytest.skip(f"{path} is not here: this test reads data that are not part of the repository")
     return path
 
 

@@ -33,9 +33,16 @@ from harness.studies.runs import Run, recipe_identity, run_row, runs_of
 
 ENGINE = {"name": "vllm", "version": "1", "dtype": "float32"}
 PLAIN = Study(
-    name="mine", base_model=TINY_MODEL, pool="quickstart", pool_size=40, max_problems=4,
-    recipes=(Recipe("s1k", "random", 8),), tasks=("quick_aime",), budgets=(Budget(), Budget(64, 1)), headline=Budget(),
-)  # fmt: skip
+    name="mine",
+    base_model=TINY_MODEL,
+    pool="quickstart",
+    pool_size=40,
+    max_problems=4,
+    recipes=(Recipe("s1k", "random", 8),),
+    tasks=("quick_aime",),
+    budgets=(Budget(), Budget(64, 1)),
+    headline=Budget(),
+)
 # Another value for each field. Budgets are changed in the sweep, recipes in the list of them.
 OTHER: dict[type, dict[str, Any]] = {
     Budget: {
@@ -152,8 +159,12 @@ def test_runs_that_differ_in_seeds_alone_have_one_setup(cls: Any, name: Any) -> 
 def put(out: Path, study: Study, verdicts: dict[str, list[bool]]) -> Path:
     """What the pipeline leaves of `study`: its claim, its run rows and samples; `verdicts` by recipe, at each run."""
     with Store(out) as store:
-        store.claim(study.name, str(hash(study)), {"headline": _plain(study.headline),
-                    "reference_recipe": study.reference_recipe}, {"quick_aime": 4})  # fmt: skip
+        store.claim(
+            study.name,
+            str(hash(study)),
+            {"headline": _plain(study.headline), "reference_recipe": study.reference_recipe},
+            {"quick_aime": 4},
+        )
         mine = runs(study)
         store.claim_runs(run.run_id for run in mine)
         store.put_runs(run_row(run, study, 4, {}, None, status="done", error=None, seconds=1.0) for run in mine)
@@ -161,10 +172,17 @@ def put(out: Path, study: Study, verdicts: dict[str, list[bool]]) -> Path:
             columns = {"run_id": run.run_id, "study": run.study, "model": run.model, "recipe": run.recipe,
                        "task": run.task, "seed": study.sampling.seed}  # fmt: skip
             store.append(
-                made_up.sample(**columns, **_budget(run.budget), problem_id=f"p{i}", correct=right, sample_key=f"{i}",
-                               status="correct" if right else "incorrect", extracted="2" if right else "3")
+                made_up.sample(
+                    **columns,
+                    **_budget(run.budget),
+                    problem_id=f"p{i}",
+                    correct=right,
+                    sample_key=f"{i}",
+                    status="correct" if right else "incorrect",
+                    extracted="2" if right else "3",
+                )
                 for i, right in enumerate(verdicts[run.recipe])
-            )  # fmt: skip
+            )
     return out
 
 
@@ -237,10 +255,19 @@ def test_settings_that_differ_in_anything_are_cells_of_their_own_and_compared_wi
             plain = run.budget == Budget()
             right = {"base": HALF, "s1k": GOOD if plain else BAD, "random": HALF}[run.recipe]
             store.append(
-                made_up.sample(run_id=run.run_id, study=run.study, recipe=run.recipe, task=run.task, model=run.model,
-                               **_budget(run.budget), problem_id=f"p{i}", correct=one, sample_key=f"{i}")
+                made_up.sample(
+                    run_id=run.run_id,
+                    study=run.study,
+                    recipe=run.recipe,
+                    task=run.task,
+                    model=run.model,
+                    **_budget(run.budget),
+                    problem_id=f"p{i}",
+                    correct=one,
+                    sample_key=f"{i}",
+                )
                 for i, one in enumerate(right)
-            )  # fmt: skip
+            )
     measured = measure_cells(load([tmp_path]))
     gaps = {
         (c.recipe, setting_name(c)): f["difference_to_reference"].value

@@ -18,17 +18,36 @@ PROBLEM = Problem("p", "quick", "2 + 3 = ?", "5", "math")
 
 def generation(thinking: str, closing: str, answer: str, finish: str = "stop") -> Generation:
     return Generation(
-        problem_id="p", budget=Budget(), sample_index=0, seed=0, prompt_ids=(1,), thinking_ids=(2,), closing_ids=(3,),
-        answer_ids=(4,), forced_spans=(), prompt="", thinking=thinking, closing=closing, answer=answer,
-        budget_tokens=9, num_rounds=1, thinking_finish="stop", answer_finish=finish, forced_end=False,
-    )  # fmt: skip
+        problem_id="p",
+        budget=Budget(),
+        sample_index=0,
+        seed=0,
+        prompt_ids=(1,),
+        thinking_ids=(2,),
+        closing_ids=(3,),
+        answer_ids=(4,),
+        forced_spans=(),
+        prompt="",
+        thinking=thinking,
+        closing=closing,
+        answer=answer,
+        budget_tokens=9,
+        num_rounds=1,
+        thinking_finish="stop",
+        answer_finish=finish,
+        forced_end=False,
+    )
 
 
 def as_row(made: Generation) -> dict[str, Any]:
     return made_up.sample(
-        gold="5", kind="math", thinking=made.thinking, closing=made.closing, answer=made.answer,
+        gold="5",
+        kind="math",
+        thinking=made.thinking,
+        closing=made.closing,
+        answer=made.answer,
         answer_finish=made.answer_finish,
-    )  # fmt: skip
+    )
 
 
 ANSWERS = {

@@ -163,7 +163,9 @@ def bootstrap_ci(
     num_resamples: int = NUM_RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """The mean over problems of `values` (one a generation; a problem's are averaged first), whole problems resampled.
+    """The mean over problems of `values`, whole problems resampled.
+
+    `values`: one per generation; a problem's are averaged first.
 
     0/1 values without variance get the exact binomial bound instead: resampling 30 wrong answers would claim [0, 0].
     """

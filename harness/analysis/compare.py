@@ -67,6 +67,8 @@ def compare(a: str, b: str) -> list[Comparison]:
 
 @dataclass(frozen=True)
 class Side:
+    """One of the two result folders that are compared."""
+
     folder: Path
     loaded: Cells
     cells: dict[str, Cell]  # task -> cell
@@ -122,13 +124,28 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
     if not note:
         first, same = first_differences(_ids(left.folder, x), _ids(right.folder, y))
     return Comparison(
-        task, _name(x), _name(y), hierarchical_ci(scores_a, resampler), hierarchical_ci(scores_b, resampler),
-        difference(scores_a, scores_b, resampler), p, test, int(paired.sum()), x.num_problems, y.num_problems,
-        [shared[i] for i in np.flatnonzero(gap > 0)], [shared[i] for i in np.flatnonzero(gap < 0)],
-        x.mean("thinking_tokens"), y.mean("thinking_tokens"),
-        minimum_detectable_difference(int(paired.sum()), spread) if spread else
-        minimum_detectable_difference(int(paired.sum())), first, same, note,
-    )  # fmt: skip
+        task,
+        _name(x),
+        _name(y),
+        hierarchical_ci(scores_a, resampler),
+        hierarchical_ci(scores_b, resampler),
+        difference(scores_a, scores_b, resampler),
+        p,
+        test,
+        int(paired.sum()),
+        x.num_problems,
+        y.num_problems,
+        [shared[i] for i in np.flatnonzero(gap > 0)],
+        [shared[i] for i in np.flatnonzero(gap < 0)],
+        x.mean("thinking_tokens"),
+        y.mean("thinking_tokens"),
+        minimum_detectable_difference(int(paired.sum()), spread)
+        if spread
+        else minimum_detectable_difference(int(paired.sum())),
+        first,
+        same,
+        note,
+    )
 
 
 def _name(cell: Cell) -> str:

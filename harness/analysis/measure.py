@@ -28,8 +28,11 @@ from harness.records import METRIC_SCHEMA
 
 @dataclass(frozen=True)
 class Measured:
-    """Cells with their figures. `figures[i]` belongs to `cells.cells[i]`; `headlines`: (study, task, model, recipe)
-    to the index of the cell that stands for it."""
+    """Cells with their figures.
+
+    `figures[i]` belongs to `cells.cells[i]`; `headlines`: (study, task, model, recipe) to the index of its headline
+    cell.
+    """
 
     cells: Cells
     figures: list[dict[str, Figure]]
@@ -102,8 +105,10 @@ def _differences(
     headlines: dict[tuple[str, str, str, str], int],
     resamplers: dict[str, Resampler],
 ) -> None:
-    """Paired differences to the reference recipe at the same setting (families: study x task x setting), Holm inside;
-    and at the headline to the best recipe."""
+    """Paired differences to the reference recipe at the same setting, and at the headline to the best recipe.
+
+    A family (study x task x setting) is corrected by Holm's method.
+    """
     families: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, cell in enumerate(cells):
         families[cell.study, cell.task, cell.budget].append(i)
@@ -132,9 +137,13 @@ def reference_name(cells: Sequence[Cell], members: Sequence[int]) -> str:
 
 
 def _compare(
-    cells: Sequence[Cell], figures: list[dict[str, Figure]], others: list[int], reference: int,
-    resampler: Resampler, metric: str,
-) -> None:  # fmt: skip
+    cells: Sequence[Cell],
+    figures: list[dict[str, Figure]],
+    others: list[int],
+    reference: int,
+    resampler: Resampler,
+    metric: str,
+) -> None:
     baseline = cells[reference]
     if not others:
         return

@@ -38,7 +38,7 @@ class ScalingDetail:
 
 
 def accuracy(correct: ArrayLike) -> float:
-    """Share of True among the scored generations; None / NaN (gold_unparseable) leaves the denominator."""
+    """Share of True among the scored generations; None / NaN (gold_unparseable) is excluded."""
     values = np.array([np.nan if v is None else float(v) for v in np.ravel(np.asarray(correct, dtype=object))])
     scored = values[~np.isnan(values)]
     return float(scored.mean()) if scored.size else float("nan")
@@ -47,7 +47,7 @@ def accuracy(correct: ArrayLike) -> float:
 def control(tokens: ArrayLike, max_tokens: ArrayLike | None = None, min_tokens: ArrayLike | None = None) -> float:
     """Control, as a fraction: the share of runs whose mean thinking tokens lie within the limits (both inclusive).
 
-    `tokens` are run-level means, one a run; the limits are scalars or one a run. Only the upper one is usual.
+    `tokens` are run-level means, one per run; the limits are scalars or one per run. Only the upper one is usual.
     NaN for an empty sweep or when a run has no count.
     """
     a = np.atleast_1d(np.asarray(tokens, dtype=float))
@@ -115,9 +115,14 @@ def scaling_detail(tokens: ArrayLike, accuracies: ArrayLike, per: Per = "doublin
     if np.isnan(value):
         notes.insert(0, (1, f"no slope: {a.size} usable run(s)" + (", all with equal tokens" if num_ties else "")))
     return ScalingDetail(
-        value=value, ols=least_squares_slope(a, f, per), num_pairs=slopes.size - num_ties, num_ties=num_ties,
-        num_near_ties=near, num_dropped=dropped, note="; ".join(text for count, text in notes if count),
-    )  # fmt: skip
+        value=value,
+        ols=least_squares_slope(a, f, per),
+        num_pairs=slopes.size - num_ties,
+        num_ties=num_ties,
+        num_near_ties=near,
+        num_dropped=dropped,
+        note="; ".join(text for count, text in notes if count),
+    )
 
 
 def pairwise_slopes(tokens: Floats, accuracies: Floats, per: Per = "doubling") -> Floats:

@@ -32,10 +32,29 @@ KEY = (
 )  # fmt: skip
 TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
 SAMPLE_COLUMNS = (
-    "run_id", "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str",
-    "instructed", "seed", "sample_index", "problem_id", *TOKENS, "forced_end", "looping", "error", "status",
-    "extracted", "correct", "kind", "gold",
-)  # fmt: skip
+    "run_id",
+    "study",
+    "model",
+    "recipe",
+    "task",
+    "method",
+    "max_thinking_tokens",
+    "num_ignores",
+    "ignore_str",
+    "instructed",
+    "seed",
+    "sample_index",
+    "problem_id",
+    *TOKENS,
+    "forced_end",
+    "looping",
+    "error",
+    "status",
+    "extracted",
+    "correct",
+    "kind",
+    "gold",
+)
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
 UNPARSED = ("no_answer", "ambiguous", "answer_unparseable", "undecided")
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
@@ -76,9 +95,11 @@ class Cell:
 
     @property
     def num_problems(self) -> int:
+        """Problems with at least one scored generation."""
         return int((~np.isnan(self.accuracy)).sum())
 
     def mean(self, name: str) -> float:
+        """The mean of measure `name` over the problems that have one; NaN where none has."""
         values = self.means[name]
         return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
 
@@ -102,6 +123,7 @@ def row_means(matrix: Floats) -> Floats:
 
 
 def sample_files(out_dir: Path) -> list[Path]:
+    """The sample files of a result folder, in the order of their paths."""
     return sorted((out_dir / "samples").glob("**/*.parquet"))
 
 
@@ -365,8 +387,12 @@ def _cell(
     tokens: dict[str, Floats] = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in TOKENS}
     counted = ~flags["error"]  # what a failed call had generated is not known
     tokens = {name: np.where(counted & (values >= 0), values, np.nan) for name, values in tokens.items()}
-    tokens["total_tokens"] = tokens["thinking_tokens"] + np.nan_to_num(tokens["closing_tokens"]) + np.nan_to_num(
-        tokens["answer_tokens"]) + np.nan_to_num(tokens["discarded_tokens"])  # fmt: skip
+    tokens["total_tokens"] = (
+        tokens["thinking_tokens"]
+        + np.nan_to_num(tokens["closing_tokens"])
+        + np.nan_to_num(tokens["answer_tokens"])
+        + np.nan_to_num(tokens["discarded_tokens"])
+    )
     values = tokens | {name: flag.astype(float) for name, flag in flags.items()}
     scored_problem = problem[scored]
     return Cell(
@@ -384,7 +410,7 @@ def _cell(
         budget=budget_of(configs.get(str(run_ids[0]), {}), rows.iloc[0].to_dict()),
         config=configs.get(str(run_ids[0]), {}),
         note=note,
-    )  # fmt: skip
+    )
 
 
 def _letters(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -424,6 +450,7 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
 
 
 def short(model: str) -> str:
+    """The last part of a model's hub name or path."""
     return model.rstrip("/").rsplit("/", 1)[-1]
 
 

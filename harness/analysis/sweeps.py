@@ -86,8 +86,12 @@ def _else(cell: Cell) -> tuple[object, ...]:
     """What of a cell's configuration has to agree in a sweep, beside the length of thought that it sweeps over."""
     budget = cell.budget
     return (
-        budget.min_thinking_tokens, budget.max_attempts, budget.stop_on_loop, budget.compat, cell.config.get("setup"),
-    )  # fmt: skip
+        budget.min_thinking_tokens,
+        budget.max_attempts,
+        budget.stop_on_loop,
+        budget.compat,
+        cell.config.get("setup"),
+    )
 
 
 def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: Resampler) -> dict[str, Figure]:
@@ -134,8 +138,11 @@ def _limits(sweep: Sequence[Cell], all_cells: Sequence[Cell]) -> tuple[list[tupl
             if np.isnan(baseline):
                 notes.append("no un-prompted run to compare with")
             # strict on both sides: short must be below the un-prompted run, long above it
-            low, high = (-np.inf, np.nextafter(baseline, 0)) if cell.instructed == "short" else (
-                np.nextafter(baseline, np.inf), np.inf)  # fmt: skip
+            low, high = (
+                (-np.inf, np.nextafter(baseline, 0))
+                if cell.instructed == "short"
+                else (np.nextafter(baseline, np.inf), np.inf)
+            )
         elif cell.max_thinking_tokens is not None:
             high = float(cell.max_thinking_tokens)
         else:
@@ -202,6 +209,7 @@ def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Figu
 
 
 def as_figure(interval: Interval, num_problems: int, reference: str = "", note: str = "") -> Figure:
+    """`interval` as a figure of a report, its own note after `note`."""
     notes = "; ".join(text for text in (note, interval.note) if text)
     return Figure(interval.mean, interval.low, interval.high, num_problems, reference, notes)
 

@@ -29,7 +29,7 @@ def data() -> None:
 
 
 def _load(pool: str, data_dir: Path | None) -> Any:
-    """The pool; its broken rows are told on stderr."""
+    """The pool; its broken rows are reported on stderr."""
     from harness.data.load import load_with_report
 
     loaded = load_with_report(pool, data_dir)
@@ -123,8 +123,13 @@ def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> No
 
 @data.command("filter")
 @click.argument("pool")
-@click.option("--solved-by", type=click.Choice(["any", "all", "nobody"]), default="any", show_default=True,
-              help="Drop what any (s1) or all reference models solve; nobody: no difficulty filter.")  # fmt: skip
+@click.option(
+    "--solved-by",
+    type=click.Choice(["any", "all", "nobody"]),
+    default="any",
+    show_default=True,
+    help="Drop what any (s1) or all reference models solve; nobody: no difficulty filter.",
+)
 @DATA_DIR
 @OUT
 def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
@@ -143,8 +148,13 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
 @click.option("--selection", required=True, help="random, diverse, longest, s1k or full.")
 @click.option("--size", type=int, help="Rows; default 1,000, and all of them for full.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--solved-by", type=click.Choice(["any", "all"]), default="any", show_default=True,
-              help="s1k: drop what any (s1) or all reference models solve.")  # fmt: skip
+@click.option(
+    "--solved-by",
+    type=click.Choice(["any", "all"]),
+    default="any",
+    show_default=True,
+    help="s1k: drop what any (s1) or all reference models solve.",
+)
 @DATA_DIR
 @OUT
 def select(
@@ -191,9 +201,18 @@ def decontaminate(
 @DATA_DIR
 @OUT
 def format_pool(
-    pool: str, tokenizer: str, thinking: str, template_arguments: tuple[str, ...], system_prompt: str | None,
-    instruction: str, variant: str, block_size: int, batch_size: int, data_dir: Path | None, out: Path,
-) -> None:  # fmt: skip
+    pool: str,
+    tokenizer: str,
+    thinking: str,
+    template_arguments: tuple[str, ...],
+    system_prompt: str | None,
+    instruction: str,
+    variant: str,
+    block_size: int,
+    batch_size: int,
+    data_dir: Path | None,
+    out: Path,
+) -> None:
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
     from harness.cli import data_steps as steps
 

@@ -21,6 +21,7 @@ class Commands(click.Group):
     """Names the near match of an unknown command, and turns `UserError` into one line and exit code 2."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command as click does; an unknown one is an error that names the nearest."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.4)
             hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(self.list_commands(ctx))

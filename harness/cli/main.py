@@ -151,8 +151,10 @@ def evaluate(
 def thinking(
     model: str | None, name: str, template_arguments: tuple[str, ...], system_prompt: str | None, instruction: str
 ) -> None:
-    """Show what the chat template of MODEL (a folder or a hub name) says about thinking; without MODEL, the known
-    formats."""
+    """Show what the chat template of MODEL says about thinking.
+
+    MODEL is a folder or a hub name; without it, the known formats are shown.
+    """
     from harness.report.formats import families_table, reading_lines
     from harness.report.terminal import plain_console
 
@@ -185,8 +187,10 @@ def show_plan(study: Study, data_dir: Path | None) -> None:
 
 
 def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0) -> None:
-    """Run a study, print and write its leaderboard, audit some rows of each run; exits with 1 when runs failed or a
-    row does not hold."""
+    """Run a study, print and write its leaderboard, and audit some rows of each run.
+
+    Exits with 1 when runs failed or a row does not hold.
+    """
     from harness.logs import quiet_libraries
     from harness.progress import Progress, clock
     from harness.report import leaderboard
@@ -216,8 +220,10 @@ def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0) 
 
 
 def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
-    """Print the audit of `num_rows` rows a run in one line, and the first faults; returns all of them. A model that is
-    too large to load beside a study is left out, and the line says so."""
+    """Print the audit of `num_rows` rows per run in one line, and the first faults; returns all of them.
+
+    A model that is too large to load beside a study is left out, and the line says so.
+    """
     from harness.runtime.audit import LARGEST_CHECKPOINT, audit, summary
     from harness.store import Store
 

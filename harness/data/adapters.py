@@ -77,7 +77,7 @@ def split_trace(text: str) -> tuple[str, str]:
 
 
 def _last_result(thinking: str) -> str:
-    """The last \\boxed{...} of a trace, in the words of an answer section; nothing if it states none."""
+    r"""The last \boxed{...} of a trace, in the words of an answer section; nothing if it states none."""
     found = last_box(thinking)
     return f"Final Answer: $\\boxed{{{found[2]}}}$" if found else ""
 

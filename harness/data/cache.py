@@ -1,6 +1,6 @@
 """Results that cost money or minutes, kept row by row in a folder: what is there already is never asked for again.
 
-Append-only JSONL, one file a writer; only keys and file positions are in memory. A line torn by a kill is skipped and
+Append-only JSONL, one file per writer; only keys and file positions are in memory. A line torn by a kill is skipped and
 its row asked for again.
 """
 
@@ -66,6 +66,7 @@ class Kept:
         self._places[key] = (self._mine, position)
 
     def keys(self) -> Iterator[str]:
+        """The keys of all stored records."""
         return iter(self._places)
 
 

@@ -49,8 +49,11 @@ def _number(words: list[str]) -> int:
 
 @dataclass(frozen=True)
 class Match:
-    """One training row against one evaluation problem. `share` is the part of the problem's 8-grams that the row
-    holds (1.0 for an exact match); `text` is the first run they share ("" where the task's text must not be shown)."""
+    """One training row against one evaluation problem.
+
+    `share` is the part of the problem's 8-grams that the row holds (1.0 for an exact match); `text` is the first run
+    they share ("" where the task's text must not be shown).
+    """
 
     row_id: str
     source: str

@@ -149,8 +149,10 @@ def lengths(rows: Iterable[Mapping[str, Any]], tokenizer: str, num_workers: int 
 
 
 def benchmark_like(row: Mapping[str, Any]) -> bool | None:
-    """Whether s1's Algorithm 1 preselects the row: a correct attempt at AIME or GPQA, or at MATH with a trace of more
-    than 5,600 tokens. None where the attempt has not been graded."""
+    """Whether s1's Algorithm 1 preselects the row; None where the attempt has not been graded.
+
+    It does for a correct attempt at AIME or GPQA, or at MATH with a trace of more than 5,600 tokens.
+    """
     correct = metadata_of(row).get("attempt_correct")
     if not isinstance(correct, bool):
         return None
@@ -161,8 +163,10 @@ def benchmark_like(row: Mapping[str, Any]) -> bool | None:
 
 
 def grade_attempts(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """`rows` with `attempt_correct` in their metadata where a gold answer stands to grade against, and
-    `benchmark_like` after it. Golds that cannot be read stay ungraded."""
+    """`rows` with `attempt_correct` in their metadata where there is a gold answer, and `benchmark_like` after it.
+
+    Rows whose gold answer cannot be parsed stay ungraded.
+    """
     from harness.grading import grade
 
     for row in rows:

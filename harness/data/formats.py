@@ -111,6 +111,7 @@ class Statistics:
     lengths: list[int] = field(default_factory=list)
 
     def add(self, example: Mapping[str, Any]) -> None:
+        """Count one formatted training example."""
         length = example["num_tokens"]
         learned = max(0, length - example["prompt_tokens"])
         self.rows += 1
@@ -145,9 +146,13 @@ class Statistics:
 
 
 def format_rows(
-    tokenizer: Any, rows: Iterable[Mapping[str, Any]], thinking: ThinkingFormat, block_size: int, variant: str,
+    tokenizer: Any,
+    rows: Iterable[Mapping[str, Any]],
+    thinking: ThinkingFormat,
+    block_size: int,
+    variant: str,
     statistics: Statistics,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+) -> Iterator[dict[str, Any]]:
     """Every row with thinking as a training example; `statistics` is complete once they are used up."""
     check_tokenizer(tokenizer, STEPS if variant == "steps" else thinking)
     waiting: list[Mapping[str, Any]] = []

@@ -1,7 +1,8 @@
 """The pool's schema, and how a record of another shape becomes a row of it.
 
-One row is one question with (at most) one reasoning trace. The first nine columns are s1's (its data/ folder, issue
-6); the others are features that `harness data featurize` fills in. A column that is not known is empty, never made up.
+One row is one question with (at most) one reasoning trace. The first nine columns are s1's (its data/
+folder); the others are features that `harness data featurize` fills in. A column that is not known is empty, never
+made up.
 """
 
 from __future__ import annotations

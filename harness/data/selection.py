@@ -30,7 +30,7 @@ PRESELECTED_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a selection sees of a pool: one entry a row with thinking, sorted by id; texts stay on disk."""
+    """What a selection sees of a pool: one entry per row with thinking, sorted by id; texts stay on disk."""
 
     ids: list[str]
     domains: list[str]
@@ -74,8 +74,10 @@ class Draw:
         return self._bits() % bound
 
     def rank(self, bound: int) -> int:
-        """0 .. bound - 1 with chances in proportion to 2^-rank: the leading zeros of random bits, drawn again when
-        there are too many."""
+        """A rank of 0 to bound - 1, with chances in proportion to 2^-rank.
+
+        It is the number of leading zeros of random bits, drawn again when there are too many.
+        """
         while (zeros := 256 - self._bits().bit_length()) >= bound:
             pass
         return zeros
@@ -205,10 +207,18 @@ def candidates(
         if with_thinking(row):
             why = quality.why_dropped(row) if with_quality else None
             seen.append(
-                (row["id"], number, row["domain"].strip(), row.get("thinking_tokens"), len(row["thinking"]),
-                 bool(row.get("benchmark_like")), quality.solved(row.get("reference_correct"), solved_by), why,
-                 content[-1])
-            )  # fmt: skip
+                (
+                    row["id"],
+                    number,
+                    row["domain"].strip(),
+                    row.get("thinking_tokens"),
+                    len(row["thinking"]),
+                    bool(row.get("benchmark_like")),
+                    quality.solved(row.get("reference_correct"), solved_by),
+                    why,
+                    content[-1],
+                )
+            )
     digest = hashlib.sha256(b"".join(sorted(content))).hexdigest()[:16]
     seen.sort(key=lambda entry: entry[0])
     in_tokens = all(entry[3] is not None for entry in seen)

@@ -15,9 +15,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Source:
-    """One source. `question`, `solution` and `answer` are column names; `ask` builds the question where a column is
-    not enough, `choices` a question with options and the letter of the right one; `keep` says which records count;
-    `table7` is (rows, mean thinking tokens in thousands) in the paper."""
+    """One source.
+
+    `question`, `solution` and `answer` are column names; `ask` builds the question where a column is not enough,
+    `choices` a question with options and the letter of the right one; `keep` says which records count; `table7` is
+    (rows, mean thinking tokens in thousands) in the paper.
+    """
 
     name: str
     hub: str

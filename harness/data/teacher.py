@@ -11,7 +11,7 @@ from harness.chat_client import Answer, CallFailedError, ChatClient, Server, cha
 from harness.data.cache import content_key
 from harness.marks import split, without_turn_end
 
-CHARACTERS_A_TOKEN = 3.5  # of English with LaTeX; for estimates only
+CHARACTERS_PER_TOKEN = 3.5  # of English with LaTeX; for estimates only
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Endpoint:
     max_retries: int = 6
     concurrency: int = 16
     requests_per_minute: float | None = None
-    input_price: float = 0.0  # dollars a million tokens
+    input_price: float = 0.0  # dollars per million tokens
     output_price: float = 0.0
 
     def server(self) -> Server:
@@ -108,7 +108,7 @@ def estimate(endpoint: Endpoint, questions: Iterable[str], tokens_an_answer: int
     for question in questions:
         count += 1
         characters += len(question) + len(endpoint.system or "")
-    tokens_in, tokens_out = round(characters / CHARACTERS_A_TOKEN) + 8 * count, tokens_an_answer * count
+    tokens_in, tokens_out = round(characters / CHARACTERS_PER_TOKEN) + 8 * count, tokens_an_answer * count
     dollars = (tokens_in * endpoint.input_price + tokens_out * endpoint.output_price) / 1e6
     return Estimate(count, tokens_in, tokens_out, dollars)
 

@@ -82,8 +82,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Turn:
-    """One stretch of sampling: at most `max_tokens`, ending at any of `stop_ids` (which may not be sampled in the first
-    `min_tokens`). `round` is the thinking round, None in the answer."""
+    """One stretch of sampling: at most `max_tokens`, ending at any of `stop_ids`.
+
+    In the first `min_tokens`, none of those may be sampled. `round` is the thinking round, None in the answer.
+    """
 
     max_tokens: int
     min_tokens: int
@@ -133,8 +135,10 @@ class Machine:
 
     @classmethod
     def answering(cls, rules: Rules, thinking: Sequence[int], closing: tuple[int, ...]) -> Machine:
-        """A machine whose thought is over: only the answer is still to come. Empty `thinking` and `closing`: no
-        thinking at all."""
+        """A machine whose thought is over: only the answer is still to come.
+
+        Empty `thinking` and `closing`: no thinking at all.
+        """
         machine = cls(rules, thinking=list(thinking), closing=closing, phase="answer")
         machine._begin_answer()
         return machine
@@ -146,6 +150,7 @@ class Machine:
 
     @property
     def done(self) -> bool:
+        """Whether nothing is left to sample."""
         return self.phase == "done"
 
     def turn(self) -> Turn | None:
@@ -166,8 +171,10 @@ class Machine:
         return Turn(left, min(least, left), single | watched, self.round)
 
     def feed(self, ids: Sequence[int]) -> bool:
-        """Takes sampled `ids` of the current turn, in any pieces. False: the turn is over for the machine, and what the
-        engine sampled beyond that point is to be thrown away."""
+        """Takes sampled `ids` of the current turn, in any pieces.
+
+        False: the turn is over for the machine, and what the engine sampled beyond that point is to be thrown away.
+        """
         for token in ids:
             self.sampled_tokens += 1
             going_on = self._think(token) if self.phase == "think" else self._answer(token)

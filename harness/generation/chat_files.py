@@ -31,12 +31,15 @@ class ChatFiles:
 
     @property
     def eos_token(self) -> str | None:
+        """The tokenizer's end of text; None where it names none."""
         return self.tokens.get("eos_token")
 
     def get_chat_template(self) -> str:
+        """The chat template's source, in Jinja."""
         return self.chat_template
 
     def get_added_vocab(self) -> dict[str, int]:
+        """Added tokens and their ids, as a transformers tokenizer gives them."""
         return self.added
 
     def apply_chat_template(
@@ -47,9 +50,11 @@ class ChatFiles:
 
         assert not tokenize
         rendered, _ = render_jinja_template(
-            conversations=[list(turns)], chat_template=self.chat_template,
-            add_generation_prompt=add_generation_prompt, **{**self.tokens, **arguments},
-        )  # fmt: skip
+            conversations=[list(turns)],
+            chat_template=self.chat_template,
+            add_generation_prompt=add_generation_prompt,
+            **{**self.tokens, **arguments},
+        )
         return str(rendered[0])
 
 
@@ -69,8 +74,11 @@ def chat_files(model: str) -> Any:
     template = _template(found, config)
     if template is None:
         return _tokenizer(model)
-    named = {key: value.get("content") if isinstance(value, dict) else value for key, value in config.items()
-             if key.endswith("_token") and isinstance(value, str | dict)}  # fmt: skip
+    named = {
+        key: value.get("content") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key.endswith("_token") and isinstance(value, str | dict)
+    }
     added = {str(one["content"]): int(i) for i, one in (config.get("added_tokens_decoder") or {}).items()}
     added |= {
         str(one["content"]): int(one["id"]) for one in _json(found.get("tokenizer.json")).get("added_tokens") or ()

@@ -10,9 +10,7 @@ LONG = (
     "\n\nAnswer after a long amount of thinking. If you feel like you are finished early, spend the extra time trying "
     "to double-check your work until you are absolutely sure that you have the correct answer."
 )
-SHORT = (
-    "\n\nAnswer after a short amount of thinking. Do not spend excessive time double-checking your work."
-)  # fmt: skip
+SHORT = "\n\nAnswer after a short amount of thinking. Do not spend excessive time double-checking your work."
 CLASSES = {"long": LONG, "short": SHORT}
 
 

@@ -1,5 +1,7 @@
-"""Loop detection: a thought that says the same thing again and again (s1, section 6.2: suppressing the end of thinking
-too often "can lead the model into repetitive loops")."""
+"""Loop detection: a thought that says the same thing again and again.
+
+s1, section 6.2: suppressing the end of thinking too often "can lead the model into repetitive loops".
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,11 @@ def repetition(ids: Sequence[int], ngram: int = NGRAM) -> float:
 
 
 def loops_at(ids: Sequence[int], length: int) -> bool:
-    """Whether the first `length` ids end in a loop. Only looked at every `INTERVAL` tokens, so that the verdict on a
-    thought does not depend on how an engine hands its tokens over."""
+    """Whether the first `length` ids end in a loop.
+
+    Only looked at every `INTERVAL` tokens, so that the verdict on a thought does not depend on how an engine hands its
+    tokens over.
+    """
     if length < WINDOW or length % INTERVAL:
         return False
     return repetition(ids[length - WINDOW : length]) >= THRESHOLD

@@ -47,6 +47,7 @@ class StepMachine(Machine):
         super().__post_init__()
 
     def turn(self) -> Turn | None:
+        """See `Machine.turn`; a turn ends at the end of a step, too."""
         turn = super().turn()
         if turn is None or turn.min_tokens:  # an end that may not be sampled yet must not be watched for either
             return turn and replace(turn, max_tokens=turn.min_tokens or turn.max_tokens)
@@ -98,10 +99,12 @@ class _Tree:
         for leaf, count in zip(leaves, shares([x.reward for x in leaves], self.width - self.answered), strict=True):
             for _ in range(count):
                 machine = StepMachine(
-                    rules, thinking_only=True, thinking=list(leaf.thinking),
+                    rules,
+                    thinking_only=True,
+                    thinking=list(leaf.thinking),
                     empty_line=lambda ids: vocabulary.decode(ids[-4:]).endswith("\n\n"),
                     step_tokens=vocabulary.newline_tokens,
-                )  # fmt: skip
+                )
                 part = f"depth {self.depth} step {self.pending}"
                 self.pending += 1
                 requests.append(

@@ -1,7 +1,7 @@
 """Rejection sampling: think again and again until a thought fits the length (s1, section 5.1 and Figure 6).
 
 The attempts of one sample are made in order, each with a seed of its own, and the first that fits is taken: taking the
-first to *finish* would favour short thoughts. One series of attempts serves every length of a sweep. s1 loops for ever
+first to *finish* would favour short thoughts. One series of attempts serves every length of a sweep. s1 loops forever
 where nothing fits and forgets what the rejected attempts cost; here attempts are bounded and every token is counted.
 """
 
@@ -60,9 +60,15 @@ class _Series:
                     self.writer.fail(self.prompt, cell.budget, self.sample, request.error)
                 else:
                     self.writer.emit(
-                        self.prompt, [cell], self.sample, stop, machine,
-                        replayed=len(cells) > 1, discarded_tokens=costs[cell], num_attempts=attempts,
-                    )  # fmt: skip
+                        self.prompt,
+                        [cell],
+                        self.sample,
+                        stop,
+                        machine,
+                        replayed=len(cells) > 1,
+                        discarded_tokens=costs[cell],
+                        num_attempts=attempts,
+                    )
             return iter(())
 
         part = f"answer to attempt {attempts - 1}"
@@ -75,9 +81,13 @@ class _Series:
     def _fail(self, cell: Cell, reason: str) -> None:
         attempts = len(self.lengths)
         self.writer.fail(
-            self.prompt, cell.budget, self.sample, reason,
-            discarded_tokens=self._rejected(cell, attempts), num_attempts=attempts,
-        )  # fmt: skip
+            self.prompt,
+            cell.budget,
+            self.sample,
+            reason,
+            discarded_tokens=self._rejected(cell, attempts),
+            num_attempts=attempts,
+        )
 
 
 def attempts(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:

@@ -58,7 +58,7 @@ class Vocabulary:
 
     @cached_property
     def newline_tokens(self) -> frozenset[int]:
-        """Ids whose text ends in a newline: also `.\\n` and `\\n\\n`, which a comparison with tok("\\n") would miss."""
+        r"""Ids whose text ends in a newline: also `.\n` and `\n\n`, which a comparison with tok("\n") would miss."""
         return frozenset(i for i, text in self.token_texts.items() if text.endswith("\n"))
 
     @cached_property
@@ -87,6 +87,7 @@ class Delimiters:
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, thinking: ThinkingFormat) -> Delimiters:
+        """The delimiters of `thinking` as token ids of `vocabulary`."""
         stops = {stop: vocabulary.encode(stop) for stop in thinking.stops if stop}
         # A stop with a token of its own is that token (and what follows it). Plain text has many tokenisations: the
         # model that means "</think>" may write ".</", "think", ">\n". It is found in the text, however it is written.
@@ -97,8 +98,10 @@ class Delimiters:
                 logger.warning(
                     "the tokenizer has no token for %r (it takes %d), and a model that was not trained on it will"
                     " hardly write it; is '%s' this model's thinking format?",
-                    stop, len(stops[stop]), thinking.name,
-                )  # fmt: skip
+                    stop,
+                    len(stops[stop]),
+                    thinking.name,
+                )
         answer_stops = {stop: vocabulary.encode(stop) for stop in thinking.answer_stops}
         answer_ends = {ids[0] for ids in answer_stops.values() if len(ids) == 1}
         return cls(

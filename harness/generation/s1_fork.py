@@ -52,6 +52,7 @@ class ForkMachine(Machine):
         return min(self.rules.caps[self.round] - self._free, in_context)
 
     def turn(self) -> Turn | None:
+        """See `Machine.turn`; every round has a cap of its own."""
         turn = super().turn()
         if turn is None or turn.round is None:
             return turn

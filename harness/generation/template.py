@@ -217,8 +217,11 @@ def _switch(name: str, value: Any) -> Ask:
 
 
 def _thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
-    """How thinking is asked for, and the prompt: the default, unless a switch opens the thought where that does not,
-    or the default says the same as the switch's "off"."""
+    """How thinking is asked for, and the prompt.
+
+    The prompt is the default one, unless a switch opens the thought where that does not, or the default says the same
+    as the switch's "off".
+    """
     rank = {"closed": 0, "bare": 1, "open": 2}
     best, best_prompt = DEFAULT, default
     for name, on, off in template.switches():
@@ -387,9 +390,13 @@ def _end_of_turn(template: Template, ask: Ask, prompt: str, thinking: ThinkingFo
     """(what the template puts behind an answer, a note). The tokenizer's own end of text where it puts nothing."""
     eos = str(template.tokenizer.eos_token or "")
     text = next(
-        (text for turn in ({"content": ANSWER, "reasoning_content": THOUGHT, "reasoning": THOUGHT}, {"content": ANSWER})
-         if (text := template.turn(turn, ask)) is not None and ANSWER in text), None,
-    )  # fmt: skip
+        (
+            text
+            for turn in ({"content": ANSWER, "reasoning_content": THOUGHT, "reasoning": THOUGHT}, {"content": ANSWER})
+            if (text := template.turn(turn, ask)) is not None and ANSWER in text
+        ),
+        None,
+    )
     after = text.rpartition(ANSWER)[2] if text is not None else ""
     if eos and eos in after:
         after = after[: after.index(eos) + len(eos)]

@@ -1,7 +1,7 @@
-"""Ends of thinking that are plain text: no token of their own, and as many tokenisations as there are neighbours.
+r"""Ends of thinking that are plain text: no token of their own, and as many tokenisations as there are neighbours.
 
 A model that was taught `</think>` without a token for it writes it as `</`, `think`, `>`, or, behind a full stop and
-before a newline, as `.</`, `think`, `>\\n`. A comparison of ids misses the second; s1's fork compares ids.
+before a newline, as `.</`, `think`, `>\n`. A comparison of ids misses the second; s1's fork compares ids.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Grading that can be trusted: extract the final answer, compare it with the gold, say why.
+r"""Grading that can be trusted: extract the final answer, compare it with the gold, say why.
 
 >>> from harness.grading import grade
->>> grade("...<|im_start|>answer\\nFinal Answer: \\\\boxed{\\\\frac12}", "0.5").status
+>>> grade("...<|im_start|>answer\nFinal Answer: \\boxed{\\frac12}", "0.5").status
 'correct'
 """
 

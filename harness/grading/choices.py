@@ -30,6 +30,6 @@ def shuffled_choices(
 
 
 def format_choices(question: str, options: Sequence[str]) -> str:
-    """The prompt text of a question with its options, one per line, as s1's evaluation has it: `{Q}\\n\\nA) ...`."""
+    r"""The prompt text of a question with its options, one per line, as s1's evaluation has it: `{Q}\n\nA) ...`."""
     lines = [f"{letter}) {text}" for letter, text in zip(LETTERS[: len(options)], options, strict=True)]
     return f"{question}\n\n" + "\n".join(lines)

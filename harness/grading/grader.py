@@ -252,7 +252,7 @@ def _squeezed(text: str) -> str:
 
 
 def _symbolic(a: Node, b: Node) -> bool:
-    """sympy's word on two trees, where one of them holds what only sympy can work out."""
+    """The word of sympy on two trees, where one of them holds what only sympy can work out."""
     if not (has_operator(a) or has_operator(b)):
         raise UndecidedError("no value at any probe point")
     equal = same(a, b)

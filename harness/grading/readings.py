@@ -43,7 +43,7 @@ _TEXT_COMMANDS = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|textit|rm|quad
 
 
 def _numeral(text: str) -> Node | None:
-    """A numeral in a base beyond ten, some of whose digits are letters: AB_{16}, \\text{2A}_{12}."""
+    r"""A numeral in a base beyond ten, some of whose digits are letters: AB_{16}, \text{2A}_{12}."""
     match = _NUMERAL.fullmatch(text)
     if match is None or match.group(2).isdecimal():
         return None
@@ -102,7 +102,7 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether a sentence stands there, and no formula with a word or two of \\text in it."""
+    r"""Whether a sentence stands there, and no formula with a word or two of \text in it."""
     return bool(_WORD.search(_WRAPPED.sub(" ", text))) and not _PROPERTY.search(text)
 
 
@@ -136,7 +136,7 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
 
 
 def _with_unit(text: str) -> Node | None:
-    """A number and the unit behind it, where the unit is written as letters: 12V, 5\\,s^{-1}, 9.8 \\mathrm{m}."""
+    r"""A number and the unit behind it, where the unit is written as letters: 12V, 5\,s^{-1}, 9.8 \mathrm{m}."""
     if not text[-1:] or text[0] not in "-0123456789.\\(" or len(text) > 120:
         return None
     for match in list(_UNIT_START.finditer(text))[:_MAX_SPLITS]:

@@ -19,5 +19,5 @@ class Verdict:
 
     @property
     def correct(self) -> bool | None:
-        """None where the gold itself cannot be read: the row leaves the denominator."""
+        """None where the gold answer cannot be parsed: the row is excluded from accuracy."""
         return None if self.status == "gold_unparseable" else self.status == "correct"

@@ -80,8 +80,10 @@ def line(rows: list[dict[str, Any]], doc_id: int) -> dict[str, Any]:
 
 
 def write_logs(store: Store) -> list[Path]:
-    """Write one file a run that has none yet or has grown; returns the files written. Holds one task's samples of one
-    recipe at a time."""
+    """Write one file per run that has none yet or has grown; returns the files written.
+
+    Holds one task's samples of one recipe at a time.
+    """
     folder = store.out / "lm_eval"
     written = []
     counted = store.read_samples(["recipe", "task", "run_id"]).group_by(["recipe", "task", "run_id"])

@@ -1,7 +1,7 @@
-"""The harness inside lm-eval: models `s1-vllm` and `s1-hf`, which take every `--gen_kwargs` of s1's commands.sh.
+r"""The harness inside lm-eval: models `s1-vllm` and `s1-hf`, which take every `--gen_kwargs` of s1's commands.sh.
 
-    lm_eval --model s1-vllm --model_args pretrained=MODEL,dtype=float32 --include_path tasks --tasks aime24_nofigures \\
-        --apply_chat_template --log_samples --output_path OUT \\
+    lm_eval --model s1-vllm --model_args pretrained=MODEL,dtype=float32 --include_path tasks --tasks aime24_nofigures \
+        --apply_chat_template --log_samples --output_path OUT \
         --gen_kwargs max_gen_toks=32768,max_tokens_thinking=auto,thinking_n_ignore=2,thinking_n_ignore_str=Wait
 
 A value with a comma stands in quotes (`thinking_n_ignore_str="Wait, let me check"`); a newline may stand in a value.
@@ -63,8 +63,28 @@ class S1Model(LM):
         compat: str = "readme",
         **other: Any,
     ) -> None:
-        """`batch_size` is the rows of a static batch of `s1-hf`; vLLM batches by itself. `enable_thinking` and
-        `chat_template_args` go to the chat template. Raises `UserError`."""
+        """Take the settings of `--model_args`; the engine starts when it is first needed.
+
+        Args:
+            pretrained: the model, a hub name or a folder.
+            tokenizer: a hub name or a folder; None: the model's own.
+            dtype: what the engine computes in.
+            tensor_parallel_size: GPUs per engine.
+            max_model_len: context in tokens.
+            max_num_seqs: sequences in the engine at a time.
+            gpu_memory_utilization: the share of a GPU's memory that the engine takes.
+            device: None or "cuda...": the engine's choice.
+            batch_size: rows of a static batch of `s1-hf`; vLLM batches by itself.
+            max_batch_size: ignored; lm-eval always passes it.
+            thinking: the name of a thinking format; "auto": read from the chat template.
+            enable_thinking: goes to the chat template.
+            chat_template_args: go to the chat template, a mapping or its JSON.
+            compat: what counts where s1's fork and README disagree: "readme" or "s1-fork".
+            other: refused, naming the near match.
+
+        Raises:
+            UserError: a setting is unknown or does not fit.
+        """
         super().__init__()
         for name in other:
             raise unknown("model_arg", name, MODEL_ARGS)
@@ -95,6 +115,7 @@ class S1Model(LM):
 
     @property
     def engine(self) -> Engine:
+        """The engine, started when it is first asked for."""
         if self._engine is None:
             self._engine = open_engine(self.config, self.pretrained)
         return self._engine
@@ -109,10 +130,12 @@ class S1Model(LM):
 
     @property
     def tokenizer(self) -> Any:
+        """The engine's tokenizer."""
         return self.engine.tokenizer
 
     @property
     def tokenizer_name(self) -> str:
+        """The model's name without slashes, which lm-eval puts into its cache keys."""
         return self.pretrained.replace("/", "__")
 
     def chat_template(self, chat_template: bool | str = False) -> str:
@@ -120,8 +143,11 @@ class S1Model(LM):
         return str(self.tokenizer.chat_template or "") if chat_template else ""
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """The prompt. The beginning of an answer that a task gives (`gen_prefix`) stands behind the prompt here, and
-        behind the thinking start where the model thinks."""
+        """The prompt of a conversation.
+
+        The beginning of an answer that a task gives (`gen_prefix`) stands behind the prompt here, and behind the
+        thinking start where the model thinks.
+        """
         prefix = ""
         if not add_generation_prompt:
             *chat_history, last = chat_history
@@ -166,9 +192,14 @@ class S1Model(LM):
             responses[contexts[text][row.sample_index]] = start + row.response
 
         generate(
-            self.engine, prompts, [settings.budget], settings.sampling, settings.thinking,
-            on_generation=keep, stop_strings=settings.stop_strings,
-        )  # fmt: skip
+            self.engine,
+            prompts,
+            [settings.budget],
+            settings.sampling,
+            settings.thinking,
+            on_generation=keep,
+            stop_strings=settings.stop_strings,
+        )
         if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
             self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
 
@@ -195,9 +226,19 @@ class S1Model(LM):
         logging.getLogger("lm_eval").warning(message)
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """Not supported: budget forcing generates text.
+
+        Raises:
+            UserError: always.
+        """
         raise UserError("budget forcing generates text and scores none; use lm-eval's own vllm or hf model")
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        """Not supported: budget forcing generates text.
+
+        Raises:
+            UserError: always.
+        """
         raise UserError("budget forcing generates text and scores none; use lm-eval's own vllm or hf model")
 
 

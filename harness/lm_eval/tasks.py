@@ -1,6 +1,6 @@
-"""The functions that the lm-eval task files in tasks/ name: problems, prompts and scoring are the harness's own.
+r"""The functions that the lm-eval task files in tasks/ name: problems, prompts and scoring are the harness's own.
 
-    lm_eval --model s1-vllm --include_path tasks --tasks aime24_nofigures \\
+    lm_eval --model s1-vllm --include_path tasks --tasks aime24_nofigures \
         --metadata '{"data_dir": "DIR"}'                 # optional: local files instead of the hub
 
 s1's environment variables put the budget into the question: PROMPTTOKEN=4096, PROMPTSTEP=64,
@@ -70,7 +70,7 @@ def target(doc: Mapping[str, Any]) -> str:
 def process_results(doc: Mapping[str, Any], results: Sequence[Any], group: int = 1) -> dict[str, Any]:
     """Scores of one problem. With repeats (`group` > 1): the first sample's, and cov@k and maj@k over all of them.
 
-    A gold that does not parse scores 0 here, since lm-eval has no "leaves the denominator"; `harness` counts it.
+    A gold that does not parse scores 0 here, since lm-eval cannot exclude a row from a mean; `harness` does.
     """
     responses = results[0] if results and isinstance(results[0], list) else list(results)
     verdicts = [grade(text, doc["answer"], doc["kind"], choices=doc["choices"]) for text in responses]

@@ -10,7 +10,7 @@ Three kinds mirror the three benchmarks: an integer below 1000 (AIME24), a short
         So 420.
 
 What is built in, on purpose, because it is what s1 describes in real traces:
-- a chain needs about six thinking tokens a step, so a small budget cuts long chains off;
+- a chain needs about six thinking tokens per step, so a small budget cuts long chains off;
 - the teacher states a result every `STAGE` steps, and often gives up at a stage although steps are left
   (`CONTINUE`): a model trained on it ends its thinking too early, and "Wait" is what its longer traces continue with;
 - a part of the pool is damaged (`DAMAGED`): wrong figures, and a mark that s1's quality filter knows;
@@ -61,6 +61,7 @@ class Chain:
 
     @property
     def question(self) -> str:
+        """The problem's question, in words."""
         steps = " ".join(f"{label}{step:+d}" for label, step in zip(self.labels, self.steps, strict=True))
         start = self.values[0]
         if self.kind == "integer":
@@ -72,7 +73,7 @@ class Chain:
 
     @property
     def gold(self) -> str:
-        """The gold answer; fractions in lowest terms, so that the grader has to see \\frac{14}{7} = 2."""
+        r"""The gold answer; fractions in lowest terms, so that the grader has to see \frac{14}{7} = 2."""
         if self.kind == "math":
             value = Fraction(self.values[-1], self.denominator)
             whole = value.denominator == 1

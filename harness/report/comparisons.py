@@ -51,7 +51,7 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
         for name, accuracy, tokens, only in (
             (f"A  {c.name_a}", c.accuracy_a, c.tokens_a, c.only_a),
             (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
-        ):  # fmt: skip
+        ):
             table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
         gap = bounded(c.gap, "+")
         verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
@@ -116,11 +116,16 @@ def diff_table(runs: Sequence[RunDiff]) -> Group:
     for run in runs:
         if run.first_differences:
             table.add(
-                run.run["recipe"], run.run["task"], setting(run.budget), f"{run.num_samples:,}",
-                f"{run.num_same / run.num_samples:.1%}", f"{run.num_changed_answers / run.num_samples:.1%}",
-                str(run.num_gained), str(run.num_lost),
+                run.run["recipe"],
+                run.run["task"],
+                setting(run.budget),
+                f"{run.num_samples:,}",
+                f"{run.num_same / run.num_samples:.1%}",
+                f"{run.num_changed_answers / run.num_samples:.1%}",
+                str(run.num_gained),
+                str(run.num_lost),
                 f"{min(run.first_differences):,} earliest, {median(run.first_differences):,.0f} median",
-            )  # fmt: skip
+            )
     total = sum(run.num_samples for run in runs)
     same = sum(run.num_same for run in runs)
     changed = sum(run.num_changed_answers for run in runs)

@@ -98,22 +98,37 @@ def _place(measured: Measured, i: int | None, rivals: bool) -> dict[str, Any]:
 def runs_table(measured: Measured) -> Table:
     """What ran: one row a run, so that a figure can be traced to a configuration."""
     table = Table(
-        "runs_table", "Runs",
-        [*(Column(name) for name in ("run", "study", "model", "recipe", "task", "setting")), Column("seed", True),
-         Column("problems", True), Column("samples", True, "generations of each problem"), Column("engine"),
-         Column("device"), Column("seconds", True), Column("commit"), Column("status")],
-    )  # fmt: skip
+        "runs_table",
+        "Runs",
+        [
+            *(Column(name) for name in ("run", "study", "model", "recipe", "task", "setting")),
+            Column("seed", True),
+            Column("problems", True),
+            Column("samples", True, "generations of each problem"),
+            Column("engine"),
+            Column("device"),
+            Column("seconds", True),
+            Column("commit"),
+            Column("status"),
+        ],
+    )
     cell_of = {run: cell for cell in measured.cells.cells for run in cell.run_ids}
     for row in measured.cells.runs.to_dict("records"):
         cell = cell_of.get(row["run_id"])
         setting = setting_name(cell) if cell else MISSING
         table.add(
-            str(row["run_id"]), _text(row["study"]), short(_text(row["model"])), _text(row["recipe"]),
-            _text(row["task"]), setting,
+            str(row["run_id"]),
+            _text(row["study"]),
+            short(_text(row["model"])),
+            _text(row["recipe"]),
+            _text(row["task"]),
+            setting,
             *(number(_float(row[name]), 0) for name in ("seed", "num_problems", "num_samples")),
-            *(_text(row[name]) for name in ("engine", "device")), number(_float(row["seconds"])),
-            _text(row["commit"])[:10], _text(row["status"]),
-        )  # fmt: skip
+            *(_text(row[name]) for name in ("engine", "device")),
+            number(_float(row["seconds"])),
+            _text(row["commit"])[:10],
+            _text(row["status"]),
+        )
     return table
 
 

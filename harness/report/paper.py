@@ -1,4 +1,4 @@
-"""The paper's numbers (arXiv 2501.19393) beside ours, and its Tables 2 and 3 rebuilt from data by one command:
+"""The paper's numbers (arXiv 2501.19393) beside ours, and its Tables 2 and 3 rebuilt from data by one command.
 
 python -m harness.report.paper
 """
@@ -29,7 +29,7 @@ def folder() -> Path:
 
 
 def read(name: str) -> list[dict[str, str]]:
-    """The rows of one table, e.g. read("table3_methods"); an empty list when the data are not installed."""
+    """The rows of one table, such as "table3_methods"; an empty list when the data are not installed."""
     path = folder() / f"{name}.csv"
     if not path.exists():
         return []
@@ -93,12 +93,20 @@ def rebuilt_table2(seed: int = 0) -> Table:
         counts = (row["only_arm_right"], row["only_s1k_right"], row["s1k_right"], row["num_problems"])
         pairs[row["recipe"], row["task"]].append(tuple(int(c) for c in counts))  # type: ignore[arg-type]
     table = Table(
-        "paper_table2", "Table 2, rebuilt from discordant pairs",
-        [Column("recipe"), Column("task"), Column("accuracy", numeric=True), Column("95% interval"), Column("pairs"),
-         Column("printed"), Column("McNemar p", numeric=True)],
+        "paper_table2",
+        "Table 2, rebuilt from discordant pairs",
+        [
+            Column("recipe"),
+            Column("task"),
+            Column("accuracy", numeric=True),
+            Column("95% interval"),
+            Column("pairs"),
+            Column("printed"),
+            Column("McNemar p", numeric=True),
+        ],
         caption="Difference to s1K in percentage points; paired bootstrap, 10,000 resamples. pairs: problems that only "
         "the recipe got right : only s1K got right, of the consistent ones the nearest to the printed interval.",
-    )  # fmt: skip
+    )
     for row in read("table2_data_ablations"):
         if not row["low"]:
             continue
@@ -110,10 +118,14 @@ def rebuilt_table2(seed: int = 0) -> Table:
         p = mcnemar_exact(only_arm, only_s1k)
         accuracy = 100 * (right + only_arm - only_s1k) / num
         table.add(
-            row["name"], TITLES[row["task"]], number(accuracy),
+            row["name"],
+            TITLES[row["task"]],
+            number(accuracy),
             Entry(f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]", interval.low),
-            f"{only_arm}:{only_s1k}", f"{row['accuracy']} [{row['low']}, {row['high']}]", p_value(p),
-        )  # fmt: skip
+            f"{only_arm}:{only_s1k}",
+            f"{row['accuracy']} [{row['low']}, {row['high']}]",
+            p_value(p),
+        )
     table.notes += [
         "GPQA intervals come out only with s1K at 113/198 = 57.1, not at the printed 57.6.",
         "1K-longest on AIME24: the upper bound lies on a step (2.55 % of resamples are above 0): 0.0 or 3.3 by seed.",
@@ -128,12 +140,19 @@ def rebuilt_table3() -> Table:
     for row in read("sweeps_aime24"):
         sweeps[row["method"]].append(row)
     table = Table(
-        "paper_table3", "Table 3, rebuilt from Tables 12-14 and Figures 1 and 6",
-        [Column("method"), Column("Control %", numeric=True), Column("Scaling / doubling", numeric=True),
-         Column("Scaling / 1K tokens", numeric=True), Column("Performance", numeric=True), Column("|A|", numeric=True),
-         Column("printed")],
+        "paper_table3",
+        "Table 3, rebuilt from Tables 12-14 and Figures 1 and 6",
+        [
+            Column("method"),
+            Column("Control %", numeric=True),
+            Column("Scaling / doubling", numeric=True),
+            Column("Scaling / 1K tokens", numeric=True),
+            Column("Performance", numeric=True),
+            Column("|A|", numeric=True),
+            Column("printed"),
+        ],
         caption="AIME24. Scaling in percentage points; the printed values are those per doubling (log2).",
-    )  # fmt: skip
+    )
     for printed in read("table3_methods"):
         rows = sweeps[printed["method"]]
         used = [row for row in rows if row["instructed"] != "none"]
@@ -141,11 +160,14 @@ def rebuilt_table3() -> Table:
         right = [100 * int(row["num_correct"]) / int(row["num_problems"]) for row in used]
         detail = metrics.scaling_detail(tokens, right)
         table.add(
-            printed["method"], number(100 * _paper_control(printed["method"], rows)), number(detail.value, 2),
-            number(metrics.scaling(tokens, right, "1k_tokens"), 2), number(metrics.performance(right)),
+            printed["method"],
+            number(100 * _paper_control(printed["method"], rows)),
+            number(detail.value, 2),
+            number(metrics.scaling(tokens, right, "1k_tokens"), 2),
+            number(metrics.performance(right)),
             number(len(used), 0),
             printed_method(printed),
-        )  # fmt: skip
+        )
     table.notes += [
         "RS prints -35: reproduced (-35.5) only without its first run; all six of Figure 6 give -28.6.",
         "BF and RS: the figures show 7 and 6 points where the table has |A| = 5; BF's limits are those of commands.sh.",

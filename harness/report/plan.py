@@ -39,9 +39,14 @@ def planned_table(study: Study, num_problems: dict[str, int]) -> Group:
     hours = sum(line.gpu_hours for line in lines)
     runs = sum(line.what == "evaluate" for line in lines)
     table.add(
-        "sum", f"{len(study.recipes)} trainings", "", f"{runs} runs", f"{sum(x.num_generations for x in lines):,}",
-        f"{sum(x.tokens for x in lines):,}", *money(hours),
-    )  # fmt: skip
+        "sum",
+        f"{len(study.recipes)} trainings",
+        "",
+        f"{runs} runs",
+        f"{sum(x.num_generations for x in lines):,}",
+        f"{sum(x.tokens for x in lines):,}",
+        *money(hours),
+    )
     table.notes += [
         f"Base model {study.base_model}; engine {study.engine.name}; pool {study.pool or 'none'}.",
         f"Assumed: {MEAN_THINKING_TOKENS:,} thinking tokens where no budget cuts earlier, +{TOKENS_PER_IGNORE} per "
@@ -92,9 +97,13 @@ def status_table(found: Status, out: Path) -> Group:
     for model in found.models:
         share = model.samples_done / model.samples_planned if model.samples_planned else 1.0
         table.add(
-            model.recipe, model.training, f"{model.runs_done}/{model.runs_planned}", str(model.runs_failed or ""),
-            f"{model.samples_done:,}/{model.samples_planned:,}", f"{share:.0%}",
-        )  # fmt: skip
+            model.recipe,
+            model.training,
+            f"{model.runs_done}/{model.runs_planned}",
+            str(model.runs_failed or ""),
+            f"{model.samples_done:,}/{model.samples_planned:,}",
+            f"{share:.0%}",
+        )
     last = "no row yet" if found.seconds_since_row is None else f"last row {clock(found.seconds_since_row)} ago"
     words = f"{found.study}: {found.state}, {last}"
     if found.rate:

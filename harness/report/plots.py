@@ -77,6 +77,7 @@ class Canvas:
         artist.set_gid(f"{self.name}:{slug(series)}:{len(self.tips) - 1}")
 
     def mark(self, artist: Any, series: str) -> None:
+        """Give `artist` the id of `series`, by which the page's script finds it in the SVG."""
         artist.set_gid(f"{self.name}:{slug(series)}:")
 
     def finish(self, title: str, caption: str) -> Drawn:
@@ -126,7 +127,7 @@ def draw_all(measured: Measured, study: str, tasks: Sequence[str]) -> list[Drawn
 
 
 def scaling(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
-    """Accuracy over mean thinking tokens, a line a recipe, 95 % bands; budgets filled, waits open (Figure 1)."""
+    """Accuracy over mean thinking tokens, a line per recipe, 95 % bands; budgets filled, waits open (Figure 1)."""
     sweeps = [s for s in measured.sweeps if s.study == study and s.task in tasks and len(s.cells) > 1]
     shown = [task for task in tasks if any(s.task == task for s in sweeps)]
     if not shown:
@@ -280,4 +281,5 @@ def _token_axis(axes: Axes, label: str) -> None:
 
 
 def slug(name: str) -> str:
+    """`name` as a part of an SVG id: letters, digits and underscores."""
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "_"

@@ -46,9 +46,14 @@ def sources(rows: Iterable[Mapping[str, Any]], in_tokens: bool) -> str:
     for name, found in sorted(lengths.items(), key=lambda item: -len(item[1])):
         samples, mean = SOURCES[name].table7 if name in SOURCES else (0, 0.0)
         table.append(
-            (name, f"{len(found):,}", f"{statistics.fmean(found):,.0f}",
-             f"{samples:,}" if samples else "", f"{1000 * mean:,.0f}" if samples else "")
-        )  # fmt: skip
+            (
+                name,
+                f"{len(found):,}",
+                f"{statistics.fmean(found):,.0f}",
+                f"{samples:,}" if samples else "",
+                f"{1000 * mean:,.0f}" if samples else "",
+            )
+        )
     everything = [length for found in lengths.values() for length in found]
     table.append(("all", f"{len(everything):,}", f"{statistics.fmean(everything):,.0f}", "59,029", "3,600"))
     header = ("source", "rows", f"mean thinking {unit}", "Table 7 rows", "Table 7 mean tokens")
@@ -60,10 +65,13 @@ def stages(manifests: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for manifest in manifests for name in manifest["stages"]))
     names = sorted(names, key=lambda name: name == "selected")
     table = [
-        (name, *(f"{m['stages'][name]:,}" if name in m["stages"] else "" for m in manifests),
-         f"{PAPER_STAGES[name]:,}" if name in PAPER_STAGES else "")
+        (
+            name,
+            *(f"{m['stages'][name]:,}" if name in m["stages"] else "" for m in manifests),
+            f"{PAPER_STAGES[name]:,}" if name in PAPER_STAGES else "",
+        )
         for name in names
-    ]  # fmt: skip
+    ]
     return markdown("Stages", ("rows", *map(title, manifests), "s1K, paper"), table)
 
 
@@ -92,11 +100,24 @@ def lengths(rows: Iterable[Mapping[str, Any]], manifests: Sequence[Mapping[str, 
     groups = [("pool", list(found.values()))]
     groups += [(title(m), [found[row_id] for row_id in m["ids"] if row_id in found]) for m in manifests]
     table = [
-        (name, *(f"{value:,.0f}" for value in (
-            min(some), _quantile(some, 0.25), _quantile(some, 0.5), _quantile(some, 0.75), max(some),
-            statistics.fmean(some), sum(some))))
-        for name, some in groups if some
-    ]  # fmt: skip
+        (
+            name,
+            *(
+                f"{value:,.0f}"
+                for value in (
+                    min(some),
+                    _quantile(some, 0.25),
+                    _quantile(some, 0.5),
+                    _quantile(some, 0.75),
+                    max(some),
+                    statistics.fmean(some),
+                    sum(some),
+                )
+            ),
+        )
+        for name, some in groups
+        if some
+    ]
     unit = "tokens" if in_tokens else "characters"
     header = ("", "least", "25%", "median", "75%", "most", "mean", "sum")
     return markdown(f"Thinking, in {unit}", header, table)

@@ -43,8 +43,9 @@ class Browser:
     note: str
 
 
-def forced_ranges(thinking: str, ids: Sequence[int], spans: Sequence[dict[str, Any]], ignore_str: str | None
-                  ) -> list[tuple[int, int]]:  # fmt: skip
+def forced_ranges(
+    thinking: str, ids: Sequence[int], spans: Sequence[dict[str, Any]], ignore_str: str | None
+) -> list[tuple[int, int]]:
     """Character ranges of the forced tokens of a thought, found without a tokenizer.
 
     The n-th occurrence of the forced ids among `ids` is the n-th occurrence of their string in the text, when both

@@ -41,11 +41,13 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
     reference = reference_name(cells, members) if kind == "reference" else "best"
     paper_column = any(_paper_of(cells[i]) for i in members)
     columns = [
-        Column("recipe"), Column("accuracy", True, "mean over scored generations, with its 95 % interval"),
+        Column("recipe"),
+        Column("accuracy", True, "mean over scored generations, with its 95 % interval"),
         Column(f"to {reference}", True, "paired difference in percentage points"),
-        Column("p", True, "exact McNemar, Holm over the table"), Column("thinking", True, "mean thinking tokens"),
+        Column("p", True, "exact McNemar, Holm over the table"),
+        Column("thinking", True, "mean thinking tokens"),
         *(Column(name, True, COUNT_HELP[count]) for count, name in COUNTS.items()),
-    ]  # fmt: skip
+    ]
     table = Table(f"recipes_{study}_{task}", f"{task}: accuracy by recipe", columns)
     table.columns += [Column("paper")] if paper_column else []
     known = [f for i in members if not math.isnan(f := measured.figures[i]["accuracy"].value)]
@@ -61,13 +63,16 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
         odd = f"at {setting_name(cell)}, not at the headline setting" if _off_headline(cell) else ""
         p = figures.get(f"p_holm_to_{kind}", Figure(math.nan))
         table.add(
-            Entry(name, name, footnote=table.footnote(odd)), percent(table, figures["accuracy"], style),
-            Entry("reference") if cell.recipe == reference else
-            percent(table, figures.get(f"difference_to_{kind}"), signed=True),
+            Entry(name, name, footnote=table.footnote(odd)),
+            percent(table, figures["accuracy"], style),
+            Entry("reference")
+            if cell.recipe == reference
+            else percent(table, figures.get(f"difference_to_{kind}"), signed=True),
             p_value(p.value),
-            number(figures["mean_thinking_tokens"].value, 0), *(_count(cell, name) for name in COUNTS),
+            number(figures["mean_thinking_tokens"].value, 0),
+            *(_count(cell, name) for name in COUNTS),
             *([_paper_of(cell) or MISSING] if paper_column else []),
-        )  # fmt: skip
+        )
     where = f"setting: {next(iter(settings))}" if len(settings) == 1 else "each row at its own setting"
     table.caption = f"{_problems(cells, members)}, {where}." + (f" {LEGEND}." if rivals else "")
     table.notes += [*_count_notes(cells, members), power_line(measured, members)]
@@ -75,7 +80,7 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
 
 
 def compared_with(measured: Measured, members: Sequence[int]) -> str:
-    """ "reference" where some row was compared with the reference recipe, else "best": imported logs have none."""
+    """What rows were compared with: "reference" if some were with the reference recipe, else "best" (imported logs)."""
     figures = measured.figures
     return "reference" if any("difference_to_reference" in figures[i] for i in members) else "best"
 
@@ -100,7 +105,7 @@ def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:
 
 
 def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
-    """What left the denominator or went wrong, said aloud."""
+    """What was excluded from accuracy or went wrong, to be printed."""
     notes = []
     unscored = sum(cells[i].num_unscored for i in members)
     for what, total in (
@@ -140,16 +145,18 @@ def sweep_table(measured: Measured, study: str, task: str) -> Table:
         names += [name] if name not in names else []
         by_row.setdefault((_setting_order(cell), setting_name(cell)), {})[name] = i
     table = Table(
-        f"sweep_{study}_{task}", f"{task}: accuracy by thinking budget",
+        f"sweep_{study}_{task}",
+        f"{task}: accuracy by thinking budget",
         [Column("setting"), *(Column(name, True) for name in names)],
         caption="Percent, with 95 % intervals.",
-    )  # fmt: skip
+    )
     if len(by_row) < 2:
         return table  # its one row stands in the table before
     for (_, setting), found in sorted(by_row.items(), key=lambda item: item[0]):
-        table.add(Entry(setting, len(table.rows)), *(
-            percent(table, measured.figures[found[n]]["accuracy"]) if n in found else Entry(MISSING) for n in names
-        ))  # fmt: skip
+        table.add(
+            Entry(setting, len(table.rows)),
+            *(percent(table, measured.figures[found[n]]["accuracy"]) if n in found else Entry(MISSING) for n in names),
+        )
     return table
 
 
@@ -166,22 +173,34 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
     sweeps.sort(key=lambda s: recipe_order(measured)(s.cells[0]))
     with_paper = any(paper.method_entry(s.label, task) for s in sweeps)
     table = Table(
-        f"methods_{study}_{task}", f"{task}: does the method control and scale thinking?",
-        [Column("recipe"), Column("method"), Column("Control %", True), Column("points per doubling", True),
-         Column("points per 1K tokens", True), Column("Performance", True), Column("|A|", True)]
+        f"methods_{study}_{task}",
+        f"{task}: does the method control and scale thinking?",
+        [
+            Column("recipe"),
+            Column("method"),
+            Column("Control %", True),
+            Column("points per doubling", True),
+            Column("points per 1K tokens", True),
+            Column("Performance", True),
+            Column("|A|", True),
+        ]
         + ([Column("paper")] if with_paper else []),
         caption="Scaling: mean slope over all pairs of runs, in percentage points per doubling of thinking tokens (the "
         "paper's Table 3) and per 1,000 tokens (its Eq. 2).",
-    )  # fmt: skip
+    )
     for sweep in sweeps:
         name, printed = row_name(cells[sweep.cells[0]], cells), paper.method_entry(sweep.label, task)
         figures = sweep.figures
         table.add(
-            name, sweep.label, percent(table, figures["control"]), _slope(table, figures, "doubling"),
-            _slope(table, figures, "1k_tokens"), percent(table, figures["performance"]),
+            name,
+            sweep.label,
+            percent(table, figures["control"]),
+            _slope(table, figures, "doubling"),
+            _slope(table, figures, "1k_tokens"),
+            percent(table, figures["performance"]),
             number(figures["num_settings"].value, 0),
             *([paper.printed_method(printed) or MISSING] if with_paper else []),
-        )  # fmt: skip
+        )
     return table
 
 
@@ -198,20 +217,29 @@ def extrapolation_table(measured: Measured, study: str, task: str) -> Table:
     waits = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task) and c.num_ignores > 0]
     strings = {cells[i].ignore_str for i in waits}
     table = Table(
-        f"extrapolation_{study}_{task}", f"{task}: what to say when thinking wants to end",
-        [Column("recipe"), Column("string"), Column("times", True), Column("accuracy", True), Column("thinking", True),
-         Column("paper")],
-    )  # fmt: skip
+        f"extrapolation_{study}_{task}",
+        f"{task}: what to say when thinking wants to end",
+        [
+            Column("recipe"),
+            Column("string"),
+            Column("times", True),
+            Column("accuracy", True),
+            Column("thinking", True),
+            Column("paper"),
+        ],
+    )
     if len(strings) < 2:
         return table
     for i in sorted(waits, key=lambda i: (recipe_order(measured)(i), cells[i].num_ignores, cells[i].ignore_str or "")):
         cell = cells[i]
         table.add(
-            row_name(cell, cells), cell.ignore_str or "(nothing)", number(cell.num_ignores, 0),
+            row_name(cell, cells),
+            cell.ignore_str or "(nothing)",
+            number(cell.num_ignores, 0),
             percent(table, measured.figures[i]["accuracy"]),
             number(measured.figures[i]["mean_thinking_tokens"].value, 0),
             paper.extrapolation_entry(cell.num_ignores, cell.ignore_str, task) or MISSING,
-        )  # fmt: skip
+        )
     return table
 
 
@@ -219,22 +247,32 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
     """Answers that each further Wait turned, and what it cost."""
     cells = measured.cells.cells
     table = Table(
-        f"flips_{study}_{task}", f"{task}: what each Wait turns",
-        [Column("recipe"), Column("setting"), Column("wrong to right", True), Column("right to wrong", True),
-         Column("net", True), Column("tokens each", True)],
+        f"flips_{study}_{task}",
+        f"{task}: what each Wait turns",
+        [
+            Column("recipe"),
+            Column("setting"),
+            Column("wrong to right", True),
+            Column("right to wrong", True),
+            Column("net", True),
+            Column("tokens each", True),
+        ],
         caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent. "
         "Where none changed the bound is the exact binomial one.",
-    )  # fmt: skip
+    )
     members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
     for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
         figures = measured.figures[i]
         if "flips_wrong_to_right" in figures:
             won, lost = figures["flips_wrong_to_right"], figures["flips_right_to_wrong"]
             table.add(
-                row_name(cells[i], cells), setting_name(cells[i]), percent(table, won), percent(table, lost),
+                row_name(cells[i], cells),
+                setting_name(cells[i]),
+                percent(table, won),
+                percent(table, lost),
                 Entry(f"{100 * (won.value - lost.value):+.1f}".replace("+0.0", "0.0"), won.value - lost.value),
                 Entry(won.note.split("for ")[-1].removesuffix(" more thinking tokens each"), None),
-            )  # fmt: skip
+            )
     return table
 
 
@@ -246,18 +284,26 @@ def sequence_table(measured: Measured, study: str, task: str) -> Table:
         i: (cells[i].config.get("training") or {}).get("block_size") for i in members if cells[i].recipe != "base"
     }
     table = Table(
-        f"sequence_{study}_{task}", f"{task}: training sequence length",
-        [Column("recipe"), Column("block size", True), Column("accuracy", True), Column("thinking", True),
-         Column("paper")],
-    )  # fmt: skip
+        f"sequence_{study}_{task}",
+        f"{task}: training sequence length",
+        [
+            Column("recipe"),
+            Column("block size", True),
+            Column("accuracy", True),
+            Column("thinking", True),
+            Column("paper"),
+        ],
+    )
     if len(set(lengths.values()) - {None}) < 2:
         return table
     for i, length in sorted(lengths.items(), key=lambda item: (item[1] or 0, item[0])):
         table.add(
-            row_name(cells[i], cells), number(float(length or math.nan), 0),
-            percent(table, measured.figures[i]["accuracy"]), plain(table, measured.figures[i]["mean_thinking_tokens"]),
+            row_name(cells[i], cells),
+            number(float(length or math.nan), 0),
+            percent(table, measured.figures[i]["accuracy"]),
+            plain(table, measured.figures[i]["mean_thinking_tokens"]),
             paper.sequence_entry(length or 0, task) or MISSING,
-        )  # fmt: skip
+        )
     return table
 
 
@@ -266,20 +312,28 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
     cells = measured.cells.cells
     members = [i for key, i in measured.headlines.items() if key[:2] == (study, task)]
     table = Table(
-        f"sampled_{study}_{task}", f"{task}: parallel samples",
-        [Column("recipe"), Column("k", True), Column("pass@k (cov@k)", True), Column("maj@k", True),
-         Column("tokens", True)],
+        f"sampled_{study}_{task}",
+        f"{task}: parallel samples",
+        [
+            Column("recipe"),
+            Column("k", True),
+            Column("pass@k (cov@k)", True),
+            Column("maj@k", True),
+            Column("tokens", True),
+        ],
         caption="Unbiased over the k-subsets of a problem's generations; tokens: all of k generations.",
-    )  # fmt: skip
+    )
     for i in sorted(members, key=recipe_order(measured)):
         figures = measured.figures[i]
         for name in [n for n in figures if n.startswith("pass@")]:
             k = int(name.removeprefix("pass@"))
             table.add(
-                row_name(cells[i], cells), number(k, 0), percent(table, figures[name]),
+                row_name(cells[i], cells),
+                number(k, 0),
+                percent(table, figures[name]),
                 percent(table, figures.get(f"maj@{k}")),
                 number(k * figures["mean_total_tokens"].value, 0),
-            )  # fmt: skip
+            )
     return table
 
 

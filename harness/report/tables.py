@@ -25,6 +25,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Column:
+    """A column's heading, whether it holds numbers, and the text that explains it."""
+
     name: str
     numeric: bool = False
     help: str = ""
@@ -43,6 +45,11 @@ class Table:
     footnotes: list[str] = field(default_factory=list)
 
     def add(self, *entries: Entry | str) -> None:
+        """Append a row.
+
+        Raises:
+            ValueError: there are not as many entries as columns.
+        """
         row = [Entry(entry, entry) if isinstance(entry, str) else entry for entry in entries]
         if len(row) != len(self.columns):
             raise ValueError(f"table {self.id}: {len(row)} entries for {len(self.columns)} columns")
@@ -63,6 +70,7 @@ def number(value: float, digits: int = 1) -> Entry:
 
 
 def p_value(p: float) -> Entry:
+    """A p-value as it is printed; below 0.001 only that."""
     return Entry(MISSING) if math.isnan(p) else Entry("<0.001" if p < 0.001 else f"{p:.3f}", p)
 
 
@@ -90,9 +98,7 @@ def _scaled(table: Table, figure: Figure | None, factor: float, digits: int, sty
         unusual = "no interval: every resample gives this value"
     text = f"{value:{sign},.{digits}f}"
     text = text.lstrip("+-") if float(text.replace(",", "")) == 0 else text  # no "+0.0"
-    return Entry(
-        text, value, detail, style, table.footnote(unusual), low, high
-    )  # fmt: skip
+    return Entry(text, value, detail, style, table.footnote(unusual), low, high)
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.

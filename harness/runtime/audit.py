@@ -35,8 +35,11 @@ LARGEST_CHECKPOINT = 2 * 2**30  # bytes of weights that are audited without bein
 
 @dataclass(frozen=True)
 class RowAudit:
-    """One row. `gap`: how far, in nats, the worst sampled token lies below the most likely one (0: it is that one);
-    `place`: which token; `faults`: what does not hold."""
+    """What the audit of one row found.
+
+    `gap`: how far, in nats, the worst sampled token lies below the most likely one (0: it is that one); `place`: which
+    token; `faults`: what does not hold.
+    """
 
     problem_id: str
     sample_index: int

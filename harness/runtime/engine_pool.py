@@ -117,11 +117,11 @@ class EnginePool:
     # -- one pass over a list of work
 
     def generate(self, model: str, work: Sequence[Work], replay: bool) -> Iterator[Any]:
-        """References to lists of generations, as they finish, until no engine works on the list any more; None now and
-        then, so that the caller can look after other things.
+        """References to lists of generations, as they finish, until no engine works on `work` any more.
 
-        An engine that dies or hangs is replaced; what it had drawn is missing then, and `failures` says why; one
-        that does not have `model`'s weights is given up.
+        None comes now and then, so that the caller can look after other things. An engine that dies or hangs is
+        replaced; what it had drawn is missing then, and `failures` says why; one that does not have `model`'s weights
+        is given up.
         """
         import ray
 
@@ -186,15 +186,19 @@ class EnginePool:
             self.loaded = loaded
         if loaded.restarted and not self.told_restarts:
             self.told_restarts = True
-            self.progress.say(f"weights cannot be swapped in place here, so the engine starts again for each model: "
-                              f"{loaded.restarted}")  # fmt: skip
+            self.progress.say(
+                f"weights cannot be swapped in place here, so the engine starts again for each model: "
+                f"{loaded.restarted}"
+            )
 
     # -- life and death
 
     def _came_up(self, member: Member) -> bool:
-        """Whether `member` really is up; one that did not start is given up. Where it was killed (a lost node, no
-        memory), or where an engine of the kind has been up before, another one is asked for; an engine that refuses its
-        model would refuse it again."""
+        """Whether `member` really is up; one that did not start is given up.
+
+        Where it was killed (a lost node, no memory), or where an engine of the kind has been up before, another one is
+        asked for; an engine that refuses its model would refuse it again.
+        """
         import ray
 
         try:
@@ -211,8 +215,11 @@ class EnginePool:
         self._lose(member, reason, replace=replace and self.num_cut_starts <= MAX_CUT_STARTS)
 
     def _watch(self) -> None:
-        """Ask each engine that starts or works for its tokens; kill one that is not up `engine.start_seconds` after it
-        got its place, or that has sampled no token for `engine.stall_seconds`."""
+        """Ask each engine that starts or works for its tokens, and kill those that hang.
+
+        One hangs that is not up `engine.start_seconds` after it was placed, or that has sampled no token for
+        `engine.stall_seconds`.
+        """
         import ray
 
         for member in list(self.members):

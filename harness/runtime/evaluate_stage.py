@@ -54,7 +54,7 @@ class Evaluation:
         self.reasons: list[str] = []  # why engines or graders failed, this pass
 
     def work(self) -> list[Work]:
-        """What is missing, one item a sample, the longest thoughts first as far as earlier rows tell."""
+        """What is missing, one item per sample, the longest thoughts first as far as earlier rows tell."""
         budgets: dict[tuple[str, int], list[Budget]] = {}
         by_task: dict[str, list[Run]] = {}
         for run in self.runs:
@@ -121,7 +121,7 @@ class Evaluation:
     def _store_graded(self, grading: dict[Any, Batch], wait: bool) -> list[tuple[Any, float]]:
         """Take what has been graded out of `grading` and append its rows; with `wait`, wait a moment for some.
 
-        Ray waits for ever for a call on a node that the network has cut off, also after it has declared the node dead:
+        Ray waits forever for a call on a node that the network has cut off, also after it has declared the node dead:
         a grader that does not answer in time is given up. Returns what to hand out again, with twice the patience.
         """
         import ray
@@ -160,6 +160,7 @@ class Evaluation:
 
     @property
     def num_done(self) -> int:
+        """Generations that are stored."""
         return self.total - len(self.missing)
 
     def failed(self) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _stage(title: str, total: int) -> Iterator[tuple[Progress, features.Tick]]:
 
 
 def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say) -> Kept:
-    """The endpoint's traces; with a dry run only their estimate is said."""
+    """The endpoint's traces; with a dry run only their estimate is printed."""
     kept = Kept(work / "traces")
     questions = [row["question"] for row in pool if not with_thinking(row)]
     cost = estimate(endpoint, (q for q in questions if endpoint.key(q) not in kept), options.expect_tokens)
@@ -153,11 +153,20 @@ def _thought(pool: Any, work: Path, options: Options, say: Say) -> Iterator[Row]
 
 
 def _local(
-    ask: Callable[..., dict[str, str]], rows: Sequence[Row], model: str, folder: Path, sampling: Sampling,
-    thinking: str, title: str, options: Options, say: Say,
-) -> Kept:  # fmt: skip
-    """What a local model says to `rows`, kept in `folder`; `ask` is one of the functions of
-    harness.runtime.reference_answers."""
+    ask: Callable[..., dict[str, str]],
+    rows: Sequence[Row],
+    model: str,
+    folder: Path,
+    sampling: Sampling,
+    thinking: str,
+    title: str,
+    options: Options,
+    say: Say,
+) -> Kept:
+    """What a local model says to `rows`, cached in `folder`.
+
+    `ask` is one of the functions of harness.runtime.reference_answers.
+    """
     from harness.runtime import reference_answers as references
     from harness.runtime.engine_pool import EngineFailedError
 

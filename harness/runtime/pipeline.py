@@ -129,9 +129,11 @@ class Ablation:
         self.progress.update("select", "done", detail="")
 
     def wait_for_trainings(self) -> None:
-        """Wait until there is a model to evaluate, or none to come. Meanwhile idle engines release their resources to
-        a pending training: this study's, or another's that blocks this one. They restart once no training is pending,
-        so that they do not restart after each."""
+        """Wait until there is a model to evaluate, or none to come.
+
+        Meanwhile idle engines release their resources to a pending training: this study's, or another's that blocks
+        this one. They restart once no training is pending, so that they do not restart after each.
+        """
         self.collect_trainings()
         short, since = 0, time.monotonic()  # consecutive polls with a pending training; time of the last
         ready: float | None = None  # when the first model could be evaluated

@@ -17,6 +17,7 @@ from harness.config import Budget, Chat, EngineConfig, Sampling
 from harness.data.cache import Kept, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
+from harness.errors import UserError
 from harness.generation.chat_files import chat_files
 from harness.grading import grade
 from harness.progress import Progress
@@ -35,30 +36,49 @@ TRIES = 2  # of one question, before it is left
 def engines_of(
     model: str, config: EngineConfig, sampling: Sampling, thinking: str, folder: Path, progress: Progress
 ) -> Iterator[EnginePool]:
-    """Engines of `model` that start when they are first asked; their logs are in folder/logs. Raises `UserError` for a
-    model that `thinking` does not fit."""
+    """Engines of `model` that start when they are first asked; their logs are in folder/logs.
+
+    Raises:
+        UserError: `thinking` does not fit the model.
+    """
     import ray
 
-    tokenizer = chat_files(config.tokenizer or model)
-    reading = read_for(thinking, tokenizer, Chat())
-    for note in reading.notes:
-        progress.say(f"{model}: {note}")
-    refuse_closed(tokenizer, reading, Chat())
+    thinking = _spelled_out(thinking, config.tokenizer or model, progress)
     demand = Demand(config)
     if ray.is_initialized():  # by an earlier step, which needed no engine
         check_fits(demand)
-    pool = EnginePool(model, demand, sampling, reading.thinking.spec, folder, progress)
+    pool = EnginePool(model, demand, sampling, thinking, folder, progress)
     try:
         yield pool
     finally:
         pool.stop()
 
 
+def _spelled_out(thinking: str, model: str, progress: Progress) -> str:
+    """`thinking` as the strings that fit `model`. Raises `UserError` where none fit."""
+    try:
+        tokenizer = chat_files(model)
+    except UserError:
+        if Path(model).is_dir():
+            raise
+        return thinking  # a name that cannot be reached: the engine says so, if there is anything left to ask it
+    reading = read_for(thinking, tokenizer, Chat())
+    for note in reading.notes:
+        progress.say(f"{model}: {note}")
+    refuse_closed(tokenizer, reading, Chat())
+    return reading.thinking.spec
+
+
 def answer(
     rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: Kept, tick: Tick | None = None
 ) -> dict[str, str]:
-    """Put `model`'s direct, graded answers to `rows` (question, answer, metadata) into `kept`, by `question_key`; only
-    what is missing there is generated. Returns why, by key, some are still missing: the next call asks again."""
+    """Put `model`'s direct, graded answers to `rows` (question, answer, metadata) into `kept`, by `question_key`.
+
+    Only what is missing there is generated.
+
+    Returns:
+        Why, by key, some are still missing: the next call asks again.
+    """
 
     def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
         verdict = grade(generation.answer_part, row["answer"], kind_of(row))
@@ -87,8 +107,10 @@ def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> s
 def think(
     rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: Kept, tick: Tick | None = None
 ) -> dict[str, str]:
-    """Put `model`'s traces and attempts for `rows` into `kept`, by `trace_key`; else as `answer`. A thought that the
-    context cut off says so in `finish` ("budget")."""
+    """Put `model`'s traces and attempts for `rows` into `kept`, by `trace_key`; else as `answer`.
+
+    A thought that the context cut off says so in `finish` ("budget").
+    """
 
     def traced(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
         return {
@@ -102,12 +124,22 @@ def think(
 
 
 def _ask(
-    rows: Mapping[str, Mapping[str, Any]], model: str, engines: EnginePool, budget: Budget, kept: Kept,
-    record: Callable[[Mapping[str, Any], Generation], dict[str, Any]], tick: Tick | None,
-) -> dict[str, str]:  # fmt: skip
-    """Put `record(row, generation)` into `kept` for every row whose key is missing there, as they are done. Returns, by
-    key, the error of the generations that failed `TRIES` times (a prompt that is too long). Raises `EngineFailedError`
-    when `IDLE_PASSES` passes brought nothing."""
+    rows: Mapping[str, Mapping[str, Any]],
+    model: str,
+    engines: EnginePool,
+    budget: Budget,
+    kept: Kept,
+    record: Callable[[Mapping[str, Any], Generation], dict[str, Any]],
+    tick: Tick | None,
+) -> dict[str, str]:
+    """Put `record(row, generation)` into `kept` for every row whose key is missing there, as they are done.
+
+    Returns:
+        By key, the error of the generations that failed `TRIES` times (a prompt that is too long).
+
+    Raises:
+        EngineFailedError: `IDLE_PASSES` passes brought nothing.
+    """
     import ray
 
     left = {key: row for key, row in rows.items() if key not in kept}
@@ -144,8 +176,10 @@ def _ask(
 
 
 def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[Kept]) -> Iterator[Row]:
-    """`rows` with `reference_answers` and `reference_correct`, one entry a model in the order given; null where a
-    model has no answer or the gold cannot be read."""
+    """`rows` with `reference_answers` and `reference_correct`, one entry per model in the order given.
+
+    An entry is null where a model has no answer or the gold answer cannot be parsed.
+    """
     for row in rows:
         found = [kept.get(question_key(row)) for kept in answers]
         yield {

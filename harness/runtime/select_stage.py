@@ -14,8 +14,10 @@ from harness.runtime.engine_pool import EnginePool
 
 
 class PoolWithAnswers:
-    """The pool's rows (schema: harness.data.load), and which of them the base answers correctly at once. Answers are
-    kept one by one in `folder`, so that whatever ends a study costs those under way."""
+    """The pool's rows (schema: harness.data.load), and which of them the base answers correctly at once.
+
+    Answers are stored one by one in `folder`, so that whatever ends a study costs those under way.
+    """
 
     def __init__(self, rows: list[dict[str, Any]], folder: Path, num_broken: int, note: str) -> None:
         self.rows, self.num_broken, self.broken_note = rows, num_broken, note

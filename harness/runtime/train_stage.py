@@ -57,7 +57,7 @@ class Trainings:
         study = self.study
         connect(self.demand, self.out, self.progress)
         # Started anew when its process dies; the training goes on from its last checkpoint. Beside the driver, and with
-        # it Ray Train's controller: Ray waits for ever for a call on a node that the network has cut off.
+        # it Ray Train's controller: Ray waits forever for a call on a node that the network has cut off.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         remote = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy=here)(train_recipe)
         while self.queued and len(self.running) < fitting(self.demand):

@@ -49,8 +49,10 @@ class Heartbeat:
 
 
 class EngineWorker:
-    """One engine, started once by `open`. Checkpoints' weights are swapped in as they come. Run it as a Ray actor with
-    threads: `heartbeat` answers while `open` or `evaluate` works."""
+    """One engine, started once by `open`; checkpoints' weights are swapped in as they come.
+
+    Run it as a Ray actor with threads: `heartbeat` answers while `open` or `evaluate` works.
+    """
 
     def __init__(self, config: EngineConfig, model: str, log: str) -> None:
         self.config, self.log, self.model = config, Path(log), model
@@ -90,11 +92,13 @@ class EngineWorker:
     def evaluate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool
     ) -> Iterator[Loaded | list[Generation]]:
-        """That the engine has `model`, then all of `work`, in lists as it finishes; `problem_id` is `task/id`, unique
-        over tasks. Raises `WrongWeightsError` before anything is generated.
+        """That the engine has `model`, then all of `work`, in lists as it finishes.
 
-        With `shared`, a `ray.util.queue.Queue` of indices into `work`, the engine draws one whenever it has room, and
-        other engines draw the rest.
+        `problem_id` is `task/id`, unique over tasks. With `shared`, a `ray.util.queue.Queue` of indices into `work`,
+        the engine draws one whenever it has room, and other engines draw the rest.
+
+        Raises:
+            WrongWeightsError: before anything is generated.
         """
         finished: queue.Queue[Loaded | Generation | BaseException | None] = queue.Queue()
         self.busy_since = time.monotonic()
@@ -115,9 +119,15 @@ class EngineWorker:
             self.busy_since = 0.0
 
     def _generate(
-        self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool,
+        self,
+        model: str,
+        work: Sequence[Work],
+        shared: Any,
+        sampling: Sampling,
+        thinking: str,
+        replay: bool,
         finished: queue.Queue[Loaded | Generation | BaseException | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         from harness.generation import sweep
         from harness.generation.engines.loading import load
         from harness.thinking import thinking_format
@@ -138,8 +148,11 @@ class EngineWorker:
         )
 
     def _prompts(self, work: Work, thinking: ThinkingFormat) -> Iterator[tuple[Any, list[Budget]]]:
-        """The prompts of `work`: conditional methods write the budget into the question, a prompt without thinking is
-        asked for otherwise, the others share one."""
+        """The prompts of `work`, each with its budgets.
+
+        Conditional methods write the budget into the question, a prompt without thinking is asked for otherwise, the
+        others share one.
+        """
         from harness.generation.instructions import instruct
         from harness.generation.prompts import render_prompt
         from harness.generation.samples import Prompt
@@ -166,8 +179,10 @@ class EngineWorker:
 def _batches(
     finished: queue.Queue[Loaded | Generation | BaseException | None],
 ) -> Iterator[Loaded | list[Generation]]:
-    """What is put into `finished`, generations in lists, until None; an exception in it is raised after what came
-    before."""
+    """What is put into `finished`, generations in lists, until None.
+
+    An exception in it is raised after what came before.
+    """
     batch: list[Generation] = []
     due = time.monotonic() + BATCH_SECONDS
     while True:
@@ -217,8 +232,13 @@ def grade_batch(
         run = runs[problem.task, generation.budget]
         key = keys.get((run.run_id, generation.problem_id, generation.sample_index))
         if key is not None:
-            identity = {"run_id": run.run_id, "sample_key": key, "study": run.study, "model": run.model,
-                        "recipe": run.recipe}  # fmt: skip
+            identity = {
+                "run_id": run.run_id,
+                "sample_key": key,
+                "study": run.study,
+                "model": run.model,
+                "recipe": run.recipe,
+            }
             rows.append(sample_row(identity, problem, generation, score(problem, generation)))
     return pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
 

@@ -33,8 +33,12 @@ def study_files() -> dict[str, Path]:
 
 
 def load(spec: str) -> Study:
-    """The study `spec`: the name of a file in ablations/ or of a function in one, `file:function`, or
-    `path.py:function` (function: the file's name)."""
+    """The study `spec`.
+
+    Args:
+        spec: the name of a file in ablations/ or of a function in one, `file:function`, or `path.py:function`
+            (function: the file's name).
+    """
     file, _, function = spec.partition(":")
     if file.endswith(".py"):
         path = Path(file)

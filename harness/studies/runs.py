@@ -58,6 +58,7 @@ def runs_of(
     """The runs of one model.
 
     Args:
+        study: what is planned.
         recipe: "base" for the untrained model.
         model_identity: of its weights, tokenizer and chat template.
         problems: by task.
@@ -107,8 +108,10 @@ def runs_of(
 
 
 def setup_of(study: Study, recipe: str, shared: Mapping[str, Any]) -> str:
-    """What runs of one model have in common, whatever their task, budget and seeds: a fingerprint. Runs that agree in
-    it, the task and the budget are one setting, and are averaged over their seeds; no others are."""
+    """What runs of one model have in common, whatever their task, budget and seeds: a fingerprint.
+
+    Runs that agree in it, the task and the budget are one setting, and are averaged over their seeds; no others are.
+    """
     parts: dict[str, Any] = {**shared, "base": provenance.model_identity(study.base_model), "of": study.max_problems}
     if recipe != "base":
         chosen = [one for one in study.recipes if one.name == recipe]
@@ -119,8 +122,11 @@ def setup_of(study: Study, recipe: str, shared: Mapping[str, Any]) -> str:
 def run_row(
     run: Run, study: Study, num_problems: int, engine: Mapping[str, str], loaded: Loaded | None, **outcome: Any
 ) -> dict[str, Any]:
-    """One row of RUN_SCHEMA. `engine`: what the engine said of itself; `loaded`: what it showed of its model (None:
-    nothing); `outcome`: status, error, seconds."""
+    """One row of RUN_SCHEMA.
+
+    `engine`: what the engine said of itself; `loaded`: what it showed of its model (None: nothing); `outcome`: status,
+    error, seconds.
+    """
     config = run.config | {
         "training": to_plain(study.training),
         "reference_recipe": study.reference_recipe,

@@ -34,9 +34,17 @@ def smoke(study: Study, data_dir: Path | None = None) -> Study:
 
     sweep = study.budgets if study.headline in study.budgets else study.base_budgets
     training = replace(
-        study.training, num_epochs=1, global_batch_size=4, per_device_batch_size=4, num_workers=1, num_gpus=0,
-        num_cpus=1, block_size=SMOKE_BLOCK, bf16=False, learning_rate=1e-3,
-    )  # fmt: skip
+        study.training,
+        num_epochs=1,
+        global_batch_size=4,
+        per_device_batch_size=4,
+        num_workers=1,
+        num_gpus=0,
+        num_cpus=1,
+        block_size=SMOKE_BLOCK,
+        bf16=False,
+        learning_rate=1e-3,
+    )
     return replace(
         study,
         name=f"{study.name}-smoke",

@@ -33,7 +33,7 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A study. `state`: running | complete | stopped. `rate`: samples a second lately, while it runs."""
+    """A study. `state`: running | complete | stopped. `rate`: recent samples per second, while it runs."""
 
     study: str
     state: str
@@ -44,6 +44,7 @@ class Status:
 
     @property
     def samples_left(self) -> int:
+        """Generations of all models that are planned and not yet stored."""
         return sum(model.samples_planned - model.samples_done for model in self.models)
 
 

@@ -1,6 +1,6 @@
 """How much memory one worker of a training needs, estimated from the model's shape before anything is loaded.
 
-Weights, gradients and Adam's two moments in float32: 16 bytes a parameter (ZeRO, arXiv 1910.02054, section 3.1, less
+Weights, gradients and Adam's two moments in float32: 16 bytes per parameter (ZeRO, arXiv 1910.02054, section 3.1, less
 its half precision copies), divided by the workers that share them. Activations: what a decoder layer keeps for its
 backward pass, counted as in "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198, section
 4) for a gated MLP and grouped attention heads, without its s^2 term (attention does not store its scores) and without
@@ -37,29 +37,41 @@ class Shape:
 
     @property
     def query(self) -> int:
+        """Width of a layer's queries."""
         return self.heads * (self.head_size or self.hidden // self.heads)
 
     @property
     def kv(self) -> int:
+        """Width of a layer's keys, and of its values."""
         return self.kv_heads * (self.head_size or self.hidden // self.heads)
 
     def linears(self) -> list[tuple[int, int]]:
         """(in, out) of the linear maps of one layer."""
         mlp = (self.hidden, self.intermediate)
-        return [(self.hidden, self.query), (self.hidden, self.kv), (self.hidden, self.kv), (self.query, self.hidden),
-                mlp, mlp, mlp[::-1]]  # fmt: skip
+        return [
+            (self.hidden, self.query),
+            (self.hidden, self.kv),
+            (self.hidden, self.kv),
+            (self.query, self.hidden),
+            mlp,
+            mlp,
+            mlp[::-1],
+        ]
 
     @property
     def layer_parameters(self) -> int:
+        """Parameters of one layer: linear layers, biases and two norms."""
         biases = self.query + 2 * self.kv if self.bias else 0
         return sum(a * b for a, b in self.linears()) + biases + 2 * self.hidden
 
     @property
     def embedding_parameters(self) -> int:
+        """Parameters of the embedding and, unless it is tied, the output head."""
         return self.vocabulary * self.hidden * (1 if self.tied else 2)
 
     @property
     def parameters(self) -> int:
+        """Parameters of the whole model."""
         return self.layers * self.layer_parameters + self.embedding_parameters + self.hidden
 
 
@@ -75,8 +87,10 @@ QWEN25 = {  # billions in the name -> shape; from the config.json of Qwen/Qwen2.
 
 
 def shape_of(model: str) -> Shape | None:
-    """The shape of `model`: of a local folder exactly, of a hub name with a size ("32B") that of the Qwen2.5 model
-    nearest in size; None where neither is known."""
+    """The shape of `model`; None where it is not known.
+
+    Exact for a local folder; for a hub name with a size ("32B"), that of the Qwen2.5 model nearest in size.
+    """
     config = Path(model) / "config.json"
     if config.is_file():
         return _of_config(json.loads(config.read_text()))
@@ -92,10 +106,16 @@ def _of_config(config: dict[str, Any]) -> Shape | None:
         return None  # not of this kind
     hidden, layers, heads, intermediate, vocabulary = (int(config[name]) for name in needed)
     return Shape(
-        hidden, layers, heads, int(config.get("num_key_value_heads") or heads), intermediate, vocabulary,
-        tied=bool(config.get("tie_word_embeddings")), head_size=int(config.get("head_dim") or 0),
+        hidden,
+        layers,
+        heads,
+        int(config.get("num_key_value_heads") or heads),
+        intermediate,
+        vocabulary,
+        tied=bool(config.get("tie_word_embeddings")),
+        head_size=int(config.get("head_dim") or 0),
         bias=config.get("attention_bias", config.get("model_type") == "qwen2"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +130,7 @@ class Estimate:
 
     @property
     def total(self) -> float:
+        """The sum of all parts, in the same unit."""
         return self.weights + self.gradients + self.optimizer + self.working + self.activations
 
 

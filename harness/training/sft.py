@@ -1,8 +1,8 @@
 """One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
 
 s1's training text is tokenised by `harness.training.text`, which also makes the labels: the loss is on thinking and
-answer only. TRL keeps given labels, so nothing of the mask depends on TRL's collators, which have moved before
-(reference/trl.md).
+answer only. TRL uses labels that it is given, so nothing of the mask depends on TRL's collators, which have
+moved before.
 
 A worker that dies (a kill, a lost node, no memory) is started again and goes on from the last whole checkpoint in
 FOLDER/steps; so does the next call after the driver itself was killed. Either ends with the weights of a training that

@@ -1,8 +1,8 @@
-"""Chat text: the prompt of an evaluation, and s1's training text with its loss mask, for any chat template.
+r"""Chat text: the prompt of an evaluation, and s1's training text with its loss mask, for any chat template.
 
 Training text (s1's data/tokenization.py), on one row:
 
-    {prompt}<|im_start|>think\\n{trace}\\n<|im_start|>answer\\n{answer}<|im_end|>
+    {prompt}<|im_start|>think\n{trace}\n<|im_start|>answer\n{answer}<|im_end|>
 
 Prompt and completion are tokenised apart, exactly as the engine sees them (it appends `thinking_start`'s ids to the
 prompt's); loss is taken on the completion only.
@@ -32,8 +32,10 @@ class Example(TypedDict):
 
 
 def end_of_turn(tokenizer: Any, thinking: ThinkingFormat | None = None) -> str:
-    """What the chat template puts after the assistant's words ("<|im_end|>"); the tokenizer's end of text where it puts
-    nothing. A format that was read from the template knows it."""
+    """What the chat template puts after the assistant's words ("<|im_end|>").
+
+    The tokenizer's end of text where it puts nothing. A format that was read from the template knows it.
+    """
     if thinking is not None and thinking.end_of_turn is not None:
         return thinking.end_of_turn
     return read(tokenizer).thinking.end_of_turn or ""
@@ -52,10 +54,10 @@ def check_tokenizer(tokenizer: Any, thinking: ThinkingFormat) -> None:
 
 
 def completion_text(row: Mapping[str, Any], thinking: ThinkingFormat, end: str, prompt: str = "") -> str:
-    """What the model learns to write after `prompt`; `end` closes the turn.
+    r"""What the model learns to write after `prompt`; `end` closes the turn.
 
     A delimiter that ends in a word ("<|im_start|>think") is closed by a newline; one that ends in a mark
-    ("<think>\\n", "<|message|>") brings its own. A trace that starts on a new line ends on one. A thinking start that
+    ("<think>\n", "<|message|>") brings its own. A trace that starts on a new line ends on one. A thinking start that
     the chat template has put into the prompt (DeepSeek-R1's does) is not written twice.
     """
     start, middle = _closed(thinking.thinking_start), _closed(thinking.thinking_end)

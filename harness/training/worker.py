@@ -100,8 +100,11 @@ def sft_trainer(
 
 
 def load_model(base_model: str, training: Training, gpu: bool) -> Any:
-    """The model to train. What is trained is kept in float32, as s1 does, and only computed with in bfloat16: in
-    bfloat16 a step of 1e-5 is lost on most weights. A base that LoRA leaves alone may be bfloat16 throughout."""
+    """The model to train.
+
+    What is trained is held in float32, as s1 does, and only computed with in bfloat16: in bfloat16 a step of 1e-5 is
+    lost on most weights. A base that LoRA leaves alone may be bfloat16 throughout.
+    """
     from transformers import AutoModelForCausalLM
 
     frozen = training.lora_rank > 0
@@ -111,7 +114,7 @@ def load_model(base_model: str, training: Training, gpu: bool) -> Any:
 
 
 def lora_config(training: Training) -> Any:
-    """peft's configuration: adapters on every linear layer but the output; None where all weights are trained."""
+    """The configuration of peft: adapters on every linear layer but the output; None where all weights are trained."""
     if not training.lora_rank:
         return None
     from peft import LoraConfig
@@ -134,9 +137,8 @@ def probe_of(trainer: Any, thinking: ThinkingFormat, bf16: bool) -> probe.Probe:
 
 def save(trainer: Any, target: Path, thinking: ThinkingFormat) -> None:
     """Write a plain model to `target`: shards gathered, adapters merged, so that engines read it as they read the base.
-    What it was taught to end a turn by is an end of text, for any engine.
 
-    Called on every rank; rank 0 writes.
+    What it was taught to end a turn by is an end of text, for any engine. Called on every rank; rank 0 writes.
     """
     model = trainer.model
     model.config.use_cache = True  # evaluation must not inherit training's choices
@@ -157,8 +159,11 @@ def save(trainer: Any, target: Path, thinking: ThinkingFormat) -> None:
 
 
 def end_texts_at_the_turn(model: Any, tokenizer: Any, thinking: ThinkingFormat) -> None:
-    """Put the token that ends a turn among the model's ends of text. A base model's is another (Qwen2.5's is
-    `<|endoftext|>`, its template's `<|im_end|>`): an engine would run over the end that it was trained to write."""
+    """Put the token that ends a turn among the model's ends of text.
+
+    A base model's is another (Qwen2.5's is `<|endoftext|>`, its template's `<|im_end|>`): an engine would run over the
+    end that it was trained to write.
+    """
     added, ending = tokenizer.get_added_vocab(), thinking.end_of_turn or ""
     places = [(ending.index(token), token) for token in added if token in ending]
     if not places:
@@ -226,7 +231,7 @@ def fsdp(training: Training) -> dict[str, Any]:
     """`SFTConfig`'s arguments that shard weights, gradients and optimizer over all workers (FSDP2 of torch).
 
     The units are the model's own decoder layers (Qwen2DecoderLayer: its `_no_split_modules`), as in s1's
-    train/fsdp_config_qwen.json. Only one worker a node reads the weights; checkpoints to resume from stay sharded.
+    train/fsdp_config_qwen.json. Only one worker per node reads the weights; checkpoints to resume from stay sharded.
     """
     return {
         "gradient_checkpointing": False,  # FSDP recomputes activations itself; the Trainer refuses both at once
@@ -243,7 +248,7 @@ def fsdp(training: Training) -> dict[str, Any]:
 
 
 def losses_of(log_history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One entry a step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out."""
+    """One entry per step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out."""
     return [
         {column: entry.get(name) for column, name in LOSS_COLUMNS.items()} for entry in log_history if "loss" in entry
     ]

@@ -61,8 +61,10 @@ def test_the_upper_bound_of_1k_longest_on_aime_is_a_coin_toss() -> None:
     n, better, worse = 30, 2, 7
     above = sum(
         comb(n, i) * comb(n - i, j) * (better / n) ** i * (worse / n) ** j * ((n - better - worse) / n) ** (n - i - j)
-        for i in range(n + 1) for j in range(n + 1 - i) if i > j
-    )  # fmt: skip
+        for i in range(n + 1)
+        for j in range(n + 1 - i)
+        if i > j
+    )
     assert above == pytest.approx(0.02554, abs=1e-5)
     arms = discordant(better, worse, 15, n)
     highs = {round(100 * paired_difference(*arms, seed=seed).high, 1) for seed in range(12)}

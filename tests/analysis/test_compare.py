@@ -73,8 +73,9 @@ def test_problems_numbered_differently_are_paired_by_their_question(tmp_path: Pa
 def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Path) -> None:
     rows = [
         made_up.sample(problem_id=f"p{i}", run_id=f"{r}-0123", recipe=r, correct=r == "full")
-        for r in ("full", "s1k") for i in range(4)
-    ]  # fmt: skip
+        for r in ("full", "s1k")
+        for i in range(4)
+    ]
     out = made_up.write(tmp_path, rows)
     assert compare(f"{out}:full", f"{out}:s1k-01")[0].gap.mean == 1.0
     with pytest.raises(UserError, match="holds several runs"):

@@ -33,9 +33,10 @@ def figures(out: Path, **where: Any) -> dict[str, Any]:
     """The figures of the one cell that fits `where`."""
     measured = measure_cells(load([out]))
     found = [
-        f for c, f in zip(measured.cells.cells, measured.figures, strict=True)
+        f
+        for c, f in zip(measured.cells.cells, measured.figures, strict=True)
         if all(getattr(c, k) == v for k, v in where.items())
-    ]  # fmt: skip
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -206,11 +207,17 @@ def test_control_of_a_budget_sweep_is_against_its_budgets(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("method", "told", "tokens", "control"),
-    [("token_conditional", "100", 90, 1.0), ("token_conditional", "100", 110, 0.0),
-     ("step_conditional", "2", 190, 1.0), ("step_conditional", "2", 210, 0.0),
-     ("class_conditional", "short", 30, 1.0), ("class_conditional", "short", 50, 0.0),
-     ("class_conditional", "long", 50, 1.0), ("class_conditional", "long", 40, 0.0)],
-)  # fmt: skip
+    [
+        ("token_conditional", "100", 90, 1.0),
+        ("token_conditional", "100", 110, 0.0),
+        ("step_conditional", "2", 190, 1.0),
+        ("step_conditional", "2", 210, 0.0),
+        ("class_conditional", "short", 30, 1.0),
+        ("class_conditional", "short", 50, 0.0),
+        ("class_conditional", "long", 50, 1.0),
+        ("class_conditional", "long", 40, 0.0),
+    ],
+)
 def test_control_follows_each_methods_rule(tmp_path: Path, method: Any, told: Any, tokens: Any, control: Any) -> None:
     rows = rows_of([True] * 3, run_id="plain", thinking_tokens=40)
     rows += rows_of([True] * 3, run_id="told", method=method, instructed=told, thinking_tokens=tokens)

@@ -19,7 +19,7 @@ def of_30(*correct: int) -> list[float]:
 
 
 # (method, mean thinking tokens, accuracy in percent, Scaling to two decimals, what Table 3 prints)
-# source: arXiv 2501.19393 v3, Tables 12-14; recomputed values in ../shared/reference/s1_paper_numbers.json
+# source: arXiv 2501.19393 v3, Tables 12-14, recomputed
 TABLE_3 = [
     ("TCC", [7939, 7158, 8263, 7108, 7500], of_30(8, 9, 10, 10, 12), -23.77, -24),
     ("TCC+BF", [1024, 2048, 4031, 5664, 6330], of_30(1, 9, 10, 10, 12), 13.16, 13),

@@ -52,11 +52,15 @@ def rows_of(letters: str) -> list[dict[str, Any]]:
     pairs = [(pair[0], pair[1]) for pair in letters.split()]
     return [
         made_up.sample(
-            problem_id=f"p{k}", kind="choice", gold=gold, extracted=None if got == "-" else got, correct=gold == got,
+            problem_id=f"p{k}",
+            kind="choice",
+            gold=gold,
+            extracted=None if got == "-" else got,
+            correct=gold == got,
             status="no_answer" if got == "-" else "correct" if gold == got else "incorrect",
         )
         for k, (gold, got) in enumerate(pairs)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_leaderboard_has_the_table_for_choice_questions_alone(tmp_path: Path) -> None:

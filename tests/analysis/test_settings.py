@@ -127,10 +127,17 @@ def test_a_seed_that_lacks_problems_is_a_footnote(tmp_path: Path) -> None:
 
 def test_a_sweep_with_an_unscored_setting_still_has_its_best(tmp_path: Path) -> None:
     rows = [
-        made_up.sample(run_id=f"r{limit}", max_thinking_tokens=limit, problem_id=f"p{i}", thinking_tokens=limit,
-                       correct=bool(i % 2), **({"status": "gold_unparseable"} if limit == 64 else {}))
-        for limit in (64, 128, 256) for i in range(10)
-    ]  # fmt: skip
+        made_up.sample(
+            run_id=f"r{limit}",
+            max_thinking_tokens=limit,
+            problem_id=f"p{i}",
+            thinking_tokens=limit,
+            correct=bool(i % 2),
+            **({"status": "gold_unparseable"} if limit == 64 else {}),
+        )
+        for limit in (64, 128, 256)
+        for i in range(10)
+    ]
     sweep = measure_cells(load([made_up.write(tmp_path, rows)])).sweeps[0]
     assert sweep.figures["performance"].value == 0.5
     assert sweep.figures["performance"].low < 0.5 < sweep.figures["performance"].high

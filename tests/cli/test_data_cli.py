@@ -60,8 +60,9 @@ def test_format_writes_ids_and_labels_and_warns_of_cut_rows(tmp_path: Path) -> N
     pool.save(iter([row(1), row(2, thinking="x" * 400)]), tmp_path / "pool.jsonl")
     byte_tokenizer().save_pretrained(tmp_path / "tokenizer")
     out = tmp_path / "train.parquet"
-    printed = harness_data("format", tmp_path / "pool.jsonl", "--tokenizer", tmp_path / "tokenizer", "--block-size",
-                           300, "--out", out)  # fmt: skip
+    printed = harness_data(
+        "format", tmp_path / "pool.jsonl", "--tokenizer", tmp_path / "tokenizer", "--block-size", 300, "--out", out
+    )
     assert "| rows cut at the block | 1 |" in printed
     assert "warning: 1 of 2 rows are longer than 300 tokens and lose their answer" in printed
     table = pq.read_table(out).to_pylist()
@@ -76,8 +77,17 @@ def test_format_writes_ids_and_labels_and_warns_of_cut_rows(tmp_path: Path) -> N
 def test_collect_converts_a_published_set_and_collects_files(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "s1-prob.jsonl").write_text('{"question": "Q1"}\n{"question": "Q2"}\n')
-    printed = harness_data("collect", "--source", "s1-prob", "--source", "MATH", "--from", tmp_path / "raw", "--out",
-                           tmp_path / "pool.parquet")  # fmt: skip
+    printed = harness_data(
+        "collect",
+        "--source",
+        "s1-prob",
+        "--source",
+        "MATH",
+        "--from",
+        tmp_path / "raw",
+        "--out",
+        tmp_path / "pool.parquet",
+    )
     assert "| s1-prob | 2 | 0 | 0 | 0 | 0 | 2 | 0 |" in printed
     assert "MATH is missing: no MATH.jsonl" in printed
     assert "| s1-prob | 2 | 0 | 182 | 4,000 |" in printed  # beside Table 7
@@ -89,8 +99,21 @@ def test_collect_converts_a_published_set_and_collects_files(tmp_path: Path) -> 
 
 def test_featurize_says_what_it_would_cost_and_asks_nothing(tmp_path: Path) -> None:
     pool.save(iter([row(n, thinking="") for n in range(1, 11)]), tmp_path / "pool.jsonl")
-    printed = harness_data("featurize", tmp_path / "pool.jsonl", "--traces", "--base-url", "http://127.0.0.1:9/v1",
-                           "--model", "m", "--price", 1, 10, "--dry-run", "--out", tmp_path / "x.parquet")  # fmt: skip
+    printed = harness_data(
+        "featurize",
+        tmp_path / "pool.jsonl",
+        "--traces",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "--model",
+        "m",
+        "--price",
+        1,
+        10,
+        "--dry-run",
+        "--out",
+        tmp_path / "x.parquet",
+    )
     assert "10 to ask, 0 kept" in printed
     assert "40,000 out, $0.40" in printed
     assert not (tmp_path / "x.parquet").exists()
@@ -113,8 +136,18 @@ def test_broken_rows_are_told_on_the_way(tmp_path: Path) -> None:
 def test_tables_compare_selections_with_the_pool_and_with_each_other(tmp_path: Path) -> None:
     pool.save(iter(rows(100)), tmp_path / "pool.jsonl")
     for seed in (0, 1):
-        harness_data("select", tmp_path / "pool.jsonl", "--selection", "diverse", "--size", 20, "--seed", seed, "--out",
-                     tmp_path / f"{seed}.parquet")  # fmt: skip
+        harness_data(
+            "select",
+            tmp_path / "pool.jsonl",
+            "--selection",
+            "diverse",
+            "--size",
+            20,
+            "--seed",
+            seed,
+            "--out",
+            tmp_path / f"{seed}.parquet",
+        )
     manifests = [tmp_path / f"{seed}.parquet.manifest.json" for seed in (0, 1)]
     printed = harness_data("report", tmp_path / "pool.jsonl", *manifests)
     read = [json.loads(path.read_text()) for path in manifests]
@@ -154,11 +187,22 @@ def test_every_step_runs_on_the_real_pool(tmp_path: Path) -> None:
         "featurize", steps["pool"], "--tokenizer", tmp_path / "tokenizer", "--grade", "--out", steps["features"]
     )
     harness_data("filter", steps["features"], "--solved-by", "nobody", "--out", steps["filtered"])
-    harness_data("decontaminate", steps["filtered"], "--tasks", "math500,aime24_nofigures", "--data-dir", folder,
-                 "--report", tmp_path / "matches.jsonl", "--out", steps["clean"])  # fmt: skip
+    harness_data(
+        "decontaminate",
+        steps["filtered"],
+        "--tasks",
+        "math500,aime24_nofigures",
+        "--data-dir",
+        folder,
+        "--report",
+        tmp_path / "matches.jsonl",
+        "--out",
+        steps["clean"],
+    )
     harness_data("select", steps["clean"], "--selection", "s1k", "--size", 200, "--out", steps["chosen"])
-    harness_data("format", steps["chosen"], "--tokenizer", tmp_path / "tokenizer", "--variant", "steps", "--out",
-                 steps["text"])  # fmt: skip
+    harness_data(
+        "format", steps["chosen"], "--tokenizer", tmp_path / "tokenizer", "--variant", "steps", "--out", steps["text"]
+    )
     printed = harness_data("report", steps["features"], f"{steps['chosen']}.manifest.json")
     assert pq.read_metadata(steps["text"]).num_rows == 200
     assert "| selected | 200 | 1,000 |" in printed

@@ -21,11 +21,13 @@ S1_TEXT = CHAT + "<|im_start|>think\nTwo and two.\n<|im_start|>answer\nAnswer: 4
         (CHAT + "<|im_start|>think\nTwo.\n\\boxed{4}", ("Two.\n\\boxed{4}", "")),
         (CHAT + "<|im_start|>think\nTwo.\n<|im_start|>\n", ("Two.", "")),
         # it answered, went back to thinking, and answered again: the last answer counts
-        (CHAT + "<|im_start|>think\nA\n<|im_start|>answer\n3\nWait\n<|im_start|>think\nB\n<|im_start|>answer\n4",
-         ("A\n\n3\nWait\n\nB", "4")),
+        (
+            CHAT + "<|im_start|>think\nA\n<|im_start|>answer\n3\nWait\n<|im_start|>think\nB\n<|im_start|>answer\n4",
+            ("A\n\n3\nWait\n\nB", "4"),
+        ),
         (CHAT + "<|im_start|>think\nA\n<|im_start|>answer\n3\nWait\n<|im_start|>think\nB", ("A\n\n3\nWait\n\nB", "")),
     ],
-)  # fmt: skip
+)
 def test_a_chat_text_is_split_into_thinking_and_answer(text: str, expected: tuple[str, str]) -> None:
     assert split_trace(text) == expected
 

@@ -78,8 +78,10 @@ def test_the_options_of_a_choice_question_do_not_hide_it() -> None:
 
 
 def test_the_result_does_not_depend_on_the_order_of_rows() -> None:
-    pool = [row(n, question=LONG if n == 3 else f"{'Find the sum of all positive integers n with ' * (n % 2)} {n}")
-            for n in range(1, 20)]  # fmt: skip
+    pool = [
+        row(n, question=LONG if n == 3 else f"{'Find the sum of all positive integers n with ' * (n % 2)} {n}")
+        for n in range(1, 20)
+    ]
     problems = [problem(LONG, 1), problem("Find the sum of all positive integers n with 7 divisors", 2)]
     expected = decontaminate(pool, problems)
     random.Random(0).shuffle(pool)

@@ -282,9 +282,22 @@ def test_a_local_model_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -
 def test_a_killed_call_asks_again_only_for_what_was_on_its_way(server: ChatServer, tmp_path: Path) -> None:
     pool.save(iter([row(n, thinking="") for n in range(1, 81)]), tmp_path / "pool.jsonl")
     out = tmp_path / "out.jsonl"
-    command = [sys.executable, "-c", "from harness.cli.data import data; data()", "featurize",
-               str(tmp_path / "pool.jsonl"), "--traces", "--base-url", server.url, "--model", "m", "--concurrency", "4",
-               "--out", str(out)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        "from harness.cli.data import data; data()",
+        "featurize",
+        str(tmp_path / "pool.jsonl"),
+        "--traces",
+        "--base-url",
+        server.url,
+        "--model",
+        "m",
+        "--concurrency",
+        "4",
+        "--out",
+        str(out),
+    ]
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path), "HF_HOME": str(tmp_path / "cache")}
     server.seconds = 0.1
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

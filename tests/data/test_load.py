@@ -40,9 +40,20 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path, suffix: str) -> None:
 def test_broken_rows_are_named_by_line_counted_and_left_out(tmp_path: Path) -> None:
     path = write(
         tmp_path / "pool.jsonl",
-        [row(1), "{not json", "[1, 2]", "", row(2, question=7), row(3, question=" "), row(4, id="r0001"),
-         row(5, reference_correct=["yes"]), {"unrelated": 1}, row(6, thinking_tokens="many"), row(7)],
-    )  # fmt: skip
+        [
+            row(1),
+            "{not json",
+            "[1, 2]",
+            "",
+            row(2, question=7),
+            row(3, question=" "),
+            row(4, id="r0001"),
+            row(5, reference_correct=["yes"]),
+            {"unrelated": 1},
+            row(6, thinking_tokens="many"),
+            row(7),
+        ],
+    )
     loaded = pool.load_with_report(str(path))
     assert loaded.dataset["id"][:] == ["r0001", "r0007"]
     reasons = dict(loaded.broken)

@@ -48,11 +48,14 @@ def test_the_manifest_is_the_same_in_another_process_with_another_hash_seed() ->
     )
     found = {
         subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
         ).stdout
         for seed in ("1", "2")
-    }  # fmt: skip
+    }
     assert found == {select(ROWS, "s1k", 60, 11).manifest["sha256"] + "\n"}
 
 

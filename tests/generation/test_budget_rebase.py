@@ -44,9 +44,14 @@ def search(reward: Any, sampling: Sampling, budget: Budget) -> tuple[list[tuple[
     engine: Any = ScriptedEngine(model, TOKENIZER, 2000)
     rows: list[tuple[Generation, float]] = []
     rebase(
-        engine, [Prompt("0", "q", VOCABULARY.encode("q"))], budget, sampling, FORMATS["s1"],
-        on_generation=lambda row, value: rows.append((row, value)), reward=reward,
-    )  # fmt: skip
+        engine,
+        [Prompt("0", "q", VOCABULARY.encode("q"))],
+        budget,
+        sampling,
+        FORMATS["s1"],
+        on_generation=lambda row, value: rows.append((row, value)),
+        reward=reward,
+    )
     return rows, engine
 
 

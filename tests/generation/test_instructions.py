@@ -1,4 +1,4 @@
-"""The prompts of the conditional methods, word for word (s1's lm-eval tasks, section 6c of its reference)."""
+"""The prompts of the conditional methods, word for word (s1's lm-eval tasks)."""
 
 from __future__ import annotations
 

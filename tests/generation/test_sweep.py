@@ -53,9 +53,14 @@ def run(
     prompts = [Prompt(str(i), text, VOCABULARY.encode(text)) for i, text in enumerate(texts)]
     rows: list[Generation] = []
     generate(
-        engine, prompts, budgets, sampling or Sampling(max_answer_tokens=20), thinking,
-        on_generation=rows.append, **options,
-    )  # fmt: skip
+        engine,
+        prompts,
+        budgets,
+        sampling or Sampling(max_answer_tokens=20),
+        thinking,
+        on_generation=rows.append,
+        **options,
+    )
     assert len(rows) == len(texts) * len(budgets) * (sampling.num_samples if sampling else 1)
     return rows, engine
 
@@ -69,9 +74,12 @@ GRID = [Budget(b, n) for b in (64, 128, 256, 512, 1024) for n in (0, 1, 2, 4)]
 
 @settings(max_examples=60, deadline=None)
 @given(
-    salt=st.integers(0, 10_000), p_end=st.sampled_from([0.0, 0.02, 0.2]), budget=st.integers(0, 60),
-    num_ignores=st.integers(0, 4), strings=st.sampled_from([None, "Wait", ("Wait", "Hmm\n"), ""]),
-)  # fmt: skip
+    salt=st.integers(0, 10_000),
+    p_end=st.sampled_from([0.0, 0.02, 0.2]),
+    budget=st.integers(0, 60),
+    num_ignores=st.integers(0, 4),
+    strings=st.sampled_from([None, "Wait", ("Wait", "Hmm\n"), ""]),
+)
 def test_a_row_keeps_its_budget_decodes_to_its_text_and_accounts_for_every_token(
     salt: int, p_end: float, budget: int, num_ignores: int, strings: Any
 ) -> None:
@@ -203,9 +211,14 @@ def test_a_format_of_your_own_takes_four_strings() -> None:
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [('["a", "b", "c"]', "needs four strings"), ('["a", "b", "c", 4]', "needs four strings"), ("[a", "no JSON list"),
-     ('["a", "", "c", "d"]', "has no thinking_end"), ("thnk", "did you mean 'think'")],
-)  # fmt: skip
+    [
+        ('["a", "b", "c"]', "needs four strings"),
+        ('["a", "b", "c", 4]', "needs four strings"),
+        ("[a", "no JSON list"),
+        ('["a", "", "c", "d"]', "has no thinking_end"),
+        ("thnk", "did you mean 'think'"),
+    ],
+)
 def test_a_thinking_format_that_is_none_is_refused(text: str, match: str) -> None:
     with pytest.raises(UserError, match=match):
         thinking_format(text)

@@ -1,4 +1,4 @@
-"""The labelled cases, the tasks' own golds and real outputs in ../shared: accuracy, and the speed that was promised."""
+"""Labelled cases, the tasks' own golds and real outputs: accuracy, and speed against Math-Verify."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTPUTS = SHARED / "data" / "outputs"
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
-        pytest.skip(f"{path} is not there; these cases come with the project's shared data")
+        pytest.skip(f"{path} is not there; these cases are not part of the repository")
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
@@ -41,12 +41,20 @@ def wrong_verdicts(name: str) -> tuple[int, list[str]]:
     return total, wrong
 
 
-# Share of right verdicts that must be reached; the best peer measured on each is below it (reference/grading.md).
+# Share of right verdicts that must be reached; the best peer measured on each is below it.
 @pytest.mark.parametrize(
     ("name", "at_least"),
-    [("real_pairs", 0.995), ("responses", 0.996), ("math500_gold_mutations", 1.0), ("unit", 0.99), ("issues", 1.0),
-     ("families", 1.0), ("adversarial", 0.995), ("gpqa_formats", 0.995)],
-)  # fmt: skip
+    [
+        ("real_pairs", 0.995),
+        ("responses", 0.996),
+        ("math500_gold_mutations", 1.0),
+        ("unit", 0.99),
+        ("issues", 1.0),
+        ("families", 1.0),
+        ("adversarial", 0.995),
+        ("gpqa_formats", 0.995),
+    ],
+)
 def test_the_labelled_cases_are_graded_better_than_by_any_peer(name: str, at_least: float) -> None:
     total, wrong = wrong_verdicts(name)
     assert 1 - len(wrong) / total >= at_least, "\n".join(wrong)

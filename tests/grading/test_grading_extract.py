@@ -59,9 +59,16 @@ def test_a_thought_cut_before_any_answer_is_truncated(response: str) -> None:
 
 @pytest.mark.parametrize(
     "response",
-    ["", "   \n", "\\boxed{}", "I have run out of time. We have 12 cases left, and 5", "The answer is not 5.",
-     "<think>\\boxed{5}</think> I give up.", "It is definitely not \\boxed{5}; I cannot solve this."],
-)  # fmt: skip
+    [
+        "",
+        "   \n",
+        "\\boxed{}",
+        "I have run out of time. We have 12 cases left, and 5",
+        "The answer is not 5.",
+        "<think>\\boxed{5}</think> I give up.",
+        "It is definitely not \\boxed{5}; I cannot solve this.",
+    ],
+)
 def test_no_stated_answer_is_no_answer(response: str) -> None:
     assert grade(response, "5").status == "no_answer"
 

@@ -1,4 +1,4 @@
-"""`harness grade FILE.jsonl`: rows in, rows out, broken lines by number, agreement with the peers, a judge apart."""
+"""`harness grade FILE.jsonl`: rows in and out, broken lines by number, agreement with the peers, a judge's columns."""
 
 from __future__ import annotations
 
@@ -60,13 +60,17 @@ def test_rows_keep_what_they_held_and_gain_the_verdict(file: Path, tmp_path: Pat
     assert not list(out.parent.glob("*.partial"))
 
 
-def test_broken_lines_are_named_by_number_and_golds_counted_aloud(file: Path, tmp_path: Path) -> None:
+def test_broken_lines_are_named_by_number_and_unparseable_golds_are_reported(file: Path, tmp_path: Path) -> None:
     log = io.StringIO()
     grade_file(file, tmp_path / "out.jsonl", log=log)
     said = log.getvalue()
     assert "3 broken lines skipped" in said
-    assert "line 4: no JSON" in said and "line 5: no 'gold'" in said and "line 6: unknown kind 'maths'" in said
-    assert "1 golds could not be read and left the denominator" in said
+    assert (
+        "line 4: not JSON at column 1" in said
+        and "line 5: no 'gold'" in said
+        and "line 6: unknown kind 'maths'" in said
+    )
+    assert "1 rows whose gold answer cannot be parsed are excluded from accuracy" in said
 
 
 def test_strict_switches_the_conventions_off(tmp_path: Path) -> None:
@@ -113,13 +117,14 @@ class _Chat(BaseHTTPRequestHandler):
 
     asked: list[dict[str, Any]] = []  # noqa: RUF012  shared with the test on purpose
     failures = 0
+    status = 503  # of a failure
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         type(self).asked.append({"path": self.path, "body": body, "key": self.headers.get("Authorization")})
         if type(self).failures:
             type(self).failures -= 1
-            self.send_error(503)
+            self.send_error(type(self).status)
             return
         lines = body["messages"][0]["content"].splitlines()[-2:]
         first, second = (sorted(line.partition(":")[2].replace(" ", "")) for line in lines)
@@ -136,7 +141,7 @@ class _Chat(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def endpoint() -> Iterator[str]:
-    _Chat.asked, _Chat.failures = [], 0
+    _Chat.asked, _Chat.failures, _Chat.status = [], 0, 503
     server = HTTPServer(("127.0.0.1", 0), _Chat)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -145,7 +150,7 @@ def endpoint() -> Iterator[str]:
     server.server_close()
 
 
-def test_the_judge_is_asked_only_about_open_rows_and_stored_apart(endpoint: str, tmp_path: Path) -> None:
+def test_the_judge_is_asked_only_about_open_rows_and_answers_in_separate_columns(endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     lines = [{"gold": "5", "answer": "6"}, {"gold": "x!!!", "answer": "5"}, {"gold": "7", "answer": "5!!!"}]
     path.write_text("".join(json.dumps(row) + "\n" for row in lines))
@@ -185,3 +190,29 @@ def test_a_judge_that_fails_is_an_error_on_the_row(endpoint: str) -> None:
     assert next(judge_rows([row], Judge(endpoint, "tiny")))["judge"] == "different"  # the third attempt
     broken = next(judge_rows([row], Judge("http://127.0.0.1:9", "tiny", timeout_seconds=1, max_attempts=1)))
     assert broken["judge"] == "error" and broken["status"] == "answer_unparseable"
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "OPENAI_API_KEY"), (404, "check the model's name")])
+def test_a_judge_with_a_wrong_key_or_model_is_the_users_error_and_the_graded_rows_are_written(
+    status: int, advice: str, endpoint: str, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    rows = [{"gold": "5", "answer": "5"}, {"gold": "7", "answer": "5!!!"}, {"gold": "8", "answer": "5!!!"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _Chat.failures, _Chat.status = 9, status
+    with pytest.raises(UserError, match=advice):
+        grade_file(path, out, judge=Judge(endpoint, "tiny", api_key="secret"), log=io.StringIO())
+    assert len(_Chat.asked) == 1
+    assert [row["correct"] for row in graded(out)] == [True, False, False]
+
+
+def test_a_judge_without_a_base_url_is_found_before_the_work(tmp_path: Path) -> None:
+    path, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    path.write_text(json.dumps({"gold": "5", "answer": "5"}) + "\n")
+    with pytest.raises(UserError, match="is no base URL"):
+        grade_file(path, out, judge=Judge("localhost:8000", "tiny"), log=io.StringIO())
+    assert not out.exists()
+
+
+def test_an_answer_with_a_lone_surrogate_reaches_the_judge(endpoint: str) -> None:
+    assert Judge(endpoint, "tiny").ask("\ud800 5", "5 \ud800")[0] == "same"

@@ -54,12 +54,29 @@ def test_the_letter_that_a_response_settles_on_is_read_among_others(response: st
 
 @pytest.mark.parametrize(
     "response",
-    ["I cannot determine the answer.", "Options: A) 1 B) 2 C) 3 D) 4", "Answer: E", "", "A and B are both possible.",
-     "None of the above.", "A good approach is to compare energies.", "Both A and C are correct.", "Answer: A or B",
-     "Answer: A and C", "A)\nB)\nC)\nD)", "Answer: [letter]", "Answer: $LETTER", "C is the speed of light.",
-     "Option A is incorrect.", "(A) is not the correct answer.", "The correct answer is not A.", "B B B B B B B B",
-     "The answer is a mixture of effects", "I am not sure."],
-)  # fmt: skip
+    [
+        "I cannot determine the answer.",
+        "Options: A) 1 B) 2 C) 3 D) 4",
+        "Answer: E",
+        "",
+        "A and B are both possible.",
+        "None of the above.",
+        "A good approach is to compare energies.",
+        "Both A and C are correct.",
+        "Answer: A or B",
+        "Answer: A and C",
+        "A)\nB)\nC)\nD)",
+        "Answer: [letter]",
+        "Answer: $LETTER",
+        "C is the speed of light.",
+        "Option A is incorrect.",
+        "(A) is not the correct answer.",
+        "The correct answer is not A.",
+        "B B B B B B B B",
+        "The answer is a mixture of effects",
+        "I am not sure.",
+    ],
+)
 def test_no_letter_is_guessed(response: str) -> None:
     for letter in "ABCD":
         verdict = grade(response, letter, "choice")

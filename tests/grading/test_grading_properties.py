@@ -122,9 +122,12 @@ SAID = (
     "{L}. {text}\n\nIt follows at once.",
 )  # fmt: skip
 BESIDE = (
-    "", "\n\nNote: some textbooks give the answer as {O}.", "\n\nIf the mass were larger, the answer would be {O}.",
-    "\n\nOption {O} is incorrect because the density is too low.", "\n\nI hope this helps!",
-)  # fmt: skip
+    "",
+    "\n\nNote: some textbooks give the answer as {O}.",
+    "\n\nIf the mass were larger, the answer would be {O}.",
+    "\n\nOption {O} is incorrect because the density is too low.",
+    "\n\nI hope this helps!",
+)
 
 
 @CHECK

@@ -42,12 +42,28 @@ LONG = {
     "superscripts": "²" * N,
 }
 BOMBS = (
-    "9**9**9**9", "9^{9^{9^9}}", "(10^9)!", "((3!)!)!!", "99999999!", "\\binom{1000000000}{500000000}", "1e999999999",
-    "5^{(5^{(5^{(5^5)})})}", "\\dfrac{5^{\\left(5^{\\left(5^{\\left(5^5\\right)}\\right)} - 4\\right)} - 5}{16}",
-    "(x+y+z)^{200}", "\\cos(\\frac{\\pi}{65537})", "\\Gamma(10^{8})", "1/(1-1)", "\\frac{0}{0}", "\\infty-\\infty",
-    "x^{" * 30 + "x" + "}" * 30, "\\sin(" * 35 + "x" + ")" * 35, "+".join(f"\\sqrt{{{k}}}" for k in range(2, 300)),
-    "\\log(\\log(10^{10^{10}}))", "\\gcd(10^{10000}+1, 3^{20000})", "\\zeta(101)",
-)  # fmt: skip
+    "9**9**9**9",
+    "9^{9^{9^9}}",
+    "(10^9)!",
+    "((3!)!)!!",
+    "99999999!",
+    "\\binom{1000000000}{500000000}",
+    "1e999999999",
+    "5^{(5^{(5^{(5^5)})})}",
+    "\\dfrac{5^{\\left(5^{\\left(5^{\\left(5^5\\right)}\\right)} - 4\\right)} - 5}{16}",
+    "(x+y+z)^{200}",
+    "\\cos(\\frac{\\pi}{65537})",
+    "\\Gamma(10^{8})",
+    "1/(1-1)",
+    "\\frac{0}{0}",
+    "\\infty-\\infty",
+    "x^{" * 30 + "x" + "}" * 30,
+    "\\sin(" * 35 + "x" + ")" * 35,
+    "+".join(f"\\sqrt{{{k}}}" for k in range(2, 300)),
+    "\\log(\\log(10^{10^{10}}))",
+    "\\gcd(10^{10000}+1, 3^{20000})",
+    "\\zeta(101)",
+)
 ENDLESS_SUM = "\\sum_{n=1}^{10^9} \\frac{1}{n^2}"
 # Whether sympy gives this one up before its deadline depends on the machine: either way it is not graded correct.
 HARD_INTEGRAL = "\\int_0^1 x^x e^{x^{x}} dx"

@@ -72,7 +72,8 @@ LINES = [
     *(
         Line(
             f"{LENGTH},max_tokens_thinking={n},rejection_sample=true,temperature=1",
-            Budget(n, method="rejection_sampling"), AIME,
+            Budget(n, method="rejection_sampling"),
+            AIME,
         )
         for n in (3500, 4000, 5000, 6000, 8000, 16000)
     ),
@@ -88,7 +89,7 @@ LINES = [
     Line(AUTO, NATURAL, ALL, told("SHORT", "true")),
     Line(f"{LENGTH},temperature=1", WITHOUT, AGGREGATED),
     Line(f"{waiting(2)},temperature=1", Budget("auto", 2), AGGREGATED),
-]  # fmt: skip
+]
 
 
 def kind(line: Line) -> tuple[Any, ...]:
@@ -133,8 +134,10 @@ def test_each_line_means_what_s1_means(line: Line, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, value)
     asked = prompted_budget()
     assert (asked.method if asked else None) == {
-        (): None, ("PROMPTTOKEN",): "token_conditional", ("PROMPTSTEP",): "step_conditional",
-    }.get(tuple(line.environment), "class_conditional")  # fmt: skip
+        (): None,
+        ("PROMPTTOKEN",): "token_conditional",
+        ("PROMPTSTEP",): "step_conditional",
+    }.get(tuple(line.environment), "class_conditional")
 
 
 def test_the_model_arguments_of_s1_are_taken_as_they_are() -> None:
@@ -194,9 +197,14 @@ def test_each_line_runs_in_lm_eval_with_a_small_model(
     repeats, tasks = (64, line.tasks[:1]) if line.tasks == AGGREGATED else (1, line.tasks)
     hf.rows.clear()
     results = simple_evaluate(
-        model=hf, tasks=list(tasks), task_manager=manager, gen_kwargs=as_lm_eval_parses(line.gen_kwargs),
-        apply_chat_template=True, log_samples=True, bootstrap_iters=0,
-    )  # fmt: skip
+        model=hf,
+        tasks=list(tasks),
+        task_manager=manager,
+        gen_kwargs=as_lm_eval_parses(line.gen_kwargs),
+        apply_chat_template=True,
+        log_samples=True,
+        bootstrap_iters=0,
+    )
     assert len(hf.rows) == repeats * len(tasks)
     instruction = "".join(INSTRUCTIONS[name].format(value) for name, value in line.environment.items())
     for task in tasks:

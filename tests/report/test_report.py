@@ -75,9 +75,21 @@ def test_the_terminal_shows_all_of_it_in_100_columns(study: Any) -> None:
     text = shown(leaderboard.terminal([study]))
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "…" not in text  # nothing is cut off
-    for part in ("accuracy by recipe", "to s1k", "accuracy by thinking budget", "auto+2 Wait", "Control %",
-                 "per doubling", "per 1K tokens", "Performance", "forced", "cut", "loop", "unparsed",
-                 "points can be seen"):  # fmt: skip
+    for part in (
+        "accuracy by recipe",
+        "to s1k",
+        "accuracy by thinking budget",
+        "auto+2 Wait",
+        "Control %",
+        "per doubling",
+        "per 1K tokens",
+        "Performance",
+        "forced",
+        "cut",
+        "loop",
+        "unparsed",
+        "points can be seen",
+    ):
         assert part in text
 
 
@@ -104,8 +116,9 @@ def test_rows_not_distinguishable_from_the_best_are_marked(tmp_path: Path) -> No
     right = {"full": 35, "s1k": 32, "base": 5}
     rows = [
         made_up.sample(recipe=recipe, run_id=recipe, problem_id=f"p{i}", correct=i < n)
-        for recipe, n in right.items() for i in range(40)
-    ]  # fmt: skip
+        for recipe, n in right.items()
+        for i in range(40)
+    ]
     table = builders.recipe_table(measure_cells(load([made_up.write(tmp_path, rows)])), "made_up", "quick")
     assert {row[0].text: row[1].style for row in table.rows} == {"full": "best", "s1k": "tied", "base": ""}
     assert "80.0 ≈" in markdown(table) and "**87.5**" in markdown(table)
@@ -216,9 +229,10 @@ def test_a_string_that_is_spelled_with_other_ids_elsewhere_is_found_by_its_place
 def test_rotating_strings_and_the_newline_are_found() -> None:
     text = "a Wait b Hmm c\n"
     spans = [
-        {"start": 1, "length": 1, "kind": "ignore"}, {"start": 3, "length": 1, "kind": "ignore"},
+        {"start": 1, "length": 1, "kind": "ignore"},
+        {"start": 3, "length": 1, "kind": "ignore"},
         {"start": 5, "length": 1, "kind": "newline"},
-    ]  # fmt: skip
+    ]
     assert forced_ranges(text, [1, 7, 2, 8, 3, 9], spans, "Wait|Hmm") == [(2, 6), (9, 12), (14, 15)]
 
 

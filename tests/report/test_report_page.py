@@ -63,16 +63,18 @@ def column(page: Any, table: str, index: int) -> Any:
     return page.execute_script(
         "const rows = [...document.getElementById(arguments[0]).tBodies[0].rows];"
         "return rows.map(row => row.cells[arguments[1]].dataset.sort)",
-        table, index,
-    )  # fmt: skip
+        table,
+        index,
+    )
 
 
 def choose(page: Any, select: str, label: str) -> None:
     page.execute_script(
         "const s = document.getElementById(arguments[0]);"
         "s.value = [...s.options].find(o => o.text.includes(arguments[1])).value; s.dispatchEvent(new Event('change'))",
-        select, label,
-    )  # fmt: skip
+        select,
+        label,
+    )
 
 
 def test_opening_it_logs_no_error_and_asks_only_for_itself(page: Any) -> None:
@@ -196,8 +198,11 @@ def test_a_phone_has_no_sideways_scroll(page: Any) -> None:
 
 
 def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser: Any, tmp_path: Path) -> None:
-    rows = [made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
-            for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "B") for i in range(8)]  # fmt: skip
+    rows = [
+        made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
+        for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "B")
+        for i in range(8)
+    ]
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
     size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -27,17 +27,38 @@ Row = dict[str, Any]
 
 def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=580,
-    )  # fmt: skip
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
 
 
 def evaluated(model: Path, out: Path, *more: str) -> Path:
     call = harness(
-        "evaluate", str(model), "--tasks", "quick_math,quick_gpqa", "--budgets", "12,auto", "--ignores", "1",
-        "--max-problems", "4", "--engine", "transformers", "--no-thinking", "--out", str(out),
-        "--set", "sampling.max_answer_tokens=16", "--set", "engine.max_model_len=256", *more,
-    )  # fmt: skip
+        "evaluate",
+        str(model),
+        "--tasks",
+        "quick_math,quick_gpqa",
+        "--budgets",
+        "12,auto",
+        "--ignores",
+        "1",
+        "--max-problems",
+        "4",
+        "--engine",
+        "transformers",
+        "--no-thinking",
+        "--out",
+        str(out),
+        "--set",
+        "sampling.max_answer_tokens=16",
+        "--set",
+        "engine.max_model_len=256",
+        *more,
+    )
     assert call.returncode == 0, call.stdout[-2000:] + call.stderr[-2000:]
     return out
 
@@ -79,8 +100,10 @@ def test_honest_rows_hold_every_one(results: Path) -> None:
 def test_rows_of_another_model_are_found(results: Path, tmp_path: Path) -> None:
     """The defect that it is there for: rows filed under a model whose weights did not make them."""
     other = evaluated(varied(Path(TINY_MODEL), tmp_path / "model", 3), tmp_path / "other")
-    strange = {(row["task"], row["problem_id"], row["max_thinking_tokens"], row["num_ignores"], row["method"]): row
-               for row in pq.read_table(other / "samples").to_pylist()}  # fmt: skip
+    strange = {
+        (row["task"], row["problem_id"], row["max_thinking_tokens"], row["num_ignores"], row["method"]): row
+        for row in pq.read_table(other / "samples").to_pylist()
+    }
     kept = ("run_id", "sample_key", "model")
 
     def plant(rows: list[Row]) -> None:
@@ -169,8 +192,16 @@ def test_a_checkpoint_that_is_not_the_runs_any_more_is_said_and_not_compared(res
 @pytest.mark.slow
 def test_ends_that_an_empty_string_ignores_are_no_fault(tmp_path: Path) -> None:
     """They are suppressed and nothing is put in their place: no span tells where."""
-    out = evaluated(varied(Path(TINY_MODEL), tmp_path / "model", 1), tmp_path / "out", "--ignores", "2",
-                    "--ignore-str", "", "--tasks", "quick_math")  # fmt: skip
+    out = evaluated(
+        varied(Path(TINY_MODEL), tmp_path / "model", 1),
+        tmp_path / "out",
+        "--ignores",
+        "2",
+        "--ignore-str",
+        "",
+        "--tasks",
+        "quick_math",
+    )
     assert any(row["num_rounds"] == 3 and not row["forced_spans"] for row in pq.read_table(out / "samples").to_pylist())
     assert faults(audit(out, 100)) == []
 

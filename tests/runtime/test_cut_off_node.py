@@ -72,10 +72,19 @@ def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs
                    "RAY_TMPDIR": short, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # fmt: skip
     nodes = (
         [ray, "start", "--head", f"--node-ip-address={HOST}", "--port=6391", "--num-cpus=0"],
-        ["ip", "netns", "exec", SPACE, ray, "start", f"--node-ip-address={INSIDE}", f"--address={HOST}:6391",
-         "--num-cpus=1"],
+        [
+            "ip",
+            "netns",
+            "exec",
+            SPACE,
+            ray,
+            "start",
+            f"--node-ip-address={INSIDE}",
+            f"--address={HOST}:6391",
+            "--num-cpus=1",
+        ],
         [ray, "start", f"--node-ip-address={HOST}", f"--address={HOST}:6391", "--num-cpus=1"],
-    )  # fmt: skip
+    )
     running: list[subprocess.Popen[bytes]] = []
 
     def join(node: list[str]) -> None:

@@ -36,6 +36,7 @@ def faults():
     return replace(
         study, name="faults", recipes=(), pool="", max_problems=40, tasks=("quick_aime", "quick_math"),
         budgets=tuple(Budget(max_thinking_tokens=most, min_thinking_tokens=most - 8) for most in (24, 48, 80)),
+        headline=Budget(max_thinking_tokens=80, min_thinking_tokens=72),
         base_budgets=(), reference_recipe="base", replay=False,
         engine=EngineConfig(name="transformers", max_model_len=320, num_cpus=1, batch_size=4, stall_seconds=8.0),
     )
@@ -56,7 +57,7 @@ def two_recipes():
     return replace(
         study, name="two-recipes", pool_size=40, max_problems=4, tasks=("quick_aime",), base_budgets=(),
         recipes=(Recipe("longest", "longest", 4), Recipe("random", "random", 4)),
-        budgets=(Budget(max_thinking_tokens=24),),
+        budgets=(Budget(max_thinking_tokens=24),), headline=Budget(max_thinking_tokens=24),
         reference_recipe="random", engine=EngineConfig(name="transformers", max_model_len=320, num_cpus=0),
     )
 """

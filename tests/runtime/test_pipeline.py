@@ -43,9 +43,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
         timeout=580,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def narrow():
     return replace(
         study, name="narrow", pool_size=40, max_problems=4, tasks=("quick_aime",), base_budgets=(),
         recipes=(Recipe("longest", "longest", 4), Recipe("random", "random", 4)),
-        budgets=(Budget(max_thinking_tokens=24),), reference_recipe="random",
+        budgets=(Budget(max_thinking_tokens=24),), headline=Budget(max_thinking_tokens=24), reference_recipe="random",
         engine=EngineConfig(name="transformers", max_model_len=320, num_cpus=1),
         training=replace(study.training, num_cpus=1),
     )

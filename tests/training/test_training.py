@@ -21,9 +21,14 @@ from harness.quickstart.problems import pool_rows
 from harness.training import memory, placement, sft, worker
 
 SMALL = Training(
-    num_epochs=2, global_batch_size=8, per_device_batch_size=4, learning_rate=1.5e-3, block_size=512, save_steps=3,
+    num_epochs=2,
+    global_batch_size=8,
+    per_device_batch_size=4,
+    learning_rate=1.5e-3,
+    block_size=512,
+    save_steps=3,
     gradient_checkpointing=False,
-)  # fmt: skip
+)
 ROWS = list(pool_rows(0, 40))  # 5 steps an epoch: a checkpoint after step 6 lies inside the second
 PAPER = Training(num_workers=16, num_gpus=1, num_cpus=8)
 BASE_32B = "Qwen/Qwen2.5-32B-Instruct"

@@ -71,11 +71,13 @@ def run_sharded(folder: Path, port: int) -> None:
     here = str(Path(__file__).parent)
     calls = [
         subprocess.Popen(
-            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
+            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for rank in range(2)
-    ]  # fmt: skip
+    ]
     for call in calls:
         printed = call.communicate(timeout=300)[0]
         assert call.returncode == 0, printed[-3000:]

@@ -112,13 +112,19 @@ def _parse_lm_eval(record: dict[str, Any], number: int) -> Logged | str:
     doc_id = str(record.get("doc_id", number - 1))
     identity = next((str(doc[key]) for key in ("unique_id", "id", "ID") if doc.get(key) not in (None, "")), doc_id)
     return Logged(
-        line=number, doc_id=doc_id, problem_id=identity, question=question or prompt, gold=str(target),
-        prompt=prompt, responses=responses, correct=_scores(record, len(responses)),
+        line=number,
+        doc_id=doc_id,
+        problem_id=identity,
+        question=question or prompt,
+        gold=str(target),
+        prompt=prompt,
+        responses=responses,
+        correct=_scores(record, len(responses)),
         extracted=_padded(record.get("extracted_answers"), len(responses)),
         model=record.get("model") if isinstance(record.get("model"), str) else None,
         choices=tuple(str(c) for c in doc.get("choices") or () if isinstance(doc.get("choices"), list)),
         kwargs=kwargs_of(record),
-    )  # fmt: skip
+    )
 
 
 def _parse_qwen_math(record: dict[str, Any], number: int) -> Logged | str:
@@ -134,11 +140,16 @@ def _parse_qwen_math(record: dict[str, Any], number: int) -> Logged | str:
     identity = str(record.get("unique_id") or record.get("idx", number - 1))
     question = _first_text(record, "question", "problem")
     return Logged(
-        line=number, doc_id=str(record.get("idx", number - 1)), problem_id=identity, question=question,
-        gold=str(record.get("answer", record.get("gt"))), prompt=_first_text(record, "query") or question,
-        responses=responses, correct=(correct + (None,) * len(responses))[: len(responses)],
+        line=number,
+        doc_id=str(record.get("idx", number - 1)),
+        problem_id=identity,
+        question=question,
+        gold=str(record.get("answer", record.get("gt"))),
+        prompt=_first_text(record, "query") or question,
+        responses=responses,
+        correct=(correct + (None,) * len(responses))[: len(responses)],
         extracted=_padded(record.get("pred"), len(responses)),
-    )  # fmt: skip
+    )
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -134,8 +134,10 @@ class Parts:
 
 
 def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Parts:
-    """Thinking, answer and steps of a response, delimiters left out. Without delimiters all of it is the answer, unless
-    `prompt` ends inside a thought."""
+    """Thinking, answer and steps of a response, delimiters left out.
+
+    Without delimiters all of it is the answer, unless `prompt` ends inside a thought.
+    """
     if STEP_MARK in response:
         head, _, answer = response.partition(S1.thinking_end)
         blocks = [block.split("\n", 1)[1] for block in head.split("<|im_start|>") if STEP_MARK in block]
@@ -186,19 +188,36 @@ def _responses(
         at += len(part.steps)
         # In the step format s1 takes the sum over steps; the blocks have no text between them but the delimiters.
         tokens = sum(steps) if part.in_steps else thinking[k]
-        rows.append(ResponseStats(
-            str(log.path), sample.line, sample.doc_id, index, tokens, answers[k], totals[k], prompts[sample.line],
-            part.num_steps, steps, part.has_thinking, part.has_answer, sample.correct[index], long[k],
-            None if budget is None or part.in_steps else tokens > budget,
-            part.num_steps > budget if budget is not None and part.in_steps else None,
-        ))  # fmt: skip
+        rows.append(
+            ResponseStats(
+                str(log.path),
+                sample.line,
+                sample.doc_id,
+                index,
+                tokens,
+                answers[k],
+                totals[k],
+                prompts[sample.line],
+                part.num_steps,
+                steps,
+                part.has_thinking,
+                part.has_answer,
+                sample.correct[index],
+                long[k],
+                None if budget is None or part.in_steps else tokens > budget,
+                part.num_steps > budget if budget is not None and part.in_steps else None,
+            )
+        )
     return rows
 
 
 def _beyond_context(
-    picked: Sequence[tuple[Logged, int, str]], totals: Sequence[int], prompts: dict[int, int], counter: TokenCounter,
+    picked: Sequence[tuple[Logged, int, str]],
+    totals: Sequence[int],
+    prompts: dict[int, int],
+    counter: TokenCounter,
     context: int,
-) -> list[bool]:  # fmt: skip
+) -> list[bool]:
     """Whether prompt and response together exceed the context; tokenised together only where a merge could decide."""
     sums = [prompts[s.line] + total for (s, _, _), total in zip(picked, totals, strict=True)]
     close = [k for k, n in enumerate(sums) if abs(n - context) <= 16]
@@ -212,10 +231,15 @@ def _file_stats(log: Log, rows: Sequence[ResponseStats]) -> FileStats:
     thoughts = [r.thinking_tokens for r in order]
     scored = [r.correct for r in rows if r.correct is not None]
     return FileStats(
-        file=str(log.path), num_samples=len(log.samples), num_responses=len(rows),
-        mean_steps=_mean([r.num_steps for r in rows]), mean_step_tokens=_mean(steps),
-        min_thinking_tokens=thoughts[0] if thoughts else None, max_thinking_tokens=thoughts[-1] if thoughts else None,
-        mean_thinking_tokens=_mean(thoughts), mean_answer_tokens=_mean([r.answer_tokens for r in rows]),
+        file=str(log.path),
+        num_samples=len(log.samples),
+        num_responses=len(rows),
+        mean_steps=_mean([r.num_steps for r in rows]),
+        mean_step_tokens=_mean(steps),
+        min_thinking_tokens=thoughts[0] if thoughts else None,
+        max_thinking_tokens=thoughts[-1] if thoughts else None,
+        mean_thinking_tokens=_mean(thoughts),
+        mean_answer_tokens=_mean([r.answer_tokens for r in rows]),
         mean_total_tokens=_mean([r.total_tokens for r in rows]),
         num_too_many_tokens=sum(r.too_many_tokens for r in rows),
         num_too_many_thinking_tokens=_over([r.too_many_thinking_tokens for r in rows]),
@@ -223,9 +247,11 @@ def _file_stats(log: Log, rows: Sequence[ResponseStats]) -> FileStats:
         num_without_answer=sum(not r.has_answer for r in rows),
         num_without_thinking=sum(not r.has_thinking for r in rows),
         accuracy=_mean([float(c) for c in scored]),
-        sorted_thinking_tokens=thoughts, sorted_correct=[r.correct for r in order],
-        skipped=log.skipped, num_repeated=log.num_repeated,
-    )  # fmt: skip
+        sorted_thinking_tokens=thoughts,
+        sorted_correct=[r.correct for r in order],
+        skipped=log.skipped,
+        num_repeated=log.num_repeated,
+    )
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -240,6 +266,9 @@ def _over(flags: Sequence[bool | None]) -> int | None:
 def as_json(stats: Stats) -> dict[str, Any]:
     """Plain JSON: the files' figures; the responses are in the Parquet form."""
     return {
-        "tokenizer": stats.tokenizer, "approximate": stats.approximate, "compat": stats.compat, "budget": stats.budget,
+        "tokenizer": stats.tokenizer,
+        "approximate": stats.approximate,
+        "compat": stats.compat,
+        "budget": stats.budget,
         "files": [asdict(file) for file in stats.files],
-    }  # fmt: skip
+    }

@@ -37,7 +37,7 @@ def _block(file: FileStats, stats: Stats) -> str:
         f"avg total thinking tokens: {mean(file.mean_thinking_tokens)}",
         f"avg total answer tokens: {mean(file.mean_answer_tokens)}",
         f"avg total tokens: {mean(file.mean_total_tokens)}",
-    ]  # fmt: skip
+    ]
     if file.num_too_many_steps is not None:
         lines.append(f"samples w/ too many steps: {file.num_too_many_steps}")
     if file.num_too_many_thinking_tokens is not None:

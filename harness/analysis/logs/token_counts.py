@@ -31,10 +31,21 @@ LINE = re.compile(r"[^\n]*\n+|[^\n]+")  # a line with all line ends behind it
 # Of several spaces the last belongs to the word behind it; those before a line end belong to the line end.
 WORD = re.compile(r" *\n+| +(?= [^ \n])| ?[^ \n]+\n*| +")
 TESTED_CHARACTERS = 4_000
-HARD = ("a.\n\nB\n 1)\n\n- c\n", "x \n\n\n$y$ \n z", "I'm 'S 12 345, x=(-1) \n", " ", "", "é 漢 字\n<|im_start|> a",
-        "a\n   - b  c\n\n    d", "  \n  a \n\n  ",
-        "x.  \nb  \n\n  \n y ", "(a)  \n$$   \n", "a\tb \t c\r\n\x0b!\n",
-        "aB'LL (x).\n\n2.5e-3__init__()//\n", "".join(map(chr, range(32, 127))))  # fmt: skip
+HARD = (
+    "a.\n\nB\n 1)\n\n- c\n",
+    "x \n\n\n$y$ \n z",
+    "I'm 'S 12 345, x=(-1) \n",
+    " ",
+    "",
+    "é 漢 字\n<|im_start|> a",
+    "a\n   - b  c\n\n    d",
+    "  \n  a \n\n  ",
+    "x.  \nb  \n\n  \n y ",
+    "(a)  \n$$   \n",
+    "a\tb \t c\r\n\x0b!\n",
+    "aB'LL (x).\n\n2.5e-3__init__()//\n",
+    "".join(map(chr, range(32, 127))),
+)
 # A byte without a printable character is written as another character in a byte-level vocabulary.
 BYTE_LETTERS = {byte: 256 + byte for byte in range(33)} | {127: 289}
 

@@ -85,15 +85,22 @@ class Engine(Protocol):
         """Loads the present model afresh."""
 
     def top_logprobs(self, sequences: Sequence[Sequence[int]], num_top: int) -> list[list[dict[int, float]]]:
-        """The `num_top` most likely next tokens (id -> log-probability in nats) after each non-empty prefix of each of
-        `sequences`, from the raw logits. A server leaves the whole sequence's out."""
+        """The `num_top` most likely next tokens after each non-empty prefix of each of `sequences`.
 
-    def close(self) -> None: ...
+        From the raw logits. Each is a mapping of token id to log-probability in nats. A server leaves the whole
+        sequence's out.
+        """
+
+    def close(self) -> None:
+        """Release the engine's processes and memory; it cannot be used after that."""
 
 
 def continuation(held: Sequence[int], wanted: Sequence[int]) -> list[int] | None:
-    """What to append to the tokens an engine holds so that it sees `wanted`; None if it must start anew: they part, or
-    nothing is new (an engine has to compute at least one token before it can sample the next)."""
+    """What to append to the tokens an engine holds so that it sees `wanted`; None if it must start anew.
+
+    It must where they part, and where nothing is new: an engine has to compute at least one token before it can sample
+    the next.
+    """
     if len(wanted) <= len(held) or list(wanted[: len(held)]) != list(held):
         return None
     return list(wanted[len(held) :])

@@ -25,15 +25,20 @@ class Guard:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self._process.wait()  # it has left a child behind, which is the guard
         self.wards: set[int] = set()  # ids of the processes it is in charge of
 
     @contextlib.contextmanager
     def watching(self, find: Callable[[], set[Any]]) -> Iterator[None]:
-        """Takes charge of the processes that `find` finds, again and again while the block runs: starting takes long
-        enough to be killed in."""
+        """Takes charge of the processes that `find` finds, again and again while the block runs.
+
+        Starting an engine takes long enough for this process to be killed meanwhile.
+        """
         over = threading.Event()
 
         def look() -> None:

@@ -22,9 +22,12 @@ class WrongWeightsError(UserError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """What an engine generates with. `probe_difference`: the largest difference to the checkpoint's own
-    log-probabilities, in nats; None where the engine's first start is all that is known of the model.
-    `restarted`: why the weights were not swapped in place, where they were not."""
+    """What an engine generates with.
+
+    `probe_difference`: the largest difference to the checkpoint's own log-probabilities, in nats; None where the
+    engine's first start is all that is known of the model. `restarted`: why the weights were not swapped in place,
+    where they were not.
+    """
 
     model: str
     tokenizer: str  # fingerprint of its vocabulary and chat template

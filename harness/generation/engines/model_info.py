@@ -56,11 +56,16 @@ NOT_BUILT_FROM = frozenset(
 
 
 def swap_refusal(config: Any, other: Any, *, dtype: str, on_cpu: bool) -> str | None:
-    """Why vLLM must not replace the weights of a model with `config` by those of one with `other` in place; None where
-    it may.
+    """Why vLLM must not replace the weights of a model in place; None where it may.
 
     `reload_weights` takes the layers as they were built and, on a CPU, renews a layer's packed copy of its weights only
     if the checkpoint names that layer: the output head of a tied model is not named, and would stay the old one's.
+
+    Args:
+        config: of the model that is loaded.
+        other: of the model that is wanted.
+        dtype: what the engine computes in.
+        on_cpu: whether it runs on a CPU.
     """
     here, there = config.to_dict(), other.to_dict()
     for field in sorted((here.keys() | there.keys()) - NOT_BUILT_FROM):

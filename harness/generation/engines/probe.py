@@ -68,10 +68,13 @@ class Probe:
     tops: tuple[tuple[Top, ...], ...]
 
     def difference(self, answers: Sequence[Sequence[Top]]) -> Difference:
-        """The difference to `answers` (`top_logprobs` of the same sequences; shorter ones are compared as far as they
-        go). A stored token that an answer leaves out counts with the answer's least likely token.
+        """The difference to `answers`, which are `top_logprobs` of the same sequences.
 
-        Raises ValueError where no position can be compared.
+        Shorter ones are compared as far as they go. A stored token that an answer leaves out counts with the answer's
+        least likely token.
+
+        Raises:
+            ValueError: no position can be compared.
         """
         apart: list[float] = []
         for sequence, tops, answer in zip(self.sequences, self.tops, answers, strict=True):
@@ -161,8 +164,10 @@ def taken(asked: Sequence[Forced], answers: Sequence[Sequence[Mapping[int, float
 
 
 def top_logprobs(model: Any, ids: Sequence[Sequence[int]], num_top: int = NUM_TOP) -> list[list[Top]]:
-    """The most likely next tokens of a transformers model after each prefix of each of `ids`, by plain forward passes
-    (one sequence at a time, nothing padded, dropout off)."""
+    """The most likely next tokens of a transformers model after each prefix of each of `ids`.
+
+    By plain forward passes: one sequence at a time, nothing padded, dropout off.
+    """
     import torch
 
     answers = []

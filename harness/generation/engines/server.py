@@ -170,9 +170,12 @@ class ServerEngine:
         answers = []
         for ids in sequences:
             body = {
-                "model": self.served_model, "prompt": list(ids), "max_tokens": 1, "temperature": 0.0,
+                "model": self.served_model,
+                "prompt": list(ids),
+                "max_tokens": 1,
+                "temperature": 0.0,
                 "prompt_logprobs": num_top,
-            }  # fmt: skip
+            }
             try:
                 positions = self._call("/completions", body)["choices"][0]["prompt_logprobs"][1:]
             except (CallFailedError, ValueError, LookupError, TypeError) as error:

@@ -94,8 +94,10 @@ class VllmEngine:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:
-        """See `Engine.load_weights`: `reload_weights` where `swap_refusal` knows nothing against it, and the prefix
-        cache is empty after it."""
+        """See `Engine.load_weights`: `reload_weights` where `swap_refusal` has nothing against it.
+
+        The prefix cache is empty after it.
+        """
         from vllm.platforms import current_platform
 
         before = self._model_config
@@ -129,6 +131,7 @@ class VllmEngine:
         self._start()
 
     def close(self) -> None:
+        """See `Engine.close`."""
         atexit.unregister(self.close)
         if self._loop.is_closed():
             return
@@ -142,8 +145,10 @@ class VllmEngine:
     # -- running -----------------------------------------------------------------------------------------------------
 
     def run(self, requests: Iterable[Request]) -> None:
-        """See `Engine.run`. At most `max_num_seqs` (and a few) are in the engine; what `on_done` returns goes first, so
-        that a branch finds its trunk in the prefix cache."""
+        """See `Engine.run`; at most `max_num_seqs` (and a few) requests are in the engine.
+
+        What `on_done` returns goes first, so that a branch finds its trunk in the prefix cache.
+        """
         waiting, finished = iter(requests), queue.SimpleQueue[Request]()
         first: deque[Request] = deque()
         flying: dict[int, tuple[Request, Any]] = {}
@@ -184,8 +189,10 @@ class VllmEngine:
         return request.error is not None and (self._llm is None or bool(self._llm.errored))
 
     def _revive(self, lost: list[Request], restarts: int) -> list[Request]:
-        """Starts a dead engine again; `lost` go on from the tokens they have. A request that sees the engine die twice
-        is given up."""
+        """Starts a dead engine again; `lost` go on from the tokens they have.
+
+        A request that sees the engine die twice is given up.
+        """
         reasons = [request.error for request in lost if request.error]
         logger.warning("the vLLM engine died (%s); %s", reasons[0] if reasons else "?", self._log_hint())
         for request in lost:
@@ -266,8 +273,12 @@ class VllmEngine:
         return [{int(token): value.logprob for token, value in position.items()} for position in positions]
 
     def _params(self, request: Request, turn: Turn, context: int) -> Any:
-        """vLLM's parameters of one turn. Raises ValueError if it could outgrow the context: vLLM does not check the
-        length of a session and the whole engine would die of it (https://github.com/vllm-project/vllm/issues/42489)."""
+        """The parameters of one turn, as vLLM takes them.
+
+        Raises:
+            ValueError: the turn could outgrow the context. vLLM does not check the length of a session, and the whole
+                engine would die of it (https://github.com/vllm-project/vllm/issues/42489).
+        """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 

@@ -22,8 +22,11 @@ CPU_KV_CACHE_BYTES = 1 << 30  # allocated lazily; a real model on a CPU fits 80,
 async def quiet_start(
     config: EngineConfig, model: str, max_model_len: int, log_path: Path | None, arguments: Mapping[str, Any]
 ) -> Any:
-    """An `AsyncLLM` with `model` loaded. Its processes write to `log_path` alone; raises `UserError` with the log's
-    place when it cannot start."""
+    """An `AsyncLLM` with `model` loaded, whose processes write to `log_path` alone.
+
+    Raises:
+        UserError: it cannot start; the line names the log.
+    """
     if log_path is None:
         handle, name = tempfile.mkstemp(prefix="harness-vllm-", suffix=".log")
         os.close(handle)
@@ -73,8 +76,11 @@ def _cpu_arguments(max_model_len: int) -> dict[str, Any]:
 
 
 def _in_one_process(config: EngineConfig) -> bool:
-    """Whether vLLM's core runs the model itself: its default on one GPU, asked for here on a CPU, where the worker is a
-    third process that imports torch, and costs a message a step (benchmarks/NOTES.md)."""
+    """Whether vLLM's core runs the model itself.
+
+    That is its default on one GPU, and asked for here on a CPU, where the worker is a third process that imports torch
+    and costs a message per step.
+    """
     return config.num_gpus == 0 and config.tensor_parallel_size == 1
 
 
@@ -102,7 +108,7 @@ def end_children(children: set[Any]) -> None:
 
 @contextlib.contextmanager
 def _environment(config: EngineConfig) -> Iterator[None]:
-    """vLLM's environment while its processes are spawned; the caller's own is put back after."""
+    """The environment that vLLM's processes are spawned in; the caller's own is put back after."""
     wanted = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
@@ -129,8 +135,10 @@ def _environment(config: EngineConfig) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Spawned processes do not run the caller's script again meanwhile: they need nothing of it, and a script without
-    `if __name__ == "__main__"` would start engines without end."""
+    """Spawned processes do not run the caller's script again meanwhile.
+
+    They need nothing of it, and a script without `if __name__ == "__main__"` would start engines without end.
+    """
     main = sys.modules["__main__"]
     spec, file = main.__spec__, getattr(main, "__file__", None)
     main.__spec__ = None
@@ -145,7 +153,7 @@ def _without_main() -> Iterator[None]:
 
 
 def _log_to(path: Path) -> None:
-    """vLLM's logger in this process writes to `path`, and nowhere else."""
+    """In this process, vLLM's logger writes to `path` and nowhere else."""
     ours = logging.getLogger("vllm")
     for handler in list(ours.handlers):
         ours.removeHandler(handler)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.errors import UserError
+from harness.files import atomic, json_line, read_json_lines
 from harness.grading.batch.judge import Judge, judge_rows
 from harness.grading.grader import KINDS, grade_row
 from harness.grading.verdict import Verdict
@@ -22,7 +21,7 @@ MAX_LISTED = 20  # broken lines named one by one
 
 @dataclass
 class Summary:
-    """What became of a file. `accuracy` leaves unparseable golds out of its denominator."""
+    """What became of a file. Rows whose gold answer cannot be parsed are excluded from `accuracy`."""
 
     num_rows: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -30,10 +29,12 @@ class Summary:
 
     @property
     def num_scored(self) -> int:
+        """Rows in the denominator of `accuracy`."""
         return self.num_rows - self.statuses["gold_unparseable"]
 
     @property
     def accuracy(self) -> float | None:
+        """The share of scored rows that are correct; None where no row could be scored."""
         return self.statuses["correct"] / self.num_scored if self.num_scored else None
 
     def lines(self) -> list[str]:
@@ -41,8 +42,8 @@ class Summary:
         accuracy = "no row could be scored" if self.accuracy is None else f"accuracy {100 * self.accuracy:.1f}%"
         counts = ", ".join(f"{status} {n}" for status, n in self.statuses.most_common())
         out = [f"{accuracy}: {self.statuses['correct']} of {self.num_scored} rows ({counts})"]
-        if self.statuses["gold_unparseable"]:
-            out.append(f"{self.statuses['gold_unparseable']} golds could not be read and left the denominator")
+        if excluded := self.statuses["gold_unparseable"]:
+            out.append(f"{excluded} rows whose gold answer cannot be parsed are excluded from accuracy")
         if self.broken:
             out.append(f"{len(self.broken)} broken lines skipped:")
             out += [f"  {reason}" for reason in self.broken[:MAX_LISTED]]
@@ -52,29 +53,21 @@ class Summary:
 
 
 def read_rows(path: Path, summary: Summary) -> Iterator[dict[str, Any]]:
-    """The usable rows of a JSONL file in order; broken lines are noted on `summary` by line number and skipped."""
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                row = _row(line)
-                if isinstance(row, str):
-                    summary.broken.append(f"line {number}: {row}")
-                else:
-                    yield row
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}; give a JSONL file of rows") from None
+    """The usable rows of a JSONL file in order; broken lines are noted on `summary` by line number and skipped.
+
+    Raises:
+        UserError: the file cannot be opened, or is UTF-16.
+    """
+    for line in read_json_lines(path):
+        problem = line.error or _problem(line.value)
+        if problem:
+            summary.broken.append(f"line {line.number}: {problem}")
+        else:
+            yield line.value
 
 
-def _row(line: str) -> dict[str, Any] | str:
-    """The row of one line, or what is wrong with it."""
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        return f"no JSON ({error})"[:160]
-    if not isinstance(row, dict):
-        return "no JSON object"
+def _problem(row: dict[str, Any]) -> str:
+    """What keeps a row from being graded; "" if nothing does."""
     if not isinstance(row.get("gold"), str | int | float) or isinstance(row.get("gold"), bool):
         return "no 'gold' (a string or a number)"
     given = row.get("response") if row.get("response") is not None else row.get("answer")
@@ -87,7 +80,7 @@ def _row(line: str) -> dict[str, Any] | str:
     choices = row.get("choices")
     if choices is not None and not (isinstance(choices, list) and all(isinstance(c, str) for c in choices)):
         return "'choices' is no list of strings"
-    return row
+    return ""
 
 
 def graded(row: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
@@ -113,14 +106,6 @@ def grade_rows(
         yield graded(row, verdict)
 
 
-def _line(row: dict[str, Any]) -> bytes:
-    """One JSON line; a row with lone surrogates is written in ASCII escapes."""
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
-
-
 def grade_file(
     path: Path,
     out: Path | None = None,
@@ -131,14 +116,29 @@ def grade_file(
     marks: Sequence[Marks] = (),
     log: TextIO | None = None,
 ) -> Summary:
-    """Grade the rows of `path` into `out` (default: standard output); the summary goes to `log` (standard error).
+    """Grade the rows of `path` into `out`; the summary goes to `log`.
 
-    `out` is written beside its place and renamed, so a reader never sees half of it. `compare` adds the verdicts of
-    the peers and prints the agreement; `judge` is asked about rows that the rules leave open; `marks` are thinking
-    delimiters that no table knows.
-    Raises `UserError` where the file cannot be read or holds no usable row.
+    A judge whose key, model or URL is wrong is an error, but what was graded before it is written all the same.
+
+    Args:
+        path: a JSONL file of rows with `gold`, and `response` or `answer`.
+        out: written beside its place and renamed, so a reader never sees half of it; None: standard output.
+        strict: without the conventions.
+        compare: add the peers' verdicts and print the agreement with them.
+        judge: asked about rows that the rules leave open.
+        marks: thinking delimiters that no table knows.
+        log: where the summary is printed; None: standard error.
+
+    Returns:
+        What became of the rows.
+
+    Raises:
+        UserError: the file cannot be read or holds no usable row, `out` cannot be written, or the judge's base URL,
+            model or key is wrong.
     """
     log = log or sys.stderr
+    if judge is not None:
+        judge.client().close()  # a base URL that is none is found before the work
     summary = Summary()
     rows = list(grade_rows(read_rows(path, summary), summary, strict, marks))
     if not rows:
@@ -149,24 +149,28 @@ def grade_file(
 
         rows = add_peers(rows)
         print("\n".join(report(rows)), file=log)
-    if judge is not None:
-        rows = list(judge_rows(rows, judge))
-        asked = Counter(row["judge"] for row in rows if "judge" in row)
-        print(f"judge {judge.model}, stored apart: {dict(asked) or 'no row was left open'}", file=log)
-    data = b"".join(_line(row) for row in rows)
+    try:
+        if judge is not None:
+            rows = list(judge_rows(rows, judge))
+            asked = Counter(row["judge"] for row in rows if "judge" in row)
+            print(f"judge {judge.model}, in separate columns: {dict(asked) or 'no row was left open'}", file=log)
+    finally:
+        _write(rows, out)
+        print("\n".join(summary.lines()), file=log)
+    return summary
+
+
+def _write(rows: Iterable[dict[str, Any]], out: Path | None) -> None:
+    data = b"".join(json_line(row) for row in rows)
     if out is None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
-    else:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            partial = out.with_name(out.name + ".partial")
-            partial.write_bytes(data)
-            os.replace(partial, out)
-        except OSError as error:
-            raise UserError(f"cannot write {out}: {error.strerror or error}") from None
-    print("\n".join(summary.lines()), file=log)
-    return summary
+        return
+    try:
+        with atomic(out) as file:
+            file.write(data)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}") from None
 
 
 __all__ = ["Summary", "grade_file", "grade_rows", "graded", "read_rows"]

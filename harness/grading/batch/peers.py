@@ -74,8 +74,11 @@ def math_verify(text: str, gold: str, is_response: bool) -> bool:
 
 
 PEERS: dict[str, Callable[[str, str, bool], bool]] = {
-    "string": string_equality, "s1": s1_rule, "lm_eval": lm_eval_is_equiv, "math_verify": math_verify,
-}  # fmt: skip
+    "string": string_equality,
+    "s1": s1_rule,
+    "lm_eval": lm_eval_is_equiv,
+    "math_verify": math_verify,
+}
 
 
 def check_installed(names: list[str]) -> None:

@@ -11,6 +11,7 @@ from harness.grading.grammar.nodes import (
     Group,
     Matrix,
     Member,
+    Mul,
     Node,
     NumberSet,
     Rel,
@@ -24,10 +25,13 @@ from harness.grading.grammar.nodes import (
 
 
 def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for sets, intervals and unions of them; None where it does not apply to these two."""
     if (plain := _with_trailing_condition(c, a, b)) is not None:
         return plain
     if not (is_set(a) or is_set(b)):
         if isinstance(a, Member) or isinstance(b, Member):
+            if _denied(a) != _denied(b):
+                return False
             return c.equal(*(x.container if isinstance(x, Member) else x for x in (a, b)))
         return None
     if isinstance(a, Text) or isinstance(b, Text):
@@ -43,15 +47,42 @@ def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
             case SetOp(kind=kind, parts=left), SetOp(kind=other, parts=right) if kind == other:
                 return c.each(left, right) if kind == "minus" else c.unordered(left, right)
             case Seq(items=left), Seq(items=right):
-                return c.unordered(left, right)
+                by_name = _by_name(left), _by_name(right)
+                if by_name[0] is None or by_name[1] is None:
+                    return c.unordered(left, right)
+                return by_name[0].keys() == by_name[1].keys() and all(
+                    c.unordered(conditions, by_name[1][name]) for name, conditions in by_name[0].items()
+                )
             case SuchThat(subject=s, condition=x), SuchThat(subject=t, condition=y):
                 return c.each((s, x), (t, y))
+            case (Member(), _) | (_, Member()) if _denied(a) != _denied(b):
+                return False
             case Member(subject=s, container=x), Member(subject=t, container=y):
                 return c.each((s, x), (t, y))
+            case (Member(container=Group(opener="(" | "[")), Seq()) | (
+                Seq(),
+                Member(container=Group(opener="(" | "[")),
+            ):
+                return False  # between two values, and the two
             case (Member(), _) | (_, Member()):
                 return c.equal(*(x.container if isinstance(x, Member) else x for x in (a, b)))
         return False
     return _same_set(c, found_a[0], found_b[0])
+
+
+def _by_name(conditions: tuple[Node, ...]) -> dict[str, list[Node]] | None:
+    """Conditions on several unknowns by the unknown; None where they are on one, or name none."""
+    out: dict[str, list[Node]] = {}
+    for condition in conditions:
+        found = real_set(condition)
+        if found is None or not found[1]:
+            return None
+        out.setdefault(found[1], []).append(condition)
+    return out if len(out) > 1 else None
+
+
+def _denied(node: Node) -> bool:
+    return isinstance(node, Member) and node.negated
 
 
 def _with_trailing_condition(c: Comparison, a: Node, b: Node) -> bool | None:
@@ -80,6 +111,7 @@ def _same_set(c: Comparison, a: RealSet, b: RealSet) -> bool:
 
 
 def compare_collections(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for tuples, lists, matrices and cases; None where it does not apply to these two."""
     if not isinstance(a, Seq | Group | Matrix) and not isinstance(b, Seq | Group | Matrix):
         if isinstance(a, Cases) and isinstance(b, Cases):
             return _cases(c, a, b)
@@ -101,6 +133,8 @@ def compare_collections(c: Comparison, a: Node, b: Node) -> bool | None:
         if not (c.policy.bare_list and len(braces.items) == 1):
             return False
         return c.equal(braces.items[0], other) if braces is a else c.equal(other, braces.items[0])
+    if sum(map(_is_set_of, a.items)) != sum(map(_is_set_of, b.items)):
+        return False  # {1, {2}} and {1, 2}
     if (a.opener, a.closer) == (b.opener, b.closer):
         if a.opener == "{":
             return c.unordered(_distinct(a.items), _distinct(b.items))
@@ -110,6 +144,10 @@ def compare_collections(c: Comparison, a: Node, b: Node) -> bool | None:
         return False
     ordered_pair = len(a.items) == 2 and "[]" in kinds
     return not ordered_pair and c.each(a.items, b.items)
+
+
+def _is_set_of(node: Node) -> bool:
+    return isinstance(node, Group) and node.opener == "{"
 
 
 def _distinct(items: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -166,6 +204,8 @@ def _bare_list(c: Comparison, a: Node, b: Node) -> bool:
     if isinstance(other, Rel) and is_equation(other) and isinstance(other.sides[0], Group):  # (x, y) = (1, 2)
         values = stated_values(other, c.policy)
         return any(same(listed, value) for value in values)
+    if listed is b and isinstance(other, Mul) and all(_option(x) for x in (*listed.items, *other.factors)):
+        return c.unordered(other.factors, listed.items)  # the options A, C chosen as "AC"
     if not isinstance(other, Group):
         # the same value in two forms: "1/4 or 0.25"
         return listed.connector == "or" and all(same(item, other) for item in list_items(listed))
@@ -181,11 +221,26 @@ def _bare_list(c: Comparison, a: Node, b: Node) -> bool:
     return False
 
 
+def _labels(node: Seq) -> list[Node]:
+    """The left sides of the items that are equations."""
+    return [item.sides[0] for item in node.items if isinstance(item, Rel) and item.ops == ("=",)]
+
+
+def _option(node: Node) -> bool:
+    return isinstance(node, Sym) and node.name in "ABCDEFGH"
+
+
 def _two_lists(c: Comparison, a: Seq, b: Seq) -> bool:
     named_a, named_b = names_of(a), names_of(b)
     if named_a and sorted(named_a) == sorted(named_b):
         return c.each(a.items, [b.items[named_b.index(name)] for name in named_a])
     if set(named_a) & set(named_b):
+        return False
+    labels_a, labels_b = (_labels(x) for x in (a, b))
+    if len(labels_a) > 1 and len(labels_b) > 1 and len(set(labels_a)) != len(set(labels_b)):
+        return False  # two values of one unknown, and one value of each of two
+    statements = all(isinstance(item, Sym | Text) for item in (*a.items, *b.items))
+    if statements and {a.connector, b.connector} == {"and", "or"}:
         return False
     if named_a and named_b and not c.policy.assignment:
         return False

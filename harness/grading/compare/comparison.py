@@ -30,6 +30,7 @@ class Comparison:
         self.steps = 0
 
     def used(self, tier: str) -> None:
+        """Note that `tier` took part: the highest one that did is the verdict's."""
         if self._RANK.index(tier) > self._RANK.index(self.tier):
             self.tier = tier
 
@@ -52,8 +53,10 @@ class Comparison:
         return len(answers) == len(golds) and all(self.equal(x, y) for x, y in zip(answers, golds, strict=True))
 
     def unordered(self, answers: Sequence[Node], golds: Sequence[Node]) -> bool:
-        """Whether a one-to-one matching exists: equal items first, then augmenting paths, since conventions are not
-        transitive (50% is 50 and is 1/2)."""
+        """Whether a one-to-one matching exists.
+
+        Equal items first, then augmenting paths, since conventions are not transitive (50% is 50 and is 1/2).
+        """
         if len(answers) != len(golds) or len(answers) > MAX_ITEMS:
             return False
         left = list(golds)

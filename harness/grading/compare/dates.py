@@ -21,13 +21,17 @@ _DATE = re.compile(
 )
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _HALF_DAY = 12 * 60
+_NAMED_TIMES = {"noon": _HALF_DAY, "12 noon": _HALF_DAY, "midday": _HALF_DAY, "midnight": 0}
 
 
 def moment(text: str) -> Node | None:
     """The time or the date that `text` is, or None."""
-    if len(text) > _MAX_CHARS or not any(c.isdigit() for c in text):
+    if len(text) > _MAX_CHARS:
         return None
     bare = _WRAPPERS.sub(" ", text) if "\\" in text or "{" in text else text
+    if not any(c.isdigit() for c in bare):
+        minutes = _NAMED_TIMES.get(bare.strip(" .").casefold())
+        return None if minutes is None else Time(minutes, True)
     bare = re.sub(r"\s*:\s*", ":", " ".join(bare.split())).rstrip(".") + ("." if bare.rstrip().endswith("m.") else "")
     if (match := _TIME.fullmatch(bare)) and (match.group(2) or " " in bare or "." in bare):
         hour, minute = int(match.group(1)), int(match.group(2) or 0)
@@ -62,6 +66,7 @@ def _clock(node: Node) -> Time | None:
 
 
 def compare_moments(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for dates and times of the day; None where it does not apply to these two."""
     if isinstance(a, Date) or isinstance(b, Date):
         c.used("text")
         if not (isinstance(a, Date) and isinstance(b, Date)):

@@ -16,11 +16,13 @@ from harness.grading.compare.relations import compare_relations
 from harness.grading.compare.rewrite import letters_of, plain_words, scaled, spelled
 from harness.grading.conventions import Policy
 from harness.grading.grammar.nodes import (
+    ONE,
     PI,
     TWO,
     ZERO,
     Add,
     Based,
+    Big,
     Congruence,
     Deg,
     Div,
@@ -45,6 +47,8 @@ from harness.grading.grammar.nodes import (
     Sym,
     Text,
     Unit,
+    bound_names,
+    holds,
     mapped,
     symbols,
     walk,
@@ -177,6 +181,9 @@ def _measured(c: Comparison, a: tuple[Node, Measure], b: tuple[Node, Measure]) -
     """Two values with known units: of one dimension they are converted, of two they differ; radians are degrees."""
     (value_a, one), (value_b, other) = a, b
     if one.dimension != other.dimension:
+        warm = [_kelvin(value, measure) for value, measure in (a, b)]
+        if warm[0] is not None and warm[1] is not None:
+            return c.equal(warm[0], warm[1])
         kinds = {one.dimension, other.dimension}
         if kinds == {(("angle", 1),), (("radian", 1),)}:
             degrees_first = one.dimension == (("angle", 1),)
@@ -185,6 +192,18 @@ def _measured(c: Comparison, a: tuple[Node, Measure], b: tuple[Node, Measure]) -
             return c.equal(left, right)
         return False
     return c.equal(scaled(value_a, one.factor), scaled(value_b, other.factor))
+
+
+def _kelvin(value: Node, measure: Measure) -> Node | None:
+    """A temperature in kelvin; None for other measures."""
+    match measure.dimension:
+        case (("Th", 1),) if measure.factor == 1:
+            return value
+        case (("celsius", 1),):
+            return Add((value, Num(Fraction("273.15"))))
+        case (("fahrenheit", 1),):
+            return Mul((Add((value, Num(Fraction("459.67")))), Num(Fraction(5, 9))))
+    return None
 
 
 # --- words ------------------------------------------------------------------------------------------------------
@@ -228,6 +247,9 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
     if {said_a, said_b} <= _UNDEFINED:
         return True
     said_a, said_b = (_OPPOSITES.get(said, said) for said in (said_a, said_b))
+    ends = [_LIMITING.get(said.rpartition(" ")[2]) for said in (said_a, said_b)]
+    if all(ends) and all(set(said.split()[:-1]) <= _SUBJECTS for said in (said_a, said_b)):
+        return ends[0] == ends[1]
     if subject_a and subject_b:
         return said_a == said_b and (subject_a == subject_b or "it" in (subject_a, subject_b))
     if not subject_a and not subject_b:
@@ -236,7 +258,11 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
     return other in (said, subject)
 
 
-_OPPOSITES = {"not odd": "even", "not even": "odd", "not prime": "composite", "not true": "false", "not false": "true",
+_LIMITING = {"converge": "converges", "convergent": "converges", "diverge": "diverges", "divergent": "diverges"}
+_SUBJECTS = frozenset(("it", "serie", "given", "sequence", "integral", "sum"))
+_OPPOSITES = {"not converge": "diverge", "doe not converge": "diverge", "doe not diverge": "converge",
+              "not convergent": "divergent", "not divergent": "convergent",
+              "not odd": "even", "not even": "odd", "not prime": "composite", "not true": "false", "not false": "true",
               "not rational": "irrational", "not empty": "nonempty"}  # fmt: skip
 
 
@@ -270,6 +296,11 @@ def _scalars(c: Comparison, a: Node, b: Node) -> bool:
     if sign_a or sign_b:
         c.used("structure")
         return sign_a == sign_b
+    if _matrices(a) or _matrices(b):
+        c.used("structure")
+        return a == b
+    if _runs_with_an_index(a) or _runs_with_an_index(b):
+        raise UndecidedError("a term with an index that runs has no value here")
     a, b = _one_derivative(a, b)
     try:
         same, tier = same_value(a, b, c.policy.full_precision, c.policy.natural_log)
@@ -282,6 +313,34 @@ def _scalars(c: Comparison, a: Node, b: Node) -> bool:
     if not same and c.policy.constants:
         same = _up_to_a_constant(c, a, b)
     return same
+
+
+def _runs_with_an_index(node: Node) -> bool:
+    """Whether a sum, product or limit runs over terms of an unknown sequence: a_n, of which n is no free name."""
+    return any(
+        isinstance(big, Big)
+        and any(
+            name in part.name.partition("_")[2]
+            for name in bound_names(big)
+            for part in walk(big.body)
+            if isinstance(part, Sym)
+        )
+        for big in walk(node)
+    )
+
+
+def _matrices(node: Node) -> bool:
+    """Whether a product of capitals, one of them with the exponent -1, is one of matrices: its order counts."""
+    names = symbols(node)
+    return (
+        len(names) > 1
+        and all(len(name) == 1 and name.isupper() for name in names)
+        and not holds(node, Add, Div)
+        and any(
+            isinstance(part, Mul) and any(isinstance(f, Pow) and f.exponent == Neg(ONE) for f in part.factors)
+            for part in walk(node)
+        )
+    )
 
 
 def _one_derivative(a: Node, b: Node) -> tuple[Node, Node]:

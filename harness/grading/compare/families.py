@@ -1,4 +1,4 @@
-"""Values that run with an integer, `k\\pi, k \\in \\mathbb{Z}` and `\\{2k : k \\in \\mathbb{Z}\\}`, and congruences.
+r"""Values that run with an integer, `k\pi, k \in \mathbb{Z}` and `\{2k : k \in \mathbb{Z}\}`, and congruences.
 
 Two families are compared as sets. A family is split into arithmetic progressions (so that (-1)^k and floors fall
 away), and two unions of progressions are equal when they have the same residues modulo a common period.
@@ -14,6 +14,7 @@ from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.identity import INTEGER_NAMES, UndecidedError
 from harness.grading.compare.numeric import number_value, precise_context
 from harness.grading.grammar.nodes import (
+    PI,
     Add,
     Congruence,
     Empty,
@@ -32,6 +33,7 @@ from harness.grading.grammar.nodes import (
     Sym,
     replaced,
     symbols,
+    walk,
 )
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.limits import TooBigError
@@ -45,7 +47,7 @@ _CONDITION_DOMAINS = {("Z", ""): "Z", ("Z", "+"): "N", ("Z", "0+"): "N0", ("N", 
 
 
 def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
-    """(names, domain) of `k \\in \\mathbb{Z}` or of `m, n \\in \\mathbb{N}`; None for other conditions."""
+    r"""(names, domain) of `k \in \mathbb{Z}` or of `m, n \in \mathbb{N}`; None for other conditions."""
     match node:
         case Member(subject=subject, container=NumberSet(name=name, sign=sign), negated=False):
             domain = _CONDITION_DOMAINS.get((name, sign))
@@ -56,7 +58,7 @@ def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
 
 
 def as_family(node: Node) -> Node:
-    """The tree with a condition `k \\in \\mathbb{Z}` read as what it says of the values before it."""
+    r"""The tree with a condition `k \in \mathbb{Z}` read as what it says of the values before it."""
     match node:
         case Seq(items=(*values, condition)) if values and (found := _integers(condition)):
             body: Node = values[0] if len(values) == 1 else Seq(tuple(values), node.connector)
@@ -65,6 +67,9 @@ def as_family(node: Node) -> Node:
         case SuchThat(subject=subject, condition=condition) if found := _integers(condition):
             if any(name in symbols(subject) for name in found[0]):
                 return Family(subject, *found)
+        case Mul(factors=(Group() as body, condition)) if found := _integers(condition):  # [k, k+1] (k \\in Z)
+            if any(name in symbols(body) for name in found[0]):
+                return Family(body, *found)
         case Group(opener="(" | "{", items=(*values, condition)) if values and (found := _integers(condition)):
             body = values[0] if len(values) == 1 else Seq(tuple(values), ",")
             if all(name in symbols(body) for name in found[0]):
@@ -83,11 +88,15 @@ def as_family(node: Node) -> Node:
 
 
 def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
+    """The rule for values that run with integers, and congruences; None where it does not apply to these two."""
     a, b = as_family(a), as_family(b)
     if isinstance(a, Congruence) or isinstance(b, Congruence):
         return _congruences(c, a, b)
     if not (isinstance(a, Family) or isinstance(b, Family)):
-        return None
+        one, two = _angles(a), _angles(b)
+        if one is None or two is None:
+            return None
+        a, b = one, two
     c.used("structure")
     if isinstance(a, Family) and isinstance(b, Family):
         if a.domain != b.domain:
@@ -104,6 +113,9 @@ def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
     if len(a.names) != len(b.names):
         return False
     if len(a.names) == 1:
+        if a.domain == "Z" and (same := _same_tuples(a, b)) is not None:
+            c.used("numeric")
+            return same
         left, right = _progressions(a), _progressions(b)
         if left is not None and right is not None and a.domain == "Z":
             c.used("numeric")
@@ -111,8 +123,17 @@ def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
     return _renamed(c, a, b)
 
 
+def _angles(node: Node) -> Family | None:
+    r"""`x = \frac{\pi}{2} + k\pi` without a word on k: an unknown that is a multiple of pi runs with its integer."""
+    match node:
+        case Rel(sides=(Sym(name="x" | "theta" | "t" | "alpha" | "varphi" | "phi"), value), ops=("=",)):
+            if len(symbols(value)) == 1 and symbols(value) <= INTEGER_NAMES and PI in walk(value):
+                return Family(node, tuple(symbols(value)))
+    return None
+
+
 def _values(node: Node) -> Node:
-    """What a family runs through: the right side of `x = ...`, the set in `x \\in ...`."""
+    r"""What a family runs through: the right side of `x = ...`, the set in `x \in ...`."""
     match node:
         case Rel(sides=(*_, last), ops=(*_, "=")):
             return last
@@ -123,8 +144,65 @@ def _values(node: Node) -> Node:
 
 def _bodies(family: Family) -> list[Node]:
     body = _values(family.body)
-    items = body.items if isinstance(body, Seq | Group) else (body,)
+    items = body.items if isinstance(body, Seq) or (isinstance(body, Group) and body.opener == "{") else (body,)
     return [_values(item) for item in items]
+
+
+# --- tuples and intervals that run with an integer ----------------------------------------------------------------
+
+
+def _tuple(node: Node) -> Group | None:
+    r"""A tuple, or an interval also where it is written as a chain, `2k < x \le 2k+1`; None for other trees."""
+    match node:
+        case Group(opener="(" | "[" | "⟨", items=(_, _, *_)):
+            return node
+        case Rel(sides=(low, Sym(), high), ops=("<" | "<=" as first, "<" | "<=" as second)):
+            return Group("(" if first == "<" else "[", ")" if second == "<" else "]", (low, high))
+        case Rel(sides=(high, Sym(), low), ops=(">" | ">=" as first, ">" | ">=" as second)):
+            return Group("(" if second == ">" else "[", ")" if first == ">" else "]", (low, high))
+    return None
+
+
+def _same_tuples(a: Family, b: Family) -> bool | None:
+    """Whether two families of tuples or intervals are equal as sets; None where they are no such families of numbers.
+
+    The tuples s + d k for all integers k are those of s' + d' k exactly when d' is d or -d and s' - s is a whole
+    multiple of d, all components together.
+    """
+    sides: list[list[tuple[str, list[Progression]]]] = []
+    m = precise_context(_DIGITS)
+    for family in (a, b):
+        found: list[tuple[str, list[Progression]]] = []
+        for body in _bodies(family):
+            group = _tuple(body)
+            if group is None or symbols(group) - {family.names[0]}:
+                return None
+            read = [_progression(item, family.names[0], 1, 0, m) for item in group.items]
+            parts = [part for part in read if part is not None]
+            if len(parts) < len(read):
+                return None
+            found.append(((group.opener + group.closer).replace("⟨⟩", "()"), parts))
+        sides.append(found)
+    rest = sides[1]
+    for brackets, parts in sides[0]:
+        same = next((x for x in rest if x[0] == brackets and _same_line(parts, x[1], m)), None)
+        if same is None:
+            return False
+        rest.remove(same)
+    return not rest
+
+
+def _same_line(a: Sequence[Progression], b: Sequence[Progression], m: Any) -> bool:
+    small = m.mpf(10) ** -20
+    if len(a) != len(b):
+        return False
+    for sign in (1, -1):
+        if all(abs(x[1] - sign * y[1]) < small for x, y in zip(a, b, strict=True)):
+            moved = next(((y[0] - x[0]) / x[1] for x, y in zip(a, b, strict=True) if abs(x[1]) > small), m.mpf(0))
+            whole = m.nint(moved)
+            if all(abs(y[0] - x[0] - whole * x[1]) < small for x, y in zip(a, b, strict=True)):
+                return True
+    return False
 
 
 def _renamed(c: Comparison, a: Family, b: Family) -> bool:

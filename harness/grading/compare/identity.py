@@ -149,7 +149,8 @@ def same_value(a: Node, b: Node, full_precision: bool = True, natural_log: bool 
     """Whether two expressions are equal, and the tier that told.
 
     Args:
-        a, b: Trees with numbers: no sets, lists or relations.
+        a: A tree with numbers: no sets, lists or relations.
+        b: Another.
         full_precision: Whether a decimal of 12 or more digits may stand for the value that it rounds to.
         natural_log: Whether a `log` without a base may also be the natural one, on both sides.
 
@@ -314,7 +315,8 @@ def _cells(a: Node, b: Node, name: str, found: Sequence[tuple[str, Node]], domai
 def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
     """(period, degree) of a polynomial in `name` and in steps of rational slope, None for other trees.
 
-    floor((p n + r) / q) is p n / q plus a function of period q: degree 1.
+    floor((p n + r) / q) is p n / q plus a function of period q: degree 1. On the integers the same holds of any
+    polynomial with whole coefficients over q.
     """
     match node:
         case Num() | Const():
@@ -332,7 +334,9 @@ def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
             return lcm(*(f[0] for f in found if f)), total
         case Div(top=top, bottom=bottom) if not symbols(bottom):
             return _degree_of_steps(top, name)
-        case Pow(base=Num(value=value), exponent=exponent) if value == -1 and polynomial(exponent, name) is not None:
+        case Pow(base=Neg(body=Num(value=value)), exponent=exponent) if (
+            value == 1 and polynomial(exponent, name) is not None
+        ):
             coefficients = polynomial(exponent, name) or []
             whole = all(c.denominator == 1 for c in coefficients) and len(coefficients) <= 2
             return (2, 0) if whole else None
@@ -340,10 +344,10 @@ def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
             inner = _degree_of_steps(base, name)
             return None if inner is None else (inner[0], inner[1] * int(value))
         case Fn(name="floor" | "ceil" | "frac", args=(arg,)):
-            linear = polynomial(arg, name)
-            if linear is None or len(linear) > 2:
+            inside = polynomial(arg, name)  # over whole numbers its part behind the point has this period
+            if inside is None:
                 return None
-            return lcm(*(c.denominator for c in linear)), 1
+            return lcm(*(c.denominator for c in inside)), max(1, len(inside) - 1)
         case Fn(name="mod", args=(value, Num(value=modulus))) if modulus > 0 and modulus.denominator == 1:
             linear = polynomial(value, name)
             if linear is None or any(c.denominator != 1 for c in linear):
@@ -381,8 +385,10 @@ def _periods(
         marks = sorted(s for s in steps if 0 <= s <= length)
         if len(marks) > _MAX_PERIODS:
             return None
-        inside = [(float(x) * 0.618 + float(y) * 0.382, float(x) * 0.25 + float(y) * 0.75)
-                  for x, y in itertools.pairwise(marks)]  # fmt: skip
+        inside = [
+            (float(x) * 0.618 + float(y) * 0.382, float(x) * 0.25 + float(y) * 0.75)
+            for x, y in itertools.pairwise(marks)
+        ]
         points = [*(p for pair in inside for p in pair), *(float(m) for m in marks if m.denominator in (1, 2, 4, 8))]
     agreed = 0
     for point in points:

@@ -84,8 +84,10 @@ def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
 
 
 def _between_zeros(node: Node, name: str, op: str) -> list[Piece] | None:
-    """The pieces where a polynomial or a quotient of two has the sign that `op` asks for; None unless every zero and
-    pole is a rational number of small denominator, so that each sign is proved by one value."""
+    """The pieces where a polynomial or a quotient of two has the sign that `op` asks for.
+
+    None unless every zero and pole is a rational number of small denominator, so that each sign is proved by one value.
+    """
     where, complete = zeros(node, name)
     marks = [Fraction(x).limit_denominator(1_000) for x in where]
     exact = all(abs(float(mark) - x) < 1e-9 for mark, x in zip(marks, where, strict=True))

@@ -402,8 +402,7 @@ class _Floats:
 
     pi, e, j = math.pi, math.e, 1j
     asin, acos, atan = cmath.asin, cmath.acos, cmath.atan
-    sinh, cosh, tanh, asinh, acosh, atanh = (
-        cmath.sinh, cmath.cosh, cmath.tanh, cmath.asinh, cmath.acosh, cmath.atanh)  # fmt: skip
+    sinh, cosh, tanh, asinh, acosh, atanh = (cmath.sinh, cmath.cosh, cmath.tanh, cmath.asinh, cmath.acosh, cmath.atanh)
 
     @staticmethod
     def sin(x: Any) -> Any:

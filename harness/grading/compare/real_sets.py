@@ -43,6 +43,8 @@ class End(NamedTuple):
 
 
 class Interval(NamedTuple):
+    """An interval between two ends; a point where they are one."""
+
     low: End
     high: End
 
@@ -102,6 +104,7 @@ def union(a: RealSet, b: RealSet) -> RealSet | None:
 
 
 def complement(a: RealSet) -> RealSet | None:
+    """What `a` leaves of the real line; None where its ends cannot be ordered."""
     if not _ordered(a):
         return None
     out: list[Interval] = []
@@ -118,6 +121,7 @@ def complement(a: RealSet) -> RealSet | None:
 
 
 def intersection(a: RealSet, b: RealSet) -> RealSet | None:
+    """What `a` and `b` share; None where their ends cannot be ordered."""
     not_a, not_b = complement(a), complement(b)
     if not_a is None or not_b is None:
         return None
@@ -126,6 +130,7 @@ def intersection(a: RealSet, b: RealSet) -> RealSet | None:
 
 
 def points(nodes: tuple[Node, ...]) -> RealSet | None:
+    """The finite set of `nodes`; None where one has no finite real value."""
     out: RealSet | None = ()
     for node in nodes:
         end = _end(node, True)
@@ -174,7 +179,7 @@ def real_set(node: Node) -> tuple[RealSet, str] | None:
             return None if kept is None else (kept, subject.name if isinstance(subject, Sym) else "")
         case SuchThat(subject=Member() as subject, condition=condition):
             return _several(Seq((subject, *(condition.items if isinstance(condition, Seq) else (condition,))), "and"))
-        case SuchThat(condition=condition):
+        case SuchThat(subject=Sym() | Call(), condition=condition):  # {x^2 | x in R} is another set
             return real_set(condition)
         case Rel():
             return _inequality(node)
@@ -207,8 +212,11 @@ def _combine(node: SetOp) -> tuple[RealSet, str] | None:
 
 
 def _several(node: Seq) -> tuple[RealSet, str] | None:
-    """Conditions side by side: "and" is what all allow, "or" what one allows, a comma the former unless that is
-    nothing: "x > 1, x < 3" and "x < 1, x > 3"."""
+    """Conditions side by side.
+
+    "and" is what all allow, "or" what one allows, a comma the former unless that is nothing: "x > 1, x < 3" and
+    "x < 1, x > 3".
+    """
     items = node.items
     match items:
         case (Rel(sides=(subject, _), ops=("!=",)), *_) if node.connector != "or":  # x != -3, 3
@@ -310,4 +318,7 @@ def _absolute(bound: Node, op: str) -> RealSet | None:
         return inside if inside is not None else ()
     if op in (">", ">="):
         return ALL if inside is None else complement(inside)
-    return None
+    ends = points((bound, Neg(bound))) if op == "!=" else None
+    if ends is None or any(e.at < 0 for e in (ends[-1].high,)):
+        return None
+    return complement(ends)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 
 from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.identity import proportional, same_zeros_up_to_a_name
 from harness.grading.compare.real_sets import ORDER_OPS, real_set
 from harness.grading.compare.rewrite import difference, is_equation, stated_values, turned
-from harness.grading.grammar.nodes import Call, Label, Mul, Node, Rel, Seq, Sym, Text, Unit, holds, replaced, symbols
+from harness.grading.grammar.nodes import (
+    Add,
+    Call,
+    Div,
+    Label,
+    Mul,
+    Neg,
+    Node,
+    Rel,
+    Seq,
+    Sym,
+    Text,
+    Unit,
+    holds,
+    replaced,
+    symbols,
+)
+from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.vocabulary import CONSTANTS
 from harness.grading.limits import TooBigError
 
 
 def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
+    """The rule for equations and orders; None where it does not apply to these two."""
     if isinstance(answer, Rel) and isinstance(gold, Rel) and is_equation(answer) and is_equation(gold):
         return _equations(c, answer, gold)
     if is_equation(answer) or is_equation(gold):
@@ -21,7 +42,7 @@ def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
         if isinstance(other, Rel) and any(op in ORDER_OPS for op in other.ops):
             return False
         if isinstance(other, Seq) and any(isinstance(item, Rel) for item in other.items):
-            return None
+            return _branches(c, equation, other) or None
         values = stated_values(equation, c.policy, as_gold=equation is gold)
         if equation is answer:
             return any(c.equal(value, other) for value in values)
@@ -47,6 +68,8 @@ def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
             c.equal(x, y) for x in values[0] for y in values[1]
         ):
             return True
+    if a.ops == b.ops == ("=", "=") and (lines := (_reduced(a), _reduced(b))) and lines[0] is not None:
+        return lines[0] == lines[1]
     if renamed := _other_argument(a, b):
         return c.equal(a, renamed)
     if a.ops == b.ops == ("=",):
@@ -59,6 +82,87 @@ def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
             except TooBigError:
                 return False
     return False
+
+
+def _branches(c: Comparison, equation: Rel, branches: Seq) -> bool:
+    """Whether `y = f or y = -f` are together the curve of one equation: the product of their differences vanishes."""
+    parts = [part for part in branches.items if isinstance(part, Rel) and part.ops == ("=",)]
+    if equation.ops != ("=",) or len(parts) != len(branches.items) or len({part.sides[0] for part in parts}) != 1:
+        return False
+    if not c.policy.equation_scale or len(symbols(equation)) < 2 or holds(equation, Unit, Text):
+        return False
+    try:
+        return proportional(difference(equation), Mul(tuple(difference(part) for part in parts)))
+    except TooBigError:
+        return False
+
+
+def _reduced(chain: Rel) -> tuple[tuple[Fraction, ...], ...] | None:
+    """The reduced rows of a chain of linear equations in three or more names, a line in space; None for others."""
+    names = sorted(symbols(chain))
+    if len(names) < 3:
+        return None
+    rows: list[list[Fraction]] = []
+    for left, right in itertools.pairwise(chain.sides):
+        row = _linear(Add((left, Neg(right))), names)
+        if row is None:
+            return None
+        rows.append(row)
+    done: list[list[Fraction]] = []
+    for column in range(len(names)):
+        pivot = next((row for row in rows if row[column]), None)
+        if pivot is None:
+            continue
+        rows.remove(pivot)
+        pivot = [x / pivot[column] for x in pivot]
+        rows, done = (
+            [[x - row[column] * y for x, y in zip(row, pivot, strict=True)] for row in group] for group in (rows, done)
+        )
+        done.append(pivot)
+    if any(any(row) for row in rows):  # a contradiction
+        return None
+    return tuple(tuple(row) for row in sorted(done, reverse=True))
+
+
+def _linear(node: Node, names: Sequence[str]) -> list[Fraction] | None:
+    """The coefficients of `names`, then the constant, of a linear tree with rational coefficients."""
+    match node:
+        case Add(terms=terms):
+            parts = [_linear(term, names) for term in terms]
+            kept = [part for part in parts if part is not None]
+            return [sum(column, Fraction(0)) for column in zip(*kept, strict=True)] if len(kept) == len(parts) else None
+        case Neg(body=body):
+            inner = _linear(body, names)
+            return None if inner is None else [-x for x in inner]
+        case Sym(name=name):
+            return [Fraction(name == other) for other in names] + [Fraction(0)]
+        case Div(top=top, bottom=bottom):
+            inner, under = _linear(top, names), _number(bottom)
+            return None if inner is None or not under else [x / under for x in inner]
+        case Mul(factors=factors):
+            scale = Fraction(1)
+            open_factor: Node | None = None
+            for factor in factors:
+                value = _number(factor)
+                if value is not None:
+                    scale *= value
+                elif open_factor is None:
+                    open_factor = factor
+                else:
+                    return None
+            if open_factor is None:
+                return [*(Fraction(0) for _ in names), scale]
+            inner = _linear(open_factor, names)
+            return None if inner is None else [scale * x for x in inner]
+    constant = _number(node)
+    return None if constant is None else [*(Fraction(0) for _ in names), constant]
+
+
+def _number(node: Node) -> Fraction | None:
+    try:
+        return rational(node)
+    except (NoValueError, TooBigError):
+        return None
 
 
 def _other_argument(a: Rel, b: Rel) -> Rel | None:
@@ -82,7 +186,7 @@ def _one_function(labels: Sequence[Node], values: Sequence[Node]) -> bool:
     plain = [x for x in labels if isinstance(x, Sym)]
     if len(variables) != 1 or len(plain) != 1:
         return False
-    return plain[0].name != variables[0] and all(symbols(value) <= {variables[0]} for value in values)
+    return plain[0].name != variables[0] and all(symbols(value) - CONSTANTS <= {variables[0]} for value in values)
 
 
 def compare_orders(c: Comparison, a: Rel, b: Rel) -> bool:

@@ -47,7 +47,7 @@ from harness.grading.grammar.nodes import (
 from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError
 
-FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "⊂": "⊃", "⊃": "⊂", "⊆": "⊇", "⊇": "⊆"}
 EQUAL_SIGNS = ("=", "≈", "≡")
 
 
@@ -55,7 +55,7 @@ EQUAL_SIGNS = ("=", "≈", "≡")
 
 
 def expand_signs(node: Node) -> Node:
-    """`a \\pm b` as the list `a+b, a-b`, at the top and for the items of a list or a set."""
+    r"""`a \pm b` as the list `a+b, a-b`, at the top and for the items of a list or a set."""
     if isinstance(node, Num | Sym | Const | Text) or not holds(node, PlusMinus):
         return node
     match node:
@@ -165,7 +165,7 @@ def _product(a: Sequence[Sequence[Node]], b: Sequence[Sequence[Node]]) -> Sequen
 
 
 def without_dots(node: Node) -> Node:
-    """`1+2+\\cdots+n` as the sum that it stands for, where its last term gives the shown ones; likewise products."""
+    r"""`1+2+\cdots+n` as the sum that it stands for, where its last term gives the shown ones; likewise products."""
     if not holds(node, Dots):
         return node
     match node:
@@ -203,6 +203,7 @@ def _same_rational(a: Node, b: Node) -> bool:
 
 
 def is_equation(node: Node) -> bool:
+    """Whether `node` is a chain of equal signs alone."""
     return isinstance(node, Rel) and all(op in EQUAL_SIGNS for op in node.ops)
 
 
@@ -338,6 +339,7 @@ def names_of(node: Seq) -> list[str]:
 
 
 def difference(equation: Rel) -> Node:
+    """Left side less right side: what an equation says is zero."""
     return Add((equation.sides[0], Neg(equation.sides[1])))
 
 
@@ -347,6 +349,7 @@ def turned(node: Rel) -> Rel:
 
 
 def scaled(node: Node, factor: Fraction) -> Node:
+    """`node` times `factor`."""
     return node if factor == 1 else Mul((node, Num(factor)))
 
 
@@ -362,7 +365,7 @@ def spelled(node: Node) -> Node | None:
 
 
 def letters_of(node: Node) -> str:
-    """The letters of a product of symbols, which a word without \\text reads as: DNE; "" for other trees."""
+    r"""The letters of a product of symbols, which a word without \text reads as: DNE; "" for other trees."""
     parts = node.factors if isinstance(node, Mul) else (node,)
     letters = [part.name for part in parts if isinstance(part, Sym | Const)]
     return "".join(letters) if len(letters) == len(parts) else ""

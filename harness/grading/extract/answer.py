@@ -179,7 +179,7 @@ def last_box(text: str) -> tuple[int, int, str] | None:
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether the box at `start` ends with its own brace, or has none: `\\boxed 5`."""
+    r"""Whether the box at `start` ends with its own brace, or has none: `\boxed 5`."""
     return text[end - 1 : end] == "}" or "{" not in text[start:end]
 
 

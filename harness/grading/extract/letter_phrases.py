@@ -117,7 +117,9 @@ TURNS = (
     ),
     re.compile(
         r"\b(?:is|was|corresponds? to|corresponding to|match(?:es|ing)?|namely|i\.e\.,?|to|with|by|"
-        rf"(?:hence|thus|therefore|so),?)\s(?:the\s)?(?:answer\s)?(?:option|choice|answer)\s{_CAPITAL}", re.IGNORECASE),
+        rf"(?:hence|thus|therefore|so),?)\s(?:the\s)?(?:answer\s)?(?:option|choice|answer)\s{_CAPITAL}",
+        re.IGNORECASE,
+    ),
     re.compile(
         rf"(?:\bs['’]agit\s(?:donc\s)?(?:bien\s)?d[eu]|\b[Ss]e trata de|\b[Tt]rata-se d[aeo]|"
         rf"\bhandelt es sich (?:daher |also )?um|"
@@ -129,7 +131,9 @@ TURNS = (
     ),
     re.compile(rf"(?<![A-Za-z'’])\(?(?P<letter>[A-Z])\)?{_REMAINS}"),
     re.compile(rf"\b(?:probably|presumably|most likely)\s{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"),
-    re.compile(rf"\bI(?:\swould|\swill|['’]d|['’]ll)?\s(?:answer|say|guess)\s(?:that\s)?{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"),
+    re.compile(
+        rf"\bI(?:\swould|\swill|['’]d|['’]ll)?\s(?:answer|say|guess)\s(?:that\s)?{_NOUN}{_CAPITAL}(?=\)?\W{{0,3}}(?:$|\n))"
+    ),
     re.compile(
         r"\b(?:[Oo]ption|[Cc]hoice)\s\(?(?P<letter>[A-Z])\)?\s(?:fits|works|satisfies|matches)"
         r"(?=(?:\s(?:best|perfectly|exactly|all|every))?\s?(?:\.|$|\n))"
@@ -148,7 +152,7 @@ TURNS = (
     re.compile(rf"\b(?:matches|[Cc]losest to|agrees with)\s{_CAPITAL}(?=[).]?\s?(?:$|\n|\.))"),
     re.compile(r"\b(?:[Hh]ence|[Tt]hus|[Tt]herefore|[Ss]o),?\s\((?P<letter>[a-z])\)(?=\W{0,3}(?:$|\n))"),
     re.compile(r",\s\((?P<letter>[A-Z])\)(?=\.?\s?(?:$|\n))"),
-)  # fmt: skip
+)
 ORDINAL = re.compile(
     r"\b(?:is|be|choose|pick|select|with|answer:)\s(?:the\s)?(?P<ordinal>first|second|third|fourth|fifth|last)\s"
     r"(?:option|choice|answer|one|statement)\b",

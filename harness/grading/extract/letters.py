@@ -68,6 +68,8 @@ class Rank(IntEnum):
 
 
 class Evidence(NamedTuple):
+    """A mention of a letter: how much it weighs, and at which character it stands."""
+
     rank: Rank
     at: int
     letter: str
@@ -374,8 +376,10 @@ def _true_false(text: str, choices: Sequence[str]) -> Iterator[Evidence]:
     wanted = [tuple(phrases.TRUTH.findall(choice.lower())) for choice in choices]
     if len(wanted) < 2 or len(set(wanted)) < len(wanted) or {len(pair) for pair in wanted} != {2}:
         return
-    said = {match.group("number").lower().replace("ii", "2").replace("i", "1"): match.group("truth").lower()
-            for match in phrases.STATEMENT_TRUTH.finditer(text)}  # fmt: skip
+    said = {
+        match.group("number").lower().replace("ii", "2").replace("i", "1"): match.group("truth").lower()
+        for match in phrases.STATEMENT_TRUTH.finditer(text)
+    }
     pair = (said.get("1", ""), said.get("2", ""))
     if pair in wanted:
         yield Evidence(Rank.TEXT, 0, chr(ord("A") + wanted.index(pair)))
@@ -434,9 +438,10 @@ def _mentions(options: Named, clauses: _Clauses, letters: str) -> Iterator[Evide
     text = options.text
     listed = _list_blocks(text)
     whole = {
-        at: letter for at, letter in options.with_letter.items()
+        at: letter
+        for at, letter in options.with_letter.items()
         if not clauses.weightless(at) and not any(a <= at < b for a, b in listed) and letter in letters
-    }  # fmt: skip
+    }
     if whole:
         first, last = clauses.first(), clauses.last()
         for chosen in (

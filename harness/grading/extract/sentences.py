@@ -387,5 +387,6 @@ def _denied_before(sentence: str, at: int) -> bool:
 
 
 def first_sentence(line: str) -> str:
+    """The first sentence of `line`; all of it where that is blank."""
     parts = SENTENCE.split(line, maxsplit=1)
     return parts[0] if parts[0].strip() else line

@@ -130,7 +130,7 @@ def _environment(p: Arithmetic, name: str) -> Node:
 
 
 def _join_lines(p: Arithmetic) -> None:
-    """Drops alignment marks, and the line breaks before a relation: x &= 2+3 \\\\ &= 5 is one chain, else a list."""
+    r"""Drops alignment marks, and the line breaks before a relation: x &= 2+3 \\ &= 5 is one chain, else a list."""
     kept = [t for t in p.tokens[p.pos :] if t[0] != "amp"]
     after = [*kept[1:], ("end_of_text", "")]
     depth = 0
@@ -146,7 +146,7 @@ def _join_lines(p: Arithmetic) -> None:
 
 
 def _cases(p: Arithmetic) -> Node:
-    """`x & x \\ge 0 \\\\ -x & \\text{otherwise}` as (value, condition) pairs; lines of equations are a system."""
+    r"""`x & x \ge 0 \\ -x & \text{otherwise}` as (value, condition) pairs; lines of equations are a system."""
     bars, p.bar_open = p.bar_open, 0
     rows: list[tuple[Node, Node]] = []
     bare = 0
@@ -161,6 +161,8 @@ def _cases(p: Arithmetic) -> Node:
             p.peek()[0] == "text" and set(p.peek()[1].lower().split()) <= _IF_WORDS
         ):
             p.pos += 1
+        if p.peek()[0] == "text" and len(p.peek()[1]) == 1:  # a letter behind "if" is a name, no word
+            p.tokens = (*p.tokens[: p.pos], ("sym", p.peek()[1]), *p.tokens[p.pos + 1 :])
         if p.peek()[0] not in ("row", "end"):
             condition = p.sequence()
         else:

@@ -11,8 +11,15 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WHOLE = re.compile(rf"(负?)([{_NUMERAL}]+)(?:点([零一二三四五六七八九〇]+))?")
 _FRACTION = re.compile(rf"(负?)(?:([{_NUMERAL}]+)又)?([{_NUMERAL}]+)分之([{_NUMERAL}]+)")
 _PERCENT = re.compile(rf"百分之([{_NUMERAL}]+(?:点[零一二三四五六七八九〇]+)?|\d+(?:\.\d+)?)")
-_CONNECTORS = (("或者", " or "), ("以及", " and "), ("并且", " and "), ("或", " or "), ("和", " and "), ("与", " and "),
-               ("及", " and "))  # fmt: skip
+_CONNECTORS = (
+    ("或者", " or "),
+    ("以及", " and "),
+    ("并且", " and "),
+    ("或", " or "),
+    ("和", " and "),
+    ("与", " and "),
+    ("及", " and "),
+)
 _PHRASES = {
     "无解": "no solution", "没有解": "no solution", "无实数解": "no solution", "无实根": "no solution",
     "空集": "\\emptyset",
@@ -20,6 +27,46 @@ _PHRASES = {
     "错误": "false", "奇数": "odd", "偶数": "even", "奇函数": "odd", "偶函数": "even", "全体实数": "\\mathbb{R}",
     "实数集": "\\mathbb{R}", "任意实数": "\\mathbb{R}", "无穷大": "\\infty", "正无穷": "\\infty", "负无穷": "-\\infty",
 }  # fmt: skip
+
+_MEASURES = {
+    "千米": "km",
+    "公里": "km",
+    "米": "m",
+    "分米": "dm",
+    "厘米": "cm",
+    "毫米": "mm",
+    "平方千米": "km^2",
+    "平方米": "m^2",
+    "平方厘米": "cm^2",
+    "立方米": "m^3",
+    "立方厘米": "cm^3",
+    "千克": "kg",
+    "公斤": "kg",
+    "克": "g",
+    "毫克": "mg",
+    "升": "liters",
+    "毫升": "milliliters",
+    "小时": "hours",
+    "分钟": "minutes",
+    "秒": "seconds",
+    "天": "days",
+    "元": "yuan",
+}
+_MEASURE_NAMES = "|".join(sorted(_MEASURES, key=len, reverse=True))
+_MEASURED = re.compile(rf"(?<=[\d}}])\s*({_MEASURE_NAMES})(?![\u4e00-\u9fff])")
+_SPELLED_MEASURE = re.compile(rf"(负?)([{_NUMERAL}]+)({_MEASURE_NAMES})")
+_HOURS = re.compile(r"(\d+)\s*(?:小时|时)\s*(\d+)\s*分钟?")
+_ORDERS = (
+    ("大于或等于", " \\ge "),
+    ("小于或等于", " \\le "),
+    ("大于等于", " \\ge "),
+    ("小于等于", " \\le "),
+    ("不小于", " \\ge "),
+    ("不大于", " \\le "),
+    ("不等于", " \\ne "),
+    ("大于", " > "),
+    ("小于", " < "),
+)
 
 
 def numeral(text: str) -> int | None:
@@ -58,6 +105,15 @@ def from_chinese(text: str) -> str:
         value = _decimal(bare.removeprefix("负"))
         if value is not None:
             return ("-" if match.group(1) else "") + value
+    if match := _SPELLED_MEASURE.fullmatch(bare):
+        whole = numeral(match.group(2))
+        text = bare if whole is None else f"{'-' if match.group(1) else ''}{whole}{match.group(3)}"
+    text = _MEASURED.sub(
+        lambda m: f"\\text{{ {_MEASURES[m.group(1)]}}}", _HOURS.sub(r"\1\\text{ hours }\2\\text{ minutes}", text)
+    )
+    for word, sign in _ORDERS:
+        if word in text:
+            text = re.sub(rf"(?<=[\w)}}]){word}(?=[-\d\\])", sign.replace("\\", r"\\"), text)
     for word, plain in _CONNECTORS:
         if word in text:
             text = re.sub(rf"(?<=[\d\w)}}$\s]){word}(?=[\d\w\\(+\-$\s])", plain, text)

@@ -27,7 +27,7 @@ _UNICODE = {
     "ϑ": "\\theta ", "㏑": "\\ln ", "㏒": "\\log ", "✕": "\\times ", "⁡": "",
     "，": ",", "、": ",", "。": ".", "；": ";", "：": ":", "（": "(", "）": ")", "「": "", "」": "", "“": '"', "”": '"',
     "‘": "'", "’": "'", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "…": "...",
-    "￥": "¥", "٫": ".", "٬": ",", "％": "%", "٪": "%",
+    "￥": "¥", "¢": "\\text{ cents}", "٫": ".", "٬": ",", "％": "%", "٪": "%",
 }  # fmt: skip
 _GREEK = [
     "alpha",
@@ -138,7 +138,7 @@ def translate(text: str) -> str:
 
 
 def _with_currency(match: re.Match[str]) -> str:
-    """€5 and 5€ as 5 \\text{ euros}."""
+    r"""€5 and 5€ as 5 \text{ euros}."""
     sign, before, value, other, after, rupees = match.groups()
     if rupees:
         return f"{rupees}\\text{{ rupees}}"
@@ -254,7 +254,7 @@ def _says_nothing(words: str) -> bool:
 
 
 def choice_prefix(text: str) -> tuple[str, str] | None:
-    """`("B", "5")` for "\\textbf{(B) }5"; None where no letter in brackets opens the text."""
+    r"""`("B", "5")` for "\textbf{(B) }5"; None where no letter in brackets opens the text."""
     match = _CHOICE_PREFIX.match(text)
     if match is None or _MORE_CHOICES.match(match.group(2)):
         return None

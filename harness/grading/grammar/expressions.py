@@ -72,10 +72,12 @@ class Arithmetic:
         self.in_set = False
 
     def peek(self, ahead: int = 0) -> Token:
+        """The token `ahead` places on; the end token behind the last."""
         index = self.pos + ahead
         return self.tokens[index] if index < len(self.tokens) else _END
 
     def take(self, kind: str, value: str | None = None) -> bool:
+        """Whether such a token is next; if so, it is read."""
         token = self.peek()
         if token[0] == kind and (value is None or token[1] == value):
             self.pos += 1
@@ -83,6 +85,11 @@ class Arithmetic:
         return False
 
     def expect(self, kind: str, what: str) -> str:
+        """Read a token of `kind` and return its value.
+
+        Raises:
+            UnreadableError: another one is next; the message says `what` was expected.
+        """
         token = self.peek()
         if token[0] != kind:
             raise UnreadableError(f"expected {what}")
@@ -97,6 +104,11 @@ class Arithmetic:
         return node
 
     def deeper(self) -> None:
+        """Count one level of nesting; whoever calls it takes it back.
+
+        Raises:
+            TooBigError: nested deeper than `MAX_DEPTH`.
+        """
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise TooBigError(f"an answer is nested deeper than MAX_DEPTH={MAX_DEPTH}")
@@ -118,9 +130,11 @@ class Arithmetic:
         return negative
 
     def signed(self, node: Node, negative: bool) -> Node:
+        """`node`, or its negative."""
         return self.made(Neg(node)) if negative else node
 
     def additive(self) -> Node:
+        """A sum: products between signs of plus, minus and plus-minus."""
         self.deeper()
         if self.peek()[0] == "pm":
             sign = self.peek()[1]
@@ -143,6 +157,7 @@ class Arithmetic:
                 return terms[0] if len(terms) == 1 else self.made(Add(tuple(terms)))
 
     def product(self) -> Node:
+        """A product: powers between signs of times and division, or side by side."""
         negative = self.sign()
         left = self.power()
         if isinstance(left, Text) and self.peek()[0] in _ATOM_STARTS:
@@ -189,7 +204,7 @@ class Arithmetic:
         return self.made(Mul((*left.factors, right) if isinstance(left, Mul) else (left, right)))
 
     def _mixed(self, left: Node) -> bool:
-        """Whether a whole number is followed by a plain fraction: 1\\frac45, 1 1/2."""
+        r"""Whether a whole number is followed by a plain fraction: 1\frac45, 1 1/2."""
         if not isinstance(left, Num) or left.digits is not None or left.value.denominator != 1:
             return False
         if self.peek()[0] == "frac":
@@ -205,7 +220,7 @@ class Arithmetic:
         return self.made(Div(top, bottom))
 
     def _unit(self, left: Node) -> Node:
-        """Words after a value: `5 cm^2`, `12 \\text{ cookies per box}`, `5 m/s`, `5 J K^{-1}`."""
+        r"""Words after a value: `5 cm^2`, `12 \text{ cookies per box}`, `5 m/s`, `5 J K^{-1}`."""
         words: list[str] = []
         braces = 0
         while True:
@@ -234,6 +249,7 @@ class Arithmetic:
         return self.made(Unit(left, " ".join(words)))
 
     def power(self) -> Node:
+        """An atom with its exponents; an exponent may be a power itself."""
         base = self.postfix(self.atom())
         if self.peek()[0] == "hat":
             if isinstance(base, Sym) and (mark := self._mark_above()):
@@ -250,7 +266,7 @@ class Arithmetic:
         return base
 
     def _mark_above(self) -> str:
-        """The primes or the star of `y^{\\prime}`, `x^*`; the tokens are taken. "" where a power stands there."""
+        r"""The primes or the star of `y^{\prime}`, `x^*`; the tokens are taken. "" where a power stands there."""
         ahead = 1
         braced = self.peek(1)[0] == "brace"
         ahead += braced
@@ -266,6 +282,7 @@ class Arithmetic:
         return mark
 
     def postfix(self, base: Node) -> Node:
+        """`base` with the factorials, degree and percent signs behind it."""
         while True:
             kind, value = self.peek()
             if kind == "op" and value == "!":
@@ -277,6 +294,10 @@ class Arithmetic:
                     raise UnreadableError("a triple factorial")
                 self.pos += double
                 base = self.made(Fact(base, double))
+            elif kind == "deg" and isinstance(base, Sym) and self._composed():
+                self.pos += 1
+                base = self.made(Call("compose", (base, self.power())))
+                continue
             elif kind == "deg":
                 base = self.made(Deg(base))
             elif kind == "pct":
@@ -284,6 +305,11 @@ class Arithmetic:
             else:
                 return base
             self.pos += 1
+
+    def _composed(self) -> bool:
+        r"""Whether the circle behind a name stands between two functions, as in `f \circ g`."""
+        kind, value = self.peek(1)
+        return self.peek(-1)[0] == "sym" and kind == "sym" and value[0].isalpha()
 
     # --- atoms ------------------------------------------------------------------------------------------------
 
@@ -300,6 +326,11 @@ class Arithmetic:
         return self.atom()
 
     def atom(self) -> Node:
+        """A number, a name, a constant, or what one of `readers` reads.
+
+        Raises:
+            UnreadableError: no value begins here.
+        """
         kind, value = self.peek()
         self.pos += 1
         if kind == "num":

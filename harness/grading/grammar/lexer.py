@@ -128,7 +128,7 @@ def _word(word: str, out: list[Token], word_follows: bool = False) -> None:
 
 
 def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> int:
-    """Append the tokens of `\\text{...}`, `\\mathrm{...}`, `\\vec{...}` and kin; returns the index after them."""
+    r"""Append the tokens of `\text{...}`, `\mathrm{...}`, `\vec{...}` and kin; returns the index after them."""
     content, end = _argument(text, i)
     bare = content.strip()
     bold = command in ("\\mathbf", "\\hat", "\\vec", "\\boldsymbol", "\\bm", "\\widehat", "\\overrightarrow")

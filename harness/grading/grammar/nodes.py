@@ -41,33 +41,45 @@ class Const(Node):
 
 @dataclass(frozen=True, slots=True)
 class Add(Node):
+    """A sum."""
+
     terms: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Mul(Node):
+    """A product."""
+
     factors: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Neg(Node):
+    """A negative."""
+
     body: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Div(Node):
+    """A fraction or a division."""
+
     top: Node
     bottom: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Pow(Node):
+    """A power."""
+
     base: Node
     exponent: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Root(Node):
+    """The root of `radicand` of degree `index`."""
+
     radicand: Node
     index: Node
 
@@ -90,28 +102,38 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Fact(Node):
+    """A factorial n!, or a double one, n!!."""
+
     body: Node
     double: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Binom(Node):
+    """A binomial coefficient, `top` over `bottom`."""
+
     top: Node
     bottom: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Deg(Node):
+    """An angle in degrees."""
+
     body: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Pct(Node):
+    """A percentage."""
+
     body: Node
 
 
 @dataclass(frozen=True, slots=True)
 class PlusMinus(Node):
+    """`left` plus or minus `right`; `left` is None where nothing stands before the sign."""
+
     left: Node | None
     right: Node
     sign: str
@@ -149,6 +171,8 @@ class Cases(Node):
 
 @dataclass(frozen=True, slots=True)
 class Det(Node):
+    """A determinant, by rows."""
+
     rows: tuple[tuple[Node, ...], ...]
 
 
@@ -165,6 +189,8 @@ class Unit(Node):
 
 @dataclass(frozen=True, slots=True)
 class Text(Node):
+    """Plain words."""
+
     words: str
 
 
@@ -186,6 +212,8 @@ class Time(Node):
 
 @dataclass(frozen=True, slots=True)
 class Date(Node):
+    """A day of the year; `year` is "" where none is given."""
+
     month: int
     day: int
     year: str
@@ -213,6 +241,8 @@ class Seq(Node):
 
 @dataclass(frozen=True, slots=True)
 class Matrix(Node):
+    """A matrix or a vector, by rows."""
+
     rows: tuple[tuple[Node, ...], ...]
 
 
@@ -226,6 +256,8 @@ class Rel(Node):
 
 @dataclass(frozen=True, slots=True)
 class Member(Node):
+    """`subject` is in `container`, or not in it."""
+
     subject: Node
     container: Node
     negated: bool = False
@@ -254,12 +286,16 @@ class Empty(Node):
 
 @dataclass(frozen=True, slots=True)
 class SuchThat(Node):
+    """The `subject` for which `condition` holds, as in set-builder notation."""
+
     subject: Node
     condition: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio(Node):
+    """A ratio a : b : c."""
+
     parts: tuple[Node, ...]
 
 
@@ -295,10 +331,12 @@ PI = Const("pi")
 
 
 def integer(value: int) -> Num:
+    """`value` as a node."""
     return Num(Fraction(value))
 
 
 def rationally(value: Fraction) -> Num:
+    """`value` as a node."""
     return Num(value)
 
 

@@ -116,6 +116,7 @@ class Parser(Arithmetic):
         return self.made(Congruence(sides[0], (sides[1],), modulus))
 
     def union(self) -> Node:
+        """Sets between signs of union, intersection and difference; else a sum."""
         left = _without(self.additive())
         while True:
             kind, value = self.peek()
@@ -132,7 +133,10 @@ class Parser(Arithmetic):
 
 
 def _joined_congruence(items: list[Node]) -> list[Node]:
-    """n \\equiv 1, 3 \\pmod 4: the first item names the unknown, the last the modulus."""
+    r"""Several residues of one congruence, as in n \equiv 1, 3 \pmod 4.
+
+    The first item names the unknown, the last the modulus.
+    """
     last = items[-1]
     if len(items) < 2 or not isinstance(last, Congruence):
         return items
@@ -159,7 +163,7 @@ def _joined_congruence(items: list[Node]) -> list[Node]:
 
 
 def _without(node: Node) -> Node:
-    """A set minus points or intervals, written with a minus sign: \\mathbb{R} - \\{0\\}."""
+    r"""A set minus points or intervals, written with a minus sign: \mathbb{R} - \{0\}."""
     match node:
         case Add(terms=(NumberSet() as left, *rest)) if all(
             isinstance(p, Neg) and isinstance(p.body, Group) for p in rest
@@ -173,9 +177,9 @@ def _without(node: Node) -> Node:
 
 
 def unbracketed(node: Node) -> Node:
-    """The tree with square and curly brackets read as brackets where their content is computed with.
+    r"""The tree with square and curly brackets read as brackets where their content is computed with.
 
-    In `2[3+4]` and `3\\{x-[2-x]\\}` they only bracket; a lone `\\{x\\}` inside a sum is the fractional part of x.
+    In `2[3+4]` and `3\{x-[2-x]\}` they only bracket; a lone `\{x\}` inside a sum is the fractional part of x.
     """
     node = mapped(node, unbracketed)
     if not isinstance(node, _ARITHMETIC):

@@ -12,7 +12,7 @@ _WORD_BASES = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _MAYBE = re.compile(
-    r"[\[\]'CPUobxX/.,<]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec"
+    r"[\[\]'CPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec|arrow"
 )  # no rule below applies without one of these
 _WRAP = r"(?:\\(?:text|textrm|mathrm|mbox|rm)\s*)?"
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?\d+(?:\.\d+)?\s*(?:pt|em|ex|mm|cm|in)\s*\]")
@@ -44,6 +44,26 @@ _OR_MORE = re.compile(
     r"(?<=[\d}%])\s+((?:or|and) (?:more|greater|above|higher|larger|over|up|less|fewer|below|lower|smaller|under)\b)"
 )
 _CONDITION = re.compile(r"(?<=[\w})])\s*,?\s*\\text\s*\{\s*,?\s*(?:for|where|with|when|if)(?: all| any| every)?\s*\}")
+_BOUND_WORDS = re.compile(
+    r"(?:\\(?:text|mathrm|mbox)\s*\{\s*)?(at least|at most|no (?:less|fewer) than|no more than|more than|greater than"
+    r"|less than|fewer than)\s*\}?\s*(?=[-\d\\$]+)",
+    re.IGNORECASE,
+)
+_BOUND_SIGNS = {
+    "at least": "\\ge ",
+    "at most": "\\le ",
+    "no less than": "\\ge ",
+    "no fewer than": "\\ge ",
+    "no more than": "\\le ",
+    "more than": "> ",
+    "greater than": "> ",
+    "less than": "< ",
+    "fewer than": "< ",
+}
+_CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
+_CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
+_PRODUCT_OF_SETS = re.compile(r"([A-Z])\s*\\times\s*([A-Z])")
+_ARROW = re.compile(r"\\(?:vec|overrightarrow)\s*\{\s*([A-Z])\s*([A-Z])\s*\}")
 _POINT_ALONE = re.compile(r"(\d)\.(?=\s*/)")
 _MODULUS = re.compile(
     r"\(\s*(?:\\(?:text|mathrm|operatorname|mbox)\s*\{\s*mod(?:ulo)?\s*\}|\\[bp]?mod|mod(?:ulo)?)\s*"
@@ -91,6 +111,8 @@ def _based(match: re.Match[str]) -> str:
 
 def respelled(text: str) -> str:
     """`text` in the one spelling that the lexer knows; unchanged where no rule applies."""
+    if match := _BOUND_WORDS.match(text):
+        text = _BOUND_SIGNS[" ".join(match.group(1).lower().split())] + text[match.end() :]
     if not _MAYBE.search(text):
         return text
     if "[" in text or "]" in text:
@@ -139,6 +161,14 @@ def respelled(text: str) -> str:
         text = _DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
     if "," in text and (match := _EUROPEAN.fullmatch(text)):  # 1.234.567,89
         text = match.group(1).replace(".", "") + "." + match.group(2)
+    if "bar" in text or "overline" in text:
+        text = _CONJUGATE.sub(lambda m: f"{m.group(1) or m.group(2)}_{{bar}}", text)
+    if ("vec" in text or "arrow" in text) and "=" not in text:  # from A to B is B - A
+        text = _ARROW.sub(r"(\2_{point}-\1_{point})", text)
+    if "nabla" in text:
+        text = _CURL_OR_DIVERGENCE.sub(r"\\nabla_{\1} ", text)
+    if "times" in text and (match := _PRODUCT_OF_SETS.fullmatch(text)):
+        text = f"cross({match.group(1)},{match.group(2)})"
     if "_" in text and "(" in text:
         text = _BRACKETED_BASE.sub(r"_{\1}", _BRACKETED_DIGITS.sub(r"\1_", text))
     return text

@@ -43,7 +43,7 @@ _SI: dict[str, tuple[str, str, str]] = {
     "eV": ("M L2 T-2", "1602176634/10000000000000000000000000000", "electronvolt"),
     "cal": ("M L2 T-2", "4184/1000", "calorie"), "bar": ("M L-1 T-2", "100000", ""),
     "pc": ("L", "30856775814913673", "parsec"),
-    "B": ("bit", "8", "byte"), "bit": ("bit", "1", ""),
+    "M": ("N L-3", "1000", ""), "B": ("bit", "8", "byte"), "bit": ("bit", "1", ""),
 }  # fmt: skip
 # symbol or name -> (dimension, factor); no prefixes, plural of names by rule
 _OTHER: dict[str, tuple[str, str]] = {

@@ -30,8 +30,9 @@ _PERCENT = frozenset(("pct", "percent", "percentage", "percents"))
 _BOUNDS = (
     (re.compile(r"\b(?:or|and) (?:more|greater|above|higher|larger|over|up|older|later)\b|\bat least\b"), ">="),
     (re.compile(r"\b(?:or|and) (?:less|fewer|below|lower|smaller|under|younger|earlier)\b|\bat most\b"), "<="),
-)  # fmt: skip
+)
 _TOKEN = re.compile(r"\^\s?-?\d+|\^|-?\d+|[^\W\d_]+|[/*²³⁻°]")
+_BEARING = re.compile(r"\b(?:north|south|east|west) of (?:north|south|east|west)\b")  # whose order counts
 _MAX_EXPONENT = 12
 
 
@@ -90,7 +91,7 @@ def meaning(words: str) -> Meaning:
         measure,
         bound,
         frozenset(s for s in stems if s in _CONDITION_STEMS),
-        frozenset(s for s in stems if s in _DESCRIPTION_STEMS),
+        frozenset(s for s in stems if s in _DESCRIPTION_STEMS) | set(_BEARING.findall(lowered)),
         frozenset(stems - set(_CONDITION_STEMS) - set(_DESCRIPTION_STEMS) - _NEUTRAL_STEMS),
     )
 
@@ -175,11 +176,12 @@ _SUPERSCRIPT = re.compile(r"\^\s*\{\s*(-?\d{1,2})\s*\}|\^\s*(-?\d)(?!\d)")
 _FRACTION_OF_UNITS = re.compile(
     r"\\d?frac\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|([a-zA-Z]))\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|([a-zA-Z]))"
 )
+_FEET_AND_INCHES = re.compile(r"""(\d{1,4})\s*'\s*(\d{1,2}(?:\.\d{1,4})?)\s*(?:''|")?""")
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([^\W\d_]{1,12})\.?(?:\s*(?:,|and)\s*|\s*)")
 
 
 def plain_unit(text: str) -> str:
-    """The LaTeX of a unit as plain words: `\\mathrm{m\\cdot s^{-2}}` as `m s ^-2`."""
+    r"""The LaTeX of a unit as plain words: `\mathrm{m\cdot s^{-2}}` as `m s ^-2`."""
     text = _FRACTION_OF_UNITS.sub(lambda m: f"{m.group(1) or m.group(2)} / {m.group(3) or m.group(4)}", text)
     text = _SUPERSCRIPT.sub(lambda m: f" ^{m.group(1) or m.group(2)} ", text)
     text = text.replace("\\cdot", " ").replace("\\times", " ").replace("\\mu", "μ").replace("\\Omega", "Ω")
@@ -210,6 +212,8 @@ def counted(text: str) -> Node | None:
 def mixed_units(text: str) -> Node | None:
     """`2 hours 30 minutes` as one value in the unit of its first part; None for other texts."""
     bare = " ".join(_WRAPPERS.sub(" ", text).split()).rstrip(".")
+    if match := _FEET_AND_INCHES.fullmatch(bare):
+        bare = f"{match.group(1)} ft {match.group(2)} in"
     parts: list[tuple[Fraction, Measure, str]] = []
     at = 0
     while at < len(bare) and len(parts) < 5:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "\\lt": ("rel", "<"), "\\gt": ("rel", ">"), "\\ne": ("rel", "!="), "\\neq": ("rel", "!="), "\\not": ("not", ""),
     "\\approx": ("rel", "≈"), "\\simeq": ("rel", "≈"), "\\doteq": ("rel", "≈"), "\\equiv": ("rel", "≡"),
     "\\cong": ("rel", "≅"), "\\sim": ("rel", "~"), "\\perp": ("rel", "⊥"), "\\parallel": ("rel", "∥"),
+    "\\subset": ("rel", "⊂"), "\\supset": ("rel", "⊃"), "\\subseteq": ("rel", "⊆"), "\\supseteq": ("rel", "⊇"),
     "\\in": ("in", "in"), "\\ni": ("in", "in"), "\\cup": ("set", "cup"),
     "\\cap": ("set", "cap"), "\\bigcup": ("set", "cup"),
     "\\setminus": ("set", "minus"), "\\smallsetminus": ("set", "minus"), "\\backslash": ("set", "minus"),

@@ -141,7 +141,7 @@ def test_the_model_is_read_from_results_rows_folders_and_names(tmp_path: Path) -
 
 def published(name: str) -> Path:
     if not (DATA / name).exists():
-        pytest.skip(f"../shared/data/{name} is not here")
+        pytest.skip(f"{DATA / name} is not here: this test reads data that are not part of the repository")
     return DATA / name
 
 

@@ -76,7 +76,7 @@ def step_by_step(path: Path, tokenizer: str) -> dict[str, Any]:
 
 def needs_log(path: Path = S1_LOG) -> Path:
     if not path.exists():
-        pytest.skip(f"{path.name} is not here: put the published logs into ../shared/data/samples")
+        pytest.skip(f"{path} is not here: this test reads s1's published logs, which are not part of the repository")
     return path
 
 
@@ -237,6 +237,6 @@ def test_figures_are_written_as_json_and_responses_as_parquet(tmp_path: Path, to
 def test_every_published_log_is_read_without_a_skipped_line() -> None:
     outputs = SAMPLES.parent / "outputs"
     if not outputs.exists():
-        pytest.skip("../shared/data/outputs is not here")
+        pytest.skip(f"{outputs} is not here: this test reads data that are not part of the repository")
     counts = {path.name: len(read_log(path).samples) for path in sorted(outputs.glob("*.jsonl"))}
     assert sorted(counts.values()) == [30, 100, 500, 500]

@@ -14,13 +14,31 @@ from harness.analysis.logs.token_counts import TokenCounter, ascii_cut, load_cou
 from tests import byte_pair
 
 HARD = [
-    byte_pair.WORDS, "a.\n\n\n b\n1)\n\n\t- c\r\n\r\nd", "\n\n", "", "x\n", " ", "   ", "é\n\n漢字\n$y$\n  z",
-    "<|im_start|>think\n\na", "a<|im_end|>b <|im_start|> <|im_start|>\n", "I'M 'S we'Ll don't ''s 'ſ K",
-    "12345 6,789.0e-12", "e\u0301 cafe\u0301 \ufb01 ² ½ Ⅷ ٣", "a\u00a0b\u2003c\u200bd\u3000e\x85f\x1cg", "\0a \0 b\0",
-    "x\x0b\x0c\x7fy \x01", "def f(x):\n    return  x**2  # ok\n\n\n        y\n", "a  \n  \n\n b   c    d \n",
-    "((())){{}}[]\n\\frac{1}{2}\\\\\n", "\t\ta\t b \tc\n\t\n", "…—“q” naïve\n", "😀👍🏽 x😀\n😀", "\r\n\r\n a\r b\n\r",
+    byte_pair.WORDS,
+    "a.\n\n\n b\n1)\n\n\t- c\r\n\r\nd",
+    "\n\n",
+    "",
+    "x\n",
+    " ",
+    "   ",
+    "é\n\n漢字\n$y$\n  z",
+    "<|im_start|>think\n\na",
+    "a<|im_end|>b <|im_start|> <|im_start|>\n",
+    "I'M 'S we'Ll don't ''s 'ſ K",
+    "12345 6,789.0e-12",
+    "e\u0301 cafe\u0301 \ufb01 ² ½ Ⅷ ٣",
+    "a\u00a0b\u2003c\u200bd\u3000e\x85f\x1cg",
+    "\0a \0 b\0",
+    "x\x0b\x0c\x7fy \x01",
+    "def f(x):\n    return  x**2  # ok\n\n\n        y\n",
+    "a  \n  \n\n b   c    d \n",
+    "((())){{}}[]\n\\frac{1}{2}\\\\\n",
+    "\t\ta\t b \tc\n\t\n",
+    "…—“q” naïve\n",
+    "😀👍🏽 x😀\n😀",
+    "\r\n\r\n a\r b\n\r",
     "</think>\n\n**Final** answer: $\\boxed{-7}$.",
-]  # fmt: skip
+]
 
 
 def counts(folder: str, texts: list[str]) -> list[int]:

@@ -109,6 +109,26 @@ def test_after_each_swap_the_ids_are_those_of_plain_transformers(
     assert [bool(step.restarted) for step in steps] == [False, pair == "tied", pair == "tied"]
 
 
+@pytest.mark.slow
+def test_a_prefix_cache_that_does_not_empty_is_a_reason_to_start_again(
+    untied: tuple[Path, Path], opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("vllm")
+    engine, answers = opened("vllm", untied[0], "float32"), [False, False, True]
+    empty = engine._llm.reset_prefix_cache
+
+    async def refuses() -> bool:
+        return answers.pop(0) and bool(await empty())
+
+    engine._llm.reset_prefix_cache = refuses  # as vLLM answers while a block is held
+    monkeypatch.setattr("harness.generation.engines.vllm.CACHE_WAIT_SECONDS", 0.0)
+    assert engine.load_weights(untied[1]) is None and not answers  # the third time
+    answers += [False] * 2
+    monkeypatch.setattr("harness.generation.engines.vllm.CACHE_TRIES", 2)
+    assert "prefix cache" in str(engine.load_weights(untied[0]))
+    assert greedy(engine) == greedy(opened("transformers", untied[0], "float32"))
+
+
 @pytest.mark.faults  # four engines more than the test before, which swaps the same weights
 @pytest.mark.parametrize("pair", ["untied", "tied"])
 def test_in_bfloat16_the_ids_after_each_swap_are_those_of_a_fresh_engine(

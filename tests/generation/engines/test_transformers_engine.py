@@ -41,9 +41,14 @@ def run(engine: Any, temperature: float = 0.0) -> tuple[list[Generation], int]:
     engine._steer = counting
     try:
         generate(
-            engine, prompts, BUDGETS, Sampling(temperature=temperature, max_answer_tokens=8), FORMATS["s1"],
-            on_generation=found.append, replay=False,
-        )  # fmt: skip
+            engine,
+            prompts,
+            BUDGETS,
+            Sampling(temperature=temperature, max_answer_tokens=8),
+            FORMATS["s1"],
+            on_generation=found.append,
+            replay=False,
+        )
     finally:
         del engine._steer
     return sorted(found, key=lambda row: (row.problem_id, str(row.budget))), steps

@@ -49,8 +49,11 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *options.split()],
-            env={**os.environ, **settings}, stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
+            env={**os.environ, **settings},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
     while True:
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
