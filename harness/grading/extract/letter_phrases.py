@@ -77,6 +77,7 @@ STATEMENTS = (
     re.compile(
         r"\b(?:ist|est|es|is)\s\(?(?P<letter>[B-Z])\)?\s(?:die|la|the)\s(?:richtige|korrekte|bonne|correct|respuesta|r[ée]ponse|right|best)\b"
     ),
+    re.compile(r"\bist\s\(?(?P<letter>[A-Z])\)?\s(?:richtig|korrekt|zutreffend)\b"),
     re.compile(r"\btrifft\s(?:[Aa]ntwort|[Oo]ption|[Aa]ussage)\s\(?(?P<letter>[A-Z])\)?\szu\b"),
     re.compile(r"\((?P<letter>[a-z])\)\sis\s(?:the\s)?(?:correct|right|best)"),
     re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])\)?\s?(?:选项)?\s?(?:是|为)?\s?(?:最)?(?:正确|对的|符合|恰当|合适)"),

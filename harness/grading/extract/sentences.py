@@ -73,6 +73,7 @@ _PURPOSE = re.compile(
     re.IGNORECASE,
 )
 _REMARK = re.compile(
+    r"\(\w{2,}\s\w{2,}\s[^()]*[.!]\)\s*$|"
     r"\W*(?:i hope|hope (?:this|that|it)|let me know|feel free|please|thank|thanks|good luck|"
     r"if you (?:have|need|want|would)|is there anything|would you like|note:|sorry)|\b(?:let me know|i hope|"
     r"hope this|hope that|feel free)\b",
@@ -103,7 +104,8 @@ _BOUND = re.compile(
 COMPLETE = re.compile(r"[.!?。！？।:)\]$*}]\s*$")
 _BUT = re.compile(r"not\s.{1,60}?,?\s(?:but|rather)\s+(.*)", re.IGNORECASE | re.DOTALL)
 _WHICH_MAKES = re.compile(
-    r",\s*(?:which|that|this)\s+(?:makes|gives|yields|equals|totals|comes to|leaves)\s+|,\s*(?:giving|making|"
+    r",\s*(?:which|that|this)\s+(?:makes|gives|yields|equals|totals|comes to|leaves)\s+"
+    r"(?:an?\s\w{1,12}\sof\s+)?|,\s*(?:giving|making|"
     r"for a total of)\s+",
     re.IGNORECASE,
 )
