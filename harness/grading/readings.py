@@ -86,6 +86,7 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         tree = Unit(tree, "dollars")  # so that $5 is not 5 cents
     if (
         policy.prose
+        and not text.startswith("[")  # a list, in mathematics or in code, is no sentence
         and not is_value(tree, words=4)
         and PROSE.search(text)
         and (_is_prose(text) or _CLAUSE.search(text))

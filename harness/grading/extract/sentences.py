@@ -232,10 +232,13 @@ def directly_stated(sentence: str, words: int = 4) -> str | None:
     return _after_copula(sentence, formulas=False) or None
 
 
+_COMPREHENSION = re.compile(r"\bfor \w+ in \w+\(")  # `[5 for _ in range(10)]`: code, whose numbers are no statement
+
+
 def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None:
     """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
     sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
-    if not sentence or GIVEN_UP.search(sentence):
+    if not sentence or GIVEN_UP.search(sentence) or _COMPREHENSION.search(sentence):
         return None
     if not complete and (sentence.endswith((",", "，")) or _DEPENDENT.match(sentence)):
         return None  # the main clause was still to come
