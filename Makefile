@@ -23,8 +23,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 ablate: setup
 	$(BIN)/harness ablate quickstart --out $(OUT)
 
+# Two at a time, file by file: most of the time is waiting for engines and clusters.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Engines, graders, trainings, drivers and nodes killed at chosen moments: minutes each, so not part of `make test`.
 faults: setup
