@@ -254,7 +254,8 @@ def test_one_ctrl_c_ends_a_program_within_seconds(server: ChatServer, seconds: f
     server.seconds = seconds
     server.script = lambda question, number: (429, {"Retry-After": "86400"}, {})
     code = f"""
-import concurrent.futures as futures
+import concurrent.futures as futures, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from harness.chat_client import ChatClient, Server, chat_reply
 with ChatClient(Server({server.url!r})) as client:
     calls = [client.submit("/chat/completions", {{"messages": [{{"content": str(n)}}]}}, chat_reply) for n in range(20)]
