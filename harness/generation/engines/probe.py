@@ -93,9 +93,8 @@ class Probe:
 
     def allowed(self, dtype: str) -> Difference:
         """The difference that rounding explains for an engine that computes in `dtype`; unknown: the widest."""
-        widest = max(ALLOWED, key=lambda name: ALLOWED[name].largest)
-        coarser = max((self.dtype, dtype), key=lambda name: ALLOWED.get(name, ALLOWED[widest]).largest)
-        return ALLOWED.get(coarser, ALLOWED[widest])
+        widest = max(ALLOWED.values(), key=lambda bound: bound.largest)
+        return max((ALLOWED.get(name, widest) for name in (self.dtype, dtype)), key=lambda bound: bound.largest)
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
