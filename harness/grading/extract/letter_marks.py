@@ -31,8 +31,8 @@ _SAID_NO = (
 _YES = re.compile(rf"^\W{{0,4}}(?:{_SAID_YES}|✓|✔|✅|☑|x|○)\W{{0,3}}(?:$|\s)", re.IGNORECASE)
 _NO = re.compile(rf"^\W{{0,4}}(?:{_SAID_NO}|✗|✘|❌|×)\W{{0,3}}(?:$|\s)", re.IGNORECASE)
 _JUDGED = re.compile(  # an option and its verdict side by side
-    rf"(?<![A-Za-z'’])(?P<letter>[A-Z])[\s.):：、,|*—–-]{{1,8}}(?P<verdict>{_SAID_YES}|{_SAID_NO}|[✓✔✅✗✘❌×])(?![A-Za-z])",
-    re.IGNORECASE,
+    r"(?P<letter>[A-Z])(?<![A-Za-z'’][A-Z])[\s.):：、,|*—–-]{1,8}"
+    rf"(?P<verdict>(?i:{_SAID_YES}|{_SAID_NO})|[✓✔✅✗✘❌×])(?![A-Za-z])"
 )
 _CHECK_BOX = re.compile("(?m:^)[☐□☑☒■✅]")
 _ODD_ONE_OUT = re.compile(r"\b(?:NOT|EXCEPT)\b")
