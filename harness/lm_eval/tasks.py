@@ -73,7 +73,10 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], group: int =
     A gold that does not parse scores 0 here, since lm-eval cannot exclude a row from a mean; `harness` does.
     """
     responses = results[0] if results and isinstance(results[0], list) else list(results)
-    verdicts = [grade(text, doc["answer"], doc["kind"], choices=doc["choices"]) for text in responses]
+    verdicts = [
+        grade(text, doc["answer"], doc["kind"], choices=doc["choices"], question=str(doc.get("problem", "")))
+        for text in responses
+    ]
     right = [float(bool(verdict.correct)) for verdict in verdicts]
     scores: dict[str, Any] = {
         "exact_match": right[0],
