@@ -139,7 +139,7 @@ class EngineWorker:
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
         style = thinking_format(thinking)
-        writer = sweep.Writer(self.engine, sampling, style, finished.put)
+        writer = sweep.SampleWriter(self.engine, sampling, style, finished.put)
         self.engine.run(
             request
             for item in (work if shared is None else (work[index] for index in _drawn(shared)))
