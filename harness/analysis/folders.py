@@ -129,7 +129,7 @@ def _changes(
     other = next((configs[one] for one in listed if one in configs and recipes[one] == recipes[run]), None)
     if other is None:
         return "no such recipe now"
-    mine, now = dotted_settings(configs[run]), _flat(other)
+    mine, now = dotted_settings(configs[run]), dotted_settings(other)
     different = [f"{key}={mine[key]}" for key in sorted(mine) if mine[key] != now.get(key)]
     return ", ".join(different[:4]) or f"run {run}"
 
