@@ -80,8 +80,8 @@ class Generation:
     answer: str
     budget_tokens: int  # the budget in force for this prompt, with "auto" resolved
     num_rounds: int  # thinking rounds: 1 + ignores that took place
-    thinking_finish: str  # stop | budget | loop | none | error
-    answer_finish: str  # stop | length | error
+    thinking_finish: str  # stop | budget | loop | none | rejected | error
+    answer_finish: str  # stop | length | none | error
     forced_end: bool
     replayed: bool = False
     looping: bool = False

@@ -15,9 +15,9 @@ feeds the ids back; `Machine.ids` is then what the model must see before the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.generation.loops import loops_at
 from harness.records import Span
@@ -142,6 +142,14 @@ class Machine:
         machine = cls(rules, thinking=list(thinking), closing=closing, phase="answer")
         machine._begin_answer()
         return machine
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes while it runs, for `restore`."""
+        return {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as it was when `state` was taken."""
+        vars(self).update({name: list(value) if isinstance(value, list) else value for name, value in state.items()})
 
     @property
     def ids(self) -> list[int]:

@@ -59,6 +59,15 @@ class Writer:
         self.delimiters = Delimiters.of(self.vocabulary, thinking)
         self.stop_strings = (*(s for s in stop_strings if s), *self.delimiters.answer_stop_strings)
 
+    @property
+    def answers_apart(self) -> bool:
+        """Whether each answer is a request of its own, not the end of its thought's.
+
+        A sampled one must be: a thought that serves several budgets can end in the answer of one of them alone, and
+        which one that is depends on what else is asked for.
+        """
+        return self.sampling.temperature > 0
+
     def open(self, prompt: Prompt) -> Prompt:
         """`prompt` with thinking_start behind it, unless its chat template has put it there (DeepSeek-R1's does)."""
         if prompt.opened or self.thinking.opened_in(prompt.text):
@@ -151,7 +160,7 @@ class Writer:
             closing=self.vocabulary.decode(machine.closing),
             answer=answer,
             budget_tokens=cells[0].tokens,
-            num_rounds=0 if stop.finish == "none" else stop.round + 1,
+            num_rounds=0 if stop.finish in ("none", "rejected") else stop.round + 1,
             thinking_finish=stop.finish,
             answer_finish=machine.answer_finish,
             forced_end=stop.finish in ("budget", "loop"),
@@ -169,9 +178,6 @@ class Writer:
         budget: Budget,
         sample: int,
         reason: str,
-        *,
-        discarded_tokens: int = 0,
-        num_attempts: int = 1,
     ) -> None:
         """The row of a generation that did not come about."""
         wanted = budget.max_thinking_tokens
@@ -195,8 +201,6 @@ class Writer:
                 thinking_finish="error",
                 answer_finish="error",
                 forced_end=False,
-                discarded_tokens=discarded_tokens,
-                num_attempts=num_attempts,
                 error=reason,
             )
         )

@@ -3,6 +3,9 @@
 Under one choice per context the run at budget b is a prefix of a longer one, and n ignores are a prefix of n + 1. So
 budgets that differ only in these two share one *trunk*, thought to the largest setting; each distinct place where a
 budget stops it gets one answer, branched off the cached prefix. Rows say `replayed`; `replay=False` runs each apart.
+
+Sampled answers are never the trunk's own: each is a request whose seed depends on the place where the thought stopped.
+So an answer is the same one whichever other budgets are asked for beside it, today, tomorrow, or after a kill.
 """
 
 from __future__ import annotations
@@ -99,7 +102,7 @@ def _trunk(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: in
     cells = writer.cells(budgets, prompt, sample)
     if not cells:
         return
-    machine = Machine(writer.rules(budgets[0], prompt, trunk_caps(cells)))
+    machine = Machine(writer.rules(budgets[0], prompt, trunk_caps(cells)), thinking_only=writer.answers_apart)
 
     def finish(request: Request) -> Iterator[Request]:
         yield from _branch(writer, prompt, cells, sample, request)
@@ -123,9 +126,11 @@ def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, 
     places: dict[Stop, list[Cell]] = defaultdict(list)
     for cell in cells:
         places[stop_of(machine, cell.tokens, cell.budget.num_ignores)].append(cell)
+    shared = len(cells) > 1
     for stop, stopped in places.items():
-        if (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish):
-            writer.emit(prompt, stopped, sample, stop, machine, replayed=len(cells) > 1, spans=machine.spans)
+        ends_there = (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish)
+        if ends_there and not machine.thinking_only:
+            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=machine.spans)
             continue
         closing = machine.rules.closing(stop.thinking, forced=stop.finish != "stop")
         branch = Machine.answering(machine.rules, stop.thinking, closing)
@@ -135,7 +140,7 @@ def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, 
                 for cell in stopped:
                     writer.fail(prompt, cell.budget, sample, request.error)
             else:
-                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=True, spans=machine.spans)
+                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=shared, spans=machine.spans)
             return iter(())
 
         yield writer.request(prompt, branch, stopped[0].budget, sample, f"answer at {len(stop.thinking)}", finish)

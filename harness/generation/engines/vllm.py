@@ -189,7 +189,7 @@ class VllmEngine:
         return request.error is not None and (self._llm is None or bool(self._llm.errored))
 
     def _revive(self, lost: list[Request], restarts: int) -> list[Request]:
-        """Starts a dead engine again; `lost` go on from the tokens they have.
+        """Starts a dead engine again; `lost` go on as `Request.resume` says.
 
         A request that sees the engine die twice is given up.
         """
@@ -199,6 +199,7 @@ class VllmEngine:
             request.engine_deaths += 1
             given_up = request.engine_deaths > 1 or restarts > MAX_RESTARTS
             request.error = f"the engine died while this was generated: {reasons[0]}" if given_up else None
+            request.resume()
         self.restart()
         return lost
 
