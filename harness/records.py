@@ -88,6 +88,8 @@ class Generation:
     discarded_tokens: int = 0
     num_attempts: int = 1
     error: str | None = None
+    answer_logprobs: tuple[float, ...] = ()  # in nats, of `answer_ids`, from the raw logits; empty: not asked for
+    answer_ends: tuple[int, ...] = ()  # where each of them ends in the answer's text, in characters
 
     @property
     def injected_tokens(self) -> int:
@@ -114,6 +116,9 @@ class Score:
     correct: bool | None
     reason: str
     tier: str = ""
+    # Mean and least of the log-probabilities, in nats, of the extracted answer's tokens; None where nobody knows them.
+    logprob_mean: float | None = None
+    logprob_min: float | None = None
 
 
 SCHEMA_VERSION = 1
@@ -173,6 +178,8 @@ SAMPLE_SCHEMA = pa.schema(
         ("correct", pa.bool_()),
         ("reason", pa.string()),
         ("tier", pa.string()),
+        ("answer_logprob_mean", pa.float64()),  # in nats, over the extracted answer's tokens; null: not known
+        ("answer_logprob_min", pa.float64()),
     ],
     metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
 )
@@ -290,6 +297,8 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "correct": score.correct,
         "reason": score.reason,
         "tier": score.tier,
+        "answer_logprob_mean": score.logprob_mean,
+        "answer_logprob_min": score.logprob_min,
     }
 
 

@@ -119,6 +119,7 @@ class Machine:
     thinking: list[int] = field(default_factory=list)
     closing: tuple[int, ...] = ()
     answer: list[int] = field(default_factory=list)
+    answer_logprobs: list[float] = field(default_factory=list)  # of the answer's tokens; empty where nobody asked
     spans: list[Span] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     phase: Phase = "think"
@@ -178,14 +179,17 @@ class Machine:
             return Turn(min(least, left), min(least, left), single, self.round)
         return Turn(left, min(least, left), single | watched, self.round)
 
-    def feed(self, ids: Sequence[int]) -> bool:
-        """Takes sampled `ids` of the current turn, in any pieces.
+    def feed(self, ids: Sequence[int], logprobs: Sequence[float] = ()) -> bool:
+        """Takes sampled `ids` of the current turn, in any pieces, with their log-probabilities where they are known.
 
         False: the turn is over for the machine, and what the engine sampled beyond that point is to be thrown away.
         """
-        for token in ids:
+        for index, token in enumerate(ids):
             self.sampled_tokens += 1
+            before = len(self.answer)
             going_on = self._think(token) if self.phase == "think" else self._answer(token)
+            if index < len(logprobs) and len(self.answer) > before:
+                self.answer_logprobs.append(logprobs[index])
             if not going_on:
                 return False
         return True

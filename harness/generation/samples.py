@@ -53,11 +53,12 @@ class Writer:
         on_generation: OnGeneration,
         stop_strings: Sequence[str] = (),
     ) -> None:
-        self.engine, self.sampling, self.thinking = engine, sampling, thinking
-        self.on_generation = on_generation
+        self.engine, self.thinking, self.on_generation = engine, thinking, on_generation
         self.vocabulary = Vocabulary(engine.tokenizer, engine.eos_ids)
+        self.sampling = replace(sampling, logit_bias=self.vocabulary.bias_ids(sampling.logit_bias))
         self.delimiters = Delimiters.of(self.vocabulary, thinking)
-        self.stop_strings = (*(s for s in stop_strings if s), *self.delimiters.answer_stop_strings)
+        given = (*stop_strings, *sampling.stop)
+        self.stop_strings = (*(string for string in given if string), *self.delimiters.answer_stop_strings)
 
     @property
     def answers_apart(self) -> bool:
@@ -168,6 +169,8 @@ class Writer:
             looping=is_looping(stop.thinking),
             discarded_tokens=discarded_tokens,
             num_attempts=num_attempts,
+            answer_logprobs=tuple(machine.answer_logprobs),
+            answer_ends=self.vocabulary.ends(machine.answer) if machine.answer_logprobs else (),
         )
         for cell in cells:
             self.on_generation(replace(row, budget=cell.budget, budget_tokens=cell.tokens))

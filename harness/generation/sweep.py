@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.config import Budget, Sampling
+from harness.config import Budget, Sampling, check_draws
 from harness.errors import UserError
 from harness.generation.budget import Machine, Stop, stop_of
 from harness.generation.engines.base import Engine, Request
@@ -55,6 +55,7 @@ def generate(
 
 def check(budget: Budget, sampling: Sampling) -> None:
     """Raises `UserError` for a budget that can never work with `sampling`."""
+    check_draws(budget, sampling)
     if budget.method == "rejection_sampling":
         thinking = sampling.temperature if sampling.thinking_temperature is None else sampling.thinking_temperature
         if thinking == 0 and budget.max_attempts > 1:

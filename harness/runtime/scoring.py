@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.generation.confidence import extracted_logprobs
+
 from harness.grading import grade
 from harness.records import Generation, Problem, Score
 
@@ -18,6 +20,8 @@ def score(problem: Problem, generation: Generation) -> Score:
     if generation.thinking_finish == "rejected" and found.status == "no_answer":
         rejected = f"none of {generation.num_attempts} attempts fits {generation.budget_tokens} thinking tokens"
         return replace(found, reason=rejected)
+    if found.extracted and (known := extracted_logprobs(generation, found.extracted)):
+        return replace(found, logprob_mean=sum(known) / len(known), logprob_min=min(known))
     return found
 
 

@@ -61,6 +61,10 @@ class Request:
         thinking = None if turn.round is None else self.sampling.thinking_top_p
         return self.sampling.top_p if thinking is None else thinking
 
+    def wants_logprobs(self, turn: Turn) -> bool:
+        """Whether the log-probabilities of the tokens that `turn` samples are to be given to the machine, too."""
+        return turn.round is None and self.sampling.answer_logprobs
+
     def turn_seed(self) -> int:
         """The seed of the current submission."""
         return derive_seed(self.seed, self.submissions)
