@@ -1,4 +1,4 @@
-"""The rows: Problem -> Generation -> Score, and the Arrow schemas they are stored with.
+"""The rows: Problem -> Generation -> Verdict, and the Arrow schemas they are stored with.
 
 A stranger traces one leaderboard number back to one row here. Facts live in columns, never in file names.
 """
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from harness.config import Budget
+from harness.grading.verdict import Verdict
 
 Kind = Literal["math", "integer", "choice"]
 # How a score came out. gold_unparseable is excluded from accuracy; every other status but `correct` counts as wrong.
@@ -105,20 +106,6 @@ class Generation:
     def answer_part(self) -> str:
         """What the grader reads: the text after the thought, whose border is known and need not be guessed."""
         return self.closing + self.answer
-
-
-@dataclass(frozen=True)
-class Score:
-    """A verdict on one generation. `correct` is None when there is nothing to score against."""
-
-    status: str
-    extracted: str | None
-    correct: bool | None
-    reason: str
-    tier: str = ""
-    # Mean and least of the log-probabilities, in nats, of the extracted answer's tokens; None where nobody knows them.
-    logprob_mean: float | None = None
-    logprob_min: float | None = None
 
 
 SCHEMA_VERSION = 1
@@ -253,7 +240,7 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
     }
 
 
-def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, score: Score) -> dict[str, Any]:
+def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, verdict: Verdict) -> dict[str, Any]:
     """One row of `SAMPLE_SCHEMA`. `run` gives run_id, sample_key, study, model and recipe."""
     g = generation
     return {
@@ -292,13 +279,7 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "replayed": g.replayed,
         "looping": g.looping,
         "error": g.error,
-        "status": score.status,
-        "extracted": score.extracted,
-        "correct": score.correct,
-        "reason": score.reason,
-        "tier": score.tier,
-        "answer_logprob_mean": score.logprob_mean,
-        "answer_logprob_min": score.logprob_min,
+        **verdict.columns,
     }
 
 

@@ -7,6 +7,15 @@ import re
 from harness.records import Generation
 
 
+def logprob_columns(generation: Generation, extracted: str | None) -> dict[str, float | None]:
+    """Mean and least log-probability, in nats, of the extracted answer's tokens; None where they are not known."""
+    known = extracted_logprobs(generation, extracted) if extracted else ()
+    return {
+        "answer_logprob_mean": sum(known) / len(known) if known else None,
+        "answer_logprob_min": min(known, default=None),
+    }
+
+
 def extracted_logprobs(generation: Generation, extracted: str) -> tuple[float, ...]:
     """The log-probabilities, in nats, of the tokens of `extracted` where it stands last in the answer.
 

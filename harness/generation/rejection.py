@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from harness.config import Budget
 from harness.generation.budget import Machine, Stop
 from harness.generation.engines.base import Request
-from harness.generation.samples import Cell, Prompt, Writer
+from harness.generation.samples import Cell, Prompt, SampleWriter
 
 
 class _Series:
     """The attempts of one sample for some lengths."""
 
-    def __init__(self, writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int) -> None:
+    def __init__(self, writer: SampleWriter, prompt: Prompt, cells: Sequence[Cell], sample: int) -> None:
         self.writer, self.prompt, self.sample = writer, prompt, sample
         self.open = list(cells)
         self.lengths: list[int] = []  # of all attempts so far
@@ -93,7 +93,7 @@ class _Series:
         )
 
 
-def attempts(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
+def attempts(writer: SampleWriter, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
     """The first attempt of one sample; the others follow from it."""
     if cells := writer.cells(budgets, prompt, sample):
         yield from _Series(writer, prompt, cells, sample).attempt()

@@ -42,7 +42,7 @@ class Cell:
     tokens: int
 
 
-class Writer:
+class SampleWriter:
     """One call of `generate`: makes requests for the engine and rows of what comes back."""
 
     def __init__(

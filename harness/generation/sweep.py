@@ -21,7 +21,7 @@ from harness.generation.engines.base import Engine, Request
 from harness.generation.rejection import attempts
 from harness.generation.rules import PromptTooLongError
 from harness.generation.s1_fork import ForkMachine, fork_budget
-from harness.generation.samples import Cell, OnGeneration, Prompt, Writer
+from harness.generation.samples import Cell, OnGeneration, Prompt, SampleWriter
 from harness.thinking import ThinkingFormat
 
 
@@ -43,7 +43,7 @@ def generate(
     """
     for budget in budgets:
         check(budget, sampling)
-    writer = Writer(engine, sampling, thinking, on_generation, stop_strings)
+    writer = SampleWriter(engine, sampling, thinking, on_generation, stop_strings)
     longest = max((len(prompt.ids) for prompt in prompts), default=0)
     engine.run(
         request
@@ -79,7 +79,13 @@ def _groups(budgets: Sequence[Budget], replay: bool) -> list[list[Budget]]:
 
 
 def requests(
-    writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int, *, replay: bool = True, longest: int = 0
+    writer: SampleWriter,
+    prompt: Prompt,
+    budgets: Sequence[Budget],
+    sample: int,
+    *,
+    replay: bool = True,
+    longest: int = 0,
 ) -> Iterator[Request]:
     """What an engine has to run for one sample of `prompt` under `budgets`; the rest follows from each `on_done`.
 
@@ -98,7 +104,7 @@ def requests(
             yield from _trunk(writer, opened, group, sample)
 
 
-def _trunk(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
+def _trunk(writer: SampleWriter, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
     """The request that thinks for all `budgets` of one group."""
     cells = writer.cells(budgets, prompt, sample)
     if not cells:
@@ -117,7 +123,9 @@ def trunk_caps(cells: Sequence[Cell]) -> tuple[int, ...]:
     return tuple(max(cell.tokens for cell in cells if cell.budget.num_ignores >= index) for index in range(rounds))
 
 
-def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, trunk: Request) -> Iterator[Request]:
+def _branch(
+    writer: SampleWriter, prompt: Prompt, cells: Sequence[Cell], sample: int, trunk: Request
+) -> Iterator[Request]:
     """Emits the cells that the trunk answered itself, and asks for one answer at each other place to stop."""
     machine = trunk.machine
     if trunk.error:
@@ -147,7 +155,9 @@ def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, 
         yield writer.request(prompt, branch, stopped[0].budget, sample, f"answer at {len(stop.thinking)}", finish)
 
 
-def _alone(writer: Writer, prompt: Prompt, cell: Cell, sample: int, machine: Machine, part: str) -> Iterator[Request]:
+def _alone(
+    writer: SampleWriter, prompt: Prompt, cell: Cell, sample: int, machine: Machine, part: str
+) -> Iterator[Request]:
     """A request for one cell that nothing else shares."""
 
     def finish(request: Request) -> Iterator[Request]:
@@ -162,7 +172,7 @@ def _alone(writer: Writer, prompt: Prompt, cell: Cell, sample: int, machine: Mac
     yield writer.request(prompt, machine, cell.budget, sample, part, finish)
 
 
-def _without_thinking(writer: Writer, prompt: Prompt, budget: Budget, sample: int) -> Iterator[Request]:
+def _without_thinking(writer: SampleWriter, prompt: Prompt, budget: Budget, sample: int) -> Iterator[Request]:
     """The chat prompt alone. The answer may use what thinking and answer would have had together."""
     for cell in writer.cells([budget], prompt, sample):
         rules = writer.rules(budget, prompt, (0,))
@@ -170,7 +180,7 @@ def _without_thinking(writer: Writer, prompt: Prompt, budget: Budget, sample: in
         yield from _alone(writer, prompt, Cell(budget, 0), sample, Machine.answering(rules, (), ()), "no thinking")
 
 
-def _as_the_fork(writer: Writer, prompt: Prompt, budget: Budget, sample: int, longest: int) -> Iterator[Request]:
+def _as_the_fork(writer: SampleWriter, prompt: Prompt, budget: Budget, sample: int, longest: int) -> Iterator[Request]:
     """One run with the arithmetic of s1's lm-eval fork."""
     try:
         tokens = fork_budget(budget, writer.sampling, writer.delimiters, longest)
@@ -182,4 +192,4 @@ def _as_the_fork(writer: Writer, prompt: Prompt, budget: Budget, sample: int, lo
     yield from _alone(writer, prompt, Cell(budget, tokens), sample, machine, "think as the fork")
 
 
-__all__ = ["Cell", "Prompt", "Writer", "check", "generate", "requests", "trunk_caps"]
+__all__ = ["Cell", "Prompt", "SampleWriter", "check", "generate", "requests", "trunk_caps"]
