@@ -81,14 +81,16 @@ class Generation:
     answer: str
     budget_tokens: int  # the budget in force for this prompt, with "auto" resolved
     num_rounds: int  # thinking rounds: 1 + ignores that took place
-    thinking_finish: str  # stop | budget | loop | none | error
-    answer_finish: str  # stop | length | error
+    thinking_finish: str  # stop | budget | loop | none | rejected | error
+    answer_finish: str  # stop | length | none | error
     forced_end: bool
     replayed: bool = False
     looping: bool = False
     discarded_tokens: int = 0
     num_attempts: int = 1
     error: str | None = None
+    answer_logprobs: tuple[float, ...] = ()  # in nats, of `answer_ids`, from the raw logits; empty: not asked for
+    answer_ends: tuple[int, ...] = ()  # where each of them ends in the answer's text, in characters
 
     @property
     def injected_tokens(self) -> int:
@@ -163,6 +165,8 @@ SAMPLE_SCHEMA = pa.schema(
         ("correct", pa.bool_()),
         ("reason", pa.string()),
         ("tier", pa.string()),
+        ("answer_logprob_mean", pa.float64()),  # in nats, over the extracted answer's tokens; null: not known
+        ("answer_logprob_min", pa.float64()),
     ],
     metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
 )

@@ -21,7 +21,7 @@ from harness.analysis.settings import Cell
 from harness.analysis.sweeps import NAN
 
 Floats = NDArray[np.float64]
-RATES = ("forced", "truncated", "looping", "unparsed", "timeout", "error")
+RATES = ("forced", "truncated", "looping", "unparsed", "rejected", "timeout", "error")
 MEANS = {
     "mean_thinking_tokens": "thinking_tokens",
     "mean_answer_tokens": "answer_tokens",

@@ -38,6 +38,7 @@ SAMPLE_COLUMNS = (
     *TOKENS,
     "forced_end",
     "looping",
+    "thinking_finish",
     "error",
     "status",
     "extracted",

@@ -50,7 +50,7 @@ class Cell:
     means: dict[str, Floats]  # column -> (problems,): thinking_tokens, answer_tokens, total_tokens, forced, ...
     num_generations: int
     num_unscored: int  # gold_unparseable, or nothing to score against
-    counts: dict[str, int]  # forced, truncated, looping, unparsed, timeout, error
+    counts: dict[str, int]  # forced, truncated, looping, unparsed, rejected, timeout, error
     votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
     right: NDArray[np.int64]  # (problems,) correct generations
     total: NDArray[np.int64]  # (problems,) scored generations
@@ -208,11 +208,13 @@ def _cell(
     known = rows["correct"].astype(object).map({True: 1.0, False: 0.0}).to_numpy(dtype=float)
     correct: Floats = np.where(status == "gold_unparseable", np.nan, known)
     scored = ~np.isnan(correct)
+    rejected = (rows["thinking_finish"].astype(object) == "rejected") & rows["error"].isna()
     flags = {
         "forced": rows["forced_end"].fillna(False).to_numpy(dtype=bool),
         "truncated": (status == "truncated").to_numpy(),
         "looping": rows["looping"].fillna(False).to_numpy(dtype=bool),
-        "unparsed": (status.isin(UNPARSED) & rows["error"].isna()).to_numpy(),
+        "unparsed": (status.isin(UNPARSED) & rows["error"].isna() & ~rejected).to_numpy(),
+        "rejected": rejected.to_numpy(),
         "timeout": (status == "answer_timeout").to_numpy(),
         "error": rows["error"].notna().to_numpy(),
     }
@@ -225,6 +227,8 @@ def _cell(
         + np.nan_to_num(tokens["answer_tokens"])
         + np.nan_to_num(tokens["discarded_tokens"])
     )
+    # Such a row has no thought: every token is counted, but the mean length is that of thoughts.
+    tokens["thinking_tokens"] = np.where(flags["rejected"], np.nan, tokens["thinking_tokens"])
     values = tokens | {name: flag.astype(float) for name, flag in flags.items()}
     scored_problem = problem[scored]
     return Cell(

@@ -3,6 +3,7 @@
 The attempts of one sample are made in order, each with a seed of its own, and the first that fits is taken: taking the
 first to *finish* would favour short thoughts. One series of attempts serves every length of a sweep. s1 loops forever
 where nothing fits and forgets what the rejected attempts cost; here attempts are bounded and every token is counted.
+A sample whose attempts are used up is an outcome, not an engine's error: a finished row without an answer.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class _Series:
         machine = request.machine
         if request.error:
             for cell in self.open:
-                self._fail(cell, request.error)
+                self.writer.fail(self.prompt, cell.budget, self.sample, request.error)
             return
         self.lengths.append(len(machine.thinking))
         fits = [c for c in self.open if machine.thinking_finish == "stop" and len(machine.thinking) <= c.tokens]
@@ -44,7 +45,7 @@ class _Series:
             yield self._answer(machine, fits)
         for cell in [cell for cell in self.open if len(self.lengths) >= cell.budget.max_attempts]:
             self.open.remove(cell)
-            self._fail(cell, f"none of {len(self.lengths)} attempts fits {cell.tokens} thinking tokens")
+            self._give_up(cell)
         if self.open:
             yield from self.attempt()
 
@@ -78,13 +79,15 @@ class _Series:
         """Tokens of the first `count` attempts, each cut where a run for this length alone would have cut it."""
         return sum(min(length, cell.tokens + 1) for length in self.lengths[:count])
 
-    def _fail(self, cell: Cell, reason: str) -> None:
+    def _give_up(self, cell: Cell) -> None:
+        """The row of a sample none of whose attempts fits: no thought was kept, and there is no answer."""
         attempts = len(self.lengths)
-        self.writer.fail(
+        self.writer.emit(
             self.prompt,
-            cell.budget,
+            [cell],
             self.sample,
-            reason,
+            Stop((), "rejected", 0),
+            Machine(self.writer.rules(cell.budget, self.prompt, (cell.tokens,)), phase="done"),
             discarded_tokens=self._rejected(cell, attempts),
             num_attempts=attempts,
         )

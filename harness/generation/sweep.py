@@ -3,6 +3,9 @@
 Under one choice per context the run at budget b is a prefix of a longer one, and n ignores are a prefix of n + 1. So
 budgets that differ only in these two share one *trunk*, thought to the largest setting; each distinct place where a
 budget stops it gets one answer, branched off the cached prefix. Rows say `replayed`; `replay=False` runs each apart.
+
+Sampled answers are never the trunk's own: each is a request whose seed depends on the place where the thought stopped.
+So an answer is the same one whichever other budgets are asked for beside it, today, tomorrow, or after a kill.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.config import Budget, Sampling
+from harness.config import Budget, Sampling, check_draws
 from harness.errors import UserError
 from harness.generation.budget import Machine, Stop, stop_of
 from harness.generation.engines.base import Engine, Request
@@ -52,6 +55,7 @@ def generate(
 
 def check(budget: Budget, sampling: Sampling) -> None:
     """Raises `UserError` for a budget that can never work with `sampling`."""
+    check_draws(budget, sampling)
     if budget.method == "rejection_sampling":
         thinking = sampling.temperature if sampling.thinking_temperature is None else sampling.thinking_temperature
         if thinking == 0 and budget.max_attempts > 1:
@@ -105,7 +109,7 @@ def _trunk(writer: SampleWriter, prompt: Prompt, budgets: Sequence[Budget], samp
     cells = writer.cells(budgets, prompt, sample)
     if not cells:
         return
-    machine = Machine(writer.rules(budgets[0], prompt, trunk_caps(cells)))
+    machine = Machine(writer.rules(budgets[0], prompt, trunk_caps(cells)), thinking_only=writer.answers_apart)
 
     def finish(request: Request) -> Iterator[Request]:
         yield from _branch(writer, prompt, cells, sample, request)
@@ -131,9 +135,11 @@ def _branch(
     places: dict[Stop, list[Cell]] = defaultdict(list)
     for cell in cells:
         places[stop_of(machine, cell.tokens, cell.budget.num_ignores)].append(cell)
+    shared = len(cells) > 1
     for stop, stopped in places.items():
-        if (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish):
-            writer.emit(prompt, stopped, sample, stop, machine, replayed=len(cells) > 1, spans=machine.spans)
+        ends_there = (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish)
+        if ends_there and not machine.thinking_only:
+            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=machine.spans)
             continue
         closing = machine.rules.closing(stop.thinking, forced=stop.finish != "stop")
         branch = Machine.answering(machine.rules, stop.thinking, closing)
@@ -143,7 +149,7 @@ def _branch(
                 for cell in stopped:
                     writer.fail(prompt, cell.budget, sample, request.error)
             else:
-                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=True, spans=machine.spans)
+                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=shared, spans=machine.spans)
             return iter(())
 
         yield writer.request(prompt, branch, stopped[0].budget, sample, f"answer at {len(stop.thinking)}", finish)

@@ -109,6 +109,7 @@ def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
     unscored = sum(cells[i].num_unscored for i in members)
     for what, total in (
         ("generation(s) not scored (the gold answer cannot be read): left out", unscored),
+        ("sample(s) used up their attempts: counted wrong", sum(cells[i].counts["rejected"] for i in members)),
         ("answer(s) ran out of checking time: counted wrong", sum(cells[i].counts["timeout"] for i in members)),
         ("generation(s) ended in an engine error: counted wrong", sum(cells[i].counts["error"] for i in members)),
     ):

@@ -48,7 +48,7 @@ def ledger_faults(row: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator
 def closing_faults(row: Mapping[str, Any], config: Mapping[str, Any], thinking: ThinkingFormat) -> Iterator[str]:
     """What was injected behind the thought."""
     natural, forced = thinking.thinking_end, thinking.thinking_end + thinking.final_answer
-    if row["thinking_finish"] == "none":
+    if row["thinking_finish"] in ("none", "rejected"):
         allowed: tuple[str, ...] = ("",)
     elif row["forced_end"]:
         newline = row["thinking"].endswith("\n") or (not row["thinking"] and row["prompt"].endswith("\n"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.grading import grade
@@ -14,7 +15,11 @@ def score(problem: Problem, generation: Generation) -> Verdict:
     """The grader's verdict on one generation. A generation that failed in the engine has no answer."""
     if generation.error:
         return Verdict("no_answer", None, f"generation failed: {generation.error}")
-    return _score(problem, generation.answer_part, generation.answer_finish)
+    found = _score(problem, generation.answer_part, generation.answer_finish)
+    if generation.thinking_finish == "rejected" and found.status == "no_answer":
+        rejected = f"none of {generation.num_attempts} attempts fits {generation.budget_tokens} thinking tokens"
+        return replace(found, reason=rejected)
+    return found
 
 
 def score_row(row: Mapping[str, Any]) -> Verdict:
