@@ -11,8 +11,9 @@ from harness.grading.conventions import Policy
 from harness.grading.extract.answer import extract_answer
 from harness.grading.extract.sentences import PROSE, is_value, value_in
 from harness.grading.grammar.clean import choice_prefix, clean
-from harness.grading.grammar.nodes import Add, Based, Call, Div, Neg, Node, Num, Seq, Text, Unit, holds
+from harness.grading.grammar.nodes import Add, Based, Call, Div, Neg, Node, Num, Seq, Text, Unit
 from harness.grading.grammar.parser import parse
+from harness.grading.grammar.tree import holds
 from harness.grading.grammar.units import counted, is_measure, mixed_units, number_word, plain_unit
 from harness.grading.limits import TooBigError, UnreadableError
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from harness.grading.compare.comparison import Comparison
+from harness.grading.compare.equations import is_equation, list_items, names_of, stated_values
+from harness.grading.compare.matrices import ijk_components
 from harness.grading.compare.real_sets import RealSet, is_set, real_set
 from harness.grading.compare.relations import compare_orders
-from harness.grading.compare.rewrite import ijk_components, is_equation, list_items, names_of, stated_values
 from harness.grading.grammar.nodes import (
     Cases,
     Group,
@@ -20,8 +21,8 @@ from harness.grading.grammar.nodes import (
     SuchThat,
     Sym,
     Text,
-    symbols,
 )
+from harness.grading.grammar.tree import symbols
 
 
 def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:

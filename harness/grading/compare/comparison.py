@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.grading.compare.rewrite import expand_signs, fold_matrices, hoist, without_dots
+from harness.grading.compare.matrices import fold_matrices
+from harness.grading.compare.rewrite import expand_signs, hoist, without_dots
 from harness.grading.conventions import Policy
 from harness.grading.grammar.nodes import Node
 from harness.grading.limits import MAX_ITEMS, MAX_MATCH_STEPS, TooBigError

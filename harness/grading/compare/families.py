@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.comparison import Comparison
-from harness.grading.compare.identity import INTEGER_NAMES, UndecidedError
-from harness.grading.compare.numeric import number_value, precise_context
+from harness.grading.compare.contexts import precise_context
+from harness.grading.compare.integers import INTEGER_NAMES
+from harness.grading.compare.numeric import number_value
 from harness.grading.grammar.nodes import (
     PI,
     Add,
@@ -31,11 +33,9 @@ from harness.grading.grammar.nodes import (
     SetOp,
     SuchThat,
     Sym,
-    replaced,
-    symbols,
-    walk,
 )
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import replaced, symbols, walk
 from harness.grading.limits import TooBigError
 
 _DIGITS = 40

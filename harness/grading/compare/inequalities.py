@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from harness.grading.compare.probes import zeros
-from harness.grading.grammar.nodes import TWO, ZERO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym, replaced, symbols
+from harness.grading.grammar.nodes import TWO, ZERO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import replaced, symbols
 from harness.grading.limits import TooBigError
 
 # (low, low closed, high, high closed); None as an end is infinity.

@@ -8,25 +8,11 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from harness.grading.compare.numeric import FLOATS, number_value
-from harness.grading.grammar.nodes import (
-    Add,
-    Cases,
-    Div,
-    Fn,
-    Mul,
-    Neg,
-    Node,
-    Num,
-    Pow,
-    Rel,
-    Root,
-    Sym,
-    mapped,
-    symbols,
-    walk,
-)
+from harness.grading.compare.contexts import FLOATS
+from harness.grading.compare.numeric import number_value
+from harness.grading.grammar.nodes import Add, Cases, Div, Fn, Mul, Neg, Node, Num, Pow, Rel, Root, Sym
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import mapped, symbols, walk
 from harness.grading.limits import TooBigError
 
 NUM_REAL_POINTS = 28  # random points of the first, cheap pass

@@ -7,27 +7,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from harness.grading.compare.comparison import Comparison
-from harness.grading.compare.identity import proportional, same_zeros_up_to_a_name
+from harness.grading.compare.equations import difference, is_equation, stated_values, turned
+from harness.grading.compare.proportion import proportional, same_zeros_up_to_a_name
 from harness.grading.compare.real_sets import ORDER_OPS, real_set
-from harness.grading.compare.rewrite import difference, is_equation, stated_values, turned
-from harness.grading.grammar.nodes import (
-    Add,
-    Call,
-    Div,
-    Label,
-    Mul,
-    Neg,
-    Node,
-    Rel,
-    Seq,
-    Sym,
-    Text,
-    Unit,
-    holds,
-    replaced,
-    symbols,
-)
+from harness.grading.grammar.nodes import Add, Call, Div, Label, Mul, Neg, Node, Rel, Seq, Sym, Text, Unit
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import holds, replaced, symbols
 from harness.grading.grammar.vocabulary import CONSTANTS
 from harness.grading.limits import TooBigError
 

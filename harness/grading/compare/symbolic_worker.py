@@ -208,7 +208,7 @@ def decide(a: Node, b: Node) -> bool | None:
 
     Names that stand for integers by custom are tried as reals first, then as integers.
     """
-    from harness.grading.grammar.nodes import symbols
+    from harness.grading.grammar.tree import symbols
 
     integers = (symbols(a) | symbols(b)) & INTEGER_NAMES
     first = _difference_is_zero(a, b, frozenset())

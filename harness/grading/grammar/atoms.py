@@ -32,8 +32,8 @@ from harness.grading.grammar.nodes import (
     SuchThat,
     Sym,
     Text,
-    replaced,
 )
+from harness.grading.grammar.tree import replaced
 from harness.grading.grammar.vocabulary import names
 from harness.grading.limits import MAX_MATRIX_ENTRIES, TooBigError, UnreadableError
 

@@ -35,9 +35,8 @@ from harness.grading.grammar.nodes import (
     SetOp,
     Sym,
     Unit,
-    holds,
-    mapped,
 )
+from harness.grading.grammar.tree import holds, mapped
 from harness.grading.limits import MAX_ITEMS, TooBigError, UnreadableError
 
 _ENDS = ("end_of_text", "close", "unbrace", "row", "end")
