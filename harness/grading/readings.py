@@ -31,6 +31,7 @@ _NUMERAL = re.compile(
     r"(-?)(?:\\(?:text|mathrm|textrm|mathbf)\s*\{\s*)?([0-9A-Z]{1,60})\s*\}?\s*_\s*"
     r"\{?\s*(?:\\(?:text|mathrm)\s*\{\s*)?(1[1-9]|2\d|3[0-6])\s*\}?\s*\}?"
 )
+_REMAINDER = re.compile(r"(-?\d{1,30})\s*,?\s*(?:with )?(?:a )?(?:R|r|rem\.?|remainder|余)\s*(?:of )?(\d{1,30})")
 _CLAUSE = re.compile(r"\b(?:answer|because|since)\b", re.IGNORECASE)
 _HEXADECIMAL = re.compile(r"-?0x[0-9A-Fa-f]{1,60}")
 _NAMED_POINT = re.compile(r"[A-Z](?:_\d|')?\s*((?:\\left\s*)?\(.{1,80},.{1,80}\))")
@@ -62,6 +63,8 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         return [Num(spelled)], ""
     if _HEXADECIMAL.fullmatch(text):
         return [Num(Fraction(int(text, 16)))], ""
+    if match := _REMAINDER.fullmatch(" ".join(_TEXT_COMMANDS.sub(" ", text).split())):
+        return [Call("remainder", (parse(match.group(1)), parse(match.group(2))))], ""
     special = moment(text) or _numeral(text) or (counted(text) if policy.number_words else None)
     special = special or (mixed_units(text) if policy.units else None)
     if special is not None:
@@ -150,7 +153,7 @@ def _with_unit(text: str) -> Node | None:
         words = plain_unit(rest)
         if not all(_UNIT_TOKEN.fullmatch(word) for word in words.split()) or not is_measure(words):
             continue
-        if len(words) == 1 and words not in _ALONE:
+        if len(words) == 1 and words not in _ALONE and not (words in "hM" and _stands_apart(text, at)):
             continue
         try:
             value = parse(before)
@@ -159,6 +162,11 @@ def _with_unit(text: str) -> Node | None:
         if isinstance(value, Num | Neg | Add | Div) or not holds(value, Text, Unit):
             return Unit(value, words)
     return None
+
+
+def _stands_apart(text: str, at: int) -> bool:
+    """Whether a letter that is as often a name stands as a unit would: 2.5 h, 0.1M, but not 3h."""
+    return text[at - 1] in " ~,;:" or "." in text[:at]
 
 
 def _words_only(text: str) -> str:

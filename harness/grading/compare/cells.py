@@ -9,7 +9,22 @@ from math import lcm
 
 from harness.grading.compare.agreement import MIN_AGREED, Domain, agree, cheap, precisely
 from harness.grading.compare.probes import polynomial, zeros
-from harness.grading.grammar.nodes import Add, Const, Div, Fn, Mul, Neg, Node, Num, Pow, Sym
+from harness.grading.grammar.nodes import (
+    Add,
+    Cases,
+    Congruence,
+    Const,
+    Div,
+    Fn,
+    Mul,
+    Neg,
+    Node,
+    Num,
+    Pow,
+    Sym,
+    Text,
+    Unit,
+)
 from harness.grading.grammar.tree import symbols
 
 _MAX_PERIODS = 600  # points of a proof over residue classes
@@ -77,6 +92,12 @@ def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
             if inside is None:
                 return None
             return lcm(*(c.denominator for c in inside)), max(1, len(inside) - 1)
+        case Cases(rows=rows):
+            lengths = [_period_of_condition(condition, name) for _, condition in rows]
+            shapes = [_degree_of_steps(value, name) for value, _ in rows]
+            if any(s is None for s in shapes) or any(p is None for p in lengths):
+                return None
+            return lcm(*(s[0] for s in shapes if s), *(p for p in lengths if p)), max(s[1] for s in shapes if s)
         case Fn(name="mod", args=(value, Num(value=modulus))) if modulus > 0 and modulus.denominator == 1:
             linear = polynomial(value, name)
             if linear is None or any(c.denominator != 1 for c in linear):
@@ -84,6 +105,20 @@ def _degree_of_steps(node: Node, name: str) -> tuple[int, int] | None:
             return int(modulus), 0
     if not symbols(node):
         return 1, 0
+    return None
+
+
+def _period_of_condition(condition: Node, name: str) -> int | None:
+    """The period over the integers of "n is even", of a congruence, of "otherwise"; None for other conditions."""
+    match condition:
+        case Text():
+            return 1
+        case Unit(value=value) if (inside := polynomial(value, name)) is not None:
+            return 2 if all(c.denominator == 1 for c in inside) else None
+        case Congruence(left=value, modulus=Num(value=modulus)) if value is not None and modulus.denominator == 1:
+            inside = polynomial(value, name)
+            whole = inside is not None and all(c.denominator == 1 for c in inside)
+            return abs(int(modulus)) or None if whole else None
     return None
 
 

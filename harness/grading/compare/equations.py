@@ -41,6 +41,11 @@ def is_equation(node: Node) -> bool:
     return isinstance(node, Rel) and all(op in EQUAL_SIGNS for op in node.ops)
 
 
+def unmarked(node: Node) -> Node:
+    r"""A name without its hat, bar or tilde: \hat{y} and y are labels of one thing, and so are f_x and its quotient."""
+    return Sym(node.name.partition("~")[0].replace(",|", "_")) if isinstance(node, Sym) else node
+
+
 def is_lone_name(node: Node) -> bool:
     """Whether a side is one name: x, f(x), AB, |AB|, angle ABC, dy/dx, P(X=2), (x, y)."""
     match node:

@@ -40,7 +40,9 @@ def marks(c: Comparison, a: Node, b: Node) -> bool | None:
     if {type(a), type(b)} == {Deg, Pct}:
         return False
     if isinstance(a, Unit) or isinstance(b, Unit):
-        return _units(c, a, b)
+        unit, other = (a, b) if isinstance(a, Unit) else (b, a)
+        named = isinstance(unit, Unit) and isinstance(unit.value, Sym)
+        return None if named and isinstance(other, Text) else _units(c, a, b)
     if isinstance(a, Pct) or isinstance(b, Pct):
         return _marked(c, a, b, Pct, Num(Fraction(1, 100)), c.policy.percent)
     if isinstance(a, Deg) or isinstance(b, Deg):

@@ -16,13 +16,16 @@ from harness.grading.grammar.nodes import (
     Binom,
     Call,
     Cases,
+    Congruence,
     Const,
     Deg,
     Det,
     Div,
     Fact,
     Fn,
+    Group,
     Label,
+    Member,
     Mul,
     Neg,
     Node,
@@ -31,6 +34,7 @@ from harness.grading.grammar.nodes import (
     Pow,
     Rel,
     Root,
+    Seq,
     Sym,
     Text,
     Unit,
@@ -168,6 +172,22 @@ def holds_at(condition: Node, env: Mapping[str, Any], m: Any) -> bool:
             if m.im(x) != 0 or x != int(m.re(x)):
                 raise NoValueError("the parity of what is no integer")
             return bool(int(m.re(x)) % 2 == ("odd" in words.lower()))
+        case Congruence(left=value, residues=residues, modulus=modulus) if value is not None:
+            x, period = number_value(value, env, m), number_value(modulus, env, m)
+            gaps = [(x - number_value(r, env, m)) / period for r in residues]
+            if any(m.im(g) != 0 for g in gaps):
+                raise NoValueError("a congruence of complex numbers")
+            return any(m.re(g) == int(m.re(g)) for g in gaps)
+        case Member(
+            subject=subject,
+            container=Group(opener="(" | "[" as opener, closer=closer, items=(low, high)),
+            negated=False,
+        ):
+            ends = ("<=" if opener == "[" else "<", "<=" if closer == "]" else "<")
+            return holds_at(Rel((low, subject, high), ends), env, m)
+        case Seq(items=items, connector=connector):
+            each = [holds_at(item, env, m) for item in items]
+            return any(each) if connector == "or" else all(each)
         case Rel(sides=sides, ops=ops):
             values = [number_value(side, env, m) for side in sides]
             if any(m.im(v) != 0 for v in values):

@@ -10,7 +10,23 @@ from typing import Any
 
 from harness.grading.compare.contexts import FLOATS
 from harness.grading.compare.numeric import number_value
-from harness.grading.grammar.nodes import Add, Cases, Div, Fn, Mul, Neg, Node, Num, Pow, Rel, Root, Sym
+from harness.grading.grammar.nodes import (
+    TWO,
+    Add,
+    Cases,
+    Congruence,
+    Div,
+    Fn,
+    Mul,
+    Neg,
+    Node,
+    Num,
+    Pow,
+    Rel,
+    Root,
+    Sym,
+    Unit,
+)
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import mapped, symbols, walk
 from harness.grading.limits import TooBigError
@@ -80,6 +96,10 @@ def switches(*nodes: Node) -> list[tuple[str, Node]]:
                 case Cases(rows=rows):
                     for _, condition in rows:
                         match condition:
+                            case Unit(value=value):  # n is even
+                                found.append(("step", Div(value, TWO)))
+                            case Congruence(left=left, modulus=modulus) if left is not None:
+                                found.append(("step", Div(left, modulus)))
                             case Rel(sides=sides):
                                 pairs = itertools.pairwise(sides)
                                 found += [("bend", Add((x, Neg(y)))) for x, y in pairs]

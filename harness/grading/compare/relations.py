@@ -7,10 +7,25 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from harness.grading.compare.comparison import Comparison
-from harness.grading.compare.equations import difference, is_equation, stated_values, turned
+from harness.grading.compare.equations import difference, is_equation, stated_values, turned, unmarked
 from harness.grading.compare.proportion import proportional, same_zeros_up_to_a_name
 from harness.grading.compare.real_sets import ORDER_OPS, real_set
-from harness.grading.grammar.nodes import Add, Call, Div, Label, Mul, Neg, Node, Rel, Seq, Sym, Text, Unit
+from harness.grading.grammar.nodes import (
+    Add,
+    Call,
+    Div,
+    Group,
+    Label,
+    Member,
+    Mul,
+    Neg,
+    Node,
+    Rel,
+    Seq,
+    Sym,
+    Text,
+    Unit,
+)
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import holds, replaced, symbols
 from harness.grading.grammar.vocabulary import CONSTANTS
@@ -29,6 +44,8 @@ def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
         if isinstance(other, Seq) and any(isinstance(item, Rel) for item in other.items):
             return _branches(c, equation, other) or None
         values = stated_values(equation, c.policy, as_gold=equation is gold)
+        if isinstance(other, Member) and any(isinstance(v, Group) and v.opener + v.closer == "()" for v in values):
+            return False  # m = (1, 2) is a point, m in (1, 2) is between
         if equation is answer:
             return any(c.equal(value, other) for value in values)
         return any(c.equal(other, value) for value in values)
@@ -44,9 +61,9 @@ def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
     labels = [x.sides[0] for x in (a, b)]
     values = [stated_values(x, c.policy) for x in (a, b)]
     if all(values):
-        bare = all(isinstance(label, Sym) for label in labels)
+        bare = all(isinstance(label, Sym) for label in labels) and not _radius_and_angle(labels)
         stated = [v for side in values for v in side]
-        same_name = labels[0] == labels[1] or _one_function(labels, stated)
+        same_name = unmarked(labels[0]) == unmarked(labels[1]) or _one_function(labels, stated)
         numeric = all(not symbols(value) for value in stated)
         chains = any(not symbols(label) and not isinstance(label, Label) for label in labels)
         if (same_name or chains or (bare and numeric and c.policy.assignment)) and any(
@@ -67,6 +84,15 @@ def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
             except TooBigError:
                 return False
     return False
+
+
+_RADII, _ANGLES = frozenset(("r", "rho")), frozenset(("theta", "phi"))
+
+
+def _radius_and_angle(labels: Sequence[Node]) -> bool:
+    """Whether the two names are coordinates that are no rename of each other: r = 2 is a circle, theta = 2 a ray."""
+    names = [label.name for label in labels if isinstance(label, Sym)]
+    return bool(_RADII & set(names)) and bool(_ANGLES & set(names))
 
 
 def _branches(c: Comparison, equation: Rel, branches: Seq) -> bool:

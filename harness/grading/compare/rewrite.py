@@ -36,6 +36,11 @@ def expand_signs(node: Node) -> Node:
     if isinstance(node, Num | Sym | Const | Text) or not holds(node, PlusMinus):
         return node
     match node:
+        case Rel(sides=(Sym() as name, value), ops=("=",)):
+            found = expand_signs(value)
+            if isinstance(found, Seq):
+                return Seq(tuple(Rel((name, item), ("=",)) for item in found.items), found.connector)
+            return found
         case Rel(sides=sides, ops=ops) if all(op in ("=", "≈") for op in ops):
             return expand_signs(sides[-1])
         case SuchThat(subject=subject, condition=Rel(ops=("!=",)) as condition):  # x is none of the two

@@ -71,6 +71,8 @@ def _one_derivative(a: Node, b: Node) -> tuple[Node, Node]:
     names_a, names_b = symbols(a), symbols(b)
     for name in names_a ^ names_b:
         bare, _, variable = name.partition("|")
+        if bare.endswith(",") and f"{bare[:-1]}_{variable}" in names_a | names_b:  # the partial derivative f_x
+            bare = f"{bare[:-1]}_{variable}"
         if not variable or bare not in names_a | names_b:
             continue
         others = {x for x in names_a | names_b if x.startswith(bare + "|")}

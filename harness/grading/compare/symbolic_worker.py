@@ -162,6 +162,10 @@ def _big(node: Big, whole: frozenset[str]) -> Any:
             case Arrow(left=Sym() as left, right=right):
                 return sympy.limit(build(node.body, whole), build(left, whole), build(right, whole))
         raise CannotBuildError("a limit without its point")
+    if node.kind == "diff":
+        if node.lower is None or not isinstance(node.upper, Num) or not 1 <= node.upper.value <= 6:
+            raise CannotBuildError("a derivative without its variable")
+        return sympy.diff(build(node.body, whole), build(node.lower, whole), int(node.upper.value))
     if node.kind == "int":
         integrand, variable = _differential(node.body, whole)
         if node.lower is None or node.upper is None:

@@ -8,6 +8,7 @@ from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.real_sets import infinite
 from harness.grading.conventions import Policy
 from harness.grading.grammar.nodes import (
+    ZERO,
     Const,
     Empty,
     Group,
@@ -21,6 +22,7 @@ from harness.grading.grammar.nodes import (
     SetOp,
     Sym,
     Text,
+    Unit,
 )
 from harness.grading.grammar.units import number_word
 
@@ -52,7 +54,11 @@ def texts(c: Comparison, a: Node, b: Node) -> bool | None:
         return c.equal(number_a, number_b)
     text, other = (a, b) if isinstance(a, Text) else (b, a)
     assert isinstance(text, Text)
+    if isinstance(other, Unit) and isinstance(other.value, Sym):  # "n is odd" beside "odd"
+        return _same_words(c.policy, text.words, f"{other.value.name} {other.words}")
     words = plain_words(text.words)[1].casefold()
+    if isinstance(other, Group) and words == "origin":
+        return other.opener == "(" and all(item == ZERO for item in other.items)
     if isinstance(other, NumberSet):
         return other == NumberSet("R") and words in _SAYS_REALS
     if isinstance(other, Empty):
@@ -85,9 +91,48 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
     if subject_a and subject_b:
         return said_a == said_b and (subject_a == subject_b or "it" in (subject_a, subject_b))
     if not subject_a and not subject_b:
-        return said_a == said_b
+        return _with_its_noun(said_a, said_b)
     subject, said, other = (subject_a, said_a, said_b) if subject_a else (subject_b, said_b, said_a)
-    return other in (said, subject)
+    return other == subject or _with_its_noun(other, said)
+
+
+def _with_its_noun(a: str, b: str) -> bool:
+    """Equality, or that one adds the noun of the other's adjective: isosceles, an isosceles triangle."""
+    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
+    adjective, _, noun = longer.rpartition(" ")
+    return (
+        a == b
+        or (noun in _NOUNS and adjective == shorter and " " not in shorter and shorter not in _NO_ADJECTIVES)
+        or (noun in _NOUNS and adjective == shorter == "infinitely many")
+    )
+
+
+_NOUNS = frozenset(
+    (
+        "triangle",
+        "function",
+        "number",
+        "serie",
+        "sequence",
+        "solution",
+        "curve",
+        "line",
+        "angle",
+        "matrix",
+        "graph",
+        "distribution",
+        "integer",
+        "quadrilateral",
+        "plane",
+        "vector",
+        "set",
+        "event",
+        "variable",
+    )
+)
+_NO_ADJECTIVES = frozenset(
+    ("no", "not", "none", "one", "two", "three", "four", "zero", "all", "any", "some", "every", "unique", "only", "yes")
+)
 
 
 _LIMITING = {"converge": "converges", "convergent": "converges", "diverge": "diverges", "divergent": "diverges"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.grading.grammar.expressions import Arithmetic
+from harness.grading.grammar.names import ATOM_STARTS
 from harness.grading.grammar.nodes import (
     ONE,
     TWO,
@@ -24,6 +25,7 @@ from harness.grading.grammar.nodes import (
     Mul,
     Neg,
     Node,
+    Num,
     NumberSet,
     Pow,
     Rel,
@@ -179,7 +181,23 @@ def _cases(p: Arithmetic) -> Node:
 def _fraction(p: Arithmetic, _: str) -> Node:
     top = p.braced()
     bottom = p.braced()
-    return derivative(top, bottom) or p.made(Div(top, bottom))
+    return derivative(top, bottom) or _differentiated(p, top, bottom) or p.made(Div(top, bottom))
+
+
+def _differentiated(p: Arithmetic, top: Node, bottom: Node) -> Node | None:
+    r"""\frac{d}{dx} of the product behind it, as a `Big`; None where no operator stands there."""
+    match top, bottom:
+        case Sym(name="d" | "partial" as d), Mul(factors=(Sym(name=other), Sym() as x)) if d == other:
+            order: Node = ONE
+        case Pow(base=Sym(name="d" | "partial" as d), exponent=Num() as order), Mul(
+            factors=(Sym(name=other), Pow(base=Sym() as x, exponent=power))
+        ) if d == other and power == order:
+            pass
+        case _:
+            return None
+    if p.peek()[0] not in ATOM_STARTS and p.peek()[0] != "bar":
+        return None
+    return p.made(Big("diff", x, order, p.product()))
 
 
 def derivative(top: Node, bottom: Node) -> Sym | None:

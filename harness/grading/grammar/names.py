@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from harness.grading.grammar.cursor import END, Cursor
-from harness.grading.grammar.nodes import Based, Call, Const, Group, Node, Num, Sym
+from harness.grading.grammar.nodes import Based, Call, Const, Group, Node, Num, Seq, Sym
+from harness.grading.grammar.tree import symbols
 from harness.grading.grammar.vocabulary import names
 from harness.grading.limits import MAX_BITS, TooBigError, UnreadableError
 
@@ -17,6 +18,7 @@ ALWAYS_CALLED = names("f g f' g' f'' g'' f''' f_1 f_2 phi psi cross perm Gamma z
 _CALLED_ON_VARIABLES = names("h F G H P Q R S T U V W p q u v w r s y x z N L M E A B C a b c h' y' x' u' v' F' G'")
 _VARIABLES = names("x t n z s theta k y u m")
 _CALLED_ON_NUMBERS = names("h F G H P Q p q y h' y' F'")
+_OF_RANDOM_VARIABLES = names("P Pr E Var Cov set_E set_P")
 _BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
           "ten": "10", "twelve": "12", "sixteen": "16"}  # fmt: skip
 
@@ -74,12 +76,14 @@ class Names(Cursor):
 
     def called(self, name: str, always: bool = False) -> Node:
         """The name, or its call where an argument list stands behind it: f(x), P(t), but not n(n+1)."""
+        if self.peek() == ("open", "[") and name in _OF_RANDOM_VARIABLES:
+            return self._of_random_variable(name)
         if self.peek() != ("open", "("):
             return self.made(Sym(name))
         inside, behind = self.peek(1), self.peek(2)
         alone = behind == ("close", ")")
         variable = alone and inside[0] == "sym" and inside[1] in _VARIABLES and inside[1] != name
-        probability = name in ("P", "Pr") and inside[0] == "sym" and inside[1][0].isupper()
+        probability = name in _OF_RANDOM_VARIABLES and inside[0] == "sym" and inside[1][0].isupper()
         always = always or probability
         literal = alone and inside[0] == "num" and name in _CALLED_ON_NUMBERS
         if not (always or name in ALWAYS_CALLED or (name in _CALLED_ON_VARIABLES and variable) or literal):
@@ -95,6 +99,18 @@ class Names(Cursor):
         self.pos += 1
         args = inner.items if hasattr(inner, "items") and not isinstance(inner, Group) else (inner,)
         return self.made(Call(name, tuple(args)))
+
+    def _of_random_variable(self, name: str) -> Node:
+        """E[X] as a call where a capital stands in the brackets; else the name, which multiplies."""
+        start = self.pos
+        self.pos += 1
+        self.deeper()
+        inner = self.sequence()
+        self.depth -= 1
+        if self.take("close", "]") and any(x[:1].isupper() for x in symbols(inner)):
+            return self.made(Call(name, inner.items if isinstance(inner, Seq) else (inner,)))
+        self.pos = start
+        return self.made(Sym(name))
 
     def subscripted_number(self, value: str) -> Node:
         """A number, or digits in the base that its subscript names."""

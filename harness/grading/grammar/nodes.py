@@ -147,7 +147,7 @@ class Based(Node):
 
 @dataclass(frozen=True, slots=True)
 class Big(Node):
-    """A sum, product, integral or limit."""
+    """A sum, product, integral, limit or derivative (`lower` the variable, `upper` the order)."""
 
     kind: str
     lower: Node | None

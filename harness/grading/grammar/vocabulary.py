@@ -85,6 +85,10 @@ ACCENTS = frozenset(
     "\\" + name for name in names("overline bar hat vec overrightarrow widehat tilde widetilde boxed fbox")
 )
 
+# Marks that make another name of a letter.
+NAME_MARKS = {"\\hat": "hat", "\\widehat": "hat", "\\bar": "bar", "\\overline": "bar", "\\tilde": "tilde",
+              "\\widetilde": "tilde"}  # fmt: skip
+
 # Two letters that are words among words and products of variables elsewhere (v + at).
 SHORT_WORDS = names("is of as by on to it if an at be so we no do he me my up us am go de la le el es du au")
 # Three letters that are words everywhere; other short runs are products of variables.
@@ -129,6 +133,6 @@ NEUTRAL_WORDS = names(
     " combinations result size length area volume cost amount price distance speed age respectively approx roughly"
     " element elements term terms possible piece pieces item items"
 )
-MAGNITUDES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 # Names of the constants that an integration leaves free.
 CONSTANTS = names("C c K C_1 C_2 C_3 c_1 c_2 c_3 C_0 A B A_1 A_2 K_1 K_2")
