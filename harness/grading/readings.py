@@ -31,6 +31,9 @@ _NUMERAL = re.compile(
     r"(-?)(?:\\(?:text|mathrm|textrm|mathbf)\s*\{\s*)?([0-9A-Z]{1,60})\s*\}?\s*_\s*"
     r"\{?\s*(?:\\(?:text|mathrm)\s*\{\s*)?(1[1-9]|2\d|3[0-6])\s*\}?\s*\}?"
 )
+_YES_OR_NO = re.compile(
+    r"(?:\\text\s*\{\s*)?(yes|no|true|false)\s*[,;:]\s*(?:\\text\s*\{\s*)?[A-Za-z]{2}", re.IGNORECASE
+)
 _REMAINDER = re.compile(r"(-?\d{1,30})\s*,?\s*(?:with )?(?:a )?(?:R|r|rem\.?|remainder|余)\s*(?:of )?(\d{1,30})")
 _CLAUSE = re.compile(r"\b(?:answer|because|since)\b", re.IGNORECASE)
 _HEXADECIMAL = re.compile(r"-?0x[0-9A-Fa-f]{1,60}")
@@ -63,6 +66,8 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         return [Num(spelled)], ""
     if _HEXADECIMAL.fullmatch(text):
         return [Num(Fraction(int(text, 16)))], ""
+    if policy.prose and (match := _YES_OR_NO.match(text)):
+        return [Text(match.group(1))], ""
     if match := _REMAINDER.fullmatch(" ".join(_TEXT_COMMANDS.sub(" ", text).split())):
         return [Call("remainder", (parse(match.group(1)), parse(match.group(2))))], ""
     special = moment(text) or _numeral(text) or (counted(text) if policy.number_words else None)

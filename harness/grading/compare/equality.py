@@ -50,9 +50,13 @@ def _ratios(c: Comparison, a: Node, b: Node) -> bool | None:
     assert isinstance(ratio, Ratio)
     if len(ratio.parts) != 2 or not c.policy.ratio or isinstance(other, _STRUCTURES):
         return False
-    if isinstance(other, Num) and other.digits is not None:
+    if isinstance(other, Num) and other.digits is not None and not _below_ten(ratio.parts[1]):
         return False  # 3:30 is no 0.1, and no 3.5
     return c.equal(Div(*ratio.parts), other)
+
+
+def _below_ten(node: Node) -> bool:
+    return isinstance(node, Num) and node.value < 10
 
 
 _RULES: tuple[Rule, ...] = (

@@ -29,9 +29,10 @@ from harness.grading.grammar.nodes import (
     Unit,
 )
 from harness.grading.grammar.tree import symbols
-from harness.grading.grammar.unit_table import Measure
+from harness.grading.grammar.unit_table import Measure, unit
 from harness.grading.grammar.units import Meaning, meaning
 
+_POUNDS = {measure.dimension for measure in (unit("pound"), unit("gbp")) if measure}  # of weight and of money
 _RADIAN: Node = Div(PI, Num(Fraction(180)))  # one degree
 
 
@@ -40,8 +41,8 @@ def marks(c: Comparison, a: Node, b: Node) -> bool | None:
     if {type(a), type(b)} == {Deg, Pct}:
         return False
     if isinstance(a, Unit) or isinstance(b, Unit):
-        unit, other = (a, b) if isinstance(a, Unit) else (b, a)
-        named = isinstance(unit, Unit) and isinstance(unit.value, Sym)
+        measured, other = (a, b) if isinstance(a, Unit) else (b, a)
+        named = isinstance(measured, Unit) and isinstance(measured.value, Sym)
         return None if named and isinstance(other, Text) else _units(c, a, b)
     if isinstance(a, Pct) or isinstance(b, Pct):
         return _marked(c, a, b, Pct, Num(Fraction(1, 100)), c.policy.percent)
@@ -147,6 +148,8 @@ def _measured(c: Comparison, a: tuple[Node, Measure], b: tuple[Node, Measure]) -
     """Two values with known units: of one dimension they are converted, of two they differ; radians are degrees."""
     (value_a, one), (value_b, other) = a, b
     if one.dimension != other.dimension:
+        if {one.dimension, other.dimension} == _POUNDS and unit("pound") in (one, other):
+            return c.equal(value_a, value_b)
         warm = [_kelvin(value, measure) for value, measure in (a, b)]
         if warm[0] is not None and warm[1] is not None:
             return c.equal(warm[0], warm[1])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from harness.grading.grammar.nodes import (
+    ZERO,
     Add,
     Based,
     Big,
@@ -72,6 +73,18 @@ def _signed(node: Node, sign: int) -> Node:
         value = value if (node.sign == "+") == (sign > 0) else Neg(value)
         return value if node.left is None else Add((_signed(node.left, sign), value))
     return mapped(node, lambda part: _signed(part, sign))
+
+
+def sign_words(node: Node) -> Node:
+    """`x is positive` as x > 0; other trees as they are."""
+    match node:
+        case Unit(value=Sym() as name, words=words):
+            op = _SIGN_WORDS.get(words.lower().removeprefix("is ").replace("-", "").replace("non ", "non").strip())
+            return node if op is None else Rel((name, ZERO), (op,))
+    return node
+
+
+_SIGN_WORDS = {"positive": ">", "negative": "<", "nonnegative": ">=", "nonpositive": "<=", "nonzero": "!="}
 
 
 # --- marks, matrices, ellipses ----------------------------------------------------------------------------------

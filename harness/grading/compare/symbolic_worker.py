@@ -261,6 +261,9 @@ def _limit_seconds() -> None:
 
 def answered(question: Any) -> dict[str, Any]:
     """`{"equal": true | false | null, "reason": str}` for `{"a": tree, "b": tree}`, within the budget of work."""
+    from sympy.core.random import seed
+
+    seed(0)  # `equals` draws points: one question, one answer
     sys.setprofile(_Budget(MAX_SYMBOLIC_CALLS))
     try:
         return {"equal": decide(decode(question["a"]), decode(question["b"])), "reason": ""}

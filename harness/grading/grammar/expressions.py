@@ -188,9 +188,6 @@ class Arithmetic(Names):
         while True:
             kind, value = self.peek()
             if kind == "op" and value == "!":
-                if self.peek(1) == ("rel", "="):  # x != 5
-                    self.tokens = (*self.tokens[: self.pos], ("rel", "!="), *self.tokens[self.pos + 2 :])
-                    return base
                 double = self.peek(1) == ("op", "!")
                 if double and self.peek(2) == ("op", "!"):
                     raise UnreadableError("a triple factorial")

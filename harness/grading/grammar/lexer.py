@@ -237,7 +237,10 @@ def _command(name: str, text: str, i: int, out: list[Token], depth: int) -> int:
         return i
     if name in ("\\operatorname", "\\operatornamewithlimits"):
         content, i = _argument(text, i + (text[i : i + 1] == "*"))
-        _word(content.strip(), out)
+        if content.strip() in ("Re", "Im"):
+            out.append(("func", content.strip().lower()))
+        else:
+            _word(content.strip(), out)
         return i
     bare = name[1:]
     if bare in GREEK or bare in FUNCTIONS:
@@ -307,6 +310,8 @@ def _tokens(text: str, nesting: int = 0) -> list[Token]:
                 raise UnreadableError(f"unknown command {value}")
         elif kind == "word":
             _word(value, out, word_follows=bool(_NEXT_WORD.match(text, i)))
+        elif value == "!=" and out and out[-1][0] in ("num", "close"):  # 5!=120
+            out += [("op", "!"), ("rel", "=")]
         elif kind == "two":
             out.append(_TWO.get(value, ("ldots", "")))
         elif value == "^" and (degree := _DEGREE.match(text, match.start())):

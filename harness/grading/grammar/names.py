@@ -39,7 +39,7 @@ class Names(Cursor):
     """How a number or a name is read."""
 
     def mark_above(self) -> str:
-        r"""The primes or the star of `y^{\prime}`, `x^*`; the tokens are taken. "" where a power stands there."""
+        r"""The primes or the star of `y^{\prime}`, `x^*` or the order of `f^{(2)}`, tokens taken; "" for a power."""
         ahead = 1
         braced = self.peek(1)[0] == "brace"
         ahead += braced
@@ -47,6 +47,8 @@ class Names(Cursor):
         while self.peek(ahead)[0] == "prime":
             ahead, marks = ahead + 1, marks + 1
         mark = "'" * marks
+        if not mark and braced and [self.peek(k)[0] for k in (2, 3, 4, 5)] == ["open", "num", "close", "unbrace"]:
+            ahead, mark = 5, f"^({self.peek(3)[1]})"  # the derivative f^{(2)}
         if not mark and self.peek(ahead) == ("op", "*") and (braced or self.peek(ahead + 1)[0] not in ATOM_STARTS):
             ahead, mark = ahead + 1, "*"
         if not mark or (braced and self.peek(ahead)[0] != "unbrace"):
