@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from harness.grading.compare.inequalities import quadratic, zeros_of
 from harness.grading.compare.integers import INTEGER_NAMES
-from harness.grading.grammar.nodes import Group, Member, Node, Num, NumberSet, Rel, Seq, SuchThat, Sym
+from harness.grading.grammar.nodes import Add, Group, Member, Neg, Node, Num, NumberSet, Rel, Seq, SuchThat, Sym
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import replaced, symbols
 from harness.grading.limits import TooBigError
@@ -19,6 +20,10 @@ def written_out(node: Node) -> Node:
     match node:
         case SuchThat(subject=Member(subject=Sym() as subject) as member, condition=condition):
             return _set(subject, [member, *_parts(condition)], node)
+        case SuchThat(subject=Sym(name=name), condition=Rel(sides=(left, right), ops=("=",))) if (
+            found := quadratic(Add((left, Neg(right))), name)
+        ) and any(found[:2]):
+            return Group("{", "}", tuple(zeros_of(*found)))
         case SuchThat(subject=subject, condition=condition):
             return _set(subject, _parts(condition), node)
         case Seq(items=(Sym() | Rel() | Member() as first, *_)) if any(_is_whole(x) for x in node.items):

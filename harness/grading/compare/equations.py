@@ -127,6 +127,8 @@ def stated_values(equation: Rel, policy: Policy, as_gold: bool = False) -> list[
         return values if policy.equation_chain else []
     if not policy.assignment:
         return []
+    if as_gold and _is_of_itself(sides[0], sides[-1]):
+        return []
     named = is_lone_name(sides[0]) or isinstance(sides[0], Text | Label | Unit)
     if named and not (as_gold and _may_be_product(sides[0]) and symbols(sides[-1])):
         return values
@@ -135,6 +137,13 @@ def stated_values(equation: Rel, policy: Policy, as_gold: bool = False) -> list[
     if as_gold or values == [ZERO]:
         return []
     return values if is_name(sides[0]) else []
+
+
+def _is_of_itself(name: Node, value: Node) -> bool:
+    """Whether a derivative is given by its own function, as in dy/dx = y: an equation to solve, no value."""
+    if not isinstance(name, Sym) or not ("|" in name.name or name.name.endswith("'")):
+        return False
+    return name.name.partition("|")[0].rstrip("',") in symbols(value)
 
 
 def _may_be_product(node: Node) -> bool:
@@ -164,7 +173,7 @@ def list_items(node: Seq) -> tuple[Node, ...]:
 
 
 def _assigns(item: Rel) -> bool:
-    return item.ops == ("=",) and is_name(item.sides[0])
+    return item.ops == ("=",) and is_lone_name(item.sides[0])
 
 
 def names_of(node: Seq) -> list[str]:

@@ -50,6 +50,15 @@ def _roots(a: Fraction, b: Fraction, c: Fraction) -> list[Node]:
     return [low, Div(Add((minus_b, root)), _number(2 * a))]
 
 
+def zeros_of(a: Fraction, b: Fraction, c: Fraction) -> list[Node]:
+    """The distinct real solutions of a x^2 + b x + c = 0, not all of a and b zero."""
+    if a == 0:
+        return [_number(-c / b)]
+    sign = 1 if a > 0 else -1
+    roots = _roots(sign * a, sign * b, sign * c)
+    return roots[:1] if b * b == 4 * a * c else roots
+
+
 def _is_abs(node: Node) -> bool:
     return isinstance(node, Fn) and node.name == "abs"
 

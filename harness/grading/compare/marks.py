@@ -51,6 +51,8 @@ def marks(c: Comparison, a: Node, b: Node) -> bool | None:
     if isinstance(a, Based) or isinstance(b, Based):
         return _bases(c, a, b)
     if isinstance(a, Label) or isinstance(b, Label):
+        if isinstance(a, Label) and isinstance(b, Label) and a.name != b.name:
+            return False  # a triangle and an angle of the same letters
         plain = [x.body if isinstance(x, Label) else x for x in (a, b)]
         return c.equal(*plain)
     return None

@@ -22,6 +22,7 @@ from harness.grading.grammar.nodes import (
     Node,
     Rel,
     Seq,
+    SuchThat,
     Sym,
     Text,
     Unit,
@@ -34,6 +35,7 @@ from harness.grading.limits import TooBigError
 
 def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
     """The rule for equations and orders; None where it does not apply to these two."""
+    answer, gold = _bare_condition(answer, gold), _bare_condition(gold, answer)
     if isinstance(answer, Rel) and isinstance(gold, Rel) and is_equation(answer) and is_equation(gold):
         return _equations(c, answer, gold)
     if is_equation(answer) or is_equation(gold):
@@ -52,6 +54,14 @@ def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
     if isinstance(answer, Rel) and isinstance(gold, Rel) and real_set(answer) is None and real_set(gold) is None:
         return compare_orders(c, answer, gold)
     return None
+
+
+def _bare_condition(node: Node, other: Node) -> Node:
+    """{z : |z| = 1} as its equation where the other side is one."""
+    match node, other:
+        case SuchThat(subject=Sym(), condition=Rel() as condition), Rel() if is_equation(condition):
+            return condition
+    return node
 
 
 def _equations(c: Comparison, a: Rel, b: Rel) -> bool:

@@ -44,6 +44,10 @@ def _with_unknowns(node: Node, atoms: list[tuple[str, Node, Sym]], domain: Domai
         nonlocal failed
         part = mapped(part, change)
         match part:
+            case Fn(name="abs", args=(Mul(factors=factors),)) if symbols(part):  # |uv| is |u||v|
+                return Mul(tuple(change(Fn("abs", (factor,))) for factor in factors))
+            case Fn(name="abs", args=(Div(top=top, bottom=bottom),)) if symbols(part):
+                return Div(change(Fn("abs", (top,))), change(Fn("abs", (bottom,))))
             case Fn(name="abs", args=(u,)) if symbols(u):
                 return _unknown("abs", u, atoms, domain)
             case Root(radicand=Pow(base=u, exponent=Num(value=power)), index=Num(value=index)) if (

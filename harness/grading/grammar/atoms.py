@@ -331,7 +331,11 @@ def has_differential(body: Node) -> bool:
 
 
 def _label(p: Arithmetic, name: str) -> Node:
-    return p.made(Label(name, p.power()))
+    body = p.power()
+    letters = [body]
+    while isinstance(letters[-1], Sym) and p.peek()[0] == "sym" and p.peek()[1].isupper() and len(letters) < 4:
+        letters.append(p.power())
+    return p.made(Label(name, body if len(letters) == 1 else p.made(Mul(tuple(letters)))))
 
 
 def _text(p: Arithmetic, first: str) -> Node:

@@ -131,6 +131,8 @@ def respelled(text: str) -> str:
         text = f"\\mathbb{{R}}\\setminus\\{{{match.group(1)}\\}}"
     elif text.startswith("\\") and (match := _SAYING.match(text)) and not _NOT_SAID.search(match.group(1)):
         text = text[match.end() :]
+    if text.startswith("Matrix([[") and text.endswith("]])"):
+        text = text[len("Matrix(") : -1]
     if not _MAYBE.search(text):
         return text
     if "[" in text or "]" in text:
