@@ -11,7 +11,7 @@ from harness.grading.conventions import Policy
 from harness.grading.extract.answer import extract_answer
 from harness.grading.extract.sentences import PROSE, is_value, value_in
 from harness.grading.grammar.clean import choice_prefix, clean
-from harness.grading.grammar.nodes import Add, Based, Call, Div, Neg, Node, Num, Seq, Text, Unit
+from harness.grading.grammar.nodes import Add, Based, Call, Div, Label, Neg, Node, Num, Seq, Text, Unit
 from harness.grading.grammar.parser import parse
 from harness.grading.grammar.tree import holds
 from harness.grading.grammar.units import counted, is_measure, mixed_units, number_word, plain_unit
@@ -129,6 +129,11 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
     """Less likely readings: a decimal comma, grouped digits as a list, a unit written as letters, permutations."""
     if policy.decimal_comma and _DECIMAL_COMMA.fullmatch(text):
         yield parse(text.replace(",", "."))
+    if policy.bare_list and (parts := _lettered(text)):
+        try:
+            yield Seq(tuple(parse(clean(part)) for part in parts), ",")
+        except (UnreadableError, TooBigError):
+            return
     if _GROUPED.fullmatch(text):
         if _INDIAN.fullmatch(text):
             yield parse(text.replace(",", ""))
@@ -138,11 +143,23 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
         yield found
     if match := _NAMED_POINT.fullmatch(text):
         try:
-            yield parse(match.group(1))
+            yield Label(text[0], parse(match.group(1)))
         except (UnreadableError, TooBigError):
             return
     if match := _PERMUTATIONS.fullmatch(text):
         yield Call("perm", (parse(match.group(1)), parse(match.group(2))))
+
+
+def _lettered(text: str) -> list[str]:
+    """The values of "(a) 3 (b) 5" and of "1) 3; 2) 5"; [] where the marks are not the first ones in their order."""
+    for marks in ("abcdef", ("i", "ii", "iii", "iv", "v"), "123456"):
+        found = re.split(r"(?:^|(?<=[\s,;]))\(?(" + "|".join(sorted(marks, key=len, reverse=True)) + r")\)\s*", text)
+        shown = found[1::2]
+        if found[0].strip() or len(shown) < 2 or shown != list(marks[: len(shown)]):
+            continue
+        parts = [part.strip(" ,;.") for part in found[2::2]]
+        return parts if all(parts) else []
+    return []
 
 
 def _with_unit(text: str) -> Node | None:

@@ -63,6 +63,10 @@ class _Floats:
         return math.log(x) if not isinstance(x, complex) and x > 0 else cmath.log(x)
 
     @staticmethod
+    def arg(x: Any) -> float:
+        return cmath.phase(x)
+
+    @staticmethod
     def mpf(x: Any) -> float:
         return float(x)
 

@@ -30,7 +30,19 @@ from harness.grading.grammar.nodes import (
 from harness.grading.grammar.tree import symbols
 from harness.grading.limits import TooBigError
 
-FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "⊂": "⊃", "⊃": "⊂", "⊆": "⊇", "⊇": "⊆", "↦": "↤"}
+FLIPPED = {
+    "<": ">",
+    ">": "<",
+    "<=": ">=",
+    ">=": "<=",
+    "⊂": "⊃",
+    "⊃": "⊂",
+    "⊆": "⊇",
+    "⊇": "⊆",
+    "↦": "↤",
+    "→": "←",
+    "∣": "⋮",
+}
 
 
 EQUAL_SIGNS = ("=", "≈", "≡")
@@ -61,6 +73,8 @@ def is_lone_name(node: Node) -> bool:
             return is_lone_name(body)
         case Group(items=items) | Seq(items=items) | Ratio(parts=items):
             return all(is_lone_name(item) for item in items)
+        case Mul(factors=(Sym(name="nabla"), Sym() | Call())):
+            return True
         case Mul(factors=factors):  # AB, ABC, f(x), A(2)
             letters = all(isinstance(f, Sym) and (f.name[0].isupper() or len(factors) == 2) for f in factors)
             called = len(factors) == 2 and isinstance(factors[0], Sym) and factors[0].name[0] not in "abcdijkmn"
@@ -77,6 +91,8 @@ def is_lone_name(node: Node) -> bool:
             return True
         case Pow(base=base, exponent=Sym(name="T")):
             return is_lone_name(base)
+        case Pow(base=Sym(name="sigma"), exponent=Num()):  # the variance
+            return True
         case Div(top=Mul() as top, bottom=Mul() as bottom):  # the ratio of two segments
             return is_lone_name(top) and is_lone_name(bottom)
     return False
@@ -148,7 +164,7 @@ def _is_of_itself(name: Node, value: Node) -> bool:
 
 def _may_be_product(node: Node) -> bool:
     """Whether a name of several capitals may be a product of variables: PV in PV = nRT."""
-    return isinstance(node, Mul) and all(isinstance(f, Sym) for f in node.factors)
+    return isinstance(node, Mul) and all(isinstance(f, Sym) and f.name != "nabla" for f in node.factors)
 
 
 def _is_identity(equation: Rel) -> bool:
@@ -177,13 +193,28 @@ def _assigns(item: Rel) -> bool:
 
 
 def names_of(node: Seq) -> list[str]:
-    """The distinct names of a list that assigns every item, `x=1, y=2`; [] for other lists."""
-    names = [
-        item.sides[0].name
-        for item in node.items
-        if isinstance(item, Rel) and item.ops == ("=",) and isinstance(item.sides[0], Sym)
-    ]
+    """The distinct names of a list that assigns every item, `x=1, y=2`, `f(0)=1, f(1)=3`; [] for other lists."""
+    names = [shown for item in node.items if isinstance(item, Rel) and item.ops == ("=",) if (shown := _shown(item))]
     return names if len(set(names)) == len(node.items) else []
+
+
+def _shown(item: Rel) -> str:
+    """The name of what an item assigns, "" where its left side is no name."""
+    name = item.sides[0]
+    return name.name if isinstance(name, Sym) else repr(name) if isinstance(name, Call | Fn | Mul | Text) else ""
+
+
+def solutions(node: Seq) -> Seq:
+    """`x=1, y=2 or x=2, y=1` as the tuples (1, 2) and (2, 1), in the order of the names; other lists as they are."""
+    items = [item for item in node.items if isinstance(item, Rel) and item.ops == ("=",)]
+    names = [_shown(item) for item in items]
+    size = len(set(names))
+    whole = len(items) == len(node.items) and size > 1 and len(items) % size == 0 and len(items) > size
+    if not whole or any(names[k] != names[k % size] for k in range(len(names))):
+        return node
+    order = sorted(range(size), key=lambda k: names[k])
+    rows = [[items[start + k].sides[1] for k in order] for start in range(0, len(items), size)]
+    return Seq(tuple(Group("(", ")", tuple(row)) for row in rows), "or")
 
 
 def difference(equation: Rel) -> Node:

@@ -16,7 +16,10 @@ from harness.grading.compare.contexts import precise_context
 from harness.grading.compare.integers import INTEGER_NAMES
 from harness.grading.compare.numeric import number_value
 from harness.grading.grammar.nodes import (
+    ONE,
     PI,
+    TWO,
+    ZERO,
     Add,
     Congruence,
     Empty,
@@ -33,6 +36,7 @@ from harness.grading.grammar.nodes import (
     SetOp,
     SuchThat,
     Sym,
+    Unit,
 )
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import replaced, symbols, walk
@@ -347,6 +351,9 @@ def _congruences(c: Comparison, a: Node, b: Node) -> bool:
     congruence = one or other
     assert congruence is not None
     plain = b if one else a
+    if isinstance(plain, Unit):
+        parity = {"odd": ONE, "even": ZERO}.get(plain.words.lower().removeprefix("is ").strip())
+        return congruence.modulus == TWO and parity is not None and c.unordered(congruence.residues, (parity,))
     family = as_family(plain)
     if not isinstance(family, Family):
         names = symbols(_values(plain)) & INTEGER_NAMES

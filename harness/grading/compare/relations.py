@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.equations import difference, is_equation, stated_values, turned, unmarked
+from harness.grading.compare.integers import INTEGER_NAMES
 from harness.grading.compare.proportion import proportional, same_zeros_up_to_a_name
 from harness.grading.compare.real_sets import ORDER_OPS, real_set
 from harness.grading.grammar.nodes import (
@@ -43,6 +44,15 @@ def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
         assert isinstance(equation, Rel)
         if isinstance(other, Rel) and any(op in ORDER_OPS for op in other.ops):
             return False
+        if isinstance(other, Call) and equation.ops == ("=",) and isinstance(equation.sides[1], Group):
+            point = equation.sides[1]  # A = (1, 2) and A(1, 2)
+            if equation.sides[0] == Sym(other.name):
+                return c.each(other.args, point.items) if other is answer else c.each(point.items, other.args)
+        if isinstance(other, Seq) and all(isinstance(side, Sym) for side in equation.sides[:-1]):
+            if len(equation.ops) > 1:  # x = y = z = 1
+                each = tuple(Rel((side, equation.sides[-1]), ("=",)) for side in equation.sides[:-1])
+                chain = Seq(each, ",")
+                return c.equal(chain, other) if equation is answer else c.equal(other, chain)
         if isinstance(other, Seq) and any(isinstance(item, Rel) for item in other.items):
             return _branches(c, equation, other) or None
         values = stated_values(equation, c.policy, as_gold=equation is gold)
@@ -51,6 +61,10 @@ def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
         if equation is answer:
             return any(c.equal(value, other) for value in values)
         return any(c.equal(other, value) for value in values)
+    for node, other in ((answer, gold), (gold, answer)):  # X ~ N(0, 1) and N(0, 1)
+        match node, other:
+            case Rel(sides=(Sym(), distribution), ops=("~",)), Call():
+                return c.equal(distribution, other) if node is answer else c.equal(other, distribution)
     if isinstance(answer, Rel) and isinstance(gold, Rel) and real_set(answer) is None and real_set(gold) is None:
         return compare_orders(c, answer, gold)
     return None
@@ -82,6 +96,8 @@ def _equations(c: Comparison, a: Rel, b: Rel) -> bool:
             return True
     if a.ops == b.ops == ("=", "=") and (lines := (_reduced(a), _reduced(b))) and lines[0] is not None:
         return lines[0] == lines[1]
+    if running := _other_integer(a, b):
+        return c.equal(a, running)
     if renamed := _other_argument(a, b):
         return c.equal(a, renamed)
     if a.ops == b.ops == ("=",):
@@ -197,6 +213,18 @@ def _other_argument(a: Rel, b: Rel) -> Rel | None:
     return None
 
 
+def _other_integer(a: Rel, b: Rel) -> Rel | None:
+    """`n = 4m + 1` with the integer of `n = 4k + 1`; None where the two do not run with one integer each."""
+    match a, b:
+        case Rel(sides=(Sym() as label, left), ops=("=",)), Rel(sides=(Sym() as other, right), ops=("=",)) if (
+            label == other
+        ):
+            one, two = symbols(left), symbols(right)
+            if len(one) == len(two) == 1 and one != two and one | two <= INTEGER_NAMES - {label.name}:
+                return Rel((other, replaced(right, Sym(next(iter(two))), Sym(next(iter(one))))), ("=",))
+    return None
+
+
 def _one_function(labels: Sequence[Node], values: Sequence[Node]) -> bool:
     """Whether `y = 2x+3` and `f(x) = 2x+3`, `x = 3t` and `x(t) = 3t` name one function of one variable."""
     variables: list[str] = []
@@ -216,7 +244,7 @@ def compare_orders(c: Comparison, a: Rel, b: Rel) -> bool:
     for other in (b, turned(b)):
         if a.ops == other.ops and c.each(a.sides, other.sides):
             return True
-    if len(a.ops) == len(b.ops) == 1 and c.policy.equation_scale:
+    if len(a.ops) == len(b.ops) == 1 and a.ops[0] in ORDER_OPS and c.policy.equation_scale:
         for other in (b, turned(b)):
             if a.ops == other.ops and proportional(difference(a), difference(other), positive=True):
                 return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,6 +12,7 @@ from harness.grading.grammar.nodes import (
     Add,
     Based,
     Big,
+    Congruence,
     Const,
     Deg,
     Dots,
@@ -27,6 +30,7 @@ from harness.grading.grammar.nodes import (
     Text,
     Unit,
 )
+from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import holds, mapped, replaced, symbols, walk
 
 # --- plus and minus ---------------------------------------------------------------------------------------------
@@ -37,6 +41,9 @@ def expand_signs(node: Node) -> Node:
     if isinstance(node, Num | Sym | Const | Text) or not holds(node, PlusMinus):
         return node
     match node:
+        case Congruence(residues=residues):
+            both = tuple(_signed(r, s) for r in residues for s in ((1, -1) if holds(r, PlusMinus) else (1,)))
+            return replace(node, residues=both)
         case Rel(sides=(Sym() as name, value), ops=("=",)):
             found = expand_signs(value)
             if isinstance(found, Seq):
@@ -120,6 +127,8 @@ def without_dots(node: Node) -> Node:
         case Add(terms=terms) | Mul(factors=terms) if any(isinstance(t, Dots) for t in terms):
             at = next(k for k, t in enumerate(terms) if isinstance(t, Dots))
             shown, last = terms[:at], terms[at + 1 :]
+            if isinstance(node, Add) and (total := _progression_sum(shown, last)) is not None:
+                return Num(total)
             if len(shown) < 2 or len(last) != 1 or len(symbols(last[0])) != 1:
                 return node
             name = next(iter(symbols(last[0])))
@@ -137,14 +146,41 @@ def without_dots(node: Node) -> Node:
     return mapped(node, without_dots)
 
 
-def _same_rational(a: Node, b: Node) -> bool:
-    from harness.grading.grammar.rational import NoValueError, rational
+def _progression_sum(shown: Sequence[Node], last: Sequence[Node]) -> Fraction | None:
+    """The sum of an arithmetic or geometric progression of numbers from its first three or more terms to its last."""
+    values = [_rational(x) for x in (*shown, *last)]
+    known = [v for v in values if v is not None]
+    if len(known) < len(values) or len(shown) < 3 or len(last) != 1:
+        return None
+    *first, end = known
+    steps = {y - x for x, y in itertools.pairwise(first)}
+    if len(steps) == 1 and (step := steps.pop()):
+        count = (end - first[0]) / step + 1
+        return (first[0] + end) * count / 2 if count.denominator == 1 and count >= len(first) else None
+    if 0 in first or len(ratios := {y / x for x, y in itertools.pairwise(first)}) != 1:
+        return None
+    ratio, total, term = ratios.pop(), Fraction(0), first[0]
+    for _ in range(_MAX_TERMS):
+        total += term
+        if term == end:
+            return total
+        term *= ratio
+    return None
 
+
+_MAX_TERMS = 200
+
+
+def _rational(node: Node) -> Fraction | None:
     try:
-        value = rational(a)
-        return value is not None and value == rational(b)
+        return rational(node)
     except (NoValueError, ValueError):
-        return False
+        return None
+
+
+def _same_rational(a: Node, b: Node) -> bool:
+    value = _rational(a)
+    return value is not None and value == _rational(b)
 
 
 def scaled(node: Node, factor: Fraction) -> Node:

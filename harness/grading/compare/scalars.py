@@ -8,8 +8,9 @@ from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.identity import same_value
 from harness.grading.compare.real_sets import infinite
-from harness.grading.grammar.nodes import ONE, Add, Big, Div, Mul, Neg, Node, Pow, Sym
-from harness.grading.grammar.tree import bound_names, holds, mapped, symbols, walk
+from harness.grading.grammar.atoms import differential
+from harness.grading.grammar.nodes import ONE, Add, Big, Call, Div, Member, Mul, Neg, Node, Pow, Rel, SetOp, Sym, Text
+from harness.grading.grammar.tree import bound_names, holds, mapped, replaced, symbols, walk
 from harness.grading.grammar.vocabulary import CONSTANTS
 
 
@@ -22,6 +23,12 @@ def scalars(c: Comparison, a: Node, b: Node) -> bool:
     if _matrices(a) or _matrices(b):
         c.used("structure")
         return a == b
+    match a, b:
+        case Call(name=f, args=left), Call(name=g, args=right) if f == g and any(
+            holds(arg, SetOp, Rel, Member, Text) for arg in (*left, *right)
+        ):
+            return c.each(left, right)
+    a, b = _named_anew(a), _named_anew(b)
     if _runs_with_an_index(a) or _runs_with_an_index(b):
         raise UndecidedError("a term with an index that runs has no value here")
     a, b = _one_derivative(a, b)
@@ -36,6 +43,19 @@ def scalars(c: Comparison, a: Node, b: Node) -> bool:
     if not same and c.policy.constants:
         same = _up_to_a_constant(c, a, b)
     return same
+
+
+def _named_anew(node: Node) -> Node:
+    """The tree with one and the same name for the variable of every definite integral: it is bound."""
+    if not holds(node, Big):
+        return node
+    node = mapped(node, _named_anew)
+    match node:
+        case Big(kind="int", lower=lower, upper=upper, body=body) if lower is not None and upper is not None:
+            variable = differential(body)
+            if variable is not None:
+                return Big("int", lower, upper, replaced(body, Sym(variable), Sym("bound")))
+    return node
 
 
 def _runs_with_an_index(node: Node) -> bool:

@@ -278,6 +278,8 @@ def _arguments(p: Arithmetic) -> tuple[Node, ...]:
     while p.peek()[0] in ("num", "sym", "const", "frac", "sqrt", "brace", "binom", "bar", "label"):
         if p.peek()[0] == "bar" and p.bar_open:
             break
+        if factors and p.integrals and p.peek() == ("sym", "d") and p.peek(1)[0] == "sym":  # \\sin x dx
+            break
         factors.append(p.power())
         if p.peek()[0] == "op" and p.peek()[1] == "/" and len(factors) == 1 and p.peek(1)[0] == "num":
             p.pos += 1
@@ -298,36 +300,40 @@ def _big(p: Arithmetic, name: str) -> Node:
         p.pos += 1
         if which == "base" and p.take("brace"):
             lower = p.relation()
-            if p.take("arrow"):
-                lower = p.made(Arrow(lower, p.relation()))
+            match lower:
+                case Rel(sides=(left, right), ops=("→",)):
+                    lower = Arrow(left, right)
             p.expect("unbrace", "a closing brace")
         elif which == "base":
             lower = p.atom()
         elif p.peek()[0] == "sym":  # \\int_0^x 2t: TeX takes one letter
-            upper = p.made(Sym(p.peek()[1]))
+            letter = p.peek()[1]
+            upper = p.made(Const(letter) if letter == "e" else Sym(letter))
             p.pos += 1
         else:
             upper = p.braced()
+    p.integrals += name == "int"
     body = p.product()
-    while name == "int" and not has_differential(body) and p.peek()[0] == "op" and p.peek()[1] in "+-":
+    while name == "int" and differential(body) is None and p.peek()[0] == "op" and p.peek()[1] in "+-":
         minus = p.peek()[1] == "-"
         p.pos += 1
         term = p.product()
         body = p.made(Add((body, p.made(Neg(term)) if minus else term)))
+    p.integrals -= name == "int"
     index, imaginary = Sym("i"), Const("i")
     if name in ("sum", "prod") and isinstance(lower, Rel) and imaginary in lower.sides:  # i counts here
         lower, body = replaced(lower, imaginary, index), replaced(body, imaginary, index)
     return p.made(Big(name, lower, upper, body))
 
 
-def has_differential(body: Node) -> bool:
-    """Whether `dx` stands at the end of an integrand, or of the numerator of its last term."""
+def differential(body: Node) -> str | None:
+    """The variable of the `dx` at the end of an integrand, or of the numerator of its last term; None without one."""
     match body:
         case Add(terms=(*_, last)) | Neg(body=last) | Div(top=last):
-            return has_differential(last)
-        case Mul(factors=(*_, Sym(name="d"), Sym())):
-            return True
-    return False
+            return differential(last)
+        case Mul(factors=(*_, Sym(name="d"), Sym(name=variable))):
+            return variable
+    return None
 
 
 def _label(p: Arithmetic, name: str) -> Node:

@@ -21,6 +21,7 @@ class Cursor:
         self.depth = 0
         self.nodes = 0
         self.bar_open = 0
+        self.integrals = 0  # integrals that are open: in them a d before a letter is the differential
         self.in_set = False
 
     def peek(self, ahead: int = 0) -> Token:

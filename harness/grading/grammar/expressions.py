@@ -103,7 +103,7 @@ class Arithmetic(Names):
                         left = self.made(Deg(self.made(Add((left, body)))))
                     case _:
                         left = self.made(Add((left, part)))
-            elif kind in ATOM_STARTS or (kind == "bar" and not self.bar_open):
+            elif kind in ATOM_STARTS or (kind == "bar" and value != "mid" and not self.bar_open):
                 if isinstance(left, Unit):
                     raise UnreadableError("words between values")
                 if kind == "num" and isinstance(left, Num):

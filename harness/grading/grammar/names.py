@@ -88,7 +88,8 @@ class Names(Cursor):
         probability = name in _OF_RANDOM_VARIABLES and inside[0] == "sym" and inside[1][0].isupper()
         always = always or probability
         literal = alone and inside[0] == "num" and name in _CALLED_ON_NUMBERS
-        if not (always or name in ALWAYS_CALLED or (name in _CALLED_ON_VARIABLES and variable) or literal):
+        point = len(name) == 1 and name.isupper() and self._lists_arguments()
+        if not (always or point or name in ALWAYS_CALLED or (name in _CALLED_ON_VARIABLES and variable) or literal):
             return self.made(Sym(name))
         self.pos += 1
         if self.take("close", ")"):
@@ -101,6 +102,18 @@ class Names(Cursor):
         self.pos += 1
         args = inner.items if hasattr(inner, "items") and not isinstance(inner, Group) else (inner,)
         return self.made(Call(name, tuple(args)))
+
+    def _lists_arguments(self) -> bool:
+        """Whether a comma stands in the brackets that open here: N(0, 1), A(2, 3)."""
+        depth = 0
+        for ahead in range(40):
+            kind = self.peek(ahead)[0]
+            depth += (kind in ("open", "brace")) - (kind in ("close", "unbrace"))
+            if depth == 0:
+                return False
+            if kind == "sep" and depth == 1:
+                return True
+        return False
 
     def _of_random_variable(self, name: str) -> Node:
         """E[X] as a call where a capital stands in the brackets; else the name, which multiplies."""

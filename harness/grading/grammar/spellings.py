@@ -12,7 +12,7 @@ _WORD_BASES = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _MAYBE = re.compile(
-    r"[\[\]'CPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec|arrow|\d in \d"
+    r"[\[\]'ACPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec|arrow|\d in \d"
 )  # no rule below applies without one of these
 _WRAP = r"(?:\\(?:text|textrm|mathrm|mbox|rm)\s*)?"
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?\d+(?:\.\d+)?\s*(?:pt|em|ex|mm|cm|in)\s*\]")
@@ -73,6 +73,10 @@ _REALS_BUT = re.compile(
     r"(?:except|excluding|other than|but|besides)(?: for| when)?\s*\}?\s*(?:x\s*=\s*)?([-\d\\].{0,60})",
     re.IGNORECASE,
 )
+_DEGREES_AND_MINUTES = re.compile(
+    r"(\d{1,3})\s*(?:°|\^\s*\{?\s*\\circ\s*\}?)\s*(\d{1,2})\s*'(?!')(?:\s*(\d{1,2}(?:\.\d{1,6})?)\s*(?:''|\"))?"
+)
+_PERMUTATIONS = re.compile(r"(?<![\w\\}])A_\s*\{?\s*(\d{1,3})\s*\}?\s*\^\s*\{?\s*(\d{1,3})\s*\}?(?![\d(])")
 _REPEATED_DIGIT = re.compile(r"\\(?:overline|bar)\s*(\d)")
 _CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
 _CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
@@ -103,6 +107,12 @@ def _interval(match: re.Match[str]) -> str:
     """]2, 5[ as (2, 5): a bracket that is turned away leaves its end out."""
     left, opener, inside, right, closer = match.groups()
     return f"{left or ''}{'[' if opener == '[' else '('}{inside}{right or ''}{']' if closer == ']' else ')'}"
+
+
+def _degrees(match: re.Match[str]) -> str:
+    """Degrees, minutes and seconds as one number of degrees."""
+    degrees, minutes, seconds = match.groups()
+    return f"({degrees}+\\frac{{{minutes}}}{{60}}+\\frac{{{seconds or 0}}}{{3600}})^\\circ "
 
 
 def _choose(match: re.Match[str]) -> str:
@@ -154,7 +164,10 @@ def respelled(text: str) -> str:
     if "." in text:
         text = _DOTTED_GROUPS.sub(lambda m: m.group().replace(".", ""), text)
     if "'" in text:
+        text = _DEGREES_AND_MINUTES.sub(_degrees, text)
         text = _PRIMED_GROUPS.sub(lambda m: m.group().replace("'", ""), text)
+    if "A_" in text:
+        text = _PERMUTATIONS.sub(_permute, text)
     if "C" in text and "_" in text:
         text = _SUPER_CHOOSE.sub(_choose, _SCRIPT_CHOOSE.sub(_choose, text))
     if "base" in text.lower() and (match := _BASE_WORDS.fullmatch(text)):

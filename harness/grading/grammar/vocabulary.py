@@ -11,7 +11,7 @@ def names(*lines: str) -> frozenset[str]:
 FUNCTIONS = names(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
     " arcsinh arccosh arctanh asinh acosh atanh artanh arsinh arcosh log ln lg exp sqrt cbrt abs gcd lcm max"
-    " min floor ceil ceiling det binom cis sgn sign"
+    " min floor ceil ceiling det binom cis sgn sign arg"
 )
 GREEK = names(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
@@ -53,7 +53,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "\\dotsc": ("ldots", ""), "\\dotsb": ("ldots", ""), "\\dotsm": ("ldots", ""), "\\to": ("arrow", "->"),
     "\\rightarrow": ("arrow", "->"), "\\Rightarrow": ("arrow", "=>"), "\\implies": ("arrow", "=>"),
     "\\iff": ("arrow", "=>"), "\\land": ("conn", "and"), "\\wedge": ("conn", "and"), "\\lor": ("conn", "or"),
-    "\\vee": ("conn", "or"), "\\sum": ("big", "sum"), "\\prod": ("big", "prod"), "\\int": ("big", "int"),
+    "\\vee": ("conn", "or"),
+    "\\neg": ("sym", "neg"), "\\lnot": ("sym", "neg"),
+    "\\sum": ("big", "sum"), "\\prod": ("big", "prod"), "\\int": ("big", "int"),
     "\\lim": ("big", "lim"), "\\prime": ("prime", "'"),
     "\\top": ("sym", "T"), "\\intercal": ("sym", "T"), "\\colon": ("colon", ":"), "\\imath": ("sym", "i"),
     "\\angle": ("label", "angle"), "\\measuredangle": ("label", "angle"), "\\triangle": ("label", "triangle"),
