@@ -6,7 +6,7 @@ r"""The harness inside lm-eval: models `s1-vllm` and `s1-hf`, which take every `
 
 A value with a comma stands in quotes (`thinking_n_ignore_str="Wait, let me check"`); a newline may stand in a value.
 lm-eval finds the models by the entry points of this package; releases that do not read entry points yet (0.4.13 and
-before) by `register`, which `s1_harness_lm_eval.pth` calls when the command is lm_eval's.
+before) by `harness.lm_eval.startup`.
 """
 
 from __future__ import annotations
@@ -246,16 +246,3 @@ class S1HFModel(S1Model):
     """The same over transformers."""
 
     engine_name = "transformers"
-
-
-MODELS = {"s1-vllm": "harness.lm_eval.plugin:S1Model", "s1-hf": "harness.lm_eval.plugin:S1HFModel"}
-
-
-def register() -> None:
-    """Makes the models known to this process's lm-eval."""
-    import lm_eval.models  # noqa: F401  first: lm-eval registers its own only if nobody has registered any
-    from lm_eval.api.registry import model_registry
-
-    for name, target in MODELS.items():
-        if name not in model_registry:
-            model_registry.register(name, target=target)

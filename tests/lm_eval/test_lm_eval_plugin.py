@@ -106,7 +106,8 @@ def test_an_unknown_model_arg_and_a_missing_model_are_one_line() -> None:
 def test_lm_eval_finds_the_models_by_name_once_they_are_registered() -> None:
     from lm_eval.api.registry import get_model
 
-    from harness.lm_eval.plugin import S1HFModel, S1Model, register
+    from harness.lm_eval.plugin import S1HFModel, S1Model
+    from harness.lm_eval.startup import register
 
     register()
     register()
@@ -118,7 +119,7 @@ def test_lm_eval_runs_a_task_from_end_to_end(model: Path) -> None:
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
-    from harness.lm_eval.plugin import register
+    from harness.lm_eval.startup import register
 
     register()
     tasks = Path(__file__).parents[2] / "tasks"
