@@ -88,10 +88,8 @@ def rows_of(
     wanted = ("response", "gold", "kind", "choices", "final", "question")
     questions = [{name: row[name] for name in wanted} for row in rows]
     for row, verdict in zip(rows, grade_many(questions, workers=os.cpu_count() or 1), strict=True):
-        row |= {"status": verdict.status, "extracted": verdict.extracted, "correct": verdict.correct,
-                "reason": verdict.reason, "tier": verdict.tier, "run_id": identity, "study": study, "model": model,
-                "recipe": RECIPE,
-                "sample_key": fingerprint([identity, row["problem_id"], row["sample_index"]])}  # fmt: skip
+        row |= {**verdict.columns, "run_id": identity, "study": study, "model": model, "recipe": RECIPE}
+        row["sample_key"] = fingerprint([identity, row["problem_id"], row["sample_index"]])
     if not counter.approximate:
         _count_tokens(rows, counter)
     return rows
