@@ -25,6 +25,7 @@ from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
+from harness.generation.engines.parameters import biases, decoding
 from harness.generation.engines.vllm_process import end_children, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
 
@@ -189,7 +190,7 @@ class VllmEngine:
         return request.error is not None and (self._llm is None or bool(self._llm.errored))
 
     def _revive(self, lost: list[Request], restarts: int) -> list[Request]:
-        """Starts a dead engine again; `lost` go on from the tokens they have.
+        """Starts a dead engine again; `lost` go on as `Request.resume` says.
 
         A request that sees the engine die twice is given up.
         """
@@ -199,6 +200,7 @@ class VllmEngine:
             request.engine_deaths += 1
             given_up = request.engine_deaths > 1 or restarts > MAX_RESTARTS
             request.error = f"the engine died while this was generated: {reasons[0]}" if given_up else None
+            request.resume()
         self.restart()
         return lost
 
@@ -238,7 +240,7 @@ class VllmEngine:
                 completion = output.outputs[0]
                 self.counters.sampled_tokens += len(completion.token_ids)
                 sampled.extend(completion.token_ids)
-                going_on = machine.feed(completion.token_ids)
+                going_on = machine.feed(completion.token_ids, _sampled_logprobs(completion))
                 if completion.finish_reason is None:
                     if not going_on:
                         return  # a loop or a stop string: leave this turn, go on in a new submission
@@ -247,7 +249,9 @@ class VllmEngine:
                     raise RuntimeError(f"vLLM ended the request with '{completion.finish_reason}'")
                 held += [*append, *sampled[:-1]]
                 turn = machine.turn()
-                extension = continuation(held, [*request.prompt_ids, *machine.ids]) if turn and session else None
+                # vLLM gives log-probabilities in a session that has asked for them from its beginning.
+                goes_on = turn is not None and session and not request.wants_logprobs(turn)
+                extension = continuation(held, [*request.prompt_ids, *machine.ids]) if goes_on else None
                 if turn is None or extension is None:
                     return
                 append, sampled = extension, []
@@ -284,14 +288,10 @@ class VllmEngine:
 
         if context + turn.max_tokens > self.max_model_len:
             raise ValueError(f"{context} + {turn.max_tokens} tokens exceed the context of {self.max_model_len}")
-        temperature = request.temperature(turn)
-        few = len(self._masked) <= MAX_BIASES
+        few = len(self._masked) + len(request.sampling.logit_bias) <= MAX_BIASES
         masked = set(self._masked)
         return SamplingParams(
-            temperature=temperature,
-            top_p=request.top_p(turn),
-            frequency_penalty=request.sampling.frequency_penalty,
-            seed=request.turn_seed() if temperature > 0 else None,
+            **decoding(request, turn),
             max_tokens=turn.max_tokens,
             min_tokens=turn.min_tokens,
             stop_token_ids=sorted(turn.stop_ids),
@@ -300,9 +300,14 @@ class VllmEngine:
             output_kind=RequestOutputKind.DELTA,
             # Ids that the tokenizer does not know: -100 leaves them no chance, at 3 KB a request; a mask over the whole
             # vocabulary costs a list of 150,000 ids a turn and is kept for models that pad a lot.
-            logit_bias=dict.fromkeys(self._masked, -100.0) if masked and few else None,
+            logit_bias=biases(request, self._masked if few else ()) or None,
             allowed_token_ids=None if few else [i for i in range(self._num_embeddings) if i not in masked],
         )
+
+
+def _sampled_logprobs(completion: Any) -> list[float]:
+    """The log-probabilities of its tokens, from the raw logits; empty where they were not asked for."""
+    return [at[i].logprob for i, at in zip(completion.token_ids, completion.logprobs or (), strict=False)]
 
 
 async def _inputs(turns: asyncio.Queue[tuple[list[int], Any]]) -> AsyncGenerator[Any, None]:

@@ -7,8 +7,9 @@ import re
 from harness.grading.extract.conclusions import GIVEN_UP
 from harness.grading.extract.stated_numbers import NEGATED, NUMBER, counted, denied_before, last_number
 from harness.grading.grammar.clean import clean
-from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit, walk
+from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit
 from harness.grading.grammar.parser import parse
+from harness.grading.grammar.tree import walk
 from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError, UnreadableError
 
