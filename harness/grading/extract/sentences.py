@@ -150,7 +150,7 @@ _GOES_ON = re.compile(r",?\s+and (?:the|their|its)\s[^.;]{1,60}\s(?:is|are|equal
 # Words before a number or a verb: no value by themselves.
 _OPENS_CLAUSE = re.compile(
     r"\W*(?!(?:sqrt|log|ln|sin|cos|tan|arcsin|arccos|arctan|pi|minus|negative|about|approximately|infinity)\b)"
-    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s"
+    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s(?=.*\d)"
 )
 _PRICE = re.compile(r"\$(?=\d[\d.,]*\s*[-+=×x*/]\s*\$\d)")  # 7 x $12 = $84
 _PRONOUN_IS = re.compile(
