@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.grading import grade
-from harness.grading.verdict import Verdict
-from harness.records import Generation, Kind
+from harness.grading.verdict import Kind, Verdict
+from harness.records import Generation
 
 
 class Response(str):
