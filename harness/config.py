@@ -102,6 +102,24 @@ def _pairs(value: Any) -> Any:
     return tuple(value.items()) if isinstance(value, Mapping) else value
 
 
+def _json(value: Any) -> Any:
+    """A mapping as its JSON, which is checked to be an object."""
+    text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+    if not isinstance(text, str) or not text.strip():
+        return text
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{text} is no JSON object ({error.msg})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{text} is no JSON object")
+    return json.dumps(found, sort_keys=True)
+
+
+Plain = bool | int | float | str | None
+Headers = Annotated[tuple[tuple[Name, Name], ...], BeforeValidator(_pairs)]
+JsonObject = Annotated[str, BeforeValidator(_json)]
+
 # Token ids, or texts that are one token, to what is added to their logits; as many as servers take.
 Biases = Annotated[
     tuple[tuple[Natural | Name, Annotated[float, Field(ge=-100, le=100)]], ...],
@@ -174,6 +192,9 @@ class EngineConfig:
     served_name: Placement[Name | None] = (
         None  # openai only: the server's name for the model; None: as it is called here
     )
+    api_key_env: Placement[Name] = "OPENAI_API_KEY"  # openai only: the environment variable that holds the key
+    header_env: Placement[Headers] = ()  # openai only: header -> the environment variable that holds its value
+    extra_body: Text[JsonObject] = ""  # openai only: fields for the JSON of every call; null takes one out of it
     strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
     batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
     device: Placement[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] | None] = None  # None: cuda if there is one
@@ -187,9 +208,6 @@ class EngineConfig:
             )
         if self.name == "openai" and self.base_url is None:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
-
-
-Plain = bool | int | float | str | None
 
 
 @checked

@@ -31,4 +31,4 @@ def verdict(response: str, doc: Mapping[str, Any]) -> Verdict:
     """The grader's verdict on a response of any model, of one of ours as `harness evaluate` gives it."""
     kind: Kind = doc["kind"]
     text, final = (response.answer_part, response.final) if isinstance(response, Response) else (response, True)
-    return grade(text, doc["answer"], kind, choices=doc["choices"], final=final, question=str(doc.get("problem", "")))
+    return grade(text, doc["answer"], kind, choices=doc["choices"], final=final, question=doc.get("problem", ""))
