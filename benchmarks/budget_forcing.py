@@ -34,7 +34,7 @@ from harness.config import Budget, EngineConfig, Sampling  # noqa: E402
 from harness.generation.budget import Machine  # noqa: E402
 from harness.generation.engines.vllm import VllmEngine  # noqa: E402
 from harness.generation.rules import Vocabulary  # noqa: E402
-from harness.generation.samples import Prompt, Writer  # noqa: E402
+from harness.generation.samples import Prompt, SampleWriter  # noqa: E402
 from harness.generation.sweep import generate  # noqa: E402
 from harness.records import Generation  # noqa: E402
 from harness.thinking import FORMATS  # noqa: E402
@@ -108,7 +108,7 @@ class Bench:
 
     def synchronised(self, budget: Budget) -> Ids:
         """s1's rounds, with the budget counted as ours so that the outputs can be compared."""
-        writer = Writer(self.engine, SAMPLING, THINKING, lambda row: None)
+        writer = SampleWriter(self.engine, SAMPLING, THINKING, lambda row: None)
         machines = []
         for prompt in map(writer.open, self.prompts):
             caps = (writer.tokens(budget, prompt),) * (budget.num_ignores + 1)

@@ -167,7 +167,7 @@ def cost(rows: int) -> dict[str, float]:
     work = [Work(problem, 0, chosen.budgets) for problem in problems.values()]
     start = time.perf_counter()
     finished: queue.Queue[Generation] = queue.Queue()
-    writer = sweep.Writer(engine, Sampling(), FORMATS["s1"], finished.put)
+    writer = sweep.SampleWriter(engine, Sampling(), FORMATS["s1"], finished.put)
     worker = EngineWorker.__new__(EngineWorker)
     worker.engine = engine
     engine.run(

@@ -21,7 +21,6 @@ PUBLIC = {
     "UserError": "harness.errors",
     "Generation": "harness.records",
     "Problem": "harness.records",
-    "Score": "harness.records",
     "ThinkingFormat": "harness.thinking",
     "thinking_format": "harness.thinking",
     "Verdict": "harness.grading",
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
     from harness.errors import UserError
     from harness.grading import Verdict, grade, grade_answer, grade_many
-    from harness.records import Generation, Problem, Score
+    from harness.records import Generation, Problem
     from harness.thinking import ThinkingFormat, thinking_format
 
 __all__ = [
@@ -53,7 +52,6 @@ __all__ = [
     "Problem",
     "Recipe",
     "Sampling",
-    "Score",
     "Study",
     "ThinkingFormat",
     "Training",

@@ -54,6 +54,7 @@ Scheduler = Literal[
     "inverse_sqrt", "warmup_stable_decay",
 ]  # fmt: skip
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
+Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
 SELECTIONS = ("random", "diverse", "longest", "s1k", "full")
 
 
@@ -97,24 +98,60 @@ class Budget:
         return replace(self, **same)
 
 
+def _pairs(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+# Token ids, or texts that are one token, to what is added to their logits; as many as servers take.
+Biases = Annotated[
+    tuple[tuple[Natural | Name, Annotated[float, Field(ge=-100, le=100)]], ...],
+    BeforeValidator(_pairs),
+    Field(max_length=300),
+]
+
+
 @checked
 class Sampling:
-    """Decoding. Temperature 0 is greedy, the paper's setting (section 4.1)."""
+    """Decoding. Temperature 0 is greedy, the paper's setting (section 4.1).
+
+    What the card of a model recommends can be said with these fields, or read by `harness.studies.card`.
+    """
 
     temperature: Text[NonNegative] = 0.0
     top_p: Text[Share] = 1.0
-    frequency_penalty: Text[Annotated[float, Field(strict=True, ge=-2, le=2)]] = 0.0
+    top_k: Text[Natural] = 0  # 0: all tokens
+    min_p: Text[Fraction] = 0.0  # of the most likely token's probability
+    presence_penalty: Text[Penalty] = 0.0  # once for each token sampled before, in the thought or in the answer
+    frequency_penalty: Text[Penalty] = 0.0  # as often as it was sampled
+    repetition_penalty: Text[AboveZero] = 1.0  # over prompt, thought and answer
+    logit_bias: Text[Biases] = ()
+    stop: Text[tuple[Name, ...]] = ()  # strings that end an answer, and are cut off it; a thought goes on over them
     num_samples: Text[Positive] = 1  # generations per problem: for pass@k, maj@k
     max_answer_tokens: Text[Positive] = 1024
     seed: Seed[Natural] = 0
     thinking_temperature: Text[NonNegative | None] = None  # in thinking only; None: `temperature`
     thinking_top_p: Text[Share | None] = None
     answer_room_tokens: Text[Natural | None] = None  # what "auto" leaves for the answer; None: max_answer_tokens
+    answer_logprobs: Text[Flag] = (
+        False  # log-probabilities of the extracted answer's tokens, where an engine gives them
+    )
 
     @property
     def answer_room(self) -> int:
         """Tokens that "auto" leaves for the answer."""
         return self.max_answer_tokens if self.answer_room_tokens is None else self.answer_room_tokens
+
+
+def check_draws(budget: Budget, sampling: Sampling) -> None:
+    """Raise `UserError` where several samples would all be one greedy text."""
+    thinks = budget.method != "no_thinking"
+    later = budget.round_temperatures if budget.num_ignores else ()
+    warm = (sampling.temperature, *((sampling.thinking_temperature or 0.0, *later) if thinks else ()))
+    if sampling.num_samples > 1 and not any(warm):
+        raise UserError(
+            f"num_samples={sampling.num_samples} at temperature 0 is one text {sampling.num_samples} times; set a "
+            "temperature above 0, or num_samples=1"
+        )
 
 
 @checked
@@ -153,10 +190,6 @@ class EngineConfig:
 
 
 Plain = bool | int | float | str | None
-
-
-def _pairs(value: Any) -> Any:
-    return tuple(value.items()) if isinstance(value, Mapping) else value
 
 
 @checked
@@ -261,6 +294,7 @@ class Study:
                     f"min_thinking_tokens={budget.min_thinking_tokens} is more than max_thinking_tokens="
                     f"{budget.max_thinking_tokens}; lower the one or raise the other"
                 )
+            check_draws(budget, self.sampling)
         if self.sampling.max_answer_tokens >= self.engine.max_model_len:
             raise UserError(
                 f"sampling.max_answer_tokens={self.sampling.max_answer_tokens} leaves nothing of "

@@ -1,4 +1,4 @@
-"""The rows: Problem -> Generation -> Score, and the Arrow schemas they are stored with.
+"""The rows: Problem -> Generation -> Verdict, and the Arrow schemas they are stored with.
 
 A stranger traces one leaderboard number back to one row here. Facts live in columns, never in file names.
 """
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from harness.config import Budget
+from harness.grading.verdict import Verdict
 
 Kind = Literal["math", "integer", "choice"]
 # How a score came out. gold_unparseable is excluded from accuracy; every other status but `correct` counts as wrong.
@@ -80,14 +81,16 @@ class Generation:
     answer: str
     budget_tokens: int  # the budget in force for this prompt, with "auto" resolved
     num_rounds: int  # thinking rounds: 1 + ignores that took place
-    thinking_finish: str  # stop | budget | loop | none | error
-    answer_finish: str  # stop | length | error
+    thinking_finish: str  # stop | budget | loop | none | rejected | error
+    answer_finish: str  # stop | length | none | error
     forced_end: bool
     replayed: bool = False
     looping: bool = False
     discarded_tokens: int = 0
     num_attempts: int = 1
     error: str | None = None
+    answer_logprobs: tuple[float, ...] = ()  # in nats, of `answer_ids`, from the raw logits; empty: not asked for
+    answer_ends: tuple[int, ...] = ()  # where each of them ends in the answer's text, in characters
 
     @property
     def injected_tokens(self) -> int:
@@ -103,17 +106,6 @@ class Generation:
     def answer_part(self) -> str:
         """What the grader reads: the text after the thought, whose border is known and need not be guessed."""
         return self.closing + self.answer
-
-
-@dataclass(frozen=True)
-class Score:
-    """A verdict on one generation. `correct` is None when there is nothing to score against."""
-
-    status: str
-    extracted: str | None
-    correct: bool | None
-    reason: str
-    tier: str = ""
 
 
 SCHEMA_VERSION = 1
@@ -173,6 +165,8 @@ SAMPLE_SCHEMA = pa.schema(
         ("correct", pa.bool_()),
         ("reason", pa.string()),
         ("tier", pa.string()),
+        ("answer_logprob_mean", pa.float64()),  # in nats, over the extracted answer's tokens; null: not known
+        ("answer_logprob_min", pa.float64()),
     ],
     metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
 )
@@ -246,7 +240,7 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
     }
 
 
-def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, score: Score) -> dict[str, Any]:
+def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, verdict: Verdict) -> dict[str, Any]:
     """One row of `SAMPLE_SCHEMA`. `run` gives run_id, sample_key, study, model and recipe."""
     g = generation
     return {
@@ -285,11 +279,7 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, sc
         "replayed": g.replayed,
         "looping": g.looping,
         "error": g.error,
-        "status": score.status,
-        "extracted": score.extracted,
-        "correct": score.correct,
-        "reason": score.reason,
-        "tier": score.tier,
+        **verdict.columns,
     }
 
 

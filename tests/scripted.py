@@ -3,8 +3,9 @@ checked exactly, in microseconds."""
 
 from __future__ import annotations
 
+import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,23 @@ from harness.generation.engines.base import Counters, Request
 
 
 class ScriptedEngine:
-    """`next_token(context, masked)` names the token after `context` (ids, the prompt included) that is not `masked`."""
+    """`next_token(context, masked)` names the token after `context` (ids, the prompt included) that is not `masked`.
+
+    `sampled`: it gets a generator besides, that of the submission, as vLLM's sessions have one each.
+    """
 
     name = "scripted"
     version = "1"
 
     def __init__(
         self,
-        next_token: Callable[[Sequence[int], frozenset[int]], int],
+        next_token: Callable[..., int],
         tokenizer: Any,
         max_model_len: int,
         eos_ids: tuple[int, ...] = (),
+        sampled: bool = False,
     ) -> None:
+        self.sampled = sampled
         self.next_token, self.tokenizer, self.max_model_len, self.eos_ids = (
             next_token,
             tokenizer,
@@ -47,11 +53,12 @@ class ScriptedEngine:
 
     def _serve(self, request: Request) -> None:
         machine = request.machine
+        noise = (random.Random(request.turn_seed()),) if self.sampled else ()
         while (turn := machine.turn()) is not None:
             context = [*request.prompt_ids, *machine.ids]
             for count in range(turn.max_tokens):
                 masked = turn.stop_ids if count < turn.min_tokens else frozenset()
-                token = self.next_token(context, masked)
+                token = self.next_token(context, masked, *noise)
                 self.counters.sampled_tokens += 1
                 context.append(token)
                 if not machine.feed([token]) or token in turn.stop_ids:

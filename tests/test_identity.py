@@ -270,7 +270,7 @@ def test_settings_that_differ_in_anything_are_cells_of_their_own_and_compared_wi
             )
     measured = measure_cells(load([tmp_path]))
     gaps = {
-        (c.recipe, setting_name(c)): f["difference_to_reference"].value
+        (c.recipe, setting_name(c)): f["difference_to_reference"].mean
         for c, f in zip(measured.cells.cells, measured.figures, strict=True)
         if "difference_to_reference" in f
     }
@@ -345,7 +345,7 @@ def test_lm_eval_and_the_leaderboard_vote_alike(answers: Any, gold: Any, expecte
     ]
     found = measure_cells(load([made_up.write(tmp_path, rows)])).figures[0]
     if f"maj@{group}" in found:  # the powers of two
-        assert found[f"maj@{group}"].value == expected
+        assert found[f"maj@{group}"].mean == expected
 
 
 NAMES = [

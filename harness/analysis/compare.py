@@ -23,8 +23,9 @@ from harness.analysis.bootstrap import (
     minimum_detectable_difference,
     paired_p_value,
 )
+from harness.analysis.folders import sample_files
 from harness.analysis.measure import find_headlines
-from harness.analysis.settings import Cell, Cells, load, sample_files
+from harness.analysis.settings import Cell, Cells, load
 from harness.errors import UserError
 from harness.records import first_difference, generated_ids
 

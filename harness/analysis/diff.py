@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from harness.analysis.settings import budget_of, current_runs, sample_files
+from harness.analysis.folders import current_runs, sample_files
+from harness.analysis.settings import budget_of
 from harness.config import Budget
 from harness.errors import UserError
 from harness.records import SAMPLE_SCHEMA, budget_columns, first_difference, generated_ids

@@ -18,10 +18,10 @@ from harness.analysis.bootstrap import (
     percentiles,
 )
 from harness.analysis.settings import Cell
-from harness.analysis.sweeps import NAN, Figure, as_figure
+from harness.analysis.sweeps import NAN
 
 Floats = NDArray[np.float64]
-RATES = ("forced", "truncated", "looping", "unparsed", "timeout", "error")
+RATES = ("forced", "truncated", "looping", "unparsed", "rejected", "timeout", "error")
 MEANS = {
     "mean_thinking_tokens": "thinking_tokens",
     "mean_answer_tokens": "answer_tokens",
@@ -33,7 +33,7 @@ COUNT_NAMES = (*(f"{name}_count" for name in RATES), "unscored_count", "generati
 BLOCK = 48  # cells resampled at once: their draws are (10,000, 48 x about 20), 80 MB
 
 
-def cell_figures(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure]]:
+def cell_figures(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interval]]:
     """The figures of each of the cells, which are all on the resampler's task."""
     found = []
     for start in range(0, len(cells), BLOCK):
@@ -41,7 +41,7 @@ def cell_figures(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, 
     return found
 
 
-def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure]]:
+def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interval]]:
     columns: list[tuple[int, str, Floats]] = []
     notes: dict[tuple[int, str], str] = {}
     for i, cell in enumerate(cells):
@@ -53,7 +53,7 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure
     draws = resampler.means(np.column_stack([values for _, _, values in columns]))
     bounds = column_percentiles(draws)
     drawn: list[dict[str, NDArray[np.float32]]] = [{} for _ in cells]
-    found: list[dict[str, Figure]] = [_counts(cell) for cell in cells]
+    found: list[dict[str, Interval]] = [_counts(cell) for cell in cells]
     for (i, name, values), (low, high), column in zip(columns, bounds, draws.T, strict=True):
         drawn[i][name] = column
         known = int((~np.isnan(values)).sum())
@@ -61,7 +61,7 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure
             found[i][name] = _mean(values, float(low), float(high), known)
         else:
             interval = _proportion(values, float(low), float(high), known)
-            found[i][name] = as_figure(interval, known, note=notes.get((i, name), ""))
+            found[i][name] = interval.over(known, note=notes.get((i, name), ""))
     for i, cell in enumerate(cells):
         seeds = f"{len(cell.run_ids)} seeds" if len(cell.run_ids) > 1 else ""
         known = np.logical_not(np.isnan(cell.correct))
@@ -69,7 +69,7 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure
             seeds += ", not all with every problem: each score counts once"
         note = "; ".join(text for text in (cell.note, seeds) if text)
         if seeds:
-            found[i]["accuracy"] = as_figure(hierarchical_ci(cell.correct, resampler), cell.num_problems, note=note)
+            found[i]["accuracy"] = hierarchical_ci(cell.correct, resampler).over(cell.num_problems, note=note)
         elif note:
             plain = found[i]["accuracy"]
             found[i]["accuracy"] = replace(plain, note="; ".join(text for text in (note, plain.note) if text))
@@ -77,19 +77,19 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Figure
     return found
 
 
-def _counts(cell: Cell) -> dict[str, Figure]:
+def _counts(cell: Cell) -> dict[str, Interval]:
     n = cell.num_problems
     counts = {f"{name}_count": float(cell.counts[name]) for name in RATES}
     counts |= {"unscored_count": float(cell.num_unscored), "generations_count": float(cell.num_generations)}
-    return {name: Figure(value, num_problems=n) for name, value in counts.items()}
+    return {name: Interval(value, num_problems=n) for name, value in counts.items()}
 
 
-def _mean(values: Floats, low: float, high: float, known: int) -> Figure:
+def _mean(values: Floats, low: float, high: float, known: int) -> Interval:
     """A mean count. Equal bounds would claim certainty where nothing varied: then there are none."""
     if not known:
-        return Figure(NAN, note="no token counts")
+        return Interval(NAN, note="no token counts")
     low, high = (low, high) if low < high else (NAN, NAN)
-    return Figure(float(np.nanmean(values)), low, high, known)
+    return Interval(float(np.nanmean(values)), low, high, num_problems=known)
 
 
 def _proportion(values: Floats, low: float, high: float, known: int) -> Interval:
@@ -102,14 +102,14 @@ def _proportion(values: Floats, low: float, high: float, known: int) -> Interval
     return Interval(mean, low, high) if known > 1 else Interval(mean, NAN, NAN, "no interval: one problem")
 
 
-def _efficiency(cell: Cell, drawn_accuracy: NDArray[np.float32], drawn_tokens: NDArray[np.float32]) -> Figure:
+def _efficiency(cell: Cell, drawn_accuracy: NDArray[np.float32], drawn_tokens: NDArray[np.float32]) -> Interval:
     """Accuracy for each 1,000 generated tokens (thinking, closing, answer and rejected attempts)."""
     tokens, right = cell.mean("total_tokens"), cell.accuracy
     if not tokens > 0 or np.isnan(right).all():
-        return Figure(NAN, num_problems=cell.num_problems, note="no token counts")
+        return Interval(NAN, num_problems=cell.num_problems, note="no token counts")
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = 1000 * drawn_accuracy / drawn_tokens
-    return Figure(1000 * float(np.nanmean(right)) / tokens, *percentiles(draws), cell.num_problems)
+    return Interval(1000 * float(np.nanmean(right)) / tokens, *percentiles(draws), num_problems=cell.num_problems)
 
 
 def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.analysis.bootstrap import (
+    Interval,
     Resampler,
     difference,
     difference_columns,
@@ -22,7 +23,7 @@ from harness.analysis.bootstrap import (
 )
 from harness.analysis.estimates import cell_figures
 from harness.analysis.settings import KEY, Cell, Cells, budget_of, load
-from harness.analysis.sweeps import NAN, Figure, Sweep, as_figure, find_sweeps, first_correct, flips
+from harness.analysis.sweeps import NAN, Sweep, find_sweeps, first_correct, flips
 from harness.records import METRIC_SCHEMA
 
 
@@ -35,7 +36,7 @@ class Measured:
     """
 
     cells: Cells
-    figures: list[dict[str, Figure]]
+    figures: list[dict[str, Interval]]
     sweeps: list[Sweep]
     headlines: dict[tuple[str, str, str, str], int]
 
@@ -50,7 +51,7 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
     cells = loaded.cells
     by_size = {len(ids): Resampler(len(ids), seed=seed) for ids in loaded.problems.values()}
     resamplers = {task: by_size[len(ids)] for task, ids in loaded.problems.items()}  # tasks of one size share the draws
-    figures: list[dict[str, Figure]] = [{} for _ in cells]
+    figures: list[dict[str, Interval]] = [{} for _ in cells]
     for task, resampler in resamplers.items():
         members = [i for i, cell in enumerate(cells) if cell.task == task]
         for i, found in zip(members, cell_figures([cells[i] for i in members], resampler), strict=True):
@@ -63,7 +64,9 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
     return Measured(loaded, figures, sweeps, headlines)
 
 
-def _sweep_extras(sweep: Sweep, cells: Sequence[Cell], figures: list[dict[str, Figure]], resampler: Resampler) -> None:
+def _sweep_extras(
+    sweep: Sweep, cells: Sequence[Cell], figures: list[dict[str, Interval]], resampler: Resampler
+) -> None:
     if sweep.method != "budget_forcing":
         return
     capped = [cells[i] for i in sweep.cells if cells[i].num_ignores == 0]
@@ -101,7 +104,7 @@ def _headline_rank(cell: Cell) -> tuple[Any, ...]:
 
 def _differences(
     cells: Sequence[Cell],
-    figures: list[dict[str, Figure]],
+    figures: list[dict[str, Interval]],
     headlines: dict[tuple[str, str, str, str], int],
     resamplers: dict[str, Resampler],
 ) -> None:
@@ -125,9 +128,9 @@ def _differences(
     for (study, task, _, _), i in headlines.items():
         tables[study, task].append(i)
     for (_, task), rivals in tables.items():
-        known = [i for i in rivals if not np.isnan(figures[i]["accuracy"].value)]
+        known = [i for i in rivals if not np.isnan(figures[i]["accuracy"].mean)]
         if known:
-            best = max(known, key=lambda i: figures[i]["accuracy"].value)
+            best = max(known, key=lambda i: figures[i]["accuracy"].mean)
             _compare(cells, figures, [i for i in known if i != best], best, resamplers[task], "difference_to_best")
 
 
@@ -138,7 +141,7 @@ def reference_name(cells: Sequence[Cell], members: Sequence[int]) -> str:
 
 def _compare(
     cells: Sequence[Cell],
-    figures: list[dict[str, Figure]],
+    figures: list[dict[str, Interval]],
     others: list[int],
     reference: int,
     resampler: Resampler,
@@ -160,22 +163,24 @@ def _compare(
         note = f"{test} p={p:.3g}, Holm over {len(others)} p={p_holm:.3g}" if n else test
         if n < max(cell.num_problems, baseline.num_problems):
             note += f"; paired over {n} of {max(cell.num_problems, baseline.num_problems)} problems"
-        figures[i][metric] = as_figure(interval, n, baseline.recipe, note)
+        figures[i][metric] = interval.over(n, baseline.recipe, note)
         suffix = metric.removeprefix("difference_to_")
-        figures[i][f"p_value_to_{suffix}"] = Figure(p, num_problems=n, reference=baseline.recipe, note=test)
-        figures[i][f"p_holm_to_{suffix}"] = Figure(float(p_holm), num_problems=n, reference=baseline.recipe, note=test)
+        figures[i][f"p_value_to_{suffix}"] = Interval(p, num_problems=n, reference=baseline.recipe, note=test)
+        figures[i][f"p_holm_to_{suffix}"] = Interval(
+            float(p_holm), num_problems=n, reference=baseline.recipe, note=test
+        )
         least = minimum_detectable_difference(n, spread) if spread > 0 else minimum_detectable_difference(n)
         assumed = "80 % power" if spread > 0 else "80 % power, worst case: no differing pair was seen"
-        figures[i][f"detectable_{metric}"] = Figure(least, num_problems=n, reference=baseline.recipe, note=assumed)
+        figures[i][f"detectable_{metric}"] = Interval(least, num_problems=n, reference=baseline.recipe, note=assumed)
 
 
-def distinguishable(figures: dict[str, Figure], metric: str = "difference_to_best") -> bool:
+def distinguishable(figures: dict[str, Interval], metric: str = "difference_to_best") -> bool:
     """Both must say so: the paired interval leaves out 0, and the Holm-adjusted exact test is below 0.05."""
     figure = figures.get(metric)
     p_holm = figures.get(metric.replace("difference_to_", "p_holm_to_"))
     if figure is None or p_holm is None or np.isnan(figure.low):
         return False
-    return bool(not figure.low <= 0 <= figure.high and p_holm.value < 0.05)
+    return bool(not figure.low <= 0 <= figure.high and p_holm.mean < 0.05)
 
 
 def to_table(measured: Measured) -> pa.Table:
@@ -192,11 +197,11 @@ def to_table(measured: Measured) -> pa.Table:
     return pa.Table.from_pylist([{k: v for k, v in row.items() if k in names} for row in rows], schema=METRIC_SCHEMA)
 
 
-def _row(metric: str, figure: Figure) -> dict[str, Any]:
+def _row(metric: str, figure: Interval) -> dict[str, Any]:
     def known(value: float) -> float | None:
         return None if np.isnan(value) else value
 
     return {
-        "metric": metric, "value": known(figure.value), "low": known(figure.low), "high": known(figure.high),
+        "metric": metric, "value": known(figure.mean), "low": known(figure.low), "high": known(figure.high),
         "num_problems": figure.num_problems, "reference": figure.reference or None, "note": figure.note or None,
     }  # fmt: skip

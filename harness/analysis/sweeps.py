@@ -30,18 +30,6 @@ METHOD_NAMES = {
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure: a value with its interval (NaN bounds when it has none) and the reason for what is missing."""
-
-    value: float
-    low: float = NAN
-    high: float = NAN
-    num_problems: int = 0
-    reference: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Sweep:
     """Cells of one method, ordered by their mean thinking tokens; `cells` index into the loaded cells."""
 
@@ -53,7 +41,7 @@ class Sweep:
     force: bool
     ignore_str: str | None
     cells: tuple[int, ...]
-    figures: dict[str, Figure]
+    figures: dict[str, Interval]
 
     @property
     def label(self) -> str:
@@ -94,21 +82,21 @@ def _else(cell: Cell) -> tuple[object, ...]:
     )
 
 
-def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: Resampler) -> dict[str, Figure]:
+def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: Resampler) -> dict[str, Interval]:
     """Control, Scaling in both units, the least-squares slopes, Performance and |A| of cells ordered by tokens."""
     tokens = np.column_stack([cell.means["thinking_tokens"] for cell in sweep])
     right = np.column_stack([cell.accuracy for cell in sweep])
     a, f = _column_means(tokens), _column_means(right)
     drawn_a, drawn_f = resampler.means(tokens).astype(np.float64), resampler.means(right).astype(np.float64)
     n = int((~np.isnan(right)).any(axis=1).sum())
-    figures = {"num_settings": Figure(float(len(sweep)), num_problems=n)}
+    figures = {"num_settings": Interval(float(len(sweep)), num_problems=n)}
     limits, note = _limits(sweep, all_cells)
-    figures["control"] = Figure(_control(a[None], limits)[0], *percentiles(_control(drawn_a, limits)), n, note=note)
-    figures["performance"] = Figure(
+    figures["control"] = Interval(_control(a[None], limits)[0], *percentiles(_control(drawn_a, limits)), note, n)
+    figures["performance"] = Interval(
         metrics.performance(f),
         *percentiles(np.fmax.reduce(drawn_f, axis=1)),
+        "the maximum of a sweep is biased upwards",
         n,
-        note="the maximum of a sweep is biased upwards",
     )
     units: tuple[metrics.Per, ...] = ("doubling", "1k_tokens")
     for per in units:
@@ -118,9 +106,9 @@ def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: R
         # A pair that ties in the data has no slope there, so it must not enter in the resamples where it does not tie.
         ties = np.isnan(metrics.pairwise_slopes(a[None, usable], f[None, usable], per)[0])
         interval = percentiles(row_means(draws[:, ~ties])) if draws[:, ~ties].size else (NAN, NAN)
-        figures[f"scaling_per_{per}"] = Figure(detail.value, *interval, n, note=detail.note)
+        figures[f"scaling_per_{per}"] = Interval(detail.value, *interval, detail.note, n)
         slopes = _least_squares(drawn_a[:, usable], drawn_f[:, usable], per == "doubling")
-        figures[f"scaling_ols_per_{per}"] = Figure(detail.ols, *percentiles(slopes), n)
+        figures[f"scaling_ols_per_{per}"] = Interval(detail.ols, *percentiles(slopes), num_problems=n)
     return figures
 
 
@@ -173,7 +161,7 @@ def _baseline_tokens(cell: Cell, cells: Sequence[Cell]) -> float:
     return NAN
 
 
-def flips(before: Cell, after: Cell, resampler: Resampler) -> dict[str, Figure]:
+def flips(before: Cell, after: Cell, resampler: Resampler) -> dict[str, Interval]:
     """Answers that one more Wait turned: right to wrong and wrong to right, as shares of the paired problems."""
     x, y = before.accuracy, after.accuracy
     both = ~np.isnan(x) & ~np.isnan(y)
@@ -188,11 +176,11 @@ def flips(before: Cell, after: Cell, resampler: Resampler) -> dict[str, Figure]:
         low, high = percentiles(draws[:, i])
         if both.any() and not np.nansum(shares):  # resampling problems that never turned would claim [0, 0]
             high = exact_extreme(0.0, int(both.sum())).high
-        figures[f"flips_{name}"] = Figure(_mean(shares), low, high, int(both.sum()), reference, note)
+        figures[f"flips_{name}"] = Interval(_mean(shares), low, high, note, int(both.sum()), reference)
     return figures
 
 
-def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Figure]:
+def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Interval]:
     """Where a problem is first solved: the tokens of the shortest setting that solves it (cells ordered by tokens)."""
     right = np.column_stack([cell.accuracy for cell in sweep]) > 0.5  # NaN compares false
     tokens = np.column_stack([cell.means["thinking_tokens"] for cell in sweep])
@@ -203,15 +191,9 @@ def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Figu
     draws = resampler.means(np.column_stack([first, ever]))
     note = f"over the {int(solved.sum())} of {int(known.sum())} problems that some setting solves"
     return {
-        "first_correct_tokens": Figure(_mean(first), *percentiles(draws[:, 0]), int(solved.sum()), note=note),
-        "ever_correct": Figure(_mean(ever), *percentiles(draws[:, 1]), int(known.sum())),
+        "first_correct_tokens": Interval(_mean(first), *percentiles(draws[:, 0]), note, int(solved.sum())),
+        "ever_correct": Interval(_mean(ever), *percentiles(draws[:, 1]), num_problems=int(known.sum())),
     }
-
-
-def as_figure(interval: Interval, num_problems: int, reference: str = "", note: str = "") -> Figure:
-    """`interval` as a figure of a report, its own note after `note`."""
-    notes = "; ".join(text for text in (note, interval.note) if text)
-    return Figure(interval.mean, interval.low, interval.high, num_problems, reference, notes)
 
 
 def _usual_string(cells: Sequence[Cell]) -> str | None:

@@ -24,7 +24,7 @@ def content_key(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class Kept:
+class RowCache:
     """The records of one folder by key. One process writes; any number may have written before."""
 
     def __init__(self, folder: Path) -> None:

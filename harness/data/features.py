@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.chat_client import Answer, ChatClient
 from harness.data import domains
-from harness.data.cache import Kept
+from harness.data.cache import RowCache
 from harness.data.parallel import spread
 from harness.data.schema import Row, metadata_of, with_thinking
 from harness.data.teacher import CallFailedError, Endpoint, Reply, reply, submit
@@ -67,7 +67,7 @@ def _ask_part(part: Sequence[Call], endpoint: Endpoint) -> Iterator[tuple[str, d
 
 
 def ask_all(
-    endpoint: Endpoint, questions: Iterable[str], kept: Kept, num_workers: int = 1, tick: Tick | None = None
+    endpoint: Endpoint, questions: Iterable[str], kept: RowCache, num_workers: int = 1, tick: Tick | None = None
 ) -> Asked:
     """Ask for every question that `kept` does not hold yet; answers are on disk as they arrive."""
     outcome = Asked()
@@ -102,7 +102,7 @@ def ask_all(
     return outcome
 
 
-def traces(rows: Iterable[Mapping[str, Any]], teacher: str, kept: Kept, key: Callable[[str], str]) -> Iterator[Row]:
+def traces(rows: Iterable[Mapping[str, Any]], teacher: str, kept: RowCache, key: Callable[[str], str]) -> Iterator[Row]:
     """`rows` with the teacher's trace and attempt where they have none and `kept` has one under `key(question)`."""
     for row in rows:
         found = None if with_thinking(row) else kept.get(key(row["question"]))
@@ -203,7 +203,7 @@ def model_domains(
 ) -> Iterator[Row]:
     """`rows` with the MSC subject that a model gives; rows it fails on keep what they had. `rows` is read twice."""
     asked = Endpoint(**{**asdict(endpoint), "system": domains.INSTRUCTION, "max_tokens": 64})
-    kept = Kept(folder)
+    kept = RowCache(folder)
     ask_all(asked, (row["question"] for row in rows), kept, num_workers, tick)
     for row in rows:
         found = kept.get(asked.key(row["question"]))

@@ -5,25 +5,13 @@ The driver alone writes, so workers need no shared disk, and what one worker los
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from harness import ray_cluster
+
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def start_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names, or start a local one."""
-    import ray
-
-    ray.init(
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        include_dashboard=False,
-        ignore_reinit_error=True,
-        configure_logging=False,
-    )
 
 
 def parts(items: Sequence[T], count: int) -> list[Sequence[T]]:
@@ -46,7 +34,7 @@ def spread(
         return
     import ray
 
-    start_ray()
+    ray_cluster.join()
     remote: Any = ray.remote(num_cpus=num_cpus, max_retries=2)(work).options(num_returns="streaming")
     streams: set[Any] = {remote.remote(part, *arguments) for part in parts(items, num_workers)}
     try:

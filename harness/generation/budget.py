@@ -15,9 +15,9 @@ feeds the ids back; `Machine.ids` is then what the model must see before the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.generation.loops import loops_at
 from harness.records import Span
@@ -119,6 +119,7 @@ class Machine:
     thinking: list[int] = field(default_factory=list)
     closing: tuple[int, ...] = ()
     answer: list[int] = field(default_factory=list)
+    answer_logprobs: list[float] = field(default_factory=list)  # of the answer's tokens; empty where nobody asked
     spans: list[Span] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     phase: Phase = "think"
@@ -142,6 +143,14 @@ class Machine:
         machine = cls(rules, thinking=list(thinking), closing=closing, phase="answer")
         machine._begin_answer()
         return machine
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes while it runs, for `restore`."""
+        return {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as it was when `state` was taken."""
+        vars(self).update({name: list(value) if isinstance(value, list) else value for name, value in state.items()})
 
     @property
     def ids(self) -> list[int]:
@@ -170,14 +179,17 @@ class Machine:
             return Turn(min(least, left), min(least, left), single, self.round)
         return Turn(left, min(least, left), single | watched, self.round)
 
-    def feed(self, ids: Sequence[int]) -> bool:
-        """Takes sampled `ids` of the current turn, in any pieces.
+    def feed(self, ids: Sequence[int], logprobs: Sequence[float] = ()) -> bool:
+        """Takes sampled `ids` of the current turn, in any pieces, with their log-probabilities where they are known.
 
         False: the turn is over for the machine, and what the engine sampled beyond that point is to be thrown away.
         """
-        for token in ids:
+        for index, token in enumerate(ids):
             self.sampled_tokens += 1
+            before = len(self.answer)
             going_on = self._think(token) if self.phase == "think" else self._answer(token)
+            if index < len(logprobs) and len(self.answer) > before:
+                self.answer_logprobs.append(logprobs[index])
             if not going_on:
                 return False
         return True

@@ -18,7 +18,7 @@ from harness.generation.budget import Machine, Stop, Turn
 from harness.generation.engines.base import Engine, Request
 from harness.generation.loops import repetition
 from harness.generation.rules import PromptTooLongError
-from harness.generation.samples import Cell, Prompt, Writer
+from harness.generation.samples import Cell, Prompt, SampleWriter
 from harness.records import Generation
 from harness.thinking import ThinkingFormat
 
@@ -83,7 +83,9 @@ def repetition_reward(prompt: str, thought: str) -> float:
 class _Tree:
     """The search for one prompt."""
 
-    def __init__(self, writer: Writer, prompt: Prompt, cell: Cell, reward: Reward, keep: Callable[[int, float], None]):
+    def __init__(
+        self, writer: SampleWriter, prompt: Prompt, cell: Cell, reward: Reward, keep: Callable[[int, float], None]
+    ):
         self.writer, self.prompt, self.cell, self.reward, self.keep = writer, prompt, cell, reward, keep
         self.width = writer.sampling.num_samples
         self.answered = self.depth = self.pending = self.thought = 0
@@ -180,7 +182,7 @@ def rebase(
     def scored(row: Generation) -> None:
         on_generation(row, rewards.get((row.problem_id, row.sample_index), 0.0))
 
-    writer = Writer(engine, sampling, thinking, scored)
+    writer = SampleWriter(engine, sampling, thinking, scored)
 
     def requests() -> Iterator[Request]:
         for prompt in map(writer.open, prompts):

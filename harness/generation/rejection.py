@@ -3,6 +3,7 @@
 The attempts of one sample are made in order, each with a seed of its own, and the first that fits is taken: taking the
 first to *finish* would favour short thoughts. One series of attempts serves every length of a sweep. s1 loops forever
 where nothing fits and forgets what the rejected attempts cost; here attempts are bounded and every token is counted.
+A sample whose attempts are used up is an outcome, not an engine's error: a finished row without an answer.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from harness.config import Budget
 from harness.generation.budget import Machine, Stop
 from harness.generation.engines.base import Request
-from harness.generation.samples import Cell, Prompt, Writer
+from harness.generation.samples import Cell, Prompt, SampleWriter
 
 
 class _Series:
     """The attempts of one sample for some lengths."""
 
-    def __init__(self, writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int) -> None:
+    def __init__(self, writer: SampleWriter, prompt: Prompt, cells: Sequence[Cell], sample: int) -> None:
         self.writer, self.prompt, self.sample = writer, prompt, sample
         self.open = list(cells)
         self.lengths: list[int] = []  # of all attempts so far
@@ -35,7 +36,7 @@ class _Series:
         machine = request.machine
         if request.error:
             for cell in self.open:
-                self._fail(cell, request.error)
+                self.writer.fail(self.prompt, cell.budget, self.sample, request.error)
             return
         self.lengths.append(len(machine.thinking))
         fits = [c for c in self.open if machine.thinking_finish == "stop" and len(machine.thinking) <= c.tokens]
@@ -44,7 +45,7 @@ class _Series:
             yield self._answer(machine, fits)
         for cell in [cell for cell in self.open if len(self.lengths) >= cell.budget.max_attempts]:
             self.open.remove(cell)
-            self._fail(cell, f"none of {len(self.lengths)} attempts fits {cell.tokens} thinking tokens")
+            self._give_up(cell)
         if self.open:
             yield from self.attempt()
 
@@ -78,19 +79,21 @@ class _Series:
         """Tokens of the first `count` attempts, each cut where a run for this length alone would have cut it."""
         return sum(min(length, cell.tokens + 1) for length in self.lengths[:count])
 
-    def _fail(self, cell: Cell, reason: str) -> None:
+    def _give_up(self, cell: Cell) -> None:
+        """The row of a sample none of whose attempts fits: no thought was kept, and there is no answer."""
         attempts = len(self.lengths)
-        self.writer.fail(
+        self.writer.emit(
             self.prompt,
-            cell.budget,
+            [cell],
             self.sample,
-            reason,
+            Stop((), "rejected", 0),
+            Machine(self.writer.rules(cell.budget, self.prompt, (cell.tokens,)), phase="done"),
             discarded_tokens=self._rejected(cell, attempts),
             num_attempts=attempts,
         )
 
 
-def attempts(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
+def attempts(writer: SampleWriter, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
     """The first attempt of one sample; the others follow from it."""
     if cells := writer.cells(budgets, prompt, sample):
         yield from _Series(writer, prompt, cells, sample).attempt()

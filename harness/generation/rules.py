@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, groupby
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from harness.generation.text_ends import TextEnds
 from harness.thinking import ThinkingFormat
 
 logger = logging.getLogger(__name__)
+PART = "\ufffd"  # what a token decodes to that holds a part of a character
 MIN_ANSWER_TOKENS = 100  # what a numeric budget always leaves to the answer (s1 leaves its `auto` as much)
 
 
@@ -46,6 +48,37 @@ class Vocabulary:
             return ""
         text = self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return str(text)
+
+    def ends(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """Where each of `ids` ends in their text, in characters; tokens that share a character end behind it."""
+        texts = [self.token_texts.get(i, PART) for i in ids]
+        found: list[int] = []
+        position = 0
+        for partial, run in groupby(range(len(ids)), key=lambda n: PART in texts[n]):
+            places = list(run)
+            if partial:
+                position += len(self.decode([ids[n] for n in places]))
+                found += [position] * len(places)
+            else:
+                found += accumulate((len(texts[n]) for n in places), initial=position)
+                del found[-len(places) - 1]
+                position = found[-1]
+        if position == len(self.decode(ids)):
+            return tuple(found)
+        return tuple(len(self.decode(ids[: n + 1])) for n in range(len(ids)))  # a token's text depends on the others
+
+    def bias_ids(self, biases: Sequence[tuple[int | str, float]]) -> tuple[tuple[int, float], ...]:
+        """`biases` by token id. Raises `UserError` for a text that is not one token, and an id that is none."""
+        known = set(self.tokenizer.get_vocab().values()) if biases else set()
+        found = []
+        for key, bias in biases:
+            ids = self.encode(key) if isinstance(key, str) else (key,)
+            if len(ids) != 1:
+                raise UserError(f"logit_bias {key!r}: the tokenizer makes {len(ids)} tokens of it; give token ids")
+            if ids[0] not in known:
+                raise UserError(f"logit_bias {key}: the tokenizer has no such id; its largest is {max(known)}")
+            found.append((ids[0], bias))
+        return tuple(found)
 
     @property
     def token_texts(self) -> dict[int, str]:

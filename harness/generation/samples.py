@@ -42,7 +42,7 @@ class Cell:
     tokens: int
 
 
-class Writer:
+class SampleWriter:
     """One call of `generate`: makes requests for the engine and rows of what comes back."""
 
     def __init__(
@@ -53,11 +53,21 @@ class Writer:
         on_generation: OnGeneration,
         stop_strings: Sequence[str] = (),
     ) -> None:
-        self.engine, self.sampling, self.thinking = engine, sampling, thinking
-        self.on_generation = on_generation
+        self.engine, self.thinking, self.on_generation = engine, thinking, on_generation
         self.vocabulary = Vocabulary(engine.tokenizer, engine.eos_ids)
+        self.sampling = replace(sampling, logit_bias=self.vocabulary.bias_ids(sampling.logit_bias))
         self.delimiters = Delimiters.of(self.vocabulary, thinking)
-        self.stop_strings = (*(s for s in stop_strings if s), *self.delimiters.answer_stop_strings)
+        given = (*stop_strings, *sampling.stop)
+        self.stop_strings = (*(string for string in given if string), *self.delimiters.answer_stop_strings)
+
+    @property
+    def answers_apart(self) -> bool:
+        """Whether each answer is a request of its own, not the end of its thought's.
+
+        A sampled one must be: a thought that serves several budgets can end in the answer of one of them alone, and
+        which one that is depends on what else is asked for.
+        """
+        return self.sampling.temperature > 0
 
     def open(self, prompt: Prompt) -> Prompt:
         """`prompt` with thinking_start behind it, unless its chat template has put it there (DeepSeek-R1's does)."""
@@ -151,7 +161,7 @@ class Writer:
             closing=self.vocabulary.decode(machine.closing),
             answer=answer,
             budget_tokens=cells[0].tokens,
-            num_rounds=0 if stop.finish == "none" else stop.round + 1,
+            num_rounds=0 if stop.finish in ("none", "rejected") else stop.round + 1,
             thinking_finish=stop.finish,
             answer_finish=machine.answer_finish,
             forced_end=stop.finish in ("budget", "loop"),
@@ -159,6 +169,8 @@ class Writer:
             looping=is_looping(stop.thinking),
             discarded_tokens=discarded_tokens,
             num_attempts=num_attempts,
+            answer_logprobs=tuple(machine.answer_logprobs),
+            answer_ends=self.vocabulary.ends(machine.answer) if machine.answer_logprobs else (),
         )
         for cell in cells:
             self.on_generation(replace(row, budget=cell.budget, budget_tokens=cell.tokens))
@@ -169,9 +181,6 @@ class Writer:
         budget: Budget,
         sample: int,
         reason: str,
-        *,
-        discarded_tokens: int = 0,
-        num_attempts: int = 1,
     ) -> None:
         """The row of a generation that did not come about."""
         wanted = budget.max_thinking_tokens
@@ -195,8 +204,6 @@ class Writer:
                 thinking_finish="error",
                 answer_finish="error",
                 forced_end=False,
-                discarded_tokens=discarded_tokens,
-                num_attempts=num_attempts,
                 error=reason,
             )
         )

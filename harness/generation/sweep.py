@@ -3,6 +3,9 @@
 Under one choice per context the run at budget b is a prefix of a longer one, and n ignores are a prefix of n + 1. So
 budgets that differ only in these two share one *trunk*, thought to the largest setting; each distinct place where a
 budget stops it gets one answer, branched off the cached prefix. Rows say `replayed`; `replay=False` runs each apart.
+
+Sampled answers are never the trunk's own: each is a request whose seed depends on the place where the thought stopped.
+So an answer is the same one whichever other budgets are asked for beside it, today, tomorrow, or after a kill.
 """
 
 from __future__ import annotations
@@ -11,14 +14,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.config import Budget, Sampling
+from harness.config import Budget, Sampling, check_draws
 from harness.errors import UserError
 from harness.generation.budget import Machine, Stop, stop_of
 from harness.generation.engines.base import Engine, Request
 from harness.generation.rejection import attempts
 from harness.generation.rules import PromptTooLongError
 from harness.generation.s1_fork import ForkMachine, fork_budget
-from harness.generation.samples import Cell, OnGeneration, Prompt, Writer
+from harness.generation.samples import Cell, OnGeneration, Prompt, SampleWriter
 from harness.thinking import ThinkingFormat
 
 
@@ -40,7 +43,7 @@ def generate(
     """
     for budget in budgets:
         check(budget, sampling)
-    writer = Writer(engine, sampling, thinking, on_generation, stop_strings)
+    writer = SampleWriter(engine, sampling, thinking, on_generation, stop_strings)
     longest = max((len(prompt.ids) for prompt in prompts), default=0)
     engine.run(
         request
@@ -52,6 +55,7 @@ def generate(
 
 def check(budget: Budget, sampling: Sampling) -> None:
     """Raises `UserError` for a budget that can never work with `sampling`."""
+    check_draws(budget, sampling)
     if budget.method == "rejection_sampling":
         thinking = sampling.temperature if sampling.thinking_temperature is None else sampling.thinking_temperature
         if thinking == 0 and budget.max_attempts > 1:
@@ -75,7 +79,13 @@ def _groups(budgets: Sequence[Budget], replay: bool) -> list[list[Budget]]:
 
 
 def requests(
-    writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int, *, replay: bool = True, longest: int = 0
+    writer: SampleWriter,
+    prompt: Prompt,
+    budgets: Sequence[Budget],
+    sample: int,
+    *,
+    replay: bool = True,
+    longest: int = 0,
 ) -> Iterator[Request]:
     """What an engine has to run for one sample of `prompt` under `budgets`; the rest follows from each `on_done`.
 
@@ -94,12 +104,12 @@ def requests(
             yield from _trunk(writer, opened, group, sample)
 
 
-def _trunk(writer: Writer, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
+def _trunk(writer: SampleWriter, prompt: Prompt, budgets: Sequence[Budget], sample: int) -> Iterator[Request]:
     """The request that thinks for all `budgets` of one group."""
     cells = writer.cells(budgets, prompt, sample)
     if not cells:
         return
-    machine = Machine(writer.rules(budgets[0], prompt, trunk_caps(cells)))
+    machine = Machine(writer.rules(budgets[0], prompt, trunk_caps(cells)), thinking_only=writer.answers_apart)
 
     def finish(request: Request) -> Iterator[Request]:
         yield from _branch(writer, prompt, cells, sample, request)
@@ -113,7 +123,9 @@ def trunk_caps(cells: Sequence[Cell]) -> tuple[int, ...]:
     return tuple(max(cell.tokens for cell in cells if cell.budget.num_ignores >= index) for index in range(rounds))
 
 
-def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, trunk: Request) -> Iterator[Request]:
+def _branch(
+    writer: SampleWriter, prompt: Prompt, cells: Sequence[Cell], sample: int, trunk: Request
+) -> Iterator[Request]:
     """Emits the cells that the trunk answered itself, and asks for one answer at each other place to stop."""
     machine = trunk.machine
     if trunk.error:
@@ -123,9 +135,11 @@ def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, 
     places: dict[Stop, list[Cell]] = defaultdict(list)
     for cell in cells:
         places[stop_of(machine, cell.tokens, cell.budget.num_ignores)].append(cell)
+    shared = len(cells) > 1
     for stop, stopped in places.items():
-        if (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish):
-            writer.emit(prompt, stopped, sample, stop, machine, replayed=len(cells) > 1, spans=machine.spans)
+        ends_there = (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish)
+        if ends_there and not machine.thinking_only:
+            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=machine.spans)
             continue
         closing = machine.rules.closing(stop.thinking, forced=stop.finish != "stop")
         branch = Machine.answering(machine.rules, stop.thinking, closing)
@@ -135,13 +149,15 @@ def _branch(writer: Writer, prompt: Prompt, cells: Sequence[Cell], sample: int, 
                 for cell in stopped:
                     writer.fail(prompt, cell.budget, sample, request.error)
             else:
-                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=True, spans=machine.spans)
+                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=shared, spans=machine.spans)
             return iter(())
 
         yield writer.request(prompt, branch, stopped[0].budget, sample, f"answer at {len(stop.thinking)}", finish)
 
 
-def _alone(writer: Writer, prompt: Prompt, cell: Cell, sample: int, machine: Machine, part: str) -> Iterator[Request]:
+def _alone(
+    writer: SampleWriter, prompt: Prompt, cell: Cell, sample: int, machine: Machine, part: str
+) -> Iterator[Request]:
     """A request for one cell that nothing else shares."""
 
     def finish(request: Request) -> Iterator[Request]:
@@ -156,7 +172,7 @@ def _alone(writer: Writer, prompt: Prompt, cell: Cell, sample: int, machine: Mac
     yield writer.request(prompt, machine, cell.budget, sample, part, finish)
 
 
-def _without_thinking(writer: Writer, prompt: Prompt, budget: Budget, sample: int) -> Iterator[Request]:
+def _without_thinking(writer: SampleWriter, prompt: Prompt, budget: Budget, sample: int) -> Iterator[Request]:
     """The chat prompt alone. The answer may use what thinking and answer would have had together."""
     for cell in writer.cells([budget], prompt, sample):
         rules = writer.rules(budget, prompt, (0,))
@@ -164,7 +180,7 @@ def _without_thinking(writer: Writer, prompt: Prompt, budget: Budget, sample: in
         yield from _alone(writer, prompt, Cell(budget, 0), sample, Machine.answering(rules, (), ()), "no thinking")
 
 
-def _as_the_fork(writer: Writer, prompt: Prompt, budget: Budget, sample: int, longest: int) -> Iterator[Request]:
+def _as_the_fork(writer: SampleWriter, prompt: Prompt, budget: Budget, sample: int, longest: int) -> Iterator[Request]:
     """One run with the arithmetic of s1's lm-eval fork."""
     try:
         tokens = fork_budget(budget, writer.sampling, writer.delimiters, longest)
@@ -176,4 +192,4 @@ def _as_the_fork(writer: Writer, prompt: Prompt, budget: Budget, sample: int, lo
     yield from _alone(writer, prompt, Cell(budget, tokens), sample, machine, "think as the fork")
 
 
-__all__ = ["Cell", "Prompt", "Writer", "check", "generate", "requests", "trunk_caps"]
+__all__ = ["Cell", "Prompt", "SampleWriter", "check", "generate", "requests", "trunk_caps"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,14 @@ class Verdict:
     def correct(self) -> bool | None:
         """None where the gold answer cannot be parsed: the row is excluded from accuracy."""
         return None if self.status == "gold_unparseable" else self.status == "correct"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The verdict as the columns of a stored sample and of a graded file."""
+        return {
+            "status": self.status,
+            "extracted": self.extracted,
+            "correct": self.correct,
+            "reason": self.reason,
+            "tier": self.tier,
+        }

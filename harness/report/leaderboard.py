@@ -113,9 +113,9 @@ def as_csv(measured: Measured) -> str:
         row += [is_headline(cell), cell.num_problems, cell.num_generations]
         for name in CSV_FIGURES:
             figure = figures.get(name)
-            row += [_csv(v) for v in (figure.value, figure.low, figure.high)] if figure else ["", "", ""]
+            row += [_csv(v) for v in (figure.mean, figure.low, figure.high)] if figure else ["", "", ""]
         p = figures.get("p_holm_to_reference")
-        row += [_csv(p.value) if p else "", *(int(figures[name].value) for name in COUNT_NAMES)]
+        row += [_csv(p.mean) if p else "", *(int(figures[name].mean) for name in COUNT_NAMES)]
         rows.writerow(row)
     return text.getvalue()
 

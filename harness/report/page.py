@@ -74,23 +74,23 @@ def board(measured: Measured, study: str, tasks: Sequence[str]) -> list[dict[str
 
 def _place(measured: Measured, i: int | None, rivals: bool) -> dict[str, Any]:
     """One place of the board: the accuracy in percent, its interval, its mark, and the difference below."""
-    if i is None or math.isnan(measured.figures[i]["accuracy"].value):
+    if i is None or math.isnan(measured.figures[i]["accuracy"].mean):
         return {"value": None}
     figures, cell = measured.figures[i], measured.cells.cells[i]
     accuracy, gap = figures["accuracy"], figures.get("difference_to_reference")
     lead = figures.get("difference_to_best")
-    style = "best" if lead is None or lead.value >= 0 else "" if distinguishable(figures) else "tied"
+    style = "best" if lead is None or lead.mean >= 0 else "" if distinguishable(figures) else "tied"
     style = style if rivals else ""
     members = _headlines(measured, cell.study, cell.task)
     told = rivals and builders.compared_with(measured, members) == "reference"
     delta = "reference" if told and cell.recipe == reference_name(measured.cells.cells, members) else ""
     if gap:
-        delta = f"{100 * gap.value:+.1f} to {gap.reference}"
+        delta = f"{100 * gap.mean:+.1f} to {gap.reference}"
         delta += f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if gap.low < gap.high else ""
     bounded = accuracy.low < accuracy.high
     return {
-        "value": 100 * accuracy.value, "low": 100 * accuracy.low, "high": 100 * accuracy.high, "style": style,
-        "text": f"{100 * accuracy.value:.1f}", "delta": delta,
+        "value": 100 * accuracy.mean, "low": 100 * accuracy.low, "high": 100 * accuracy.high, "style": style,
+        "text": f"{100 * accuracy.mean:.1f}", "delta": delta,
         "detail": f"[{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]" if bounded else "",
     }  # fmt: skip
 

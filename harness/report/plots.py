@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.analysis.bootstrap import Interval
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
-from harness.analysis.sweeps import Figure, Sweep
+from harness.analysis.sweeps import Sweep
 from harness.report.names import recipe_order, row_name
 
 if TYPE_CHECKING:
@@ -150,25 +151,25 @@ def _curve(canvas: Canvas, axes: Axes, measured: Measured, sweep: Sweep) -> None
     label = name if sweep.method == "budget_forcing" else f"{name} {sweep.label}"
     colour = canvas.colour(label)
     points = [(i, cells[i].mean("thinking_tokens"), measured.figures[i]["accuracy"]) for i in sweep.cells]
-    points = [p for p in points if p[1] > 0 and not np.isnan(p[2].value)]
+    points = [p for p in points if p[1] > 0 and not np.isnan(p[2].mean)]
     _line_with_band(canvas, axes, label, [(tokens, figure) for _, tokens, figure in points])
     for i, tokens, figure in points:
         face = "none" if cells[i].num_ignores else colour
-        point = axes.plot([tokens], [100 * figure.value], "o", color=colour, markerfacecolor=face, markersize=5)[0]
+        point = axes.plot([tokens], [100 * figure.mean], "o", color=colour, markerfacecolor=face, markersize=5)[0]
         canvas.tip(point, label, _told(f"{name}, {setting_name(cells[i])}", figure, tokens))
 
 
-def _line_with_band(canvas: Canvas, axes: Axes, label: str, points: Sequence[tuple[float, Figure]]) -> None:
+def _line_with_band(canvas: Canvas, axes: Axes, label: str, points: Sequence[tuple[float, Interval]]) -> None:
     """(tokens, accuracy) points joined, with the band of their intervals."""
     x, colour = [x for x, _ in points], canvas.colour(label)
     lows, highs = [100 * f.low for _, f in points], [100 * f.high for _, f in points]
     canvas.mark(axes.fill_between(x, lows, highs, color=colour, alpha=0.13, linewidth=0), label)
-    canvas.mark(axes.plot(x, [100 * f.value for _, f in points], color=colour, linewidth=1.6)[0], label)
+    canvas.mark(axes.plot(x, [100 * f.mean for _, f in points], color=colour, linewidth=1.6)[0], label)
 
 
-def _told(name: str, figure: Figure, tokens: float) -> str:
+def _told(name: str, figure: Interval, tokens: float) -> str:
     bounds = f" [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" if figure.low < figure.high else ""
-    return f"{name}: {100 * figure.value:.1f} %{bounds} at {tokens:,.0f} tokens"
+    return f"{name}: {100 * figure.mean:.1f} %{bounds} at {tokens:,.0f} tokens"
 
 
 def pareto(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
@@ -183,11 +184,11 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None
         points = []
         for i in sorted(by_task[task], key=recipe_order(measured)):
             figure, tokens = measured.figures[i]["accuracy"], cells[i].mean("total_tokens")
-            if tokens > 0 and not np.isnan(figure.value):
+            if tokens > 0 and not np.isnan(figure.mean):
                 name = row_name(cells[i], cells)
-                point = axes.plot([tokens], [100 * figure.value], "o", color=canvas.colour(name), markersize=4.5)[0]
+                point = axes.plot([tokens], [100 * figure.mean], "o", color=canvas.colour(name), markersize=4.5)[0]
                 canvas.tip(point, name, _told(f"{name}, {setting_name(cells[i])}", figure, tokens))
-                points.append((tokens, 100 * figure.value))
+                points.append((tokens, 100 * figure.mean))
         best, frontier = -1.0, []
         for tokens, value in sorted(points, key=lambda p: (p[0], -p[1])):
             if value > best:
@@ -206,7 +207,7 @@ def parallel(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | No
     for (s, task, _, _), i in measured.headlines.items():
         if s == study and task in tasks and "maj@2" in measured.figures[i] and cells[i].mean("total_tokens") > 0:
             old = chosen.get(task)
-            if old is None or measured.figures[i]["accuracy"].value > measured.figures[old]["accuracy"].value:
+            if old is None or measured.figures[i]["accuracy"].mean > measured.figures[old]["accuracy"].mean:
                 chosen[task] = i
     if not chosen:
         return None
@@ -225,10 +226,10 @@ def parallel(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | No
             ks = sorted(int(n.split("@")[1]) for n in figures if n.startswith(f"{kind}@"))
             lines[label] = [(tokens, figures["accuracy"])] + [(k * tokens, figures[f"{kind}@{k}"]) for k in ks]
         for label, points in lines.items():
-            points = [(x, f) for x, f in points if x > 0 and not np.isnan(f.value)]
+            points = [(x, f) for x, f in points if x > 0 and not np.isnan(f.mean)]
             _line_with_band(canvas, axes, label, points)
             for x, figure in points:
-                point = axes.plot([x], [100 * figure.value], "o", color=canvas.colour(label), markersize=4)[0]
+                point = axes.plot([x], [100 * figure.mean], "o", color=canvas.colour(label), markersize=4)[0]
                 canvas.tip(point, label, _told(label, figure, x))
         _token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %", fontsize=9)
@@ -254,11 +255,11 @@ def flips(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
             for kind, sign in (("wrong_to_right", 1), ("right_to_wrong", -1)):
                 figure = figures[f"flips_{kind}"]
                 bar = axes.bar(
-                    [x], [100 * sign * figure.value], color=canvas.colour(name), alpha=0.95 if sign > 0 else 0.45
+                    [x], [100 * sign * figure.mean], color=canvas.colour(name), alpha=0.95 if sign > 0 else 0.45
                 )[0]
                 words = kind.replace("_", " ")
                 canvas.tip(
-                    bar, name, f"{name}, {setting_name(cells[i])}: {100 * figure.value:.1f} % {words} ({figure.note})"
+                    bar, name, f"{name}, {setting_name(cells[i])}: {100 * figure.mean:.1f} % {words} ({figure.note})"
                 )
             labels.append(str(cells[i].num_ignores))
         axes.axhline(0, color=INK, linewidth=0.8)

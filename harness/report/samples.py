@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from harness.analysis.folders import sample_files
 from harness.analysis.measure import Measured
-from harness.analysis.settings import sample_files, setting_name
+from harness.analysis.settings import setting_name
 from harness.records import generated_ids
 from harness.report.names import recipe_order, row_name
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.bootstrap import minimum_detectable_difference
+from harness.analysis.bootstrap import Interval, minimum_detectable_difference
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
 from harness.analysis.positions import position_bias
 from harness.analysis.settings import Cell, setting_name
-from harness.analysis.sweeps import Figure
 from harness.report import paper
 from harness.report.names import recipe_order, row_name
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
@@ -50,26 +49,26 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
     ]
     table = Table(f"recipes_{study}_{task}", f"{task}: accuracy by recipe", columns)
     table.columns += [Column("paper")] if paper_column else []
-    known = [f for i in members if not math.isnan(f := measured.figures[i]["accuracy"].value)]
+    known = [f for i in members if not math.isnan(f := measured.figures[i]["accuracy"].mean)]
     best, rivals = max(known, default=math.nan), len(known) > 1
     settings = set()
     for i in members:
         cell, figures = cells[i], measured.figures[i]
         settings.add(setting_name(cell))
-        value = figures["accuracy"].value
+        value = figures["accuracy"].mean
         style = "best" if value == best else "" if distinguishable(figures) or math.isnan(value) else "tied"
         style = style if rivals else ""
         name = row_name(cell, cells)
         odd = f"at {setting_name(cell)}, not at the headline setting" if _off_headline(cell) else ""
-        p = figures.get(f"p_holm_to_{kind}", Figure(math.nan))
+        p = figures.get(f"p_holm_to_{kind}", Interval(math.nan))
         table.add(
             Entry(name, name, footnote=table.footnote(odd)),
             percent(table, figures["accuracy"], style),
             Entry("reference")
             if cell.recipe == reference
             else percent(table, figures.get(f"difference_to_{kind}"), signed=True),
-            p_value(p.value),
-            number(figures["mean_thinking_tokens"].value, 0),
+            p_value(p.mean),
+            number(figures["mean_thinking_tokens"].mean, 0),
             *(_count(cell, name) for name in COUNTS),
             *([_paper_of(cell) or MISSING] if paper_column else []),
         )
@@ -110,6 +109,7 @@ def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
     unscored = sum(cells[i].num_unscored for i in members)
     for what, total in (
         ("generation(s) not scored (the gold answer cannot be read): left out", unscored),
+        ("sample(s) used up their attempts: counted wrong", sum(cells[i].counts["rejected"] for i in members)),
         ("answer(s) ran out of checking time: counted wrong", sum(cells[i].counts["timeout"] for i in members)),
         ("generation(s) ended in an engine error: counted wrong", sum(cells[i].counts["error"] for i in members)),
     ):
@@ -123,7 +123,7 @@ def power_line(measured: Measured, members: Sequence[int]) -> str:
     """What a table of this size can show: the median minimum detectable difference of its pairs."""
     cells, figures = measured.cells.cells, measured.figures
     kind = compared_with(measured, members)
-    least = [f.value for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}")) and f.num_problems]
+    least = [f.mean for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}")) and f.num_problems]
     num = max((cells[i].num_problems for i in members), default=0)
     if num == 0:
         return "No scored problem: no difference can be seen."
@@ -198,15 +198,15 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
             _slope(table, figures, "doubling"),
             _slope(table, figures, "1k_tokens"),
             percent(table, figures["performance"]),
-            number(figures["num_settings"].value, 0),
+            number(figures["num_settings"].mean, 0),
             *([paper.printed_method(printed) or MISSING] if with_paper else []),
         )
     return table
 
 
-def _slope(table: Table, figures: dict[str, Figure], per: str) -> Entry:
+def _slope(table: Table, figures: dict[str, Interval], per: str) -> Entry:
     """Scaling in points; where runs nearly tie its footnote gives the least-squares slope to compare with."""
-    figure, steady = figures[f"scaling_per_{per}"], figures[f"scaling_ols_per_{per}"].value
+    figure, steady = figures[f"scaling_per_{per}"], figures[f"scaling_ols_per_{per}"].mean
     said = f"compare the least-squares slope, {100 * steady:.1f}"
     return percent(table, replace(figure, note=figure.note.replace("compare the least-squares slope", said)))
 
@@ -237,7 +237,7 @@ def extrapolation_table(measured: Measured, study: str, task: str) -> Table:
             cell.ignore_str or "(nothing)",
             number(cell.num_ignores, 0),
             percent(table, measured.figures[i]["accuracy"]),
-            number(measured.figures[i]["mean_thinking_tokens"].value, 0),
+            number(measured.figures[i]["mean_thinking_tokens"].mean, 0),
             paper.extrapolation_entry(cell.num_ignores, cell.ignore_str, task) or MISSING,
         )
     return table
@@ -270,7 +270,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
                 setting_name(cells[i]),
                 percent(table, won),
                 percent(table, lost),
-                Entry(f"{100 * (won.value - lost.value):+.1f}".replace("+0.0", "0.0"), won.value - lost.value),
+                Entry(f"{100 * (won.mean - lost.mean):+.1f}".replace("+0.0", "0.0"), won.mean - lost.mean),
                 Entry(won.note.split("for ")[-1].removesuffix(" more thinking tokens each"), None),
             )
     return table
@@ -332,7 +332,7 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
                 number(k, 0),
                 percent(table, figures[name]),
                 percent(table, figures.get(f"maj@{k}")),
-                number(k * figures["mean_total_tokens"].value, 0),
+                number(k * figures["mean_total_tokens"].mean, 0),
             )
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from harness.analysis.sweeps import Figure
+from harness.analysis.bootstrap import Interval
 
 MISSING = "–"
 
@@ -74,20 +74,20 @@ def p_value(p: float) -> Entry:
     return Entry(MISSING) if math.isnan(p) else Entry("<0.001" if p < 0.001 else f"{p:.3f}", p)
 
 
-def percent(table: Table, figure: Figure | None, style: str = "", signed: bool = False) -> Entry:
+def percent(table: Table, figure: Interval | None, style: str = "", signed: bool = False) -> Entry:
     """A fraction in percent with its 95 % interval; a missing value or bound carries its reason as a footnote."""
     return _scaled(table, figure, 100, 1, style, signed)
 
 
-def plain(table: Table, figure: Figure | None, digits: int = 0) -> Entry:
+def plain(table: Table, figure: Interval | None, digits: int = 0) -> Entry:
     """A figure in its own unit with its interval."""
     return _scaled(table, figure, 1, digits, "", False)
 
 
-def _scaled(table: Table, figure: Figure | None, factor: float, digits: int, style: str, signed: bool) -> Entry:
+def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, style: str, signed: bool) -> Entry:
     if figure is None:
         return Entry(MISSING)
-    value, low, high = factor * figure.value, factor * figure.low, factor * figure.high
+    value, low, high = factor * figure.mean, factor * figure.low, factor * figure.high
     if math.isnan(value):
         return Entry(MISSING, footnote=table.footnote(figure.note or "no value"))
     sign = "+" if signed else ""

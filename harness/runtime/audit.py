@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,16 +20,13 @@ import pyarrow.compute as pc
 from harness import provenance
 from harness.config import Budget, Sampling, to_plain
 from harness.errors import UserError
-from harness.runtime.scoring import score_row
+from harness.runtime.ledger import closing_faults, ledger_faults, verdict_faults
+from harness.runtime.witness import Witness, greedy_gap, text_faults
 from harness.store import Store
 from harness.thinking import ThinkingFormat, thinking_format
 
-if TYPE_CHECKING:
-    import torch
-
 NEAR_TIES = {"float32": 0.02, "float16": 0.1, "bfloat16": 0.5}  # gap in nats that rounding explains, by dtype
 WIDEST = max(NEAR_TIES.values())  # where nobody knows the dtype: a server's, or an "auto" of older results
-END_TOKENS = 24  # greedy tokens in which an end that is no single token (`</think>` in plain text) must show
 LARGEST_CHECKPOINT = 2 * 2**30  # bytes of weights that are audited without being asked, at the end of `harness ablate`
 
 
@@ -235,179 +232,14 @@ def _witness(model: str, tokenizer: str | None) -> Witness | str:
         return f"the model at {model} cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
 
 
-class Witness:
-    """A checkpoint in plain transformers, float32, on a GPU where there is one. `tokenizer`: not its own."""
-
-    def __init__(self, model: str, tokenizer: str | None = None) -> None:
-        import torch
-        import transformers
-
-        transformers.utils.logging.disable_progress_bar()
-        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(tokenizer or model)
-        loaded = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = loaded.to(self.device).eval()
-        ends = [self.tokenizer.eos_token_id, self.model.generation_config.eos_token_id]
-        flat = [i for end in ends for i in (end if isinstance(end, list) else [end])]
-        self.eos_ids = {i for i in flat if i is not None}
-        known = set(self.tokenizer.get_vocab().values())
-        self.unknown = [i for i in range(self.model.config.get_text_config().vocab_size) if i not in known]
-
-    def logits(self, ids: Sequence[int]) -> torch.Tensor:
-        """What follows each prefix of `ids`: (tokens, vocabulary), ids that the tokenizer does not know left out."""
-        import torch
-
-        with torch.no_grad():
-            found: torch.Tensor = self.model(input_ids=torch.tensor([list(ids)], device=self.device)).logits[0]
-        found[:, self.unknown] = -torch.inf
-        return found
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`, special tokens and spaces as they are."""
-        text = self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return str(text) if ids else ""
-
-    def single_tokens(self, strings: Sequence[str]) -> set[int]:
-        """The ids of those `strings` that are one token, and the ends of text."""
-        encoded = [self.tokenizer.encode(string, add_special_tokens=False) for string in strings]
-        return self.eos_ids | {ids[0] for ids in encoded if len(ids) == 1}
-
-    def would_end(self, ids: Sequence[int], first: torch.Tensor, strings: Sequence[str]) -> bool:
-        """Whether the model goes on from `ids` with one of `strings` or an end of text; `first`: logits after them."""
-        ends = self.single_tokens(strings)
-        going_on = [int(first.argmax())]
-        while going_on[-1] not in ends and len(going_on) < END_TOKENS:
-            if any(string in self.decode(going_on) for string in strings):
-                return True
-            going_on.append(int(self.logits([*ids, *going_on])[-1].argmax()))
-        return going_on[-1] in ends or any(string in self.decode(going_on) for string in strings)
-
-
 def _audit_row(
     row: Mapping[str, Any], config: Mapping[str, Any], thinking: ThinkingFormat, witness: Witness | None
 ) -> RowAudit:
     """`witness` None: only what needs no model."""
-    faults = [*_ledger_faults(row, config), *_closing_faults(row, config, thinking), *_verdict_faults(row)]
+    faults = [*ledger_faults(row, config), *closing_faults(row, config, thinking), *verdict_faults(row)]
     gap, place, count = 0.0, "", 0
     if witness is not None:
-        faults += _text_faults(row, witness)
-        gap, place, count, ends = _greedy(row, config, thinking, witness)
+        faults += text_faults(row, witness)
+        gap, place, count, ends = greedy_gap(row, config, thinking, witness)
         faults += ends
     return RowAudit(row["problem_id"], row["sample_index"], count, gap, place, tuple(faults))
-
-
-def _ledger_faults(row: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
-    """Counts against ids, and what the budget allows against what was spent."""
-    for part in ("prompt", "thinking", "closing", "answer"):
-        if row[f"{part}_tokens"] != len(row[f"{part}_ids"]):
-            yield f"{part}_tokens is {row[f'{part}_tokens']}, but there are {len(row[f'{part}_ids'])} ids"
-    injected = sum(span["length"] for span in row["forced_spans"])
-    if row["thinking_injected_tokens"] != injected or row["thinking_sampled_tokens"] < 0:
-        yield f"{row['thinking_injected_tokens']} injected tokens are counted, the spans hold {injected}"
-    if row["thinking_sampled_tokens"] + row["thinking_injected_tokens"] != row["thinking_tokens"]:
-        yield "sampled and injected thinking tokens do not add up"
-    end = 0
-    for span in row["forced_spans"]:
-        if span["start"] < end or span["start"] + span["length"] > row["thinking_tokens"]:
-            yield f"the forced span at {span['start']} overlaps another or leaves the thought"
-        end = span["start"] + span["length"]
-    budget = config["budget"]
-    if budget["compat"] != "readme" or not budget["force"]:
-        return
-    if row["thinking_tokens"] > row["budget_tokens"]:
-        yield f"{row['thinking_tokens']} thinking tokens are more than the budget of {row['budget_tokens']}"
-    if row["thinking_finish"] == "budget" and row["thinking_tokens"] != row["budget_tokens"]:
-        yield f"the budget of {row['budget_tokens']} cut the thought at {row['thinking_tokens']} tokens"
-    if budget["max_thinking_tokens"] != "auto" and row["budget_tokens"] > budget["max_thinking_tokens"]:
-        yield f"a budget of {row['budget_tokens']} was in force, not {budget['max_thinking_tokens']}"
-    if row["forced_end"] != (row["thinking_finish"] in ("budget", "loop")):
-        yield f"forced_end is {row['forced_end']} at an end by '{row['thinking_finish']}'"
-    ignores = row["num_rounds"] - 1 if row["num_rounds"] else 0
-    if ignores > budget["num_ignores"]:
-        yield f"{ignores} ends were ignored, {budget['num_ignores']} are allowed"
-    strings = budget["ignore_str"]
-    given = [strings] if isinstance(strings, str | None) else strings
-    forced = sum(bool(given[index % len(given)]) for index in range(ignores))  # an empty one leaves no span
-    if forced != len(row["forced_spans"]):
-        yield f"{ignores} ends were ignored, {forced} with a string, but {len(row['forced_spans'])} spans were forced"
-
-
-def _closing_faults(row: Mapping[str, Any], config: Mapping[str, Any], thinking: ThinkingFormat) -> Iterator[str]:
-    """What was injected behind the thought."""
-    natural, forced = thinking.thinking_end, thinking.thinking_end + thinking.final_answer
-    if row["thinking_finish"] == "none":
-        allowed: tuple[str, ...] = ("",)
-    elif row["forced_end"]:
-        newline = row["thinking"].endswith("\n") or (not row["thinking"] and row["prompt"].endswith("\n"))
-        allowed = (forced if newline else "\n" + forced,)
-    else:
-        allowed = (natural,)
-    if row["closing"] not in allowed:
-        yield f"the closing is {row['closing']!r}, not {allowed[0]!r}"
-
-
-def _verdict_faults(row: Mapping[str, Any]) -> Iterator[str]:
-    if row["kind"] == "choice" and row["choices"] is None:
-        return  # stored before the options were
-    today = score_row(row)
-    if today.correct != row["correct"]:
-        yield f"correct is {row['correct']} ({row['status']}), the grader says {today.correct} ({today.status}) today"
-
-
-def _text_faults(row: Mapping[str, Any], witness: Witness) -> Iterator[str]:
-    for part in ("thinking", "closing", "answer"):
-        text = witness.decode(row[f"{part}_ids"])
-        # An answer's stop string is cut off its text and stays in its ids.
-        if text != row[part] and not (part == "answer" and text.startswith(row[part])):
-            yield f"the {part} ids decode to {text[:60]!r}, the text is {row[part][:60]!r}"
-
-
-def _greedy(
-    row: Mapping[str, Any], config: Mapping[str, Any], thinking: ThinkingFormat, witness: Witness
-) -> tuple[float, str, int, list[str]]:
-    """The largest gap in nats of a sampled token, its place, how many were sampled; and ends that are not there."""
-    prompt, thought, closing, answer = (row[f"{part}_ids"] for part in ("prompt", "thinking", "closing", "answer"))
-    ids = [*prompt, *thought, *closing, *answer]
-    logits = witness.logits(ids)
-    budget, faults = config["budget"], list[str]()
-    spans = [(span["start"], span["start"] + span["length"]) for span in row["forced_spans"]]
-    injected = {index for start, end in spans for index in range(start, end)}
-    stops = witness.single_tokens(thinking.stops)
-    fresh = {0, *(end for _, end in spans)}  # a round's first token is no end of thinking
-    unseen = max(0, row["num_rounds"] - 1 - len(spans))  # ends suppressed without a trace
-    worst, place, count = 0.0, "", 0
-
-    def judge(at: int, name: str, masked: set[int]) -> None:
-        nonlocal worst, place, count
-        scores = logits[at - 1]
-        if masked:
-            scores = scores.clone()
-            scores[sorted(masked)] = float("-inf")
-        gap = float(scores.max() - scores[ids[at]])
-        count += 1
-        if not gap <= worst:
-            worst, place = gap, name
-
-    for index in range(len(thought)):
-        at = len(prompt) + index
-        if index in injected:
-            continue
-        masked = stops if index in fresh or index < budget["min_thinking_tokens"] else set()
-        if not masked and unseen and int(logits[at - 1].argmax()) in stops:
-            masked, unseen = stops, unseen - 1
-        judge(at, f"thinking token {index}", masked)
-    for index in range(len(answer)):
-        judge(len(ids) - len(answer) + index, f"answer token {index}", set())
-
-    def must_end(at: int, what: str, strings: Sequence[str]) -> None:
-        if not witness.would_end(ids[:at], logits[at - 1], strings):
-            faults.append(f"{what} at token {at - len(prompt)}, where the checkpoint would go on")
-
-    for start, _ in spans:
-        must_end(len(prompt) + start, "an end of thinking was ignored", thinking.stops)
-    if row["thinking_finish"] == "stop":
-        must_end(len(prompt) + len(thought), "the thought ended by itself", thinking.stops)
-    cut_text = witness.decode(answer) != row["answer"]  # by a stop string of the answer
-    if row["answer_finish"] == "stop" and not cut_text:
-        must_end(len(ids), "the answer ended by itself", thinking.answer_stops)
-    return worst, place, count, faults

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import ray_cluster
 from harness.config import EngineConfig, Study, Training
 from harness.errors import UserError
 from harness.logs import output_to
@@ -47,9 +47,7 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
         return
     try:
         with output_to(out / "logs" / "ray.log"):
-            ray.init(
-                logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False, ignore_reinit_error=True
-            )
+            ray_cluster.join()
     except ConnectionError as error:
         raise UserError(
             f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"

@@ -11,7 +11,7 @@ from typing import Any
 from harness import provenance
 from harness.config import Chat, EngineConfig, EngineName, Sampling
 from harness.data import features
-from harness.data.cache import Kept, question_key
+from harness.data.cache import RowCache, question_key
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
 from harness.data.teacher import Endpoint, estimate
@@ -116,9 +116,9 @@ def _stage(title: str, total: int) -> Iterator[tuple[Progress, features.Tick]]:
         progress.update(title, "done")
 
 
-def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say) -> Kept:
+def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say) -> RowCache:
     """The endpoint's traces; with a dry run only their estimate is printed."""
-    kept = Kept(work / "traces")
+    kept = RowCache(work / "traces")
     questions = [row["question"] for row in pool if not with_thinking(row)]
     cost = estimate(endpoint, (q for q in questions if endpoint.key(q) not in kept), options.expect_tokens)
     say(
@@ -162,7 +162,7 @@ def _local(
     title: str,
     options: Options,
     say: Say,
-) -> Kept:
+) -> RowCache:
     """What a local model says to `rows`, cached in `folder`.
 
     `ask` is one of the functions of harness.runtime.reference_answers.
@@ -170,7 +170,7 @@ def _local(
     from harness.runtime import reference_answers as references
     from harness.runtime.engine_pool import EngineFailedError
 
-    kept = Kept(folder)
+    kept = RowCache(folder)
     engine = EngineConfig(
         name=options.engine, max_model_len=options.max_model_len, num_gpus=options.gpus, num_engines=options.workers
     )

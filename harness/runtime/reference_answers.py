@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import provenance
 from harness.config import Budget, Chat, EngineConfig, Sampling
-from harness.data.cache import Kept, content_key, question_key
+from harness.data.cache import RowCache, content_key, question_key
 from harness.data.features import Tick
 from harness.data.schema import Row, kind_of
 from harness.errors import UserError
@@ -70,7 +70,7 @@ def _spelled_out(thinking: str, model: str, progress: Progress) -> str:
 
 
 def answer(
-    rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: Kept, tick: Tick | None = None
+    rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: RowCache, tick: Tick | None = None
 ) -> dict[str, str]:
     """Put `model`'s direct, graded answers to `rows` (question, answer, metadata) into `kept`, by `question_key`.
 
@@ -105,7 +105,7 @@ def trace_key(question: str, model: str, sampling: Sampling, thinking: str) -> s
 
 
 def think(
-    rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: Kept, tick: Tick | None = None
+    rows: Iterable[Mapping[str, Any]], model: str, engines: EnginePool, kept: RowCache, tick: Tick | None = None
 ) -> dict[str, str]:
     """Put `model`'s traces and attempts for `rows` into `kept`, by `trace_key`; else as `answer`.
 
@@ -128,7 +128,7 @@ def _ask(
     model: str,
     engines: EnginePool,
     budget: Budget,
-    kept: Kept,
+    kept: RowCache,
     record: Callable[[Mapping[str, Any], Generation], dict[str, Any]],
     tick: Tick | None,
 ) -> dict[str, str]:
@@ -175,7 +175,7 @@ def _ask(
     return failed
 
 
-def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[Kept]) -> Iterator[Row]:
+def with_references(rows: Iterable[Mapping[str, Any]], answers: Sequence[RowCache]) -> Iterator[Row]:
     """`rows` with `reference_answers` and `reference_correct`, one entry per model in the order given.
 
     An entry is null where a model has no answer or the gold answer cannot be parsed.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
-from harness.data.cache import Kept, question_key
+from harness.data.cache import RowCache, question_key
 from harness.files import write_json
 from harness.progress import Progress
 from harness.runtime import reference_answers as references
@@ -21,7 +21,7 @@ class PoolWithAnswers:
 
     def __init__(self, rows: list[dict[str, Any]], folder: Path, num_broken: int, note: str) -> None:
         self.rows, self.num_broken, self.broken_note = rows, num_broken, note
-        self.answers = Kept(folder)
+        self.answers = RowCache(folder)
         self.brought = any(row.get("reference_correct") for row in rows)  # the pool comes with its own answers
 
     def needs_answers(self, recipe: Recipe) -> bool:

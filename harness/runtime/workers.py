@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.config import Budget, EngineConfig, Sampling, Training
+from harness.generation.confidence import logprob_columns
 from harness.generation.engines.loading import Loaded
 from harness.generation.engines.probe import Probe
 from harness.logs import output_to
@@ -139,7 +140,7 @@ class EngineWorker:
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
         style = thinking_format(thinking)
-        writer = sweep.Writer(self.engine, sampling, style, finished.put)
+        writer = sweep.SampleWriter(self.engine, sampling, style, finished.put)
         self.engine.run(
             request
             for item in (work if shared is None else (work[index] for index in _drawn(shared)))
@@ -239,7 +240,9 @@ def grade_batch(
                 "model": run.model,
                 "recipe": run.recipe,
             }
-            rows.append(sample_row(identity, problem, generation, score(problem, generation)))
+            verdict = score(problem, generation)
+            row = sample_row(identity, problem, generation, verdict)
+            rows.append(row | logprob_columns(generation, verdict.extracted))
     return pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 
+from harness import ray_cluster
 from harness.config import Training
 from harness.errors import UserError
 from harness.training import memory
@@ -46,6 +47,5 @@ def nodes() -> list[dict[str, float]]:
     """The resources of each node of the Ray cluster."""
     import ray
 
-    if not ray.is_initialized():
-        ray.init()
+    ray_cluster.join()
     return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]

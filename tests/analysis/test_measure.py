@@ -96,37 +96,37 @@ def test_the_headline_is_the_studys_own_setting(tmp_path: Path) -> None:
 
 def test_golds_that_cannot_be_read_leave_the_denominator_and_are_counted(tmp_path: Path) -> None:
     found = figures(made_up.write(tmp_path, rows_of([True, True, False, None])))
-    assert found["accuracy"].value == pytest.approx(2 / 3) and found["accuracy"].num_problems == 3
-    assert found["unscored_count"].value == 1
+    assert found["accuracy"].mean == pytest.approx(2 / 3) and found["accuracy"].num_problems == 3
+    assert found["unscored_count"].mean == 1
 
 
 @pytest.mark.parametrize(("verdict", "low", "high"), [(False, 0.0, 0.2059), (True, 0.7941, 1.0)])
 def test_all_wrong_and_all_right_have_exact_bounds(tmp_path: Path, verdict: Any, low: Any, high: Any) -> None:
     found = figures(made_up.write(tmp_path, rows_of([verdict] * 16)))["accuracy"]
-    assert (found.value, round(found.low, 4), round(found.high, 4)) == (float(verdict), low, high)
+    assert (found.mean, round(found.low, 4), round(found.high, 4)) == (float(verdict), low, high)
     assert "exact binomial" in found.note
 
 
 def test_one_problem_has_an_accuracy_and_no_pretended_difference(tmp_path: Path) -> None:
     rows = rows_of([True], run_id="a", recipe="s1k") + rows_of([False], run_id="b", recipe="random")
     found = figures(made_up.write(tmp_path, rows), recipe="random")
-    assert found["accuracy"].value == 0.0
+    assert found["accuracy"].mean == 0.0
     assert np.isnan(found["difference_to_reference"].low) and "no interval" in found["difference_to_reference"].note
     assert not distinguishable(found)
 
 
 def test_rows_without_token_counts_keep_their_accuracy_and_have_no_invented_tokens(tmp_path: Path) -> None:
     found = figures(made_up.write(tmp_path, rows_of([True, False, True], thinking_tokens=None)))
-    assert found["accuracy"].value == pytest.approx(2 / 3)
-    assert np.isnan(found["mean_thinking_tokens"].value) and found["mean_thinking_tokens"].note
-    assert np.isnan(found["accuracy_per_1k_tokens"].value)
+    assert found["accuracy"].mean == pytest.approx(2 / 3)
+    assert np.isnan(found["mean_thinking_tokens"].mean) and found["mean_thinking_tokens"].note
+    assert np.isnan(found["accuracy_per_1k_tokens"].mean)
 
 
 def test_some_missing_token_counts_are_said(tmp_path: Path) -> None:
     rows = rows_of([True, False, True])
     rows[0]["thinking_tokens"] = None
     measured = measure_cells(load([made_up.write(tmp_path, rows)]))
-    assert measured.figures[0]["mean_thinking_tokens"].value == 40
+    assert measured.figures[0]["mean_thinking_tokens"].mean == 40
     assert any("1 row(s) without a thinking-token count" in note for note in measured.cells.notes)
 
 
@@ -136,7 +136,7 @@ def test_a_missing_problem_is_left_out_of_the_pairing_and_said(tmp_path: Path) -
     )
     gap = figures(made_up.write(tmp_path, rows), recipe="random")["difference_to_reference"]
     assert gap.num_problems == 2 and "paired over 2 of 4 problems" in gap.note
-    assert gap.value == pytest.approx(0.0)
+    assert gap.mean == pytest.approx(0.0)
 
 
 def seeds(tmp_path: Path, *runs: list[bool]) -> Measured:
@@ -148,13 +148,13 @@ def test_seeds_of_one_setting_are_one_cell_also_when_a_seed_lacks_problems(tmp_p
     measured = seeds(tmp_path, [True, False, True, True], [True, True], [False, False, True, True])
     cell, found = measured.cells.cells[0], measured.figures[0]["accuracy"]
     assert len(measured.cells.cells) == 1 and cell.correct.shape == (4, 3)
-    assert found.value == pytest.approx(7 / 10) and "3 seeds" in found.note
+    assert found.mean == pytest.approx(7 / 10) and "3 seeds" in found.note
 
 
 def test_two_configurations_of_one_setting_and_seed_are_never_averaged(tmp_path: Path) -> None:
     rows = rows_of([True] * 4, run_id="cold") + rows_of([False] * 4, run_id="warm")
     measured = measure_cells(load([made_up.write(tmp_path, rows)]))
-    assert sorted(f["accuracy"].value for f in measured.figures) == [0.0, 1.0]
+    assert sorted(f["accuracy"].mean for f in measured.figures) == [0.0, 1.0]
     assert any("shown apart" in note for note in measured.cells.notes)
 
 
@@ -179,7 +179,7 @@ def test_an_older_schema_is_read_and_its_missing_columns_are_said(tmp_path: Path
 def test_a_retried_engine_error_counts_once_as_its_later_success(tmp_path: Path) -> None:
     rows = rows_of([False, True], error="engine died") + rows_of([True, True])
     found = figures(made_up.write(tmp_path, rows))
-    assert found["accuracy"].value == 1.0 and found["generations_count"].value == 2 and found["error_count"].value == 0
+    assert found["accuracy"].mean == 1.0 and found["generations_count"].mean == 2 and found["error_count"].mean == 0
 
 
 def test_a_folder_without_samples_is_a_user_error(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_control_of_a_budget_sweep_is_against_its_budgets(tmp_path: Path) -> Non
     rows = rows_of([True] * 3, run_id="a", max_thinking_tokens=64, thinking_tokens=64)
     rows += rows_of([True] * 3, run_id="b", max_thinking_tokens=128, thinking_tokens=130)
     sweep = measure_cells(load([made_up.write(tmp_path, rows)])).sweeps[0]
-    assert sweep.figures["control"].value == 0.5
+    assert sweep.figures["control"].mean == 0.5
 
 
 @pytest.mark.parametrize(
@@ -222,13 +222,13 @@ def test_control_follows_each_methods_rule(tmp_path: Path, method: Any, told: An
     rows = rows_of([True] * 3, run_id="plain", thinking_tokens=40)
     rows += rows_of([True] * 3, run_id="told", method=method, instructed=told, thinking_tokens=tokens)
     sweeps = measure_cells(load([made_up.write(tmp_path, rows)])).sweeps
-    assert next(s for s in sweeps if s.method == method).figures["control"].value == control
+    assert next(s for s in sweeps if s.method == method).figures["control"].mean == control
 
 
 def test_class_conditional_control_without_an_unprompted_run_is_empty_with_a_reason(tmp_path: Path) -> None:
     rows = rows_of([True] * 3, method="class_conditional", instructed="short")
     figure = measure_cells(load([made_up.write(tmp_path, rows)])).sweeps[0].figures["control"]
-    assert np.isnan(figure.value) and "un-prompted" in figure.note
+    assert np.isnan(figure.mean) and "un-prompted" in figure.note
 
 
 def test_a_conditional_method_with_and_without_forcing_are_two_sweeps(tmp_path: Path) -> None:
@@ -248,21 +248,21 @@ def test_flips_count_what_one_more_wait_turned(tmp_path: Path) -> None:
     rows = rows_of([True, True, False, False], run_id="r0")
     rows += rows_of([True, False, True, True], run_id="r1", num_ignores=1, ignore_str="Wait", thinking_tokens=60)
     found = figures(made_up.write(tmp_path, rows), num_ignores=1)
-    assert (found["flips_wrong_to_right"].value, found["flips_right_to_wrong"].value) == (0.5, 0.25)
+    assert (found["flips_wrong_to_right"].mean, found["flips_right_to_wrong"].mean) == (0.5, 0.25)
     assert "20 more thinking tokens" in found["flips_wrong_to_right"].note
 
 
 def test_a_wait_that_turned_nothing_has_the_exact_bound_of_no_event(tmp_path: Path) -> None:
     rows = rows_of([True] * 20, run_id="a") + rows_of([True] * 20, run_id="b", num_ignores=1, ignore_str="Wait")
     turned = figures(made_up.write(tmp_path, rows), num_ignores=1)["flips_right_to_wrong"]
-    assert (turned.value, turned.low) == (0, 0) and turned.high == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert (turned.mean, turned.low) == (0, 0) and turned.high == pytest.approx(1 - 0.025 ** (1 / 20))
 
 
 def test_the_first_correct_length_is_that_of_the_shortest_setting_that_solves_a_problem(tmp_path: Path) -> None:
     rows = rows_of([True, False, False], run_id="a", max_thinking_tokens=10, thinking_tokens=10)
     rows += rows_of([True, True, False], run_id="b", max_thinking_tokens=30, thinking_tokens=30)
     found = measure_cells(load([made_up.write(tmp_path, rows)])).sweeps[0].figures
-    assert found["first_correct_tokens"].value == 20 and found["ever_correct"].value == pytest.approx(2 / 3)
+    assert found["first_correct_tokens"].mean == 20 and found["ever_correct"].mean == pytest.approx(2 / 3)
 
 
 def test_repeated_samples_give_pass_at_k_and_maj_at_k(tmp_path: Path) -> None:
@@ -270,16 +270,16 @@ def test_repeated_samples_give_pass_at_k_and_maj_at_k(tmp_path: Path) -> None:
     for index, verdicts in enumerate(([True, False], [True, False], [False, False], [False, True])):
         rows += rows_of(verdicts, sample_index=index)
     found = figures(made_up.write(tmp_path, rows))
-    assert found["pass@2"].value == pytest.approx(((1 - 1 / 6) + (1 - 3 / 6)) / 2)
+    assert found["pass@2"].mean == pytest.approx(((1 - 1 / 6) + (1 - 3 / 6)) / 2)
     assert not [name for name in found if name.startswith("cov@")]  # the paper's name for the same figures
-    assert found["maj@4"].value == pytest.approx((0.5 + 0) / 2)  # 2 against 2 wrong "3"; 1 against 3
+    assert found["maj@4"].mean == pytest.approx((0.5 + 0) / 2)  # 2 against 2 wrong "3"; 1 against 3
 
 
 def test_discarded_tokens_of_rejected_attempts_are_in_the_cost(tmp_path: Path) -> None:
     found = figures(made_up.write(tmp_path, rows_of([True, True], discarded_tokens=900, num_attempts=8)))
-    assert found["mean_discarded_tokens"].value == 900 and found["mean_attempts"].value == 8
-    assert found["mean_total_tokens"].value == 40 + 1 + 1 + 900
-    assert found["accuracy_per_1k_tokens"].value == pytest.approx(1000 / 942)
+    assert found["mean_discarded_tokens"].mean == 900 and found["mean_attempts"].mean == 8
+    assert found["mean_total_tokens"].mean == 40 + 1 + 1 + 900
+    assert found["accuracy_per_1k_tokens"].mean == pytest.approx(1000 / 942)
 
 
 def test_without_runs_parquet_the_headline_is_guessed_and_that_is_said(tmp_path: Path) -> None:

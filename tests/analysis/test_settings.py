@@ -63,7 +63,7 @@ def test_token_counts_that_are_no_numbers_leave_the_means_and_keep_the_accuracy(
     loaded = load([tmp_path])
     assert any("12 row(s) without a thinking-token count" in note for note in loaded.notes)
     for figures in measure_cells(loaded).figures:
-        assert figures["mean_thinking_tokens"].value == 40 and figures["mean_thinking_tokens"].num_problems == 6
+        assert figures["mean_thinking_tokens"].mean == 40 and figures["mean_thinking_tokens"].num_problems == 6
         assert figures["accuracy"].num_problems == 12
 
 
@@ -77,9 +77,9 @@ def test_a_failed_generation_is_wrong_and_counts_as_an_error_alone(tmp_path: Pat
         "thinking_tokens": 0,
     }
     figures = measure_cells(load([made_up.write(tmp_path, rows)])).figures[0]
-    assert figures["accuracy"].value == 0.75
-    assert (figures["error_count"].value, figures["unparsed_count"].value) == (1, 0)
-    assert figures["mean_thinking_tokens"].value == 40  # what it had generated is not known: not 0
+    assert figures["accuracy"].mean == 0.75
+    assert (figures["error_count"].mean, figures["unparsed_count"].mean) == (1, 0)
+    assert figures["mean_thinking_tokens"].mean == 40  # what it had generated is not known: not 0
 
 
 def test_old_and_new_files_in_one_folder_are_read_together(tmp_path: Path) -> None:
@@ -139,5 +139,5 @@ def test_a_sweep_with_an_unscored_setting_still_has_its_best(tmp_path: Path) -> 
         for i in range(10)
     ]
     sweep = measure_cells(load([made_up.write(tmp_path, rows)])).sweeps[0]
-    assert sweep.figures["performance"].value == 0.5
+    assert sweep.figures["performance"].mean == 0.5
     assert sweep.figures["performance"].low < 0.5 < sweep.figures["performance"].high

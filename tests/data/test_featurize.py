@@ -21,7 +21,7 @@ from harness.cli.data import data
 from harness.config import EngineConfig, Sampling
 from harness.data import features as featurize
 from harness.data import load as pool
-from harness.data.cache import Kept, content_key, question_key
+from harness.data.cache import RowCache, content_key, question_key
 from harness.data.load import save
 from harness.data.teacher import Endpoint
 from harness.errors import UserError
@@ -53,19 +53,19 @@ def questions(count: int) -> list[str]:
 
 
 def test_what_is_kept_survives_and_a_torn_line_does_not_count(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "k")
+    kept = RowCache(tmp_path / "k")
     kept.put("a", {"text": "é\n"})
     kept.put("b", {"text": "2"})
     kept.put("a", {"text": "newer"})
     file = next((tmp_path / "k").glob("*.jsonl"))
     with file.open("ab") as handle:
         handle.write(b'{"key": "c", "te')  # the kill came here
-    again = Kept(tmp_path / "k")
+    again = RowCache(tmp_path / "k")
     assert set(again.keys()) == {"a", "b"}
     assert again.get("a") == {"key": "a", "text": "newer"}
     assert again.get("c") is None
     again.put("c", {"text": "3"})
-    assert len(Kept(tmp_path / "k")) == 3
+    assert len(RowCache(tmp_path / "k")) == 3
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ def test_every_question_is_asked_once_whatever_the_workers(server: ChatServer, t
     endpoint = Endpoint(server.url, "m", concurrency=4)
     found = []
     for workers in (1, 3):
-        kept = Kept(tmp_path / str(workers))
+        kept = RowCache(tmp_path / str(workers))
         outcome = featurize.ask_all(replace(endpoint, model=f"m{workers}"), questions(20), kept, workers)
         assert (outcome.answered, outcome.failed, outcome.kept) == (20, 0, 0)
         assert outcome.output_tokens == 20 * 11
@@ -88,11 +88,11 @@ def test_a_second_call_asks_only_for_what_is_missing_and_failed_rows_are_tried_a
 ) -> None:
     endpoint = Endpoint(server.url, "m", concurrency=2, input_price=1e6)
     server.script = lambda question, _: (400, {}, {"error": "no"}) if question.endswith("3") else good(question)
-    first = featurize.ask_all(endpoint, questions(6), Kept(tmp_path))
+    first = featurize.ask_all(endpoint, questions(6), RowCache(tmp_path))
     assert (first.answered, first.failed, first.first_error) == (5, 1, "HTTP 400: no")
     assert first.dollars == 35.0
     server.script = lambda question, _: good(question)
-    second = featurize.ask_all(endpoint, questions(8), Kept(tmp_path))
+    second = featurize.ask_all(endpoint, questions(8), RowCache(tmp_path))
     assert (second.kept, second.answered) == (5, 3)
     assert server.asked["Question 3"] == 2
     assert sum(server.asked.values()) == 9
@@ -104,21 +104,21 @@ def test_endless_errors_stop_the_call_with_one_line_and_keep_what_was_answered(
     endpoint = Endpoint(server.url, "m", concurrency=1, max_retries=0)
     server.script = lambda question, _: good(question) if int(question.split()[1]) < 5 else (500, {}, {"error": "down"})
     with pytest.raises(UserError, match="20 questions in a row failed, the last with: HTTP 500: down"):
-        featurize.ask_all(endpoint, questions(100), Kept(tmp_path))
-    assert len(Kept(tmp_path)) == 5
+        featurize.ask_all(endpoint, questions(100), RowCache(tmp_path))
+    assert len(RowCache(tmp_path)) == 5
     assert sum(server.asked.values()) <= 27
 
 
 def test_a_wrong_key_stops_the_call_at_once(server: ChatServer, tmp_path: Path) -> None:
     server.script = lambda question, _: (401, {}, {"error": "who are you"})
     with pytest.raises(UserError, match="HTTP 401: who are you: the API key is refused"):
-        featurize.ask_all(Endpoint(server.url, "m", concurrency=2), questions(50), Kept(tmp_path))
+        featurize.ask_all(Endpoint(server.url, "m", concurrency=2), questions(50), RowCache(tmp_path))
     assert sum(server.asked.values()) <= 4
 
 
 def test_rows_get_their_trace_and_rows_without_an_answer_stay_as_they_are(server: ChatServer, tmp_path: Path) -> None:
     endpoint = Endpoint(server.url, "m")
-    kept = Kept(tmp_path)
+    kept = RowCache(tmp_path)
     made = [row(1, thinking=""), row(2, thinking="")]
     featurize.ask_all(endpoint, [made[0]["question"]], kept)
     first, second = featurize.traces(made, "m", kept, endpoint.key)
@@ -196,14 +196,14 @@ def test_a_reference_model_answers_grades_and_resumes_by_row(tmp_path: Path) -> 
     sampling = Sampling(max_answer_tokens=8)
     made = rows(6)
     known = {"answer": "2", "correct": True, "status": "correct", "reason": ""}
-    Kept(tmp_path / "kept").put(question_key(made[0]), known)  # as an earlier call left it
+    RowCache(tmp_path / "kept").put(question_key(made[0]), known)  # as an earlier call left it
     folder, progress = tmp_path / "kept", Progress(Console(file=io.StringIO()))
-    kept = Kept(folder)
+    kept = RowCache(folder)
     with references.engines_of(model, engine, sampling, "s1", folder, progress) as engines:
         assert references.answer(made, model, engines, kept) == {}
     assert len(kept) == 6
     assert kept.get(question_key(made[0])) == {"key": question_key(made[0]), **known}
-    again = Kept(folder)
+    again = RowCache(folder)
     with references.engines_of("no such model", engine, sampling, "s1", folder, progress) as engines:
         assert references.answer(made, "no such model", engines, again) == {}  # nothing is left to ask
     annotated = list(references.with_references(made, [kept, again]))
@@ -241,12 +241,10 @@ def test_each_of_two_reference_models_gives_its_own_answers(engine: str, tmp_pat
 
 
 def test_what_a_local_model_said_is_its_weights_not_its_paths(tmp_path: Path) -> None:
-    from harness import provenance
     from harness.runtime.reference_answers import trace_key
 
     folder = make_model(tmp_path / "model", hidden=32, layers=1)
     before = trace_key("q", str(folder), Sampling(), "s1")
-    provenance.model_identity.cache_clear()
     make_model(tmp_path / "model", hidden=32, layers=1, seed=1)
     assert trace_key("q", str(folder), Sampling(), "s1") != before
 

@@ -15,7 +15,8 @@ from harness.config import Budget, Sampling
 from harness.errors import UserError
 from harness.generation.rules import Vocabulary, derive_seed
 from harness.generation.sweep import Prompt, generate
-from harness.records import Generation
+from harness.records import Generation, Problem
+from harness.runtime.scoring import score
 from harness.thinking import FORMATS, custom_format, thinking_format
 from tests.scripted import ScriptedEngine
 from tests.tiny import byte_tokenizer
@@ -47,9 +48,10 @@ def run(
     sampling: Sampling | None = None,
     context: int = 2000,
     thinking: Any = FORMATS["s1"],
+    sampled: bool = False,
     **options: Any,
 ) -> tuple[list[Generation], ScriptedEngine]:
-    engine: Any = ScriptedEngine(model or chatter(), TOKENIZER, context)  # without what generation does not ask for
+    engine: Any = ScriptedEngine(model or chatter(), TOKENIZER, context, sampled=sampled)
     prompts = [Prompt(str(i), text, VOCABULARY.encode(text)) for i, text in enumerate(texts)]
     rows: list[Generation] = []
     generate(
@@ -279,11 +281,14 @@ def test_attempts_of_many_prompts_never_cross() -> None:
         assert row.error is None and set(row.thinking) == {row.prompt[0]} and len(row.thinking) <= row.budget_tokens
 
 
-def test_attempts_are_bounded_and_their_failure_is_a_row() -> None:
+def test_attempts_that_are_used_up_are_a_finished_row_whose_every_token_counts() -> None:
     budget = Budget(4, method="rejection_sampling", max_attempts=5)
-    rows, _ = run([budget], chatter(0), texts=["q"], sampling=SAMPLED)
-    assert rows[0].error == "none of 5 attempts fits 4 thinking tokens"
-    assert (rows[0].num_attempts, rows[0].discarded_tokens) == (5, 25)
+    rows, engine = run([budget], chatter(0), texts=["q"], sampling=SAMPLED)
+    row = rows[0]
+    assert (row.error, row.thinking_finish, row.response, row.num_rounds) == (None, "rejected", "", 0)
+    assert row.discarded_tokens == engine.counters.sampled_tokens == 25 and row.num_attempts == 5
+    verdict = score(Problem("0", "t", "q", "7"), row)
+    assert verdict.correct is False and verdict.reason == "none of 5 attempts fits 4 thinking tokens"
 
 
 @pytest.mark.parametrize(

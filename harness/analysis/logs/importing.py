@@ -16,9 +16,10 @@ from typing import Any
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
+from harness.digests import file_digest
 from harness.errors import UserError
 from harness.marks import Marks, split
-from harness.provenance import file_digest, versions
+from harness.provenance import versions
 from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
 
 STUDY = "imported"
@@ -88,10 +89,8 @@ def rows_of(
     wanted = ("response", "gold", "kind", "choices", "final", "question")
     questions = [{name: row[name] for name in wanted} for row in rows]
     for row, verdict in zip(rows, grade_many(questions, workers=os.cpu_count() or 1), strict=True):
-        row |= {"status": verdict.status, "extracted": verdict.extracted, "correct": verdict.correct,
-                "reason": verdict.reason, "tier": verdict.tier, "run_id": identity, "study": study, "model": model,
-                "recipe": RECIPE,
-                "sample_key": fingerprint([identity, row["problem_id"], row["sample_index"]])}  # fmt: skip
+        row |= {**verdict.columns, "run_id": identity, "study": study, "model": model, "recipe": RECIPE}
+        row["sample_key"] = fingerprint([identity, row["problem_id"], row["sample_index"]])
     if not counter.approximate:
         _count_tokens(rows, counter)
     return rows

@@ -29,6 +29,25 @@ class Request:
     error: str | None = None
     submissions: int = 0  # times it was given to the engine anew; part of the seed, so that no noise is used twice
 
+    def __post_init__(self) -> None:
+        self._start = self.machine.state() if self.sampled else None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether any of its turns draws random numbers."""
+        sampling = self.sampling
+        return any((sampling.temperature, sampling.thinking_temperature, *self.round_temperatures))
+
+    def resume(self) -> None:
+        """Go on in another engine, after the death of the one that had it.
+
+        A greedy request goes on from the tokens it has. A sampled one begins again: a new submission has other random
+        numbers than the rest of the old one, and the row would not be that of an undisturbed run.
+        """
+        if self._start is not None:
+            self.machine.restore(self._start)
+            self.submissions = 0
+
     def temperature(self, turn: Turn) -> float:
         """The temperature of `turn`: that of its round after an ignore, if the budget names one."""
         if turn.round and self.round_temperatures:
@@ -40,6 +59,10 @@ class Request:
         """The nucleus of `turn`."""
         thinking = None if turn.round is None else self.sampling.thinking_top_p
         return self.sampling.top_p if thinking is None else thinking
+
+    def wants_logprobs(self, turn: Turn) -> bool:
+        """Whether the log-probabilities of the tokens that `turn` samples are to be given to the machine, too."""
+        return turn.round is None and self.sampling.answer_logprobs
 
     def turn_seed(self) -> int:
         """The seed of the current submission."""

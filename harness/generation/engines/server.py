@@ -19,6 +19,7 @@ from harness.errors import UserError
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request
 from harness.generation.engines.model_info import read_model
+from harness.generation.engines.parameters import biases, decoding
 from harness.generation.engines.probe import FILE
 from harness.generation.rules import Vocabulary
 
@@ -125,9 +126,10 @@ class ServerEngine:
             request.error = f"{type(error).__name__}: {error}"
 
     def _complete(self, request: Request, turn: Turn) -> None:
-        temperature = request.temperature(turn)
         # The server cannot see what only the text shows: it is asked for a little at a time then, not for the budget.
         most = min(turn.max_tokens, CHUNK if request.machine.rules.reads_text else MOST_TOKENS)
+        if request.sampling.presence_penalty or request.sampling.frequency_penalty:
+            most = turn.max_tokens  # the server counts what it has sampled in one completion
         context = [*request.prompt_ids, *request.machine.ids]
         body = {
             "model": self.served_model,
@@ -136,16 +138,8 @@ class ServerEngine:
             "min_tokens": min(turn.min_tokens, most),
             "stop_token_ids": sorted(turn.stop_ids),
             "ignore_eos": True,
-            "temperature": temperature,
-            "top_p": request.top_p(turn),
-            "frequency_penalty": request.sampling.frequency_penalty,
-            # Named, or the server fills in what the checkpoint recommends (Qwen2.5: repetition_penalty 1.05).
-            "repetition_penalty": 1.0,
-            "presence_penalty": 0.0,
-            "top_k": -1,
-            "min_p": 0.0,
-            "seed": request.turn_seed() if temperature > 0 else None,
-            "logit_bias": {str(i): -100 for i in self._masked} or None,
+            **decoding(request, turn),
+            "logit_bias": {str(token): bias for token, bias in biases(request, self._masked).items()} or None,
             "return_token_ids": True,
             "skip_special_tokens": False,
         }
@@ -158,7 +152,7 @@ class ServerEngine:
         self.counters.appended_tokens += len(context)
         self.counters.sampled_tokens += len(ids)
         before = request.machine.sampled_tokens
-        request.machine.feed(ids)
+        request.machine.feed(ids, (choice.get("logprobs") or {}).get("token_logprobs") or ())
         if request.machine.sampled_tokens == before:
             request.error = f"the server sampled nothing (finish_reason {choice.get('finish_reason')})"
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config import EngineConfig
+from harness.config import EngineConfig, Sampling
 from harness.errors import UserError, one_line
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request, continuation
@@ -187,15 +187,64 @@ class TransformersEngine:
         """Scores (rows, vocabulary) that leave each row one choice: its forced token, or the one it sampled."""
         import torch
 
+        weights: list[float | None] = [None] * len(
+            rows
+        )  # log of the raw logits' sum, where log-probabilities are asked
+        for i, row in enumerate(rows):
+            if row.request.sampling.answer_logprobs and not row.over:
+                weights[i] = float(scores[i].float().logsumexp(dim=-1))
         if len(self._masked):
             scores[:, self._masked] = -torch.inf
         best: list[int] = scores.argmax(dim=-1).tolist()
         before = sum(row.request.machine.sampled_tokens for row in rows)
-        chosen = [row.advance(scores[i], best[i]) for i, row in enumerate(rows)]
+        chosen = [row.advance(scores[i], best[i], weights[i]) for i, row in enumerate(rows)]
         self.counters.sampled_tokens += sum(row.request.machine.sampled_tokens for row in rows) - before
         steered = torch.full_like(scores, -torch.inf)
         steered[torch.arange(len(rows)), torch.tensor(chosen, device=scores.device)] = 0.0
         return steered
+
+
+def shifts(sampling: Sampling) -> bool:
+    """Whether `sampling` moves logits, so that greedy decoding can take another token than the most likely one."""
+    penalties = (sampling.presence_penalty, sampling.frequency_penalty, sampling.repetition_penalty - 1)
+    return any(penalties) or bool(sampling.logit_bias)
+
+
+def shift(scores: torch.Tensor, sampling: Sampling, seen: Collection[int], counts: Mapping[int, int]) -> None:
+    """Move `scores` (vocabulary,) in place by biases and penalties, in vLLM's order.
+
+    Args:
+        scores: logits of the next token.
+        sampling: what moves them.
+        seen: ids that the model sees: prompt, thought, answer.
+        counts: how often each id was sampled in this turn.
+    """
+    import torch
+
+    for token, bias in sampling.logit_bias:
+        scores[int(token)] += bias
+    if sampling.repetition_penalty != 1:
+        ids = list(seen)
+        values = scores[ids]
+        scores[ids] = torch.where(
+            values > 0, values / sampling.repetition_penalty, values * sampling.repetition_penalty
+        )
+    if counts and (sampling.frequency_penalty or sampling.presence_penalty):
+        ids = list(counts)
+        times = torch.tensor([float(counts[i]) for i in ids], device=scores.device)
+        scores[ids] -= sampling.frequency_penalty * times + sampling.presence_penalty
+
+
+def likely(scores: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+    """The probabilities that min_p and top_k leave, the largest first, and the ids that they belong to."""
+    import torch
+
+    values, order = torch.softmax(scores, dim=-1).sort(descending=True)
+    if sampling.min_p:
+        values = values[values >= sampling.min_p * values[0]]
+    if sampling.top_k:
+        values = values[: sampling.top_k]
+    return values / values.sum(), order[: len(values)]
 
 
 def is_idle(rows: Sequence[_Row], idle_steps: int) -> bool:
@@ -223,22 +272,26 @@ class _Row:
         self.turn, self.num_sampled = turn, 0
         self.counts: Counter[int] = Counter()
 
-    def advance(self, scores: torch.Tensor, best: int) -> int:
-        """The row's next token, given its `scores` (vocabulary,) and their argmax. 0 once the row is over."""
+    def advance(self, scores: torch.Tensor, best: int, weight: float | None) -> int:
+        """The row's next token, given its `scores` (vocabulary,) and their argmax. 0 once the row is over.
+
+        `weight`: the logarithm of the sum of exp(scores), all ids included, where log-probabilities are asked for.
+        """
         while not self.over and not self.forced:
-            self._sample(scores, best)
+            self._sample(scores, best, weight)
         if self.over:
             return 0
         self.emitted.append(self.forced.popleft())
         return self.emitted[-1]
 
-    def _sample(self, scores: torch.Tensor, best: int) -> None:
+    def _sample(self, scores: torch.Tensor, best: int, weight: float | None) -> None:
         """Samples one token into the machine; what is to be emitted for it goes to `forced`."""
         machine = self.request.machine
         token = self._choose(scores, best)
         self.num_sampled += 1
         self.counts[token] += 1
-        going_on = machine.feed([token])
+        known = weight is not None and self.request.wants_logprobs(self.turn)
+        going_on = machine.feed([token], [float(scores[token]) - (weight or 0.0)] if known else ())
         if going_on and token not in self.turn.stop_ids and self.num_sampled < self.turn.max_tokens:
             self.forced.append(token)
             return
@@ -261,18 +314,16 @@ class _Row:
 
         sampling, temperature = self.request.sampling, self.request.temperature(self.turn)
         masked = self.turn.stop_ids if self.num_sampled < self.turn.min_tokens else frozenset()
-        penalty = sampling.frequency_penalty
-        if temperature == 0 and best not in masked and not penalty:
+        if temperature == 0 and best not in masked and not shifts(sampling):
             return best
         scores = scores.float().clone()
         if masked:
             scores[list(masked)] = -torch.inf
-        if penalty and self.counts:
-            seen = list(self.counts)
-            scores[seen] -= penalty * torch.tensor([float(self.counts[i]) for i in seen], device=scores.device)
+        if shifts(sampling):
+            shift(scores, sampling, set(self.emitted), self.counts)
         if temperature == 0:
             return int(scores.argmax())
-        values, order = torch.softmax(scores / temperature, dim=-1).sort(descending=True)
+        values, order = likely(scores / temperature, sampling)
         total = values.cumsum(dim=-1)
         # top-p keeps the smallest set that reaches top_p: all tokens before which less than top_p stands
         kept = int((total - values < self.request.top_p(self.turn)).sum())

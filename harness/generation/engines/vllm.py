@@ -26,6 +26,7 @@ from harness.generation.engines import vllm_deaths, vllm_mask, vllm_releases
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
+from harness.generation.engines.parameters import biases, decoding
 from harness.generation.engines.vllm_process import end_children, new_log, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
 
@@ -225,7 +226,7 @@ class VllmEngine:
         return request.error is not None and (self._llm is None or bool(self._llm.errored))
 
     def _revive(self, lost: list[Request], deaths: vllm_deaths.Deaths) -> str:
-        """Starts a dead engine again; `lost` go on from the tokens they have.
+        """Starts a dead engine again; `lost` go on as `Request.resume` says.
 
         Returns why not, where it is beyond help.
         """
@@ -239,6 +240,8 @@ class VllmEngine:
         if cause != vllm_deaths.OUTSIDE and self.strategy == "session":
             logger.warning("from here on thoughts are submitted anew after an ignored end, without sessions")
             self.strategy = "resubmit"
+        for request in lost:
+            request.resume()
         self.restart()
         return ""
 
@@ -256,6 +259,7 @@ class VllmEngine:
                     current = asyncio.current_task()
                     if current is None or current.cancelling():
                         raise  # not parted: the run is over
+                    request.resume()
         except Exception as error:  # noqa: BLE001  the engine call: an error belongs to this row alone
             request.error = f"{type(error).__name__}: {error}"
         finally:
@@ -285,7 +289,7 @@ class VllmEngine:
                 self._resumed.pop(id(request), None)
                 self.counters.sampled_tokens += len(completion.token_ids)
                 sampled.extend(completion.token_ids)
-                going_on = machine.feed(completion.token_ids)
+                going_on = machine.feed(completion.token_ids, _sampled_logprobs(completion))
                 if completion.finish_reason is None:
                     if not going_on:
                         return  # a loop or a stop string: leave this turn, go on in a new submission
@@ -294,7 +298,9 @@ class VllmEngine:
                     raise RuntimeError(f"vLLM ended the request with '{completion.finish_reason}'")
                 held += [*append, *sampled[:-1]]
                 turn = machine.turn()
-                extension = continuation(held, [*request.prompt_ids, *machine.ids]) if turn and session else None
+                # vLLM gives log-probabilities in a session that has asked for them from its beginning.
+                goes_on = turn is not None and session and not request.wants_logprobs(turn)
+                extension = continuation(held, [*request.prompt_ids, *machine.ids]) if goes_on else None
                 if turn is None or extension is None:
                     return
                 append, sampled = extension, []
@@ -332,19 +338,21 @@ class VllmEngine:
 
         if context + turn.max_tokens > self.max_model_len:
             raise ValueError(f"{context} + {turn.max_tokens} tokens exceed the context of {self.max_model_len}")
-        temperature = request.temperature(turn)
         return SamplingParams(
-            temperature=temperature,
-            top_p=request.top_p(turn),
-            frequency_penalty=request.sampling.frequency_penalty,
-            seed=request.turn_seed() if temperature > 0 else None,
+            **decoding(request, turn),
             max_tokens=turn.max_tokens,
             min_tokens=turn.min_tokens,
             stop_token_ids=sorted(turn.stop_ids),
             ignore_eos=True,  # the ends of text are among stop_ids
             detokenize=False,
             output_kind=RequestOutputKind.DELTA,
+            logit_bias=biases(request, ()) or None,
         )
+
+
+def _sampled_logprobs(completion: Any) -> list[float]:
+    """The log-probabilities of its tokens, from the raw logits; empty where they were not asked for."""
+    return [at[i].logprob for i, at in zip(completion.token_ids, completion.logprobs or (), strict=False)]
 
 
 async def _inputs(turns: asyncio.Queue[tuple[list[int], Any]]) -> AsyncGenerator[Any, None]:

@@ -85,14 +85,7 @@ def _problem(row: dict[str, Any]) -> str:
 
 def graded(row: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
     """The row with our columns; `correct` is null where the gold could not be read."""
-    return {
-        **row,
-        "status": verdict.status,
-        "extracted": verdict.extracted,
-        "correct": verdict.correct,
-        "reason": verdict.reason,
-        "tier": verdict.tier,
-    }
+    return {**row, **verdict.columns}
 
 
 def grade_rows(

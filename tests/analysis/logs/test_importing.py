@@ -80,7 +80,7 @@ def test_token_counts_stay_empty_without_a_tokenizer_and_that_is_said(tmp_path: 
     summary = import_files([path], tmp_path / "out")[0]
     assert rows(tmp_path / "out")[0]["thinking_tokens"] is None and "give --tokenizer" in summary
     found = measure_cells(load([tmp_path / "out"])).figures[0]
-    assert found["mean_thinking_tokens"].note and found["accuracy"].value == 1.0
+    assert found["mean_thinking_tokens"].note and found["accuracy"].mean == 1.0
 
 
 def test_the_summary_says_where_our_verdicts_differ_from_the_logs(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_importing_again_adds_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         import_files([path], tmp_path / "out")
     found = measure_cells(load([tmp_path / "out"]))
-    assert found.figures[0]["generations_count"].value == 1
+    assert found.figures[0]["generations_count"].mean == 1
     assert pq.read_table(tmp_path / "out" / "runs.parquet").num_rows == 1
 
 
@@ -162,6 +162,6 @@ def test_the_published_aime_logs_come_out_at_their_own_accuracy(tmp_path: Path, 
 def test_eight_samples_a_problem_give_pass_at_k_and_maj_at_k(tmp_path: Path) -> None:
     import_files([published("outputs/qwen25math_maj8.jsonl")], tmp_path)
     figures = measure_cells(load([tmp_path])).figures[0]
-    assert figures["generations_count"].value == 800
-    assert figures["accuracy"].value <= figures["pass@2"].value <= figures["pass@8"].value <= 1
-    assert figures["maj@8"].value > figures["accuracy"].value
+    assert figures["generations_count"].mean == 800
+    assert figures["accuracy"].mean <= figures["pass@2"].mean <= figures["pass@8"].mean <= 1
+    assert figures["maj@8"].mean > figures["accuracy"].mean

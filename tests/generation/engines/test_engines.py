@@ -253,12 +253,97 @@ def test_a_frequency_penalty_means_the_same_in_every_engine(vllm: Any, transform
     assert len(differing(rows(vllm, 4, budgets), apart)) > 0
 
 
+SHIFTED = {"presence_penalty": 0.7, "repetition_penalty": 1.2, "logit_bias": ((40, 3.0), (50, -100.0))}
+DRAWN = {"temperature": 0.9, "top_k": 20, "min_p": 0.02, "top_p": 0.8}
+
+
+@pytest.mark.parametrize("parameters", [SHIFTED, DRAWN, SHIFTED | DRAWN], ids=["greedy", "drawn", "both"])
+def test_a_thought_is_what_plain_vllm_generates_with_the_same_parameters(
+    vllm: Any, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parameters reach vLLM as the user gave them, under vLLM's own names."""
+    from vllm import SamplingParams
+
+    submitted: list[Request] = []
+    submission = vllm._submission
+    monkeypatch.setattr(vllm, "_submission", lambda request: (submitted.append(request), submission(request))[1])
+    found = rows(vllm, 4, [Budget(60)], Sampling(**parameters, max_answer_tokens=16))
+    seeds = {request.prompt_ids: request.turn_seed() for request in submitted if not request.machine.closing}
+    stops = [257, 258]  # <|im_start|>, <|im_end|>
+    its_own = parameters | {"logit_bias": dict(parameters.get("logit_bias", ()))}
+
+    async def plain(ids: Sequence[int]) -> tuple[int, ...]:
+        params = SamplingParams(
+            max_tokens=60, min_tokens=1, stop_token_ids=stops, ignore_eos=True, detokenize=False,
+            **({"temperature": 0.0, "seed": seeds.get(tuple(ids), 0)} | its_own),
+        )  # fmt: skip
+        last: Any = None
+        async for output in vllm._llm.generate({"prompt_token_ids": list(ids)}, params, f"plain {len(ids)}"):
+            last = output
+        return tuple(i for i in last.outputs[0].token_ids if i not in stops)
+
+    for row in found.values():
+        assert row.error is None and row.thinking_ids == vllm._wait(plain(row.prompt_ids))
+    assert {row.thinking_ids for row in found.values()} != {
+        row.thinking_ids for row in rows(vllm, 4, [Budget(60)]).values()
+    }
+
+
+def test_what_moves_logits_means_the_same_in_every_engine(vllm: Any, transformers_engine: Any) -> None:
+    moved, budgets = replace(SAMPLING, **SHIFTED), [Budget(b, n) for b in (40, 120) for n in (0, 2)]
+    apart = rows(vllm, 4, budgets, moved, replay=False)
+    assert differing(rows(transformers_engine, 4, budgets, moved), apart) == []
+    assert not any(50 in row.thinking_ids + row.answer_ids for row in apart.values())
+
+
+def test_log_probabilities_of_an_answer_are_those_of_transformers_log_softmax(
+    vllm: Any, transformers_engine: Any, model: Path, reference: Rows
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    budgets, sampling = [*GRID[:6], Budget(20, method="no_thinking")], replace(SAMPLING, answer_logprobs=True)
+    found = {name: rows(engine, 3, budgets, sampling) for name, engine in [("v", vllm), ("t", transformers_engine)]}
+    found["drawn"] = rows(vllm, 3, budgets, replace(sampling, temperature=1.0, presence_penalty=0.5))
+    texts = [key for key, row in found["v"].items() if row.answer_ids != reference[key].answer_ids]
+    assert texts == []  # asking for them changes no token
+    witness = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    for row in (row for each in found.values() for row in each.values()):
+        ids = [*row.prompt_ids, *row.thinking_ids, *row.closing_ids, *row.answer_ids]
+        with torch.no_grad():
+            table = witness(torch.tensor([ids])).logits[0].log_softmax(-1)
+        start = len(ids) - len(row.answer_ids)
+        expected = [float(table[at - 1, ids[at]]) for at in range(start, len(ids))]
+        assert row.answer_logprobs == pytest.approx(expected, abs=2e-4) and len(row.answer_ends) == len(expected)
+    assert not any(row.answer_logprobs for row in reference.values())
+
+
+def test_sampled_rows_that_were_lost_or_killed_come_back_as_they_were(vllm: Any) -> None:
+    """On vLLM's own generators: what a trunk answered, what was branched off it, and the death of the engine."""
+    sampling = Sampling(temperature=1.0, max_answer_tokens=8, seed=3)
+    undisturbed = rows(vllm, 4, GRID, sampling)
+    assert differing(rows(vllm, 4, GRID, sampling, replay=False), undisturbed) == []
+    again = {key: row for budget in GRID[4::3] for key, row in rows(vllm, 4, [budget], sampling).items()}
+    assert differing(again, {key: undisturbed[key] for key in again}) == []
+    found: Rows = {}
+
+    def keep(row: Generation) -> None:
+        if len(found) == 7:
+            for process in vllm._children:
+                process.kill()
+        found[row.problem_id, row.budget, row.sample_index] = row
+
+    generate(vllm, prompts(vllm, 4), GRID, sampling, FORMATS["s1"], on_generation=keep)
+    assert differing(found, undisturbed) == []
+
+
 def test_rejection_sampling_and_the_forks_arithmetic_run_on_vllm(vllm: Any, transformers_engine: Any) -> None:
     fork = [Budget(30, n, compat="s1-fork") for n in (0, 2)]
     assert differing(rows(vllm, 4, fork), rows(transformers_engine, 4, fork)) == []
     budgets = [Budget(b, method="rejection_sampling", max_attempts=20) for b in (20, 60)]
     found = rows(vllm, 4, budgets, Sampling(temperature=1.0, max_answer_tokens=4))
-    accepted = [row for row in found.values() if row.error is None]
+    accepted = [row for row in found.values() if row.thinking_finish != "rejected"]
+    assert accepted and all(row.error is None for row in found.values())
     assert accepted and all(len(row.thinking_ids) <= row.budget_tokens for row in accepted)
     assert all(row.discarded_tokens > 0 for row in found.values() if row.num_attempts > 1)
 

@@ -10,7 +10,7 @@ import pytest
 from harness.config import Budget, EngineConfig, Sampling
 from harness.errors import UserError
 from harness.generation import open_engine
-from harness.generation.engines.transformers import TransformersEngine
+from harness.generation.engines.transformers import TransformersEngine, likely, shift
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
 from harness.records import Generation
@@ -81,6 +81,46 @@ def test_a_row_keeps_its_random_numbers_when_it_goes_on_in_another_batch(
     together, _ = run(engine, temperature=1.0)
     long = [a == b for a, b in zip(alone, together, strict=True) if len(a.thinking_ids) > 30]
     assert len(long) > 5 and sum(long) > len(long) / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_logits_are_moved_and_cut_as_transformers_own_processors_do_it(seed: int) -> None:
+    import torch
+    from transformers import (
+        MinPLogitsWarper,
+        RepetitionPenaltyLogitsProcessor,
+        SequenceBiasLogitsProcessor,
+        TopKLogitsWarper,
+    )
+
+    torch.manual_seed(seed)
+    scores, seen = 3 * torch.randn(1, 200), torch.randint(0, 200, (1, 30))
+    for sampling, witness in (
+        (Sampling(repetition_penalty=1.3), RepetitionPenaltyLogitsProcessor(1.3)),
+        (Sampling(logit_bias=((5, 2.5), (9, -3.0))), SequenceBiasLogitsProcessor([[[5], 2.5], [[9], -3.0]])),
+    ):
+        moved = scores[0].clone()
+        shift(moved, sampling, seen[0].tolist(), {})
+        assert torch.equal(moved, witness(seen, scores.clone())[0])
+    counts = {3: 4, 8: 1}
+    moved = scores[0].clone()
+    shift(moved, Sampling(presence_penalty=0.5, frequency_penalty=0.25), [], counts)
+    by_hand = scores[0].clone()
+    by_hand[3] -= 4 * 0.25 + 0.5  # as the API's documentation defines them
+    by_hand[8] -= 0.25 + 0.5
+    assert torch.equal(moved, by_hand)
+    for sampling, witnesses in (
+        (Sampling(top_k=7), [TopKLogitsWarper(7)]),
+        (Sampling(min_p=0.1), [MinPLogitsWarper(0.1)]),
+        (Sampling(top_k=4, min_p=0.05), [MinPLogitsWarper(0.05), TopKLogitsWarper(4)]),
+    ):
+        warped: Any = scores.clone()
+        for one in witnesses:
+            warped = one(seen, warped)
+        expected = warped[0].softmax(-1)
+        values, order = likely(scores[0], sampling)
+        found = torch.zeros(200).index_put((order,), values)
+        assert torch.allclose(found, expected, atol=1e-6) and len(values) == int((expected > 0).sum())
 
 
 def test_a_batch_too_large_for_the_memory_is_halved_and_only_a_row_that_fails_alone_is_lost(

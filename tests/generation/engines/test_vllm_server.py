@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,8 @@ def rows(engine: Any, thinking: ThinkingFormat = FORMATS["s1"], **options: Any) 
     vocabulary = Vocabulary(engine.tokenizer)
     prompts = [Prompt(str(i), f"question {i}", vocabulary.encode(f"question {i}")) for i in range(4)]
     found: list[Generation] = []
-    sampling = Sampling(max_answer_tokens=12)
-    generate(engine, prompts, BUDGETS, sampling, thinking, **{"on_generation": found.append, **options})
+    options = {"on_generation": found.append, "sampling": Sampling(max_answer_tokens=12), **options}
+    generate(engine, prompts, BUDGETS, thinking=thinking, **options)
     return found
 
 
@@ -91,6 +92,19 @@ def test_a_vllm_server_gives_the_tokens_of_transformers(
     plain = custom_format("<|im_start|>think", "<|im_start|>answer", "\nSo:", ("e", "<|im_end|>"))
     for thinking in (FORMATS["s1"], plain):
         assert by_cell(rows(served, thinking)) == by_cell(rows(here, thinking))
+    moved = Sampling(
+        max_answer_tokens=12,
+        presence_penalty=0.7,
+        frequency_penalty=0.2,
+        repetition_penalty=1.2,
+        logit_bias=((40, 3.0), (50, -100.0)),
+        answer_logprobs=True,
+    )
+    remote, local = by_cell(rows(served, sampling=moved)), by_cell(rows(here, sampling=moved))
+    for key, row in remote.items():
+        assert row.answer_logprobs == pytest.approx(local[key].answer_logprobs, abs=2e-4)
+        assert replace(row, answer_logprobs=()) == replace(local[key], answer_logprobs=())
+    assert all(row.answer_logprobs for row in remote.values() if row.answer_ids)
 
 
 def test_a_server_of_other_weights_is_found_out_by_the_probe(

@@ -1,0 +1,197 @@
+"""Result folders as they lie on disk: their sample columns and run rows, checked and cast to today's schemas.
+
+Columns are scanned, never the text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from harness.errors import UserError, one_line
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION
+from harness.store import read_claim
+
+TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
+SAMPLE_COLUMNS = (
+    "run_id",
+    "study",
+    "model",
+    "recipe",
+    "task",
+    "method",
+    "max_thinking_tokens",
+    "num_ignores",
+    "ignore_str",
+    "instructed",
+    "seed",
+    "sample_index",
+    "problem_id",
+    *TOKENS,
+    "forced_end",
+    "looping",
+    "thinking_finish",
+    "error",
+    "status",
+    "extracted",
+    "correct",
+    "kind",
+    "gold",
+)
+IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
+
+
+def sample_files(out_dir: Path) -> list[Path]:
+    """The sample files of a result folder, in the order of their paths."""
+    return sorted((out_dir / "samples").glob("**/*.parquet"))
+
+
+@dataclass
+class Folder:
+    """A results folder as it was read: its sample tables and its run rows, without those of other configurations."""
+
+    path: Path
+    samples: list[pa.Table]
+    runs: pd.DataFrame
+
+    def rename(self, study: str, new: str) -> None:
+        """Call `study` by a new name."""
+        at = SAMPLE_COLUMNS.index("study")
+        for index, table in enumerate(self.samples):
+            names = pc.if_else(pc.equal(table["study"].cast(pa.string()), study), new, table["study"].cast(pa.string()))
+            self.samples[index] = table.set_column(at, "study", names.dictionary_encode())
+        self.runs = self.runs.assign(study=self.runs["study"].replace(study, new))
+
+
+def read_folder(out_dir: Path, notes: list[str]) -> Folder:
+    """The samples and runs of `out_dir` that belong to its study as it is now.
+
+    Args:
+        out_dir: a folder written by ablate, evaluate or import.
+        notes: gets a line for everything that was left out or is missing.
+
+    Raises:
+        UserError: the folder has no samples, or a file in it cannot be read.
+    """
+    files = sample_files(out_dir)
+    if not files:
+        raise UserError(f"{out_dir}: no samples/*.parquet; give a folder written by ablate, evaluate or import")
+    samples = [read_columns(path, SAMPLE_SCHEMA, SAMPLE_COLUMNS, notes) for path in files]
+    run_file = out_dir / "runs.parquet"
+    if not run_file.exists():
+        notes.append(f"{out_dir}: no runs.parquet, so headline and reference recipe are guessed")
+        return Folder(out_dir, samples, pd.DataFrame(columns=RUN_SCHEMA.names))
+    runs = read_columns(run_file, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    if (kept := current_runs(out_dir, runs, notes)) is not None:
+        study = read_claim(out_dir)["study"]
+        runs = runs[runs["run_id"].isin(kept)]
+        runs = runs.assign(config=[_as_now(config, study) for config in runs["config"]])
+        values = pa.array(sorted(kept))
+        samples = [table.filter(pc.is_in(table["run_id"].cast(pa.string()), values)) for table in samples]
+    return Folder(out_dir, samples, runs)
+
+
+def current_runs(out_dir: Path, runs: pd.DataFrame, notes: list[str]) -> set[str] | None:
+    """The run ids that belong to the folder's study as it is now; None where the folder does not say.
+
+    Beside the study's own runs these are the ones that differ from them in task, budget and seeds alone: a sweep that
+    was made in several calls. What else lies in the folder was made with another configuration, and is noted.
+    """
+    listed = read_claim(out_dir).get("runs")
+    if not listed:
+        return None
+    configs = {str(row["run_id"]): json.loads(row["config"] or "{}") for row in runs.to_dict("records")}
+    recipes = dict(zip(runs["run_id"], runs["recipe"], strict=True))
+    current = {(recipes[run], configs[run].get("setup")) for run in listed if run in configs}
+    kept = {run for run in configs if (recipes[run], configs[run].get("setup")) in current} | set(listed)
+    if stale := [run for run in configs if run not in kept]:
+        names = ", ".join(sorted({f"{recipes[run]} ({_changes(run, listed, recipes, configs)})" for run in stale}))
+        notes.append(f"{len(stale)} run(s) of another configuration than {out_dir}/study.json left out: {names}")
+    return kept
+
+
+def _as_now(config: str | None, study: Mapping[str, Any]) -> str:
+    """A run's configuration with the study's present headline and reference: a run that was kept has those of old."""
+    return json.dumps(json.loads(config or "{}") | {name: study[name] for name in ("headline", "reference_recipe")})
+
+
+def _changes(
+    run: str, listed: Sequence[str], recipes: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """What sets `run` apart from the listed runs of its recipe, as `key=value`."""
+    other = next((configs[one] for one in listed if one in configs and recipes[one] == recipes[run]), None)
+    if other is None:
+        return "no such recipe now"
+    mine, now = dotted_settings(configs[run]), dotted_settings(other)
+    different = [f"{key}={mine[key]}" for key in sorted(mine) if mine[key] != now.get(key)]
+    return ", ".join(different[:4]) or f"run {run}"
+
+
+def dotted_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a run's configuration that tell setups apart, by their dotted names."""
+    found: dict[str, Any] = {}
+    for name in ("training", "sampling", "recipe_config", "engine"):
+        found |= {f"{name}.{key}": value for key, value in (config.get(name) or {}).items()}
+    return found | {name: config.get(name) for name in ("thinking", "replay", "max_model_len", "base_model")}
+
+
+def ambiguous_studies(folders: Sequence[pd.DataFrame]) -> list[str]:
+    """Names of studies that several folders hold with other settings: they are not one study."""
+    setups: dict[tuple[str, str], list[set[str]]] = {}
+    for runs in folders:
+        here: dict[tuple[str, str], set[str]] = {}
+        for row in runs.to_dict("records"):
+            setup = json.loads(row["config"]).get("setup", "") if isinstance(row["config"], str) else ""
+            here.setdefault((str(row["study"]), str(row["recipe"])), set()).add(setup)
+        for key, found in here.items():
+            setups.setdefault(key, []).append(found)
+    return sorted({study for (study, _), found in setups.items() if any(one != found[0] for one in found)})
+
+
+def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> pa.Table:
+    """The named columns of one file in `schema`'s types: missing ones (an older schema) are null, and said.
+
+    Raises UserError for a file that is no Parquet, was cut, or holds something else than our rows.
+    """
+    try:
+        return _read_columns(pq.ParquetFile(path), path, schema, names, notes)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        reason = one_line(error, most=120)
+        raise UserError(
+            f"{path} cannot be read ({reason}); remove it, the run that wrote it can be repeated"
+        ) from error
+
+
+def _read_columns(
+    file: pq.ParquetFile, path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]
+) -> pa.Table:
+    if foreign := [name for name in IDENTITY if name not in file.schema_arrow.names and name in schema.names]:
+        raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
+    version = int((file.schema_arrow.metadata or {}).get(b"s1_harness_schema", b"0") or 0)
+    if version > SCHEMA_VERSION:
+        notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
+    present = [name for name in names if name in file.schema_arrow.names]
+    if missing := sorted(set(names) - set(present)):
+        notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
+    table = file.read(columns=present)
+    columns = {}
+    for name in names:
+        kind = schema.field(name).type
+        column = _cast(table[name], kind) if name in present else pa.nulls(table.num_rows, kind)
+        columns[name] = column.dictionary_encode() if pa.types.is_string(kind) and schema is SAMPLE_SCHEMA else column
+    return pa.table(columns)
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """The column in another type; a NaN where a whole number belongs is no number."""
+    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+    return column.cast(kind)
