@@ -27,7 +27,6 @@ class Request:
     on_done: Callable[[Request], Iterable[Request]]
     round_temperatures: tuple[float, ...] = ()
     error: str | None = None
-    engine_deaths: int = 0  # times the engine died under it
     submissions: int = 0  # times it was given to the engine anew; part of the seed, so that no noise is used twice
 
     def __post_init__(self) -> None:
