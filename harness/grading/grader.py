@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from harness.errors import unknown
+from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.equality import comparison
-from harness.grading.compare.identity import UndecidedError
 from harness.grading.compare.symbolic import SymbolicTimeoutError, WorkerStartError, same
 from harness.grading.conventions import LENIENT, STRICT
 from harness.grading.extract.answer import Extraction, extract_answer, stands_in

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from harness.grading.grammar.clean import clean
-from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit, walk
+from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit
 from harness.grading.grammar.parser import parse
+from harness.grading.grammar.tree import walk
 from harness.grading.grammar.units import number_word
 from harness.grading.limits import TooBigError, UnreadableError
 

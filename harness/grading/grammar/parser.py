@@ -35,9 +35,8 @@ from harness.grading.grammar.nodes import (
     SetOp,
     Sym,
     Unit,
-    holds,
-    mapped,
 )
+from harness.grading.grammar.tree import holds, mapped
 from harness.grading.limits import MAX_ITEMS, TooBigError, UnreadableError
 
 _ENDS = ("end_of_text", "close", "unbrace", "row", "end")
@@ -95,6 +94,14 @@ class Parser(Arithmetic):
                 negated = kind == "not"
                 self.pos += 1 + negated
                 sides, ops = [self.made(Member(self._chain(sides, ops), self.union(), negated))], []
+            elif kind == "arrow" and value == "->":
+                self.pos += 1
+                ops.append("→")
+                sides.append(self.union())
+            elif kind == "bar" and value == "mid" and not self.in_set and not self.bar_open:
+                self.pos += 1
+                ops.append("∣")
+                sides.append(self.union())
             elif kind == "colon" and not self.in_set:
                 self.pos += 1
                 left, right = sides[-1], self.union()
