@@ -55,6 +55,7 @@ Scheduler = Literal[
 ]  # fmt: skip
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
+VARIANTS = ("plain", "s1", "tokens", "steps", "class")  # of the training text: harness.training.variants
 SELECTIONS = ("random", "diverse", "longest", "s1k", "full")
 
 
@@ -250,11 +251,14 @@ class Training:
     bf16: Text[Flag] = True
     block_size: Text[Positive] = 32768
     group_by_length: Text[Flag] = False
+    # What a step's loss is the mean of: all tokens of the global batch, or its rows' own means. s1's was the rows' (16
+    # workers with one row each), in which a short trace's tokens weigh more; over tokens no row's length does.
+    loss_mean: Text[Literal["token", "row"]] = "token"
     seed: Seed[Natural] = 0
     lora_rank: Text[Natural] = 0  # 0: all weights are trained; else adapters of this rank, merged into the checkpoint
     lora_alpha: Text[Positive] = 32
     lora_dropout: Text[Fraction] = 0.0
-    # How rows are dealt to workers changes their order, and with it the weights.
+    # Each step sees the same rows on any number of workers; dropout and the order of sums are each worker's own.
     num_workers: Text[Positive] = 1  # more than one on GPUs: weights, gradients and optimizer are sharded (FSDP)
     per_device_batch_size: Placement[Positive] = 1
     num_cpus: Placement[Positive] = 1  # of one worker
