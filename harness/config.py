@@ -142,12 +142,16 @@ class Sampling:
         return self.max_answer_tokens if self.answer_room_tokens is None else self.answer_room_tokens
 
 
-def check_draws(budget: Budget, sampling: Sampling) -> None:
-    """Raise `UserError` where several samples would all be one greedy text."""
+def is_drawn(budget: Budget, sampling: Sampling) -> bool:
+    """Whether two samples of one run can differ: a part of them is sampled at a temperature."""
     thinks = budget.method != "no_thinking"
     later = budget.round_temperatures if budget.num_ignores else ()
-    warm = (sampling.temperature, *((sampling.thinking_temperature or 0.0, *later) if thinks else ()))
-    if sampling.num_samples > 1 and not any(warm):
+    return any((sampling.temperature, *((sampling.thinking_temperature or 0.0, *later) if thinks else ())))
+
+
+def check_draws(budget: Budget, sampling: Sampling) -> None:
+    """Raise `UserError` where several samples would all be one greedy text."""
+    if sampling.num_samples > 1 and not is_drawn(budget, sampling):
         raise UserError(
             f"num_samples={sampling.num_samples} at temperature 0 is one text {sampling.num_samples} times; set a "
             "temperature above 0, or num_samples=1"

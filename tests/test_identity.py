@@ -42,6 +42,7 @@ PLAIN = Study(
     tasks=("quick_aime",),
     budgets=(Budget(), Budget(64, 1)),
     headline=Budget(),
+    sampling=Sampling(temperature=0.25),
 )
 # Another value for each field. Budgets are changed in the sweep, recipes in the list of them.
 OTHER: dict[type, dict[str, Any]] = {
@@ -52,7 +53,9 @@ OTHER: dict[type, dict[str, Any]] = {
     },
     Sampling: {
         "temperature": 0.5, "top_p": 0.9, "frequency_penalty": 0.5, "num_samples": 2, "max_answer_tokens": 9, "seed": 1,
-        "thinking_temperature": 0.7, "thinking_top_p": 0.8, "answer_room_tokens": 7,
+        "thinking_temperature": 0.7, "thinking_top_p": 0.8, "answer_room_tokens": 7, "top_k": 20, "min_p": 0.1,
+        "presence_penalty": 0.5, "repetition_penalty": 1.1, "logit_bias": {7: 1.5}, "stop": ("Problem:",),
+        "answer_logprobs": True,
     },
     EngineConfig: {
         "name": "transformers", "tokenizer": "other", "dtype": "bfloat16", "max_model_len": 2048,

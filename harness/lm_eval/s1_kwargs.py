@@ -16,7 +16,10 @@ from harness.thinking import ThinkingFormat
 
 S1_ANSWER_ROOM = 100  # tokens that s1's `auto` leaves for the answer
 DEFAULT_MAX_GEN_TOKS = 2048
-GENERAL = ("until", "max_gen_toks", "do_sample", "temperature", "top_p", "frequency_penalty", "seed", "compat")
+DECODING = {
+    "top_p": 1.0, "min_p": 0.0, "frequency_penalty": 0.0, "presence_penalty": 0.0, "repetition_penalty": 1.0,
+}  # fmt: skip
+GENERAL = ("until", "max_gen_toks", "do_sample", "temperature", *DECODING, "top_k", "seed", "compat")
 THINKING = (
     "max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "rejection_sample", "thinking_start",
     "thinking_end", "until_thinking", "until_thinking_2", "temperature_thinking", "top_p_thinking",
@@ -80,8 +83,8 @@ def _sampling(kwargs: Mapping[str, Any], max_gen_toks: int, num_samples: int) ->
     default = 1.0 if _flag(kwargs.get("do_sample", False)) else 0.0
     return Sampling(
         temperature=_number(kwargs, "temperature", default),
-        top_p=_number(kwargs, "top_p", 1.0),
-        frequency_penalty=_number(kwargs, "frequency_penalty", 0.0),
+        **{name: _number(kwargs, name, default) for name, default in DECODING.items()},
+        top_k=0 if kwargs.get("top_k") == -1 else _integer(kwargs, "top_k", 0),  # -1: all tokens
         num_samples=num_samples,
         max_answer_tokens=max_gen_toks,
         seed=_integer(kwargs, "seed_thinking", _integer(kwargs, "seed", 0)),

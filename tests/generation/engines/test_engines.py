@@ -250,8 +250,8 @@ def test_a_frequency_penalty_means_the_same_in_every_engine(vllm: Any, transform
     assert len(differing(rows(vllm, 4, budgets), apart)) > 0
 
 
-SHIFTED = {"presence_penalty": 0.7, "repetition_penalty": 1.2, "logit_bias": ((40, 3.0), (50, -100.0))}
-DRAWN = {"temperature": 0.9, "top_k": 20, "min_p": 0.02, "top_p": 0.8}
+SHIFTED: dict[str, Any] = {"presence_penalty": 0.7, "repetition_penalty": 1.2, "logit_bias": ((40, 3.0), (50, -100.0))}
+DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20, "min_p": 0.02, "top_p": 0.8}
 
 
 @pytest.mark.parametrize("parameters", [SHIFTED, DRAWN, SHIFTED | DRAWN], ids=["greedy", "drawn", "both"])
@@ -263,10 +263,15 @@ def test_a_thought_is_what_plain_vllm_generates_with_the_same_parameters(
 
     submitted: list[Request] = []
     submission = vllm._submission
-    monkeypatch.setattr(vllm, "_submission", lambda request: (submitted.append(request), submission(request))[1])
+
+    def noted(request: Request) -> Any:
+        submitted.append(request)
+        return submission(request)
+
+    monkeypatch.setattr(vllm, "_submission", noted)
     found = rows(vllm, 4, [Budget(60)], Sampling(**parameters, max_answer_tokens=16))
     seeds = {request.prompt_ids: request.turn_seed() for request in submitted if not request.machine.closing}
-    stops = [257, 258]  # <|im_start|>, <|im_end|>
+    stops = list(Vocabulary(vllm.tokenizer).encode("<|im_start|><|im_end|>"))
     biases = dict.fromkeys(range(KNOWN_IDS, 272), -100.0) | dict(parameters.get("logit_bias", ()))
     its_own = {name: value for name, value in parameters.items() if name != "logit_bias"} | {"logit_bias": biases}
 
