@@ -47,6 +47,7 @@ Method = Literal[
     "token_conditional",  # tell the budget in the prompt, in tokens
     "step_conditional",  # tell the budget in the prompt, in steps
     "class_conditional",  # tell "short" or "long" in the prompt
+    "rebase",  # tree search over the steps of a thought, led by a reward; num_samples is its width
 ]
 EngineName = Literal["vllm", "transformers", "openai"]
 Scheduler = Literal[
@@ -76,6 +77,8 @@ class Budget:
     round_temperatures: Text[tuple[NonNegative, ...]] = ()  # after the n-th ignore; empty: the run's own
     max_attempts: Text[Positive] = 64  # rejection sampling only
     stop_on_loop: Text[Flag] = False
+    reward: Source[Name] = "repetition"  # rebase only: a reward model (folder or hub name), or the built-in one
+    reward_temperature: Text[AboveZero] = 0.2  # rebase only: of the softmax over rewards (Wu et al., section 3.2)
     compat: Text[Literal["readme", "s1-fork"]] = "readme"
 
     def __post_init__(self) -> None:
@@ -86,6 +89,11 @@ class Budget:
             raise unknown("class of thinking (instructed)", str(told), ("short", "long"))
 
     @property
+    def reward_model(self) -> str | None:
+        """The model that leads a tree search; None for the built-in reward, and where there is no search."""
+        return self.reward if self.method == "rebase" and self.reward != "repetition" else None
+
+    @property
     def effective(self) -> Budget:
         """The same setting without the values that have no effect in it: equal settings are equal then."""
         same: dict[str, Any] = {}
@@ -93,6 +101,8 @@ class Budget:
             same |= {"ignore_str": "Wait", "round_temperatures": ()}
         if self.method != "rejection_sampling":
             same |= {"max_attempts": 64}
+        if self.method != "rebase":
+            same |= {"reward": "repetition", "reward_temperature": 0.2}
         if self.method == "no_thinking":
             same |= {"max_thinking_tokens": "auto", "num_ignores": 0, "ignore_str": "Wait", "min_thinking_tokens": 0}
         return replace(self, **same)

@@ -5,7 +5,7 @@ A stranger traces one leaderboard number back to one row here. Facts live in col
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -283,6 +283,14 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
     }
 
 
+def short(model: str, others: Iterable[str] = ()) -> str:
+    """The last part of a model's hub name or path; as many parts as tell it from `others`."""
+    parts = model.rstrip("/").split("/")
+    rivals = [other.rstrip("/") for other in others if other != model]
+    tails = ("/".join(parts[-count:]) for count in range(1, len(parts) + 1))
+    return next((tail for tail in tails if not any(f"/{rival}".endswith(f"/{tail}") for rival in rivals)), model)
+
+
 def setting(budget: Budget) -> str:
     """A budget's name in every command, table and figure: auto, 4,000, auto+2 Wait, told 16 steps, no thinking, ..."""
     limit = "auto" if budget.max_thinking_tokens == "auto" else f"{budget.max_thinking_tokens:,}"
@@ -292,6 +300,8 @@ def setting(budget: Budget) -> str:
         name = "no thinking"
     elif budget.method == "rejection_sampling":
         name = f"reject over {limit}" + (f", {budget.max_attempts} attempts" if budget.max_attempts != 64 else "")
+    elif budget.method == "rebase":
+        name = f"rebase {limit}" + (f", reward {short(budget.reward)}" if budget.reward_model else "")
     elif budget.instructed:
         name = f"told {budget.instructed}" + (", forced" if budget.force else "")
     if budget.min_thinking_tokens:

@@ -285,11 +285,6 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
     return votes
 
 
-def short(model: str) -> str:
-    """The last part of a model's hub name or path."""
-    return model.rstrip("/").rsplit("/", 1)[-1]
-
-
 def setting_name(cell: Cell) -> str:
     """The setting's name (`harness.records.setting`), and what sets the cell apart from another one of that name."""
     return setting(cell.budget) + (f" ({cell.note})" if cell.note else "")

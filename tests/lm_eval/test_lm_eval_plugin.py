@@ -40,9 +40,7 @@ def test_commas_newlines_and_numbers_in_values_survive() -> None:
 def test_the_models_own_recipe_can_be_said() -> None:
     found = settings(f"{AUTO},temperature=0.6,top_p=0.95,top_k=20,min_p=0,presence_penalty=1.5,repetition_penalty=1.05")
     assert found.sampling == replace(
-        found.sampling,
-        **{"temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.0},
-        **{"presence_penalty": 1.5, "repetition_penalty": 1.05},
+        found.sampling, temperature=0.6, top_p=0.95, top_k=20, min_p=0.0, presence_penalty=1.5, repetition_penalty=1.05
     )
     assert settings(f"{AUTO},top_k=-1").sampling.top_k == 0  # vLLM's own word for all tokens
 
