@@ -64,6 +64,7 @@ class Generation:
     closing_ids       what was injected after the thought: newline, thinking_end, "Final Answer:" as they apply
     answer_ids        what the model sampled after that, without the stop token
     discarded_tokens  sampled and thrown away: rejected attempts, and ends of thinking that were ignored are 0 here
+    shared_tokens     of the thought, but sampled once for several rows of one tree and counted in an earlier one
     """
 
     problem_id: str
@@ -87,7 +88,9 @@ class Generation:
     replayed: bool = False
     looping: bool = False
     discarded_tokens: int = 0
+    shared_tokens: int = 0
     num_attempts: int = 1
+    reward: float | None = None  # of the thought, 0 to 1, where a reward led a search
     error: str | None = None
     answer_logprobs: tuple[float, ...] = ()  # in nats, of `answer_ids`, from the raw logits; empty: not asked for
     answer_ends: tuple[int, ...] = ()  # where each of them ends in the answer's text, in characters
@@ -151,8 +154,10 @@ SAMPLE_SCHEMA = pa.schema(
         ("closing_tokens", pa.int64()),
         ("answer_tokens", pa.int64()),
         ("discarded_tokens", pa.int64()),
+        ("shared_tokens", pa.int64()),
         ("num_rounds", pa.int64()),
         ("num_attempts", pa.int64()),
+        ("reward", pa.float64()),
         ("thinking_finish", pa.string()),
         ("answer_finish", pa.string()),
         ("forced_end", pa.bool_()),
@@ -271,8 +276,10 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
         "closing_tokens": len(g.closing_ids),
         "answer_tokens": len(g.answer_ids),
         "discarded_tokens": g.discarded_tokens,
+        "shared_tokens": g.shared_tokens,
         "num_rounds": g.num_rounds,
         "num_attempts": g.num_attempts,
+        "reward": g.reward,
         "thinking_finish": g.thinking_finish,
         "answer_finish": g.answer_finish,
         "forced_end": g.forced_end,

@@ -26,12 +26,16 @@ STOP_STRING_WINDOW = 64  # tokens of the answer's end that are searched for a st
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered chat prompt: its text and its ids. `opened`: `thinking_start` stands in it already, before its end."""
+    """A rendered chat prompt: its text and its ids.
+
+    `opened`: `thinking_start` stands in it already, before its end. `question`: what is asked, for reward models.
+    """
 
     problem_id: str
     text: str
     ids: tuple[int, ...]
     opened: bool = False
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,9 @@ class SampleWriter:
         replayed: bool = False,
         spans: Sequence[Span] = (),
         discarded_tokens: int = 0,
+        shared_tokens: int = 0,
         num_attempts: int = 1,
+        reward: float | None = None,
     ) -> None:
         """The rows of `cells`, which all stop at `stop`: its thought, and the closing and the answer of `machine`."""
         answer = self.vocabulary.decode(machine.answer)
@@ -168,7 +174,9 @@ class SampleWriter:
             replayed=replayed,
             looping=is_looping(stop.thinking),
             discarded_tokens=discarded_tokens,
+            shared_tokens=shared_tokens,
             num_attempts=num_attempts,
+            reward=reward,
             answer_logprobs=tuple(machine.answer_logprobs),
             answer_ends=self.vocabulary.ends(machine.answer) if machine.answer_logprobs else (),
         )
