@@ -16,10 +16,10 @@ from harness.thinking import ThinkingFormat
 
 S1_ANSWER_ROOM = 100  # tokens that s1's `auto` leaves for the answer
 DEFAULT_MAX_GEN_TOKS = 2048
-DECODING = {
-    "top_p": 1.0, "min_p": 0.0, "frequency_penalty": 0.0, "presence_penalty": 0.0, "repetition_penalty": 1.0,
-}  # fmt: skip
-GENERAL = ("until", "max_gen_toks", "do_sample", "temperature", *DECODING, "top_k", "seed", "compat")
+GENERAL = (
+    "until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k", "min_p", "presence_penalty",
+    "frequency_penalty", "repetition_penalty", "seed", "compat",
+)  # fmt: skip
 THINKING = (
     "max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "rejection_sample", "thinking_start",
     "thinking_end", "until_thinking", "until_thinking_2", "temperature_thinking", "top_p_thinking",
@@ -83,8 +83,12 @@ def _sampling(kwargs: Mapping[str, Any], max_gen_toks: int, num_samples: int) ->
     default = 1.0 if _flag(kwargs.get("do_sample", False)) else 0.0
     return Sampling(
         temperature=_number(kwargs, "temperature", default),
-        **{name: _number(kwargs, name, default) for name, default in DECODING.items()},
-        top_k=0 if kwargs.get("top_k") == -1 else _integer(kwargs, "top_k", 0),  # -1: all tokens
+        top_p=_number(kwargs, "top_p", 1.0),
+        top_k=0 if str(kwargs.get("top_k")) == "-1" else _integer(kwargs, "top_k", 0),  # vLLM's word for all tokens
+        min_p=_number(kwargs, "min_p", 0.0),
+        presence_penalty=_number(kwargs, "presence_penalty", 0.0),
+        frequency_penalty=_number(kwargs, "frequency_penalty", 0.0),
+        repetition_penalty=_number(kwargs, "repetition_penalty", 1.0),
         num_samples=num_samples,
         max_answer_tokens=max_gen_toks,
         seed=_integer(kwargs, "seed_thinking", _integer(kwargs, "seed", 0)),
