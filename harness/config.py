@@ -56,6 +56,7 @@ Scheduler = Literal[
 ]  # fmt: skip
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
+CAPPED: tuple[Method, ...] = ("budget_forcing", "token_conditional", "step_conditional", "class_conditional")
 SELECTIONS = ("random", "diverse", "longest", "s1k", "full")
 
 
@@ -77,6 +78,11 @@ class Budget:
     round_temperatures: Text[tuple[NonNegative, ...]] = ()  # after the n-th ignore; empty: the run's own
     max_attempts: Text[Positive] = 64  # rejection sampling only
     stop_on_loop: Text[Flag] = False
+    # Soft ends, of a thought that the budget cuts
+    grace_tokens: Text[Natural] = 0  # beyond the budget, to the next end of a line or sentence
+    wrap_up_str: Text[str] = ""  # put into the thought, within the budget, before it is cut
+    wrap_up_tokens: Text[Natural] = 0  # so many tokens before the cap; 0: directly before it
+    final_answer: Text[str | None] = None  # what a forced end says behind thinking_end; None: the thinking format's own
     reward: Source[Name] = "repetition"  # rebase only: a reward model (folder or hub name), or the built-in one
     reward_temperature: Text[AboveZero] = 0.2  # rebase only: of the softmax over rewards (Wu et al., section 3.2)
     compat: Text[Literal["readme", "s1-fork"]] = "readme"
@@ -85,8 +91,20 @@ class Budget:
         told = self.instructed
         if self.method in ("token_conditional", "step_conditional") and not (told or "").isdigit():
             raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
+        if self.wrap_up_tokens and not self.wrap_up_str:
+            raise UserError(f"wrap_up_tokens={self.wrap_up_tokens} needs wrap_up_str, the text that is put there")
+        if self.soft and (self.compat == "s1-fork" or self.method not in CAPPED):
+            raise UserError(
+                "grace_tokens, wrap_up_str and final_answer soften the end that a budget forces: they go with "
+                f"{', '.join(CAPPED)}, not with {'s1-fork' if self.compat == 's1-fork' else self.method}"
+            )
         if self.method == "class_conditional" and told not in ("short", "long"):
             raise unknown("class of thinking (instructed)", str(told), ("short", "long"))
+
+    @property
+    def soft(self) -> bool:
+        """Whether anything about a forced end is another than s1's."""
+        return bool(self.grace_tokens or self.wrap_up_str or self.final_answer is not None)
 
     @property
     def reward_model(self) -> str | None:

@@ -27,7 +27,7 @@ STATUSES = (
     "undecided",  # neither arithmetic nor sympy can prove or refute that answer and gold are equal
     "gold_unparseable",
 )
-SpanKind = Literal["ignore", "newline"]
+SpanKind = Literal["ignore", "newline", "wrap_up"]
 
 
 @dataclass(frozen=True)
@@ -316,6 +316,9 @@ def setting(budget: Budget) -> str:
     if budget.round_temperatures and budget.num_ignores:
         name += ", temperature " + "/".join(f"{one:g}" for one in budget.round_temperatures)
     name += ", ends loops" if budget.stop_on_loop else ""
+    name += f", grace {budget.grace_tokens:,}" if budget.grace_tokens else ""
+    name += f", wraps up at -{budget.wrap_up_tokens:,}" if budget.wrap_up_str else ""
+    name += f", says {' '.join(budget.final_answer.split())!r}" if budget.final_answer is not None else ""
     return name + (", s1-fork" if budget.compat == "s1-fork" else "")
 
 

@@ -50,6 +50,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "max_thinking_tokens": 32, "num_ignores": 2, "ignore_str": "Hmm", "min_thinking_tokens": 8,
         "method": "rejection_sampling", "instructed": "9", "force": False, "round_temperatures": (0.5,),
         "max_attempts": 3, "stop_on_loop": True, "compat": "s1-fork", "reward": "other", "reward_temperature": 0.4,
+        "grace_tokens": 8, "wrap_up_str": "So:", "wrap_up_tokens": 12, "final_answer": "Answer:",
     },
     Sampling: {
         "temperature": 0.5, "top_p": 0.9, "frequency_penalty": 0.5, "num_samples": 2, "max_answer_tokens": 9, "seed": 1,
@@ -111,8 +112,12 @@ def changed(cls: type, name: str, value: Any) -> Study:
     if cls is Recipe:
         return replace(PLAIN, recipes=(replace(PLAIN.recipes[0], **{name: value}),))
     if cls is Budget:
-        search = {"method": "rebase", "num_ignores": 0} if name == "reward" else {}  # it leads nothing else
-        budgets = tuple(replace(budget, **{name: value}, **search) for budget in PLAIN.budgets[: 1 if search else 2])
+        with_it: dict[str, dict[str, Any]] = {  # without which it has no effect
+            "reward": {"method": "rebase", "num_ignores": 0},
+            "wrap_up_tokens": {"wrap_up_str": "So:"},
+        }
+        more = with_it.get(name, {})
+        budgets = tuple(replace(budget, **{name: value}, **more) for budget in PLAIN.budgets[: 1 if more else 2])
         return replace(PLAIN, budgets=budgets, headline=budgets[0])
     group = {Sampling: "sampling", EngineConfig: "engine", Training: "training", Chat: "chat"}[cls]
     more = {"tensor_parallel_size": {"num_gpus": 2}}.get(name, {})

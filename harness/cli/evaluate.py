@@ -36,6 +36,12 @@ METHODS = (
 )
 @click.option("--max-attempts", type=click.IntRange(min=1), help="Rejection sampling: tries per sample (64).")
 @click.option("--reward", help="REBASE: a reward model (folder or hub name), or repetition, which needs none.")
+@click.option("--grace", type=click.IntRange(min=0), default=0, help="Tokens beyond a budget to the end of a sentence.")
+@click.option("--wrap-up", default="", help="Text put into a thought before its budget cuts it.")
+@click.option(
+    "--wrap-up-tokens", type=click.IntRange(min=0), default=0, help="So many tokens before; 0: directly before."
+)
+@click.option("--final-answer", help="What a forced end says, instead of the format's 'Final Answer:'.")
 @click.option("--headline", help="The setting of the recipe table, as tables call it: 1,000 or auto+2 Wait.")
 @click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
 @click.option("--base-url", help="The server's address, for --engine openai.")

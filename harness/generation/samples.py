@@ -83,7 +83,14 @@ class SampleWriter:
         """The thinking budget in force for `prompt`; raises `PromptTooLongError`."""
         if budget.method.endswith("_conditional") and not budget.force:
             budget = replace(budget, max_thinking_tokens="auto")
-        return budget_tokens(budget, self.sampling, self.delimiters, len(prompt.ids), self.engine.max_model_len)
+        delimiters = self.delimiters_of(budget)
+        return budget_tokens(budget, self.sampling, delimiters, len(prompt.ids), self.engine.max_model_len)
+
+    def delimiters_of(self, budget: Budget) -> Delimiters:
+        """The format's delimiters with what `budget` says of a forced end."""
+        if budget.final_answer is None:
+            return self.delimiters
+        return replace(self.delimiters, forced=self.vocabulary.encode(self.thinking.thinking_end + budget.final_answer))
 
     def cells(self, budgets: Sequence[Budget], prompt: Prompt, sample: int) -> list[Cell]:
         """The budgets that `prompt` leaves room for; the others become rows with an error."""
@@ -103,7 +110,7 @@ class SampleWriter:
             budget,
             self.sampling,
             self.vocabulary,
-            self.delimiters,
+            self.delimiters_of(budget),
             caps=caps,
             prompt_ids=prompt.ids,
             max_model_len=self.engine.max_model_len,

@@ -77,7 +77,8 @@ def groups(budgets: Sequence[Budget], replay: bool) -> list[list[Budget]]:
     groups: dict[Budget, list[Budget]] = defaultdict(list)
     for budget in budgets:
         # s1's fork counts its budget anew in each round: its short runs are no prefixes of its long ones.
-        alone = budget.compat == "s1-fork" or budget.method in ("no_thinking", "rebase")
+        # A soft end depends on where the cap is: its thought is no prefix of a longer one.
+        alone = budget.compat == "s1-fork" or budget.method in ("no_thinking", "rebase") or budget.soft
         groups[budget if alone else replace(budget, max_thinking_tokens=0, num_ignores=0)].append(budget)
     return list(groups.values())
 
@@ -141,7 +142,9 @@ def _branch(
         return
     places: dict[Stop, list[Cell]] = defaultdict(list)
     for cell in cells:
-        places[stop_of(machine, cell.tokens, cell.budget.num_ignores)].append(cell)
+        own = Stop(tuple(machine.thinking), machine.thinking_finish, machine.round)
+        stop = own if cell.budget.soft else stop_of(machine, cell.tokens, cell.budget.num_ignores)
+        places[stop].append(cell)
     shared = len(cells) > 1
     for stop, stopped in places.items():
         ends_there = (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness import tasks
-from harness.config import Budget, Chat, EngineConfig, Method, Sampling, Study
+from harness.config import CAPPED, Budget, Chat, EngineConfig, Method, Sampling, Study
 from harness.errors import UserError, unknown
 from harness.records import setting
 from harness.studies.smoke import fit_context
@@ -22,6 +22,7 @@ class Sweep:
     budgets, ignores  ignores are at auto, as in s1
     instructed        what the conditional methods tell the model: numbers, or short and long
     force             the conditional methods with a cap: at what was told (tokens), else at each of `budgets`
+    grace, wrap_up, wrap_up_tokens, final_answer    soft ends of what a budget can cut
     """
 
     methods: str = "budget_forcing"
@@ -34,6 +35,10 @@ class Sweep:
     force: bool = False
     max_attempts: int | None = None
     reward: str | None = None
+    grace: int = 0
+    wrap_up: str = ""
+    wrap_up_tokens: int = 0
+    final_answer: str | None = None
     no_thinking: bool = False
 
     def settings(self) -> tuple[Budget, ...]:
@@ -42,8 +47,19 @@ class Sweep:
         self._refuse_idle(methods)
         found = [Budget(method="no_thinking")] if self.no_thinking else []
         for method in methods:
-            found += self._of(method)
+            found += [self._softened(budget) for budget in self._of(method)]
         return tuple(dict.fromkeys(found))
+
+    def _softened(self, budget: Budget) -> Budget:
+        if budget.method not in CAPPED or not budget.force:
+            return budget
+        return replace(
+            budget,
+            grace_tokens=self.grace,
+            wrap_up_str=self.wrap_up,
+            wrap_up_tokens=self.wrap_up_tokens,
+            final_answer=self.final_answer,
+        )
 
     def _methods(self) -> list[str]:
         methods = [name.strip().replace("-", "_") for name in self.methods.split(",") if name.strip()]
@@ -58,6 +74,7 @@ class Sweep:
         """A flag that none of the methods reads was meant otherwise."""
         told = any(method in CONDITIONAL for method in methods)
         forced = "budget_forcing" in methods
+        cuts = forced or (told and self.force)
         for flag, given, read, by in (
             ("--instructed", self.instructed is not None, told, "token_, step_ or class_conditional"),
             ("--force", self.force, told, "token_, step_ or class_conditional"),
@@ -65,6 +82,9 @@ class Sweep:
             ("--reward", self.reward is not None, "rebase" in methods, "rebase"),
             ("--ignores", any(parse_counts("--ignores", self.ignores)), forced, "budget_forcing"),
             ("--every", bool(self.every), forced, "budget_forcing"),
+            ("--grace", bool(self.grace), cuts, "budget_forcing"),
+            ("--wrap-up", bool(self.wrap_up or self.wrap_up_tokens), cuts, "budget_forcing"),
+            ("--final-answer", self.final_answer is not None, cuts, "budget_forcing"),
         ):
             if given and not read:
                 raise UserError(f"{flag} belongs to --method {by}, not to {', '.join(methods)}; leave it out")

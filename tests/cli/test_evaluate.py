@@ -21,7 +21,7 @@ from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
 from harness.studies.evaluate import Sweep, headline_of, study_name
 from harness.studies.inputs import check_weights
-from tests.tiny import varied
+from tests.tiny import byte_tokenizer, varied
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +64,15 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
         (Sweep("budget_forcing,no_thinking", no_thinking=True), (Budget(method="no_thinking"), Budget())),
         (Sweep("rebase", budgets="300"), (Budget(300, method="rebase"),)),
         (Sweep(budgets="90", min_thinking=30), (Budget(90, min_thinking_tokens=30),)),
+        (
+            Sweep(
+                "budget_forcing,no_thinking", budgets="90", grace=9, wrap_up="So:", wrap_up_tokens=20, final_answer="A:"
+            ),
+            (
+                Budget(90, grace_tokens=9, wrap_up_str="So:", wrap_up_tokens=20, final_answer="A:"),
+                Budget(method="no_thinking"),
+            ),
+        ),
     ],
 )
 def test_each_method_is_said_with_its_options(asked: Sweep, expected: tuple[Budget, ...]) -> None:
@@ -81,6 +90,8 @@ def test_each_method_is_said_with_its_options(asked: Sweep, expected: tuple[Budg
         (Sweep(reward="m"), "--reward belongs to --method rebase"),
         (Sweep("no_thinking", ignores="2"), "--ignores belongs to --method budget_forcing"),
         (Sweep(instructed="9"), "--instructed belongs to"),
+        (Sweep("rebase", grace=9), "--grace belongs to --method budget_forcing"),
+        (Sweep(wrap_up_tokens=9), "needs wrap_up_str"),
     ],
 )
 def test_an_option_that_cannot_be_read_or_has_no_effect_is_one_line(asked: Sweep, message: str) -> None:
@@ -189,10 +200,26 @@ def test_a_dry_run_prints_the_plan_of_each_model_and_claims_nothing(tmp_path: Pa
 
 
 METHODS = (
-    *("--method", "budget_forcing,rejection_sampling,rebase,class_conditional,no_thinking", "--budgets", "6"),
-    *("--max-attempts", "3", "--samples", "4", "--temperature", "1", "--tasks", "quick_aime", "--max-problems", "4"),
-    *("--engine", "transformers", "--answer-logprobs", "--set", "engine.batch_size=32", "--headline", "6"),
+    *("--method", "budget_forcing,rejection_sampling,rebase,class_conditional,no_thinking", "--budgets", "4"),
+    *("--max-attempts", "2", "--samples", "4", "--temperature", "1", "--tasks", "quick_gpqa", "--max-problems", "6"),
+    *("--engine", "transformers", "--answer-logprobs", "--set", "engine.batch_size=32", "--headline", "4"),
 )
+
+
+def reward_model(folder: Path) -> Path:
+    """A classifier of one logit that has learnt nothing."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForSequenceClassification
+
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer()
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, num_labels=1, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    Qwen2ForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +227,12 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path
     """Two models of one architecture and every method, sampled."""
     folder = tmp_path_factory.mktemp("evaluated")
     models = [TINY_MODEL, str(varied(Path(TINY_MODEL), folder / "moved", seed=1))]
-    return models, folder / "out", harness("evaluate", *models, *METHODS, "--out", str(folder / "out"))
+    reward = str(reward_model(folder / "reward"))
+    return (
+        models,
+        folder / "out",
+        harness("evaluate", *models, *METHODS, "--reward", reward, "--out", str(folder / "out")),
+    )
 
 
 @pytest.mark.slow
@@ -210,7 +242,7 @@ def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(eva
     samples, runs = pd.read_parquet(out / "samples"), pd.read_parquet(out / "runs.parquet")
     assert (runs["status"] == "done").all() and len(runs) == 2 * 6  # short and long are two
     assert sorted(runs["model"].unique()) == sorted(models) and set(runs["recipe"]) == {"base"}
-    assert len(samples) == 2 * 6 * 4 * 4 and samples["error"].isna().all()
+    assert len(samples) == 2 * 6 * 6 * 4 and samples["error"].isna().all()
     board = (out / "LEADERBOARD.md").read_text()
     assert "| model |" in board and "| moved |" in board and "| base |" not in board
     assert "evaluate moved: done" in done.stdout and "evaluate base" not in done.stdout
@@ -226,8 +258,8 @@ def test_what_is_discarded_and_shared_is_priced(evaluated: Any) -> None:
     samples["spent"] = spent + samples["discarded_tokens"] - samples["shared_tokens"]
     rejected = samples[samples["method"] == "rejection_sampling"]
     used_up = rejected[rejected["thinking_finish"] == "rejected"]
-    assert len(used_up) and not used_up["correct"].any() and (used_up["num_attempts"] == 3).all()
-    assert (used_up["discarded_tokens"] == 3 * 7).all()  # each attempt is cut one token beyond the budget
+    assert len(used_up) and not used_up["correct"].any() and (used_up["num_attempts"] == 2).all()
+    assert (used_up["discarded_tokens"] == 2 * 5).all()  # each attempt is cut one token beyond the budget
     for model in models:
         mine = rejected[rejected["model"] == model]
         found = metrics[(metrics["model"] == model) & (metrics["method"] == "rejection_sampling")]

@@ -340,6 +340,26 @@ def test_sampled_rows_that_were_lost_or_killed_come_back_as_they_were(vllm: Any)
     assert differing(found, undisturbed) == []
 
 
+def test_soft_ends_are_the_same_in_every_engine(
+    vllm: Any, transformers_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets = [
+        Budget(30, 1, grace_tokens=80),
+        Budget(80, 2, wrap_up_str="\nSo now: ", wrap_up_tokens=30),
+        Budget(40, wrap_up_str="Enough."),
+        Budget(50, 1, grace_tokens=40, wrap_up_str="\nSo ", wrap_up_tokens=20, final_answer="\nIt is "),
+    ]
+    apart = rows(vllm, 8, budgets, replay=False)
+    assert differing(rows(transformers_engine, 8, budgets), apart) == []
+    monkeypatch.setattr(vllm, "config", replace(vllm.config, strategy="resubmit"))
+    assert differing(rows(vllm, 8, budgets), apart) == []
+    found = {budget: [row for row in apart.values() if row.budget == budget] for budget in budgets}
+    assert any(row.forced_end and 0 < len(row.thinking_ids) - 30 < 80 for row in found[budgets[0]])
+    assert any("\nSo now: " in row.thinking and row.forced_end for row in found[budgets[1]])
+    assert all(row.thinking.endswith("Enough.") for row in found[budgets[2]] if row.forced_end)
+    assert all(row.closing.endswith("<|im_start|>answer\nIt is ") for row in found[budgets[3]] if row.forced_end)
+
+
 def test_rejection_sampling_and_the_forks_arithmetic_run_on_vllm(vllm: Any, transformers_engine: Any) -> None:
     fork = [Budget(30, n, compat="s1-fork") for n in (0, 2)]
     assert differing(rows(vllm, 4, fork), rows(transformers_engine, 4, fork)) == []
