@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from harness import PUBLIC
 from harness.cli.main import cli
 from harness.cli.results import sample_stats
 
@@ -57,6 +58,11 @@ def test_every_page_is_reached_from_the_readme() -> None:
         links = (link for link in LINK.findall(page.read_text(encoding="utf-8")) if link.endswith(".md"))
         waiting += [new for link in links if (new := (page.parent / link).resolve()) not in reached and new.exists()]
     assert set(PAGES) - reached == set()
+
+
+def test_every_public_name_is_in_the_api_reference() -> None:
+    listed = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [f"{module}.{name}" for name, module in PUBLIC.items()]
 
 
 def parsed(words: list[str]) -> None:

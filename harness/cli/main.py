@@ -1,4 +1,4 @@
-"""The command line: ablate, thinking and status here; the other commands in evaluate.py, results.py and data.py.
+"""The command line: ablate, thinking and status here; the others in evaluate.py, results.py, listing.py and data.py.
 
 Nothing heavy is imported before a command needs it: `harness --help` answers at once.
 """
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from harness.cli import data, results
+from harness.cli import data, listing, results
 from harness.cli.evaluate import evaluate
 from harness.cli.exits import call
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
@@ -115,6 +115,8 @@ for command in (
     results.import_,
     results.compare,
     results.diff,
+    listing.tasks,
+    listing.studies,
 ):
     cli.add_command(command)
 

@@ -20,6 +20,8 @@ GENERAL = (
     "until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k", "min_p", "presence_penalty",
     "frequency_penalty", "repetition_penalty", "seed", "compat",
 )  # fmt: skip
+# What lm-eval's own models take for max_gen_toks, in their order.
+SAME_AS_MAX_GEN_TOKS = ("max_new_tokens", "max_tokens", "max_completion_tokens")
 THINKING = (
     "max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "rejection_sample", "thinking_start",
     "thinking_end", "until_thinking", "until_thinking_2", "temperature_thinking", "top_p_thinking",
@@ -46,10 +48,11 @@ def parse(
     Raises `UserError` for an unknown name, with the near match, and for a value that is none.
     """
     for name in kwargs:
-        if name not in (*GENERAL, *THINKING, *IGNORED):
+        if name not in (*GENERAL, *SAME_AS_MAX_GEN_TOKS, *THINKING, *IGNORED):
             raise unknown("gen_kwarg", name, (*GENERAL, *THINKING))
     compat = _compat(str(kwargs.get("compat", compat)))
-    max_gen_toks = _integer(kwargs, "max_gen_toks", DEFAULT_MAX_GEN_TOKS)
+    cap = next((name for name in ("max_gen_toks", *SAME_AS_MAX_GEN_TOKS) if name in kwargs), "max_gen_toks")
+    max_gen_toks = _integer(kwargs, cap, DEFAULT_MAX_GEN_TOKS)
     until = _strings(kwargs.get("until"))
     separate = any(name in kwargs for name in THINKING)
     return Settings(

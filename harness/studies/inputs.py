@@ -12,7 +12,7 @@ from harness.generation.sweep import check as check_budget
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 HUB_SECONDS = 10.0  # for the hub to say whether it has a model
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w.-]+)?")  # org/name or org/name@revision
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")  # org/name
 
 
 def check_inputs(study: Study, data_dir: Path | None) -> None:
@@ -63,11 +63,10 @@ def check_weights(what: str, model: str) -> None:
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError
 
-    name, _, revision = model.partition("@")
-    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, "config.json"), str):
+    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(model, "config.json"), str):
         return  # in the cache, or told not to ask: loading says what is missing
     try:
-        HfApi().model_info(name, revision=revision or None, timeout=HUB_SECONDS)
+        HfApi().model_info(model, timeout=HUB_SECONDS)
     except HfHubHTTPError as error:  # no such model, or not for this user
         raise UserError(f"{what} {model}: no such folder, and the Hugging Face hub says: {one_line(error)}") from None
     except Exception as error:  # noqa: BLE001  the hub call: which HTTP library's errors come out differs by release
@@ -82,5 +81,11 @@ def check_model(what: str, model: str) -> None:
     if folder.is_dir():
         if not (folder / "config.json").is_file() and what == "base_model":
             raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
+    elif "@" in model:
+        name, _, revision = model.partition("@")
+        raise UserError(
+            f"{what} {model}: no such folder, and a hub name takes no revision; fetch that one with "
+            f"`hf download {name} --revision {revision} --local-dir FOLDER` and give FOLDER"
+        )
     elif not HUB_NAME.fullmatch(model):
         raise UserError(f"{what} {model}: no such folder, and no name on the Hugging Face hub (org/name); check it")

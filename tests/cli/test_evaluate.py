@@ -294,7 +294,8 @@ def test_a_lost_file_comes_back_as_it_was(evaluated: Any, tmp_path: Path) -> Non
     """One row at a time: a batch's last bits depend on the rows in it, and a draw may fall between two of them."""
     model, out = evaluated[0][0], tmp_path / "out"
     command = ["evaluate", model, *METHODS, "--set", "engine.batch_size=1", "--max-problems", "2", "--out", str(out)]
-    assert harness(*command).returncode == 0
+    done = harness(*command)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     columns = ["method", "thinking_ids", "answer_ids", "correct", "discarded_tokens", "shared_tokens", "reward"]
 
     def rows() -> pd.DataFrame:

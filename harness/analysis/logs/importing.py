@@ -16,10 +16,12 @@ from typing import Any
 from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
+from harness.digests import file_digest
 from harness.errors import UserError
+from harness.grading.verdict import Kind
 from harness.marks import Marks, split
-from harness.provenance import file_digest, versions
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
+from harness.provenance import versions
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA
 
 STUDY = "imported"
 RECIPE = "published"
