@@ -42,7 +42,7 @@ def chatter(p_end: float = 0.05, salt: int = 0) -> Model:
 
 def run(
     budgets: Sequence[Budget],
-    model: Model | None = None,
+    model: Callable[..., int] | None = None,
     *,
     texts: Sequence[str] = ("q", "a longer question"),
     sampling: Sampling | None = None,
