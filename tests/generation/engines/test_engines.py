@@ -19,7 +19,7 @@ from harness.generation import open_engine
 from harness.generation.budget import Machine
 from harness.generation.engines.base import Request
 from harness.generation.rules import Vocabulary
-from harness.generation.samples import Writer
+from harness.generation.samples import SampleWriter
 from harness.generation.sweep import Prompt, generate, requests
 from harness.records import Generation
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
@@ -415,7 +415,7 @@ def test_a_request_that_kills_the_engine_takes_no_other_with_it(
     def keep(row: Generation) -> None:
         found[row.problem_id, row.budget, row.sample_index] = row
 
-    writer = Writer(vllm, SAMPLING, FORMATS["s1"], keep)
+    writer = SampleWriter(vllm, SAMPLING, FORMATS["s1"], keep)
     some = prompts(vllm, 6)
     rules = replace(writer.rules(Budget(24), writer.open(some[0]), (24,)), forced_closing=(65,) * 490, room=10_000)
     poison = Request(some[0].ids, Machine(rules), SAMPLING, 0, lambda request: ())
