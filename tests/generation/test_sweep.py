@@ -212,7 +212,7 @@ def test_a_budget_that_cuts_an_end_in_its_middle_has_no_span_of_a_round_behind_i
 
     def model(context: Sequence[int], masked: frozenset[int]) -> int:
         text = VOCABULARY.decode(context).replace("Wait, let me check", end)
-        said = len(VOCABULARY.encode(text.split(FORMATS[name].thinking_start)[-1]))
+        said = len(VOCABULARY.encode(text.split(FORMATS[name].thinking_start, 1)[1]))
         return thought[said] if said < len(thought) else LETTERS[0]
 
     grid = [Budget(b, n, ignore_str="Wait, let me check") for b in range(longest + 3) for n in (0, 1, 2)]
