@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.generation.engines.vllm_deaths import MOST_IN_A_ROW, OUTSIDE, Deaths, cause
+from harness.generation.engines.vllm_process import attention_backend
 
 
 def requests(count: int) -> list[Any]:
@@ -74,3 +75,19 @@ def test_the_cause_is_the_cores_own_error(tmp_path: Path) -> None:
     assert cause(log, len(LOG)) == OUTSIDE  # that was the engine before
     log.write_text("INFO all is well\nERROR Engine core proc died unexpectedly\n")
     assert cause(log, 0) == OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("INFO [cuda.py:507] Using TRITON_ATTN attention backend out of potential backends: ['TRITON_ATTN'].", "TRITON_ATTN"),
+        ("INFO [cuda.py:446] Using FLASH_ATTN backend.", "FLASH_ATTN"),
+        ("INFO [cpu_model_runner.py:68] Starting to load model", None),
+    ],
+)  # fmt: skip
+def test_the_attention_that_a_dtype_got_is_read_from_the_cores_own_log(
+    line: str, expected: str | None, tmp_path: Path
+) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text(f"Using OLDER backend.\n{line}\n")
+    assert attention_backend(log, len("Using OLDER backend.\n")) == expected
