@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,6 +77,7 @@ class Counters:
     appended_tokens: int = 0  # prompt and injected tokens handed to it
     submissions: int = 0  # requests it had to start from the prompt on
     finished: int = 0
+    notes: list[str] = field(default_factory=list)  # what the user should be told of it, each once
 
 
 class Engine(Protocol):
