@@ -13,7 +13,7 @@ from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.records import Kind
+    from harness.grading.verdict import Kind
 
 KINDS = ("math", "integer", "choice")
 

@@ -11,8 +11,9 @@ from harness.grading.conventions import Policy
 from harness.grading.extract.answer import extract_answer
 from harness.grading.extract.sentences import PROSE, is_value, value_in
 from harness.grading.grammar.clean import choice_prefix, clean
-from harness.grading.grammar.nodes import Add, Based, Call, Div, Neg, Node, Num, Seq, Text, Unit, holds
+from harness.grading.grammar.nodes import Add, Based, Call, Div, Group, Label, Neg, Node, Num, Seq, Text, Unit
 from harness.grading.grammar.parser import parse
+from harness.grading.grammar.tree import holds
 from harness.grading.grammar.units import counted, is_measure, mixed_units, number_word, plain_unit
 from harness.grading.limits import TooBigError, UnreadableError
 
@@ -30,6 +31,10 @@ _NUMERAL = re.compile(
     r"(-?)(?:\\(?:text|mathrm|textrm|mathbf)\s*\{\s*)?([0-9A-Z]{1,60})\s*\}?\s*_\s*"
     r"\{?\s*(?:\\(?:text|mathrm)\s*\{\s*)?(1[1-9]|2\d|3[0-6])\s*\}?\s*\}?"
 )
+_YES_OR_NO = re.compile(
+    r"(?:\\text\s*\{\s*)?(yes|no|true|false)\s*[,;:]\s*(?:\\text\s*\{\s*)?[A-Za-z]{2}", re.IGNORECASE
+)
+_REMAINDER = re.compile(r"(-?\d{1,30})\s*,?\s*(?:with )?(?:a )?(?:R|r|rem\.?|remainder|余)\s*(?:of )?(\d{1,30})")
 _CLAUSE = re.compile(r"\b(?:answer|because|since)\b", re.IGNORECASE)
 _HEXADECIMAL = re.compile(r"-?0x[0-9A-Fa-f]{1,60}")
 _NAMED_POINT = re.compile(r"[A-Z](?:_\d|')?\s*((?:\\left\s*)?\(.{1,80},.{1,80}\))")
@@ -61,6 +66,15 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         return [Num(spelled)], ""
     if _HEXADECIMAL.fullmatch(text):
         return [Num(Fraction(int(text, 16)))], ""
+    if policy.prose and (match := _YES_OR_NO.match(text)):
+        return [Text(match.group(1))], ""
+    if match := _REMAINDER.fullmatch(" ".join(_TEXT_COMMANDS.sub(" ", text).split())):
+        return [Call("remainder", (parse(match.group(1)), parse(match.group(2))))], ""
+    if policy.bare_list and (parts := _lettered(text)):
+        try:
+            return [Group("(", ")", tuple(parse(clean(part)) for part in parts))], ""  # the order counts
+        except (UnreadableError, TooBigError):
+            pass
     special = moment(text) or _numeral(text) or (counted(text) if policy.number_words else None)
     special = special or (mixed_units(text) if policy.units else None)
     if special is not None:
@@ -129,11 +143,23 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
         yield found
     if match := _NAMED_POINT.fullmatch(text):
         try:
-            yield parse(match.group(1))
+            yield Label(text[0], parse(match.group(1)))
         except (UnreadableError, TooBigError):
             return
     if match := _PERMUTATIONS.fullmatch(text):
         yield Call("perm", (parse(match.group(1)), parse(match.group(2))))
+
+
+def _lettered(text: str) -> list[str]:
+    """The values of "(a) 3 (b) 5" and of "1) 3; 2) 5"; [] where the marks are not the first ones in their order."""
+    for marks in ("abcdef", ("i", "ii", "iii", "iv", "v"), "123456"):
+        found = re.split(r"(?:^|(?<=[\s,;]))\(?(" + "|".join(sorted(marks, key=len, reverse=True)) + r")\)\s*", text)
+        shown = found[1::2]
+        if found[0].strip() or len(shown) < 2 or shown != list(marks[: len(shown)]):
+            continue
+        parts = [part.strip(" ,;.") for part in found[2::2]]
+        return parts if all(parts) else []
+    return []
 
 
 def _with_unit(text: str) -> Node | None:
@@ -149,7 +175,7 @@ def _with_unit(text: str) -> Node | None:
         words = plain_unit(rest)
         if not all(_UNIT_TOKEN.fullmatch(word) for word in words.split()) or not is_measure(words):
             continue
-        if len(words) == 1 and words not in _ALONE:
+        if len(words) == 1 and words not in _ALONE and not (words in "hM" and _stands_apart(text, at)):
             continue
         try:
             value = parse(before)
@@ -158,6 +184,11 @@ def _with_unit(text: str) -> Node | None:
         if isinstance(value, Num | Neg | Add | Div) or not holds(value, Text, Unit):
             return Unit(value, words)
     return None
+
+
+def _stands_apart(text: str, at: int) -> bool:
+    """Whether a letter that is as often a name stands as a unit would: 2.5 h, 0.1M, but not 3h."""
+    return text[at - 1] in " ~,;:" or "." in text[:at]
 
 
 def _words_only(text: str) -> str:

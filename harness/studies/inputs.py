@@ -9,7 +9,7 @@ from harness import tasks
 from harness.config import Study
 from harness.errors import UserError
 
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w.-]+)?")  # org/name or org/name@revision
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")  # org/name
 
 
 def check_inputs(study: Study, data_dir: Path | None) -> None:
@@ -35,5 +35,11 @@ def check_model(what: str, model: str) -> None:
     if folder.is_dir():
         if not (folder / "config.json").is_file() and what == "base_model":
             raise UserError(f"model folder {model} has no config.json; give a checkpoint folder or a hub name")
+    elif "@" in model:
+        name, _, revision = model.partition("@")
+        raise UserError(
+            f"{what} {model}: no such folder, and a hub name takes no revision; fetch that one with "
+            f"`hf download {name} --revision {revision} --local-dir FOLDER` and give FOLDER"
+        )
     elif not HUB_NAME.fullmatch(model):
         raise UserError(f"{what} {model}: no such folder, and no name on the Hugging Face hub (org/name); check it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from harness.checked import from_plain
 from harness.config import Study
 from harness.errors import UserError
-from harness.store import Store, read_claim
+from harness.store import Store, open_lock, read_claim
 from harness.studies.runs import budgets_of
 
 RECENT_SECONDS = 300.0  # the time that the rate is taken from
@@ -53,7 +54,11 @@ def status(out: Path) -> Status:
     claim = read_claim(out)
     if not claim:
         raise UserError(f"{out} holds no study (no study.json); give the --out of ablate or evaluate")
+    if missing := {"name", "study", "num_problems"} - claim.keys():
+        raise UserError(f"{out}/study.json has no {', '.join(sorted(missing))}; give the --out of ablate or evaluate")
     study, problems = from_plain(Study, claim["study"], f"{out}/study.json: "), claim["num_problems"]
+    if not all(isinstance(count, int) for count in problems.values()):
+        raise UserError(f"{out}/study.json: num_problems holds no counts; give the --out of ablate or evaluate")
     store = Store(out)
     listed = claim.get("runs") or None
     runs = [run for run in store.runs() if listed is None or run["run_id"] in listed]
@@ -75,7 +80,7 @@ def status(out: Path) -> Status:
         )
     times = {path: path.stat().st_mtime for path in store.samples.glob("*.parquet")}
     whole = all(model.samples_done >= model.samples_planned for model in models)
-    state = "running" if _is_locked(out / ".lock") else "complete" if whole else "stopped"
+    state = "running" if _is_locked(out) else "complete" if whole else "stopped"
     recent = {path: at for path, at in times.items() if time.time() - at < RECENT_SECONDS}
     span = time.time() - min(recent.values()) if recent else 0.0
     rows = sum(pq.read_metadata(path).num_rows for path in recent)
@@ -96,13 +101,13 @@ def _training(folder: Path) -> str:
     return "waiting"
 
 
-def _is_locked(path: Path) -> bool:
+def _is_locked(out: Path) -> bool:
     """Whether a writer holds the folder's lock now."""
     try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
+        with open_lock(out, os.O_RDONLY) as file:  # shared: a reader's glance does not shut out another reader's
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    except OSError:  # no lock, or none that can be looked at
+        return False
     return False

@@ -20,11 +20,13 @@ from harness.analysis.logs.published import expand, read_log, skipped_lines, tok
 from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
+from harness.digests import file_digest
 from harness.errors import UserError
+from harness.grading.verdict import Kind
 from harness.marks import Marks, Split
-from harness.provenance import file_digest, versions
+from harness.provenance import versions
 from harness.questions import question_hash
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA
 from harness.thinking import FORMATS
 
 STUDY = "imported"

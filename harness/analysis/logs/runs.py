@@ -13,9 +13,9 @@ from harness.analysis.logs.logged import Log, Logged
 from harness.analysis.logs.published import kwargs_of, model_of, name_from, task_of
 from harness.config import Method
 from harness.generation.instructions import CLASSES, STEPS, TOKENS
+from harness.grading.verdict import Kind
 from harness.marks import Marks, Split, split
 from harness.questions import question_key
-from harness.records import Kind
 
 UNKNOWN_MODEL = "unknown"
 SEEDS = ("seed", "thinking_seed", "seed_thinking")

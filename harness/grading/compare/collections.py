@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from harness.grading.compare.comparison import Comparison
+from harness.grading.compare.equations import is_equation, list_items, names_of, solutions, stated_values
+from harness.grading.compare.matrices import ijk_components
 from harness.grading.compare.real_sets import RealSet, is_set, real_set
 from harness.grading.compare.relations import compare_orders
-from harness.grading.compare.rewrite import ijk_components, is_equation, list_items, names_of, stated_values
 from harness.grading.grammar.nodes import (
+    Call,
     Cases,
     Group,
     Matrix,
@@ -20,8 +22,8 @@ from harness.grading.grammar.nodes import (
     SuchThat,
     Sym,
     Text,
-    symbols,
 )
+from harness.grading.grammar.tree import symbols
 
 
 def compare_sets(c: Comparison, a: Node, b: Node) -> bool | None:
@@ -230,7 +232,23 @@ def _option(node: Node) -> bool:
     return isinstance(node, Sym) and node.name in "ABCDEFGH"
 
 
+def _points_named(node: Seq) -> Seq:
+    """The list with its points as equations: A(1, 2) as A = (1, 2)."""
+
+    def named(item: Node) -> Node:
+        match item:
+            case Call(name=name, args=(_, _, *_) as args) if len(name) == 1 and name.isupper():
+                return Rel((Sym(name), Group("(", ")", args)), ("=",))
+        return item
+
+    return Seq(tuple(named(item) for item in node.items), node.connector)
+
+
 def _two_lists(c: Comparison, a: Seq, b: Seq) -> bool:
+    a, b = _points_named(a), _points_named(b)
+    tuples = [solutions(x) for x in (a, b)]
+    if tuples[0] is not a or tuples[1] is not b:
+        return c.unordered(*(list_items(x) for x in tuples))
     named_a, named_b = names_of(a), names_of(b)
     if named_a and sorted(named_a) == sorted(named_b):
         return c.each(a.items, [b.items[named_b.index(name)] for name in named_a])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.grading.compare.rewrite import expand_signs, fold_matrices, hoist, without_dots
+from harness.grading.compare.builders import written_out
+from harness.grading.compare.matrices import fold_matrices
+from harness.grading.compare.rewrite import expand_signs, hoist, sign_words, without_dots
 from harness.grading.conventions import Policy
 from harness.grading.grammar.nodes import Node
 from harness.grading.limits import MAX_ITEMS, MAX_MATCH_STEPS, TooBigError
@@ -41,7 +43,9 @@ class Comparison:
             raise TooBigError(f"more than MAX_MATCH_STEPS={MAX_MATCH_STEPS} comparisons")
         if answer == gold:
             return True
-        answer, gold = (without_dots(hoist(fold_matrices(expand_signs(x)))) for x in (answer, gold))
+        answer, gold = (
+            without_dots(hoist(fold_matrices(expand_signs(written_out(sign_words(x)))))) for x in (answer, gold)
+        )
         for rule in self.rules:
             decided = rule(self, answer, gold)
             if decided is not None:

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.comparison import Comparison
-from harness.grading.compare.identity import INTEGER_NAMES, UndecidedError
-from harness.grading.compare.numeric import number_value, precise_context
+from harness.grading.compare.contexts import precise_context
+from harness.grading.compare.integers import INTEGER_NAMES
+from harness.grading.compare.numeric import number_value
 from harness.grading.grammar.nodes import (
+    ONE,
     PI,
+    TWO,
+    ZERO,
     Add,
     Congruence,
     Empty,
@@ -31,11 +36,10 @@ from harness.grading.grammar.nodes import (
     SetOp,
     SuchThat,
     Sym,
-    replaced,
-    symbols,
-    walk,
+    Unit,
 )
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import replaced, symbols, walk
 from harness.grading.limits import TooBigError
 
 _DIGITS = 40
@@ -93,10 +97,10 @@ def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
     if isinstance(a, Congruence) or isinstance(b, Congruence):
         return _congruences(c, a, b)
     if not (isinstance(a, Family) or isinstance(b, Family)):
-        one, two = _angles(a), _angles(b)
-        if one is None or two is None:
+        running = _angles(a, b)
+        if running is None:
             return None
-        a, b = one, two
+        a, b = running
     c.used("structure")
     if isinstance(a, Family) and isinstance(b, Family):
         if a.domain != b.domain:
@@ -123,13 +127,37 @@ def compare_families(c: Comparison, a: Node, b: Node) -> bool | None:
     return _renamed(c, a, b)
 
 
-def _angles(node: Node) -> Family | None:
-    r"""`x = \frac{\pi}{2} + k\pi` without a word on k: an unknown that is a multiple of pi runs with its integer."""
-    match node:
-        case Rel(sides=(Sym(name="x" | "theta" | "t" | "alpha" | "varphi" | "phi"), value), ops=("=",)):
-            if len(symbols(value)) == 1 and symbols(value) <= INTEGER_NAMES and PI in walk(value):
-                return Family(node, tuple(symbols(value)))
-    return None
+def _angles(a: Node, b: Node) -> tuple[Family, Family] | None:
+    r"""Two multiples of pi that run with an integer although no word says so, `x = \frac{\pi}{2} + k\pi`.
+
+    One of them says which unknown it is a value of, or the two have different integers; else k is as good a name.
+    """
+    found = [_running(node) for node in (a, b)]
+    if found[0] is None or found[1] is None:
+        return None
+    named = any(isinstance(item, Rel) for node in (a, b) for item in (node.items if isinstance(node, Seq) else (node,)))
+    if not named and found[0].names == found[1].names:
+        return None
+    return found[0], found[1]
+
+
+def _running(node: Node) -> Family | None:
+    items = node.items if isinstance(node, Seq) else (node,)
+    integers: frozenset[str] = frozenset()
+    for item in items:
+        match item:
+            case Rel(sides=(Sym(name="x" | "theta" | "t" | "alpha" | "varphi" | "phi"), value), ops=("=",)):
+                pass
+            case Rel() | Member() | Group() | SetOp():
+                return None
+            case _:
+                value = item
+        if len(symbols(value)) != 1 or PI not in walk(value):
+            return None
+        integers |= symbols(value)
+    if len(integers) != 1 or not integers <= INTEGER_NAMES:
+        return None
+    return Family(node, tuple(integers))
 
 
 def _values(node: Node) -> Node:
@@ -323,6 +351,9 @@ def _congruences(c: Comparison, a: Node, b: Node) -> bool:
     congruence = one or other
     assert congruence is not None
     plain = b if one else a
+    if isinstance(plain, Unit):
+        parity = {"odd": ONE, "even": ZERO}.get(plain.words.lower().removeprefix("is ").strip())
+        return congruence.modulus == TWO and parity is not None and c.unordered(congruence.residues, (parity,))
     family = as_family(plain)
     if not isinstance(family, Family):
         names = symbols(_values(plain)) & INTEGER_NAMES

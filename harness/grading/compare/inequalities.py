@@ -6,9 +6,12 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
+from harness.grading.compare.contexts import FLOATS
+from harness.grading.compare.numeric import number_value
 from harness.grading.compare.probes import zeros
-from harness.grading.grammar.nodes import TWO, ZERO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym, replaced, symbols
+from harness.grading.grammar.nodes import TWO, ZERO, Add, Div, Fn, Mul, Neg, Node, Num, Root, Sym
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import replaced, symbols
 from harness.grading.limits import TooBigError
 
 # (low, low closed, high, high closed); None as an end is infinity.
@@ -49,6 +52,15 @@ def _roots(a: Fraction, b: Fraction, c: Fraction) -> list[Node]:
     return [low, Div(Add((minus_b, root)), _number(2 * a))]
 
 
+def zeros_of(a: Fraction, b: Fraction, c: Fraction) -> list[Node]:
+    """The distinct real solutions of a x^2 + b x + c = 0, not all of a and b zero."""
+    if a == 0:
+        return [_number(-c / b)]
+    sign = 1 if a > 0 else -1
+    roots = _roots(sign * a, sign * b, sign * c)
+    return roots[:1] if b * b == 4 * a * c else roots
+
+
 def _is_abs(node: Node) -> bool:
     return isinstance(node, Fn) and node.name == "abs"
 
@@ -66,7 +78,9 @@ def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
             bound = rational(right)
         except (NoValueError, TooBigError):
             return None
-        if bound is None or bound <= 0:
+        if bound is None:
+            return _about(left.args[0], name, op, right)
+        if bound <= 0:
             return None
         inner = left.args[0]
         left, right = Mul((inner, inner)), _number(bound * bound)
@@ -81,6 +95,25 @@ def solve(left: Node, op: str, right: Node) -> tuple[list[Piece], str] | None:
     if a == 0 and b == 0:
         return None
     return _pieces(a, b, c, op), name
+
+
+def _about(inner: Node, name: str, op: str, bound: Node) -> tuple[list[Piece], str] | None:
+    """|b x + c| against a positive bound that is no rational number: its ends are (-bound - c)/b and (bound - c)/b."""
+    found = quadratic(inner, name)
+    try:
+        size = complex(number_value(bound, {}, FLOATS))
+    except (NoValueError, TooBigError, ValueError, OverflowError):
+        return None
+    if found is None or found[0] or not found[1] or size.imag or size.real <= 0:
+        return None
+    slope = abs(found[1])
+    shift = _number(-found[2] if found[1] > 0 else found[2])
+    low: Node = Div(Add((shift, Neg(bound))), _number(slope))
+    high: Node = Div(Add((shift, bound)), _number(slope))
+    closed = op in ("<=", ">=")
+    if op in ("<", "<="):
+        return [(low, closed, high, closed)], name
+    return [(None, False, low, closed), (high, closed, None, False)], name
 
 
 def _between_zeros(node: Node, name: str, op: str) -> list[Piece] | None:

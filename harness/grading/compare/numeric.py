@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import cmath
-import hashlib
 import math
-import threading
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
+from harness.grading.compare.contexts import LOG_BASE, REAL_ONLY, leaves_reals
+from harness.grading.compare.functions import FUNCTIONS, odd, of_many, opaque, power, root_of
 from harness.grading.grammar.nodes import (
     Add,
     Based,
@@ -18,13 +16,16 @@ from harness.grading.grammar.nodes import (
     Binom,
     Call,
     Cases,
+    Congruence,
     Const,
     Deg,
     Det,
     Div,
     Fact,
     Fn,
+    Group,
     Label,
+    Member,
     Mul,
     Neg,
     Node,
@@ -33,25 +34,13 @@ from harness.grading.grammar.nodes import (
     Pow,
     Rel,
     Root,
+    Seq,
     Sym,
     Text,
     Unit,
 )
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.limits import MAX_BITS, MAX_FACTORIAL, MAX_SUM_TERMS, TooBigError
-
-_local = threading.local()
-REAL_ONLY = "\0real"  # a key of `env`: nothing on the way may leave the reals
-
-
-def precise_context(digits: int) -> Any:
-    """This thread's own mpmath context (mpmath's global one is shared by all threads), set to `digits`."""
-    if not hasattr(_local, "context"):
-        from mpmath import MPContext
-
-        _local.context = MPContext()
-    _local.context.dps = digits
-    return _local.context
 
 
 def number_value(node: Node, env: Mapping[str, Any], m: Any) -> Any:
@@ -109,26 +98,17 @@ def _pow(node: Pow, env: Mapping[str, Any], m: Any) -> Any:
     if m.im(base) == 0 and m.re(base) < 0 and not (m.im(exponent) == 0 and m.re(exponent) == int(m.re(exponent))):
         odd = _odd_root(node.exponent)
         if odd is not None:  # the real root of odd degree, as written by hand
-            return _root_of(base, m.mpf(odd.denominator), m) ** odd.numerator
-        _leaves_reals(env)
-    return _power(base, exponent, m)
+            return root_of(base, m.mpf(odd.denominator), m) ** odd.numerator
+        leaves_reals(env)
+    return power(base, exponent, m)
 
 
 def _root(node: Root, env: Mapping[str, Any], m: Any) -> Any:
     radicand = number_value(node.radicand, env, m)
     index = number_value(node.index, env, m)
-    if m.im(radicand) == 0 and m.re(radicand) < 0 and not _odd(index, m):
-        _leaves_reals(env)
-    return _root_of(radicand, index, m)
-
-
-def _leaves_reals(env: Mapping[str, Any]) -> None:
-    if REAL_ONLY in env:
-        raise NoValueError("not a real number")
-
-
-def _odd(index: Any, m: Any) -> bool:
-    return bool(m.im(index) == 0 and m.re(index) == int(m.re(index)) and int(m.re(index)) % 2)
+    if m.im(radicand) == 0 and m.re(radicand) < 0 and not odd(index, m):
+        leaves_reals(env)
+    return root_of(radicand, index, m)
 
 
 def _odd_root(exponent: Node) -> Fraction | None:
@@ -139,28 +119,6 @@ def _odd_root(exponent: Node) -> Fraction | None:
         return None
     small = value is not None and value.denominator > 1 and value.denominator % 2 and abs(value.numerator) < 100
     return value if small else None
-
-
-def _power(base: Any, exponent: Any, m: Any) -> Any:
-    if base == 0:
-        if m.re(exponent) <= 0:
-            raise NoValueError("a power of zero")
-        return base
-    if abs(exponent) * max(1.0, abs(math.log2(float(min(max(abs(base), 1e-300), 1e300))))) > MAX_BITS:
-        raise TooBigError(f"a power beyond 2^MAX_BITS={MAX_BITS}")
-    if m.im(exponent) == 0 and abs(exponent) < 10_000 and m.re(exponent) == int(m.re(exponent)):
-        return base ** int(m.re(exponent))
-    return base**exponent
-
-
-def _root_of(radicand: Any, index: Any, m: Any) -> Any:
-    if index == 0:
-        raise NoValueError("a zeroth root")
-    if radicand == 0:
-        return radicand
-    if m.im(radicand) == 0 and m.re(radicand) < 0 and _odd(index, m):
-        return -((-m.re(radicand)) ** (1 / index))
-    return _power(radicand, 1 / index, m)
 
 
 def _fact(node: Fact, env: Mapping[str, Any], m: Any) -> Any:
@@ -214,6 +172,22 @@ def holds_at(condition: Node, env: Mapping[str, Any], m: Any) -> bool:
             if m.im(x) != 0 or x != int(m.re(x)):
                 raise NoValueError("the parity of what is no integer")
             return bool(int(m.re(x)) % 2 == ("odd" in words.lower()))
+        case Congruence(left=value, residues=residues, modulus=modulus) if value is not None:
+            x, period = number_value(value, env, m), number_value(modulus, env, m)
+            gaps = [(x - number_value(r, env, m)) / period for r in residues]
+            if any(m.im(g) != 0 for g in gaps):
+                raise NoValueError("a congruence of complex numbers")
+            return any(m.re(g) == int(m.re(g)) for g in gaps)
+        case Member(
+            subject=subject,
+            container=Group(opener="(" | "[" as opener, closer=closer, items=(low, high)),
+            negated=False,
+        ):
+            ends = ("<=" if opener == "[" else "<", "<=" if closer == "]" else "<")
+            return holds_at(Rel((low, subject, high), ends), env, m)
+        case Seq(items=items, connector=connector):
+            each = [holds_at(item, env, m) for item in items]
+            return any(each) if connector == "or" else all(each)
         case Rel(sides=sides, ops=ops):
             values = [number_value(side, env, m) for side in sides]
             if any(m.im(v) != 0 for v in values):
@@ -275,7 +249,7 @@ def _fn(node: Fn, env: Mapping[str, Any], m: Any) -> Any:
         if x == 0:
             raise NoValueError("the logarithm of zero")
         if m.im(x) == 0 and m.re(x) < 0:
-            _leaves_reals(env)
+            leaves_reals(env)
         if name == "ln":
             return m.log(x)
         bottom = m.log(args[1]) if len(args) > 1 else m.log(env.get(LOG_BASE, 10))
@@ -283,33 +257,15 @@ def _fn(node: Fn, env: Mapping[str, Any], m: Any) -> Any:
             raise NoValueError("a logarithm to base one")
         return m.log(x) / bottom
     if name in ("max", "min", "gcd", "lcm", "mod"):
-        return _of_many(name, args, m)
-    if len(args) != 1 or name not in _FUNCTIONS:
+        return of_many(name, args, m)
+    if len(args) != 1 or name not in FUNCTIONS:
         raise NoValueError(f"{name} of {len(args)} arguments")
     if name in ("exp", "sinh", "cosh") and abs(x) > MAX_BITS:
         raise TooBigError(f"a power beyond 2^MAX_BITS={MAX_BITS}")
-    value = _FUNCTIONS[name](x, m)
+    value = FUNCTIONS[name](x, m)
     if REAL_ONLY in env and m.im(x) == 0 and m.im(value) != 0 and name != "cis":
         raise NoValueError("not a real number")
     return value
-
-
-LOG_BASE = "\0log"  # a key of `env`: the base of a log that names none (10 without it)
-
-
-def _of_many(name: str, args: list[Any], m: Any) -> Any:
-    if any(m.im(a) != 0 for a in args):
-        raise NoValueError(f"{name} of complex numbers")
-    reals = [m.re(a) for a in args]
-    if name in ("max", "min"):
-        return max(reals) if name == "max" else min(reals)
-    if name == "mod":
-        if len(reals) != 2 or reals[1] == 0:
-            raise NoValueError("a modulus of zero")
-        return reals[0] - reals[1] * _whole(reals[0] / reals[1], m, math.floor)
-    if any(abs(a) > 10**15 or a != int(a) for a in reals):
-        raise NoValueError(f"{name} of what is no integer")
-    return m.mpf((math.gcd if name == "gcd" else math.lcm)(*(int(a) for a in reals)))
 
 
 def _call(node: Call, env: Mapping[str, Any], m: Any) -> Any:
@@ -323,66 +279,8 @@ def _call(node: Call, env: Mapping[str, Any], m: Any) -> Any:
     if node.name == "Gamma" and len(args) == 1:
         return m.factorial(args[0] - 1)
     if node.name == "cross" and len(args) == 2:
-        return _opaque("cross", args, m) - _opaque("cross", args[::-1], m)
-    return _opaque(node.name, args, m)
-
-
-@lru_cache(maxsize=1_024)
-def _coefficients(name: str) -> tuple[str, ...]:
-    """Twelve decimals between 0.2 and 1.2 that belong to a name."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return tuple(f"{0.2 + int(digest[4 * k : 4 * k + 4], 16) / 65_536:.10f}" for k in range(12))
-
-
-def _opaque(name: str, args: list[Any], m: Any) -> Any:
-    c = [m.mpf(x) for x in _coefficients(name)]
-    inner = c[0]
-    for k, x in enumerate(args[:5]):
-        inner = inner + c[1 + 2 * k] * x
-    total = m.cos(inner)
-    for k, x in enumerate(args[:5]):
-        total = total + c[2 + 2 * k] * x * (x + c[11])
-    return total
-
-
-def _reciprocal(value: Any) -> Any:
-    if value == 0:
-        raise NoValueError("a division by zero")
-    return 1 / value
-
-
-def _whole(x: Any, m: Any, round_to: Callable[[Any], Any]) -> Any:
-    if m.im(x) != 0 or abs(x) > 10**15:
-        raise NoValueError("the floor of what is no real number")
-    nearest = int(m.re(x) + (0.5 if m.re(x) >= 0 else -0.5))
-    if abs(m.re(x) - nearest) < m.mpf(10) ** -(12 if m is FLOATS else 30):  # 2.99... is 3 to the precision at hand
-        return m.mpf(nearest)
-    return m.mpf(int(round_to(m.re(x))))
-
-
-_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "sin": lambda x, m: m.sin(x), "cos": lambda x, m: m.cos(x), "tan": lambda x, m: m.tan(x),
-    "cot": lambda x, m: _reciprocal(m.tan(x)), "sec": lambda x, m: _reciprocal(m.cos(x)),
-    "csc": lambda x, m: _reciprocal(m.sin(x)), "arcsin": lambda x, m: m.asin(x), "arccos": lambda x, m: m.acos(x),
-    "arctan": lambda x, m: m.atan(x), "arccot": lambda x, m: m.atan(_reciprocal(x)),
-    "arcsec": lambda x, m: m.acos(_reciprocal(x)), "arccsc": lambda x, m: m.asin(_reciprocal(x)),
-    "sinh": lambda x, m: m.sinh(x), "cosh": lambda x, m: m.cosh(x), "tanh": lambda x, m: m.tanh(x),
-    "coth": lambda x, m: _reciprocal(m.tanh(x)), "sech": lambda x, m: _reciprocal(m.cosh(x)),
-    "csch": lambda x, m: _reciprocal(m.sinh(x)), "arcsinh": lambda x, m: m.asinh(x),
-    "arccosh": lambda x, m: m.acosh(x), "arctanh": lambda x, m: m.atanh(x),
-    "exp": lambda x, m: m.exp(x), "abs": lambda x, m: abs(x), "re": lambda x, m: m.re(x), "im": lambda x, m: m.im(x),
-    "cis": lambda x, m: m.cos(x) + m.j * m.sin(x), "cbrt": lambda x, m: _root_of(x, m.mpf(3), m),
-    "floor": lambda x, m: _whole(x, m, math.floor),
-    "ceil": lambda x, m: _whole(x, m, math.ceil),
-    "frac": lambda x, m: m.re(x) - _whole(x, m, math.floor),
-    "sgn": lambda x, m: _sign(x, m), "sign": lambda x, m: _sign(x, m),
-}  # fmt: skip
-
-
-def _sign(x: Any, m: Any) -> Any:
-    if m.im(x) != 0:
-        raise NoValueError("the sign of a complex number")
-    return m.mpf((m.re(x) > 0) - (m.re(x) < 0))
+        return opaque("cross", args, m) - opaque("cross", args[::-1], m)
+    return opaque(node.name, args, m)
 
 
 _EVALUATORS: dict[type[Node], Callable[[Any, Mapping[str, Any], Any], Any]] = {
@@ -395,58 +293,3 @@ _EVALUATORS: dict[type[Node], Callable[[Any, Mapping[str, Any], Any], Any]] = {
     Label: lambda node, env, m: number_value(node.body, env, m),
     Based: lambda node, env, m: m.mpf(int(node.digits, node.base)),
 }  # fmt: skip
-
-
-class _Floats:
-    """`cmath` under mpmath's names, for the first and cheapest probe."""
-
-    pi, e, j = math.pi, math.e, 1j
-    asin, acos, atan = cmath.asin, cmath.acos, cmath.atan
-    sinh, cosh, tanh, asinh, acosh, atanh = (cmath.sinh, cmath.cosh, cmath.tanh, cmath.asinh, cmath.acosh, cmath.atanh)
-
-    @staticmethod
-    def sin(x: Any) -> Any:
-        return cmath.sin(x) if isinstance(x, complex) else math.sin(x)
-
-    @staticmethod
-    def cos(x: Any) -> Any:
-        return cmath.cos(x) if isinstance(x, complex) else math.cos(x)
-
-    @staticmethod
-    def tan(x: Any) -> Any:
-        return cmath.tan(x) if isinstance(x, complex) else math.tan(x)
-
-    @staticmethod
-    def exp(x: Any) -> Any:
-        return cmath.exp(x) if isinstance(x, complex) else math.exp(x)
-
-    @staticmethod
-    def log(x: Any) -> Any:
-        return math.log(x) if not isinstance(x, complex) and x > 0 else cmath.log(x)
-
-    @staticmethod
-    def mpf(x: Any) -> float:
-        return float(x)
-
-    @staticmethod
-    def re(x: Any) -> float:
-        return float(x.real)
-
-    @staticmethod
-    def im(x: Any) -> float:
-        return float(x.imag)
-
-    @staticmethod
-    def factorial(x: Any) -> float:
-        return math.gamma(x.real + 1) if not x.imag else _no_float()
-
-    @staticmethod
-    def binomial(n: Any, k: Any) -> float:
-        return _no_float()
-
-
-def _no_float() -> float:
-    raise OverflowError("left to the precise context")
-
-
-FLOATS = _Floats()

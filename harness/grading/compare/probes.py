@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from harness.grading.compare.numeric import FLOATS, number_value
+from harness.grading.compare.contexts import FLOATS
+from harness.grading.compare.numeric import number_value
 from harness.grading.grammar.nodes import (
+    TWO,
     Add,
     Cases,
+    Congruence,
     Div,
     Fn,
     Mul,
@@ -22,11 +25,10 @@ from harness.grading.grammar.nodes import (
     Rel,
     Root,
     Sym,
-    mapped,
-    symbols,
-    walk,
+    Unit,
 )
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import mapped, symbols, walk
 from harness.grading.limits import TooBigError
 
 NUM_REAL_POINTS = 28  # random points of the first, cheap pass
@@ -94,6 +96,10 @@ def switches(*nodes: Node) -> list[tuple[str, Node]]:
                 case Cases(rows=rows):
                     for _, condition in rows:
                         match condition:
+                            case Unit(value=value):  # n is even
+                                found.append(("step", Div(value, TWO)))
+                            case Congruence(left=left, modulus=modulus) if left is not None:
+                                found.append(("step", Div(left, modulus)))
                             case Rel(sides=sides):
                                 pairs = itertools.pairwise(sides)
                                 found += [("bend", Add((x, Neg(y)))) for x, y in pairs]

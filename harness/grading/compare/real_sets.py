@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.grading.compare.contexts import FLOATS
 from harness.grading.compare.inequalities import solve
-from harness.grading.compare.numeric import FLOATS, number_value
+from harness.grading.compare.numeric import number_value
 from harness.grading.grammar.nodes import (
     INFINITY,
     ZERO,
@@ -24,9 +25,9 @@ from harness.grading.grammar.nodes import (
     SetOp,
     SuchThat,
     Sym,
-    symbols,
 )
 from harness.grading.grammar.rational import NoValueError, rational
+from harness.grading.grammar.tree import symbols
 from harness.grading.limits import TooBigError
 
 _MINUS_INF: Node = Neg(INFINITY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.grading.grammar.expressions import Arithmetic
+from harness.grading.grammar.names import ATOM_STARTS
 from harness.grading.grammar.nodes import (
     ONE,
     TWO,
@@ -24,6 +25,7 @@ from harness.grading.grammar.nodes import (
     Mul,
     Neg,
     Node,
+    Num,
     NumberSet,
     Pow,
     Rel,
@@ -32,8 +34,8 @@ from harness.grading.grammar.nodes import (
     SuchThat,
     Sym,
     Text,
-    replaced,
 )
+from harness.grading.grammar.tree import replaced
 from harness.grading.grammar.vocabulary import names
 from harness.grading.limits import MAX_MATRIX_ENTRIES, TooBigError, UnreadableError
 
@@ -179,7 +181,23 @@ def _cases(p: Arithmetic) -> Node:
 def _fraction(p: Arithmetic, _: str) -> Node:
     top = p.braced()
     bottom = p.braced()
-    return derivative(top, bottom) or p.made(Div(top, bottom))
+    return derivative(top, bottom) or _differentiated(p, top, bottom) or p.made(Div(top, bottom))
+
+
+def _differentiated(p: Arithmetic, top: Node, bottom: Node) -> Node | None:
+    r"""\frac{d}{dx} of the product behind it, as a `Big`; None where no operator stands there."""
+    match top, bottom:
+        case Sym(name="d" | "partial" as d), Mul(factors=(Sym(name=other), Sym() as x)) if d == other:
+            order: Node = ONE
+        case Pow(base=Sym(name="d" | "partial" as d), exponent=Num() as order), Mul(
+            factors=(Sym(name=other), Pow(base=Sym() as x, exponent=power))
+        ) if d == other and power == order:
+            pass
+        case _:
+            return None
+    if p.peek()[0] not in ATOM_STARTS and p.peek()[0] != "bar":
+        return None
+    return p.made(Big("diff", x, order, p.product()))
 
 
 def derivative(top: Node, bottom: Node) -> Sym | None:
@@ -260,6 +278,8 @@ def _arguments(p: Arithmetic) -> tuple[Node, ...]:
     while p.peek()[0] in ("num", "sym", "const", "frac", "sqrt", "brace", "binom", "bar", "label"):
         if p.peek()[0] == "bar" and p.bar_open:
             break
+        if factors and p.integrals and p.peek() == ("sym", "d") and p.peek(1)[0] == "sym":  # \\sin x dx
+            break
         factors.append(p.power())
         if p.peek()[0] == "op" and p.peek()[1] == "/" and len(factors) == 1 and p.peek(1)[0] == "num":
             p.pos += 1
@@ -280,40 +300,48 @@ def _big(p: Arithmetic, name: str) -> Node:
         p.pos += 1
         if which == "base" and p.take("brace"):
             lower = p.relation()
-            if p.take("arrow"):
-                lower = p.made(Arrow(lower, p.relation()))
+            match lower:
+                case Rel(sides=(left, right), ops=("→",)):
+                    lower = Arrow(left, right)
             p.expect("unbrace", "a closing brace")
         elif which == "base":
             lower = p.atom()
         elif p.peek()[0] == "sym":  # \\int_0^x 2t: TeX takes one letter
-            upper = p.made(Sym(p.peek()[1]))
+            letter = p.peek()[1]
+            upper = p.made(Const(letter) if letter == "e" else Sym(letter))
             p.pos += 1
         else:
             upper = p.braced()
+    p.integrals += name == "int"
     body = p.product()
-    while name == "int" and not has_differential(body) and p.peek()[0] == "op" and p.peek()[1] in "+-":
+    while name == "int" and differential(body) is None and p.peek()[0] == "op" and p.peek()[1] in "+-":
         minus = p.peek()[1] == "-"
         p.pos += 1
         term = p.product()
         body = p.made(Add((body, p.made(Neg(term)) if minus else term)))
+    p.integrals -= name == "int"
     index, imaginary = Sym("i"), Const("i")
     if name in ("sum", "prod") and isinstance(lower, Rel) and imaginary in lower.sides:  # i counts here
         lower, body = replaced(lower, imaginary, index), replaced(body, imaginary, index)
     return p.made(Big(name, lower, upper, body))
 
 
-def has_differential(body: Node) -> bool:
-    """Whether `dx` stands at the end of an integrand, or of the numerator of its last term."""
+def differential(body: Node) -> str | None:
+    """The variable of the `dx` at the end of an integrand, or of the numerator of its last term; None without one."""
     match body:
         case Add(terms=(*_, last)) | Neg(body=last) | Div(top=last):
-            return has_differential(last)
-        case Mul(factors=(*_, Sym(name="d"), Sym())):
-            return True
-    return False
+            return differential(last)
+        case Mul(factors=(*_, Sym(name="d"), Sym(name=variable))):
+            return variable
+    return None
 
 
 def _label(p: Arithmetic, name: str) -> Node:
-    return p.made(Label(name, p.power()))
+    body = p.power()
+    letters = [body]
+    while isinstance(letters[-1], Sym) and p.peek()[0] == "sym" and p.peek()[1].isupper() and len(letters) < 4:
+        letters.append(p.power())
+    return p.made(Label(name, body if len(letters) == 1 else p.made(Mul(tuple(letters)))))
 
 
 def _text(p: Arithmetic, first: str) -> Node:

@@ -15,6 +15,7 @@ _CONNECTORS = (
     ("或者", " or "),
     ("以及", " and "),
     ("并且", " and "),
+    ("且", " and "),
     ("或", " or "),
     ("和", " and "),
     ("与", " and "),
@@ -56,6 +57,7 @@ _MEASURE_NAMES = "|".join(sorted(_MEASURES, key=len, reverse=True))
 _MEASURED = re.compile(rf"(?<=[\d}}])\s*({_MEASURE_NAMES})(?![\u4e00-\u9fff])")
 _SPELLED_MEASURE = re.compile(rf"(负?)([{_NUMERAL}]+)({_MEASURE_NAMES})")
 _HOURS = re.compile(r"(\d+)\s*(?:小时|时)\s*(\d+)\s*分钟?")
+_ANNOUNCED = re.compile(r"^\s*答(?:案)?\s*(?:[:：]\s*|[为是]\s*)+")
 _ORDERS = (
     ("大于或等于", " \\ge "),
     ("小于或等于", " \\le "),
@@ -90,6 +92,7 @@ def from_chinese(text: str) -> str:
     """`text` with what is Chinese about its mathematics rewritten; other texts are returned as they are."""
     if not _CHINESE.search(text):
         return text
+    text = _ANNOUNCED.sub("", text)
     bare = text.strip(" 。.，,$")
     if bare in _PHRASES:
         return _PHRASES[bare]
@@ -113,7 +116,7 @@ def from_chinese(text: str) -> str:
     )
     for word, sign in _ORDERS:
         if word in text:
-            text = re.sub(rf"(?<=[\w)}}]){word}(?=[-\d\\])", sign.replace("\\", r"\\"), text)
+            text = re.sub(rf"(?:(?<=[\w)}}])|^){word}(?=[-\d\\])", sign.replace("\\", r"\\"), text)
     for word, plain in _CONNECTORS:
         if word in text:
             text = re.sub(rf"(?<=[\d\w)}}$\s]){word}(?=[\d\w\\(+\-$\s])", plain, text)

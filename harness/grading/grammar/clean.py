@@ -20,7 +20,7 @@ _UNICODE = {
     "∠": "\\angle ", "⁄": "/", "∕": "/", "∖": "\\setminus ", "≡": "\\equiv ", "→": "\\to ", "⟨": "\\langle ",
     "⟩": "\\rangle ", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "ħ": "\\hbar ",
     "ℏ": "\\hbar ", "ℓ": "\\ell ", "∂": "\\partial ", "∇": "\\nabla ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ",
-    "∉": "\\notin ", "⊂": "\\subset ", "⊆": "\\subseteq ", "∀": "\\forall ", "∃": "\\exists ", "¬": "\\neg ",
+    "∉": "\\notin ", "⊂": "\\subset ", "⊆": "\\subseteq ", "∀": "\\forall ", "∃": "\\exists ", "¬": "\\lnot ",
     "∧": "\\wedge ", "∨": "\\vee ", "⇒": "\\Rightarrow ", "⇔": "\\iff ", "∼": "\\sim ", "≅": "\\cong ", "⊥": "\\perp ",
     "∥": "\\parallel ", "△": "\\triangle ", "⋯": "\\cdots ", "Ω": "\\Omega ", "µ": "\\mu ", "ϕ": "\\phi ",
     "ϵ": "\\epsilon ",
@@ -111,6 +111,7 @@ _CONNECTIVE = re.compile(
     r"|^(?:\\text\s*\{\s*)?(?:the )?(?:point|set|interval|ordered pair|vector)s?\s*\}?\s*(?=[(\[]|\\left|\\\{)",
     re.IGNORECASE,
 )
+_RESPECTIVELY = re.compile(r",?\s*(?:\\text\s*\{\s*,?\s*respectively\s*\}|respectively\s*(\}?))\s*$")
 _PROSE = re.compile(
     r"^\s*(?:so|thus|hence|therefore|then|and)?,?\s*(?:the|our|my)?\s*(?:final|correct|exact)?\s*"
     r"(?:answer|result|solution|value)s?\s*(?:(?:is|are|:|=|equals)+\s*:?\s*|\s(?=[\\$\d(]))",
@@ -242,6 +243,8 @@ def clean(text: str) -> str:
     if "bout" in text or "oughly" in text or "round" in text:
         text = _ABOUT.sub("", text)
     text = _CONNECTIVE.sub("", text)
+    if "respectively" in text:
+        text = _RESPECTIVELY.sub(lambda m: m.group(1) or "", text)
     if len(text) == 2 and text[1] == ")" and text[0].isupper():
         return text[0]
     return respelled(text)

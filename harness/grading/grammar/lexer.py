@@ -17,6 +17,7 @@ from harness.grading.grammar.vocabulary import (
     DROPPED,
     FUNCTIONS,
     GREEK,
+    NAME_MARKS,
     SHORT_WORDS,
     STYLES,
     UNIT_WORDS,
@@ -110,7 +111,7 @@ def _word(word: str, out: list[Token], word_follows: bool = False) -> None:
         out.append(("sqrt", "") if lower == "sqrt" else ("func", lower))
     elif word in GREEK:
         out.append(("const", "pi") if word == "pi" else ("sym", word.removeprefix("var")))
-    elif word in ("cross", "perm"):
+    elif word in ("cross", "perm", "Var", "Cov"):
         out.append(("sym", word))
     elif lower in CONNECTORS:
         out.append(CONNECTORS[lower])
@@ -136,7 +137,9 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
         out.append(("sym", "vec_" + bare.strip("\\")[0]))
     elif command in ("\\mathbb", "\\Bbb", "\\mathcal"):
         known = bare in ("R", "Z", "N", "Q", "C") and command != "\\mathcal"
-        out.append(("set", bare) if known else ("sym", f"set_{bare}"))
+        out.append(("set", bare) if known else ("sym", bare if bare in ("E", "P") else f"set_{bare}"))
+    elif command in NAME_MARKS and (marked := _marked_name(command, bare)):
+        out.extend(marked)
     elif command in ACCENTS or len(bare) == 1 or any(c.isdigit() or c in "\\$^=" for c in bare):
         if bare.startswith("\\") or command in ACCENTS or len(bare) > 1:
             out.extend(_tokens(content, depth + 1))
@@ -165,6 +168,24 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
     elif bare:
         out.append(("text", bare))
     return end
+
+
+def _marked_name(command: str, bare: str) -> list[Token]:
+    r"""\hat{p}, \bar{x} as names of their own, \overline{abc} as the number with these digits; [] for other content.
+
+    \overline{AB} is a segment and \widehat{AB} an arc: capitals keep their plain name.
+    """
+    letter = bare.lstrip("\\")
+    if letter in GREEK or (len(bare) == 1 and bare.isalpha() and bare.isascii()):
+        return [("sym", f"{letter.removeprefix('var')}~{NAME_MARKS[command]}")]
+    digits = command in ("\\overline", "\\bar") and len(bare) > 1 and bare.isascii() and bare.isalnum()
+    if not digits or bare.isdecimal() or (bare.isalpha() and not bare.islower()) or len(bare) > 9:
+        return []
+    out: list[Token] = [("open", "(")]
+    for k, digit in enumerate(bare):
+        out += [("num", "1" + "0" * (len(bare) - 1 - k)), ("op", "*")]
+        out += [("num" if digit.isdecimal() else "sym", digit), ("op", "+")]
+    return [*out[:-1], ("close", ")")]
 
 
 def _command(name: str, text: str, i: int, out: list[Token], depth: int) -> int:
@@ -216,7 +237,10 @@ def _command(name: str, text: str, i: int, out: list[Token], depth: int) -> int:
         return i
     if name in ("\\operatorname", "\\operatornamewithlimits"):
         content, i = _argument(text, i + (text[i : i + 1] == "*"))
-        _word(content.strip(), out)
+        if content.strip() in ("Re", "Im"):
+            out.append(("func", content.strip().lower()))
+        else:
+            _word(content.strip(), out)
         return i
     bare = name[1:]
     if bare in GREEK or bare in FUNCTIONS:
@@ -286,6 +310,8 @@ def _tokens(text: str, nesting: int = 0) -> list[Token]:
                 raise UnreadableError(f"unknown command {value}")
         elif kind == "word":
             _word(value, out, word_follows=bool(_NEXT_WORD.match(text, i)))
+        elif value == "!=" and out and out[-1][0] in ("num", "close"):  # 5!=120
+            out += [("op", "!"), ("rel", "=")]
         elif kind == "two":
             out.append(_TWO.get(value, ("ldots", "")))
         elif value == "^" and (degree := _DEGREE.match(text, match.start())):

@@ -5,20 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from harness.grading.grammar.nodes import (
-    Add,
-    Binom,
-    Div,
-    Fact,
-    Fn,
-    Mul,
-    Neg,
-    Node,
-    Num,
-    Pow,
-    Root,
-    symbols,
-)
+from harness.grading.grammar.nodes import Add, Binom, Div, Fact, Fn, Mul, Neg, Node, Num, Pow, Root
+from harness.grading.grammar.tree import symbols
 from harness.grading.limits import MAX_BITS, MAX_EXPONENT, MAX_FACTORIAL, TooBigError
 
 __all__ = ["NoValueError", "rational", "symbols"]

@@ -12,14 +12,14 @@ _WORD_BASES = {
     "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _MAYBE = re.compile(
-    r"[\[\]'CPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec|arrow"
+    r"[\[\]'ACPUobxX/.,<]|nabla|bar|overline|\\times [A-Z]| (?:or|and) |text|\)\s*_|_\s*\{?\s*\(|mod|vec|arrow|\d in \d"
 )  # no rule below applies without one of these
 _WRAP = r"(?:\\(?:text|textrm|mathrm|mbox|rm)\s*)?"
 _ROW_SPACING = re.compile(r"\\\\\s*\[\s*-?\d+(?:\.\d+)?\s*(?:pt|em|ex|mm|cm|in)\s*\]")
 _DECIMAL_MARK = re.compile(r"(?<=\d)\{([.,])\}(?=\d)")
 _RAISED_O = re.compile(rf"(?<=\d)\s*\^\s*(?:\{{\s*{_WRAP}\{{?\s*o\s*\}}?\s*\}}|{_WRAP}\{{\s*o\s*\}}|o(?![A-Za-z]))")
 _LETTER_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
-_OUT_OF = re.compile(rf"(\d{{1,30}})\s*{_WRAP}\{{?\s*out of\s*\}}?\s*(\d{{1,30}})")
+_OUT_OF = re.compile(rf"(\d{{1,30}})\s*{_WRAP}\{{?\s*(?:out of|in)\s*\}}?\s*(\d{{1,30}})")
 _PLUS_OR_MINUS = re.compile(r"\+\s?/\s?-")
 _DOTTED_GROUPS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\w.]|,\d)")
 _PRIMED_GROUPS = re.compile(r"(?<![\w.,'])[1-9]\d{0,2}(?:'\d{3})+(?![\w'])")
@@ -60,6 +60,23 @@ _BOUND_SIGNS = {
     "less than": "< ",
     "fewer than": "< ",
 }
+_SAYING = re.compile(
+    r"\\(?:text|mathrm|mbox|textrm)\s*\{\s*((?:[A-Za-z']+ ?){0,6}?)\s*"
+    r"(?::|\bis|\bare|\bequals|\bthere are|\bthere is|=)\s*\}\s*(?=[-\d\\$(])",
+    re.IGNORECASE,
+)
+_NOT_SAID = re.compile(
+    r"\b(?:not|no|never|least|most|more|less|than|between|except|if|when|cannot|neither)\b", re.IGNORECASE
+)
+_REALS_BUT = re.compile(
+    rf"{_WRAP}\{{?\s*(?:all|any|every)? ?real(?: numbers?| values?)?(?: of)?(?: \$?x\$?)? "
+    r"(?:except|excluding|other than|but|besides)(?: for| when)?\s*\}?\s*(?:x\s*=\s*)?([-\d\\].{0,60})",
+    re.IGNORECASE,
+)
+_DEGREES_AND_MINUTES = re.compile(
+    r"(\d{1,3})\s*(?:°|\^\s*\{?\s*\\circ\s*\}?)\s*(\d{1,2})\s*'(?!')(?:\s*(\d{1,2}(?:\.\d{1,6})?)\s*(?:''|\"))?"
+)
+_PERMUTATIONS = re.compile(r"(?<![\w\\}])A_\s*\{?\s*(\d{1,3})\s*\}?\s*\^\s*\{?\s*(\d{1,3})\s*\}?(?![\d(])")
 _REPEATED_DIGIT = re.compile(r"\\(?:overline|bar)\s*(\d)")
 _CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
 _CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
@@ -92,6 +109,12 @@ def _interval(match: re.Match[str]) -> str:
     return f"{left or ''}{'[' if opener == '[' else '('}{inside}{right or ''}{']' if closer == ']' else ')'}"
 
 
+def _degrees(match: re.Match[str]) -> str:
+    """Degrees, minutes and seconds as one number of degrees."""
+    degrees, minutes, seconds = match.groups()
+    return f"({degrees}+\\frac{{{minutes}}}{{60}}+\\frac{{{seconds or 0}}}{{3600}})^\\circ "
+
+
 def _choose(match: re.Match[str]) -> str:
     n, k = (int(g) for g in match.groups() if g is not None)
     if match.re is _SUPER_CHOOSE:  # C_{10}^3 and C^{10}_3 are both in use
@@ -114,6 +137,12 @@ def respelled(text: str) -> str:
     """`text` in the one spelling that the lexer knows; unchanged where no rule applies."""
     if match := _BOUND_WORDS.match(text):
         text = _BOUND_SIGNS[" ".join(match.group(1).lower().split())] + text[match.end() :]
+    if "real" in text and (match := _REALS_BUT.fullmatch(text)):
+        text = f"\\mathbb{{R}}\\setminus\\{{{match.group(1)}\\}}"
+    elif text.startswith("\\") and (match := _SAYING.match(text)) and not _NOT_SAID.search(match.group(1)):
+        text = text[match.end() :]
+    if text.startswith("Matrix([[") and text.endswith("]])"):
+        text = text[len("Matrix(") : -1]
     if not _MAYBE.search(text):
         return text
     if "[" in text or "]" in text:
@@ -135,12 +164,15 @@ def respelled(text: str) -> str:
     if "." in text:
         text = _DOTTED_GROUPS.sub(lambda m: m.group().replace(".", ""), text)
     if "'" in text:
+        text = _DEGREES_AND_MINUTES.sub(_degrees, text)
         text = _PRIMED_GROUPS.sub(lambda m: m.group().replace("'", ""), text)
+    if "A_" in text:
+        text = _PERMUTATIONS.sub(_permute, text)
     if "C" in text and "_" in text:
         text = _SUPER_CHOOSE.sub(_choose, _SCRIPT_CHOOSE.sub(_choose, text))
     if "base" in text.lower() and (match := _BASE_WORDS.fullmatch(text)):
         text = _based(match)
-    if "out of" in text and (match := _OUT_OF.fullmatch(text)):
+    if ("out of" in text or " in " in text) and (match := _OUT_OF.fullmatch(text)):
         text = f"\\frac{{{match.group(1)}}}{{{match.group(2)}}}"
     if " or " in text or " and " in text:
         text = _OR_MORE.sub(r"\\text{ \1}", text)

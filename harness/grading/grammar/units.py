@@ -72,7 +72,7 @@ def meaning(words: str) -> Meaning:
     operation = ""
     if re.search(r"\bbelow zero\b|\bunder zero\b", lowered):
         operation, words = "negative", re.sub(r"\b(?:below|under) zero\b", " ", words, flags=re.IGNORECASE)
-    tokens = _TOKEN.findall(words.replace("per cent", "percent"))
+    tokens = _joined(_TOKEN.findall(words.replace("per cent", "percent")))
     factor = Fraction(1)
     while tokens and tokens[0].lower() in MAGNITUDES:
         factor *= MAGNITUDES[tokens.pop(0).lower()]
@@ -94,6 +94,21 @@ def meaning(words: str) -> Meaning:
         frozenset(s for s in stems if s in _DESCRIPTION_STEMS) | set(_BEARING.findall(lowered)),
         frozenset(stems - set(_CONDITION_STEMS) - set(_DESCRIPTION_STEMS) - _NEUTRAL_STEMS),
     )
+
+
+def _joined(tokens: list[str]) -> list[str]:
+    r"""Prefixes joined with the unit behind them: \mathrm{k}\Omega, \mu m. A prefix that is a unit itself is none."""
+    tokens = [{"Omega": "Ω", "mu": "μ"}.get(t, t) for t in tokens]
+    out: list[str] = []
+    for token in tokens:
+        if out and out[-1] in _LONE_PREFIXES and (token == "Ω" or unit(out[-1]) is None) and unit(out[-1] + token):
+            out[-1] += token
+        else:
+            out.append(token)
+    return out
+
+
+_LONE_PREFIXES = frozenset("kMGTmμnp")
 
 
 def _measure(tokens: list[str]) -> tuple[Measure | None, list[str]]:
@@ -153,9 +168,18 @@ def number_word(words: str) -> Fraction | None:
     if tokens and tokens[0] in ("minus", "negative") and len(tokens) > 1:
         inner = number_word(" ".join(tokens[1:]))
         return None if inner is None else -inner
-    if tokens and tokens[-1].rstrip("s") in _PARTS and len(tokens) <= 2:
+    if tokens and (tokens[-1] in _PARTS or tokens[-1].removesuffix("s") in _PARTS) and len(tokens) <= 2:
         count = number_word(tokens[0]) if len(tokens) == 2 and tokens[0] not in ("a", "one") else Fraction(1)
-        return None if count is None else count / _PARTS[tokens[-1].rstrip("s")]
+        return None if count is None else count / _PARTS.get(tokens[-1], _PARTS.get(tokens[-1].removesuffix("s"), 1))
+    if "and" in tokens[1:-1] and tokens[-1].removesuffix("s") in _PARTS:  # eight and a half
+        at = len(tokens) - 1 - tokens[::-1].index("and")
+        whole, part = number_word(" ".join(tokens[:at])), number_word(" ".join(tokens[at + 1 :]))
+        return None if whole is None or part is None else whole + part
+    if tokens[:1] == ["half"] and tokens[1:2] in (["a"], ["an"]):  # half a dozen
+        whole = number_word(" ".join(tokens[2:]))
+        return None if whole is None else whole / 2
+    if len(tokens) > 1 and tokens[0] in ("a", "an") and tokens[1] in MAGNITUDES:
+        tokens = tokens[1:]
     if not tokens or any(t not in NUMBER_WORDS and t not in MAGNITUDES and t != "and" for t in tokens):
         return None
     total = current = 0

@@ -11,7 +11,7 @@ def names(*lines: str) -> frozenset[str]:
 FUNCTIONS = names(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch"
     " arcsinh arccosh arctanh asinh acosh atanh artanh arsinh arcosh log ln lg exp sqrt cbrt abs gcd lcm max"
-    " min floor ceil ceiling det binom cis sgn sign"
+    " min floor ceil ceiling det binom cis sgn sign arg"
 )
 GREEK = names(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau"
@@ -53,7 +53,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "\\dotsc": ("ldots", ""), "\\dotsb": ("ldots", ""), "\\dotsm": ("ldots", ""), "\\to": ("arrow", "->"),
     "\\rightarrow": ("arrow", "->"), "\\Rightarrow": ("arrow", "=>"), "\\implies": ("arrow", "=>"),
     "\\iff": ("arrow", "=>"), "\\land": ("conn", "and"), "\\wedge": ("conn", "and"), "\\lor": ("conn", "or"),
-    "\\vee": ("conn", "or"), "\\sum": ("big", "sum"), "\\prod": ("big", "prod"), "\\int": ("big", "int"),
+    "\\vee": ("conn", "or"),
+    "\\neg": ("sym", "neg"), "\\lnot": ("sym", "neg"),
+    "\\sum": ("big", "sum"), "\\prod": ("big", "prod"), "\\int": ("big", "int"),
     "\\lim": ("big", "lim"), "\\prime": ("prime", "'"),
     "\\top": ("sym", "T"), "\\intercal": ("sym", "T"), "\\colon": ("colon", ":"), "\\imath": ("sym", "i"),
     "\\angle": ("label", "angle"), "\\measuredangle": ("label", "angle"), "\\triangle": ("label", "triangle"),
@@ -84,6 +86,10 @@ STYLES: dict[str, str] = {
 ACCENTS = frozenset(
     "\\" + name for name in names("overline bar hat vec overrightarrow widehat tilde widetilde boxed fbox")
 )
+
+# Marks that make another name of a letter.
+NAME_MARKS = {"\\hat": "hat", "\\widehat": "hat", "\\bar": "bar", "\\overline": "bar", "\\tilde": "tilde",
+              "\\widetilde": "tilde"}  # fmt: skip
 
 # Two letters that are words among words and products of variables elsewhere (v + at).
 SHORT_WORDS = names("is of as by on to it if an at be so we no do he me my up us am go de la le el es du au")
@@ -118,6 +124,7 @@ DESCRIPTIONS = names(
     " more less"
     " greater fewer longer shorter higher lower older younger inside outside forward backward discount markup"
     " first last"
+    " ago now hence early late earlier later"
     " wins losses boys girls men women male female morning afternoon evening night deposit withdrawal"
 )
 # Words behind a value that say nothing about it.
@@ -129,6 +136,12 @@ NEUTRAL_WORDS = names(
     " combinations result size length area volume cost amount price distance speed age respectively approx roughly"
     " element elements term terms possible piece pieces item items"
 )
-MAGNITUDES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+# Quantities whose value may stand right behind their name.
+QUANTITIES = names(
+    "center centre radius diameter vertex focus foci directrix slope intercept length width height area perimeter"
+    " volume mean median mode variance period amplitude sum product maximum minimum domain range real imaginary"
+    " eccentricity"
+)
+MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 # Names of the constants that an integration leaves free.
 CONSTANTS = names("C c K C_1 C_2 C_3 c_1 c_2 c_3 C_0 A B A_1 A_2 K_1 K_2")
