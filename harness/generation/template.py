@@ -39,7 +39,9 @@ OTHER_SWITCH = re.compile(r"(?<![\w.'\"])([a-z_]*(?:think|thought|reason)[a-z_]*
 NEGATED = re.compile(r"(?:skip|no|disable|without|omit)_")  # a switch whose "on" asks for no thinking
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 # Words of the conversation that some templates, or the models behind them, take for a switch.
-WRITTEN_TAG = re.compile(r"<\|?(?!/)(?:\w{1,12}\|)?\w{0,24}(?:think|thought)(?:s|ing)?(?:_start|_begin)?\|?>", re.IGNORECASE)
+WRITTEN_TAG = re.compile(
+    r"<\|?(?!/)(?:\w{1,12}\|)?\w{0,24}(?:think|thought)(?:s|ing)?(?:_start|_begin)?\|?>", re.IGNORECASE
+)
 WORDS = (("/no_think", "/think"), ("/nothink", "/think"), ("detailed thinking off", "detailed thinking on"))
 NEUTRAL_SYSTEM = "You are a helpful assistant."
 # Where a turn's thought is put by one template or the other.
