@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from harness.analysis.logs import importing
-from harness.analysis.logs.published import read_log
+from harness.analysis.logs.importing import import_files
 from harness.analysis.logs.sample_stats import compute, split
-from harness.analysis.logs.token_counts import TokenCounter
 from harness.config import Budget, Chat, Sampling
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
@@ -181,8 +180,8 @@ def test_every_reader_finds_the_thought_whoever_opened_it(family: Fixture, tmp_p
         for i, text in enumerate((closed, closed, cut))
     ]  # fmt: skip
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    log = read_log(path)
-    rows = importing.rows_of(log, "model", "quick", "imported", TokenCounter(None, "none"))
+    import_files([path], tmp_path / "out")
+    rows = sorted(pq.read_table(tmp_path / "out" / "samples").to_pylist(), key=lambda row: str(row["problem_id"]))
     assert [row["status"] for row in rows] == ["correct", "correct", "truncated"]
     assert {row["method"] for row in rows} == {"budget_forcing"}
     for row, text in zip(rows, (closed, closed, cut), strict=True):
