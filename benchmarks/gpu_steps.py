@@ -105,7 +105,8 @@ def agree(dtype: str, folder: Path, settings: Settings, **environment: str) -> F
     }
     if not on_gpu():
         del ways["sessions, asynchronous"]  # the CPU backend has no such thing
-    texts, found = {}, {}
+    texts: dict[str, dict[Any, Any]] = {}
+    found: Found = {}
     for name, (config, arguments) in ways.items():
         start = time.perf_counter()
         engine = opened(config, model, folder / f"{len(texts)}.log", **arguments)
@@ -272,6 +273,8 @@ def training(folder: Path, settings: Settings) -> Found:
         found[name] = run(model, settings["pool"], folder / name.replace(" ", "-"), gpus(), 1000 if on_gpu() else 64)
         found[name]["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 3) if on_gpu() else None
     assert found["harness"]["tokens"] == found["bare loop"]["tokens"]
+    first = [run["first_loss"] for run in found.values()]  # before any step: the same rows, masks and weights
+    assert abs(first[0] - first[1]) <= (0.01 if on_gpu() else 0.001), first
     found["seconds_to_bare"] = round(found["harness"]["seconds"] / found["bare loop"]["seconds"], 3)
     return found
 

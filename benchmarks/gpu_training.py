@@ -55,27 +55,28 @@ def harness_training(model: str, pool: str | None, folder: Path, gpus: int, coun
     rows, training = pool_rows(pool, count), settings(gpus, count)
     clock: list[tuple[float, int]] = []
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if gpus:
                 torch.cuda.synchronize()
             clock.append((time.perf_counter(), int(state.num_input_tokens_seen)))
 
-    original = worker.sft_trainer
+    tools: Any = worker  # its trainer is wrapped for as long as this runs
+    original = tools.sft_trainer
 
     def clocked(*arguments: Any) -> Any:
         trainer = original(*arguments)
         trainer.add_callback(Clock())
         return trainer
 
-    worker.sft_trainer = clocked
+    tools.sft_trainer = clocked
     try:
         folder.mkdir(parents=True)
         job = {"rows": rows, "base_model": model, "training": to_plain(training), "thinking": "auto",
                "folder": str(folder), "figures_file": "figures.json", "identity": "speed"}  # fmt: skip
         worker.run_sft(job)
     finally:
-        worker.sft_trainer = original
+        tools.sft_trainer = original
     losses = _losses(folder)
     (first, before), (last, after) = clock[0], clock[-1]
     return figures(last - first, after - before, model, training, losses[0]) | {
