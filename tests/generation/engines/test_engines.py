@@ -269,7 +269,7 @@ def test_a_thought_is_what_plain_vllm_generates_with_the_same_parameters(
     monkeypatch.setattr(vllm, "_submission", lambda request: (submitted.append(request), submission(request))[1])
     found = rows(vllm, 4, [Budget(60)], Sampling(**parameters, max_answer_tokens=16))
     seeds = {request.prompt_ids: request.turn_seed() for request in submitted if not request.machine.closing}
-    stops = [257, 258]  # <|im_start|>, <|im_end|>
+    stops = list(Vocabulary(vllm.tokenizer).encode("<|im_start|><|im_end|>"))
     its_own = parameters | {"logit_bias": dict(parameters.get("logit_bias", ()))}
 
     async def plain(ids: Sequence[int]) -> tuple[int, ...]:
