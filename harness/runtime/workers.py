@@ -169,7 +169,10 @@ class EngineWorker:
             text, ids = render_prompt(self.engine.tokenizer, question, ask=thinking.plain if plain else thinking.ask)
             if plain and thinking.empty:
                 text, ids = text + thinking.empty, [*ids, *self._ids(thinking.empty)]
-            yield Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids)), budgets
+            yield (
+                Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids), question=work.problem.question),
+                budgets,
+            )
 
     def _ids(self, text: str) -> list[int]:
         return list(self.engine.tokenizer.encode(text, add_special_tokens=False))

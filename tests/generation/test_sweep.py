@@ -42,7 +42,7 @@ def chatter(p_end: float = 0.05, salt: int = 0) -> Model:
 
 def run(
     budgets: Sequence[Budget],
-    model: Model | None = None,
+    model: Callable[..., int] | None = None,
     *,
     texts: Sequence[str] = ("q", "a longer question"),
     sampling: Sampling | None = None,
@@ -216,8 +216,7 @@ def test_a_budget_that_cuts_an_end_in_its_middle_has_no_span_of_a_round_behind_i
         return thought[said] if said < len(thought) else LETTERS[0]
 
     grid = [Budget(b, n, ignore_str="Wait, let me check") for b in range(longest + 3) for n in (0, 1, 2)]
-    options = {"texts": ["q"], "thinking": FORMATS[name]}
-    together, apart = (run(grid, model, replay=replay, **options)[0] for replay in (True, False))
+    together, apart = (run(grid, model, texts=["q"], replay=on, thinking=FORMATS[name])[0] for on in (True, False))
     assert by_cell(together) == by_cell(apart)
     cut = 0
     for row in together:
