@@ -5,6 +5,7 @@ A stranger traces one leaderboard number back to one row here. Facts live in col
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from harness.config import Budget
 from harness.grading.verdict import Kind, Verdict
+from harness.questions import question_hash
 
 SpanKind = Literal["ignore", "newline", "wrap_up"]
 
@@ -98,7 +100,12 @@ class Generation:
         return self.closing + self.answer
 
 
-SCHEMA_VERSION = 1
+# A reader takes the columns that it knows by name: those that an older file lacks are null, and those that a newer one
+# adds are passed over.
+SCHEMA_VERSION = 2
+SINCE = dict.fromkeys(
+    ("thinking_budget", "question_hash", "metadata", "logged_correct", "logged_extracted", "gen_kwargs"), 2
+)  # columns that an earlier version cannot have
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -110,7 +117,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("recipe", pa.string()),  # "base" for the untrained model
         ("task", pa.string()),
         ("method", pa.string()),
-        ("max_thinking_tokens", pa.int64()),  # null: auto
+        ("max_thinking_tokens", pa.int64()),  # null: auto, or not known; `thinking_budget` says which
         ("num_ignores", pa.int64()),
         ("ignore_str", pa.string()),
         ("instructed", pa.string()),
@@ -159,6 +166,13 @@ SAMPLE_SCHEMA = pa.schema(
         ("tier", pa.string()),
         ("answer_logprob_mean", pa.float64()),  # in nats, over the extracted answer's tokens; null: not known
         ("answer_logprob_min", pa.float64()),
+        # beside the number and the verdict: the budget's name, the problem's identity, what a log said itself
+        ("thinking_budget", pa.string()),  # "auto", or the number of tokens; null: a log that does not tell
+        ("question_hash", pa.string()),  # of the normalised question: `harness.questions`
+        ("metadata", pa.string()),  # the problem's facts (subject, level, year), JSON; null: none
+        ("logged_correct", pa.bool_()),  # an imported log's own verdict
+        ("logged_extracted", pa.string()),  # and the answer that it read
+        ("gen_kwargs", pa.string()),  # and its generation settings, JSON
     ],
     metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
 )
@@ -246,6 +260,9 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
         "gold": problem.gold,
         "kind": problem.kind,
         "choices": list(problem.choices),
+        "question_hash": question_hash(problem.question, problem.choices),
+        "metadata": json.dumps(problem.metadata, sort_keys=True, ensure_ascii=False) if problem.metadata else None,
+        "thinking_budget": str(g.budget.max_thinking_tokens),
         "prompt": g.prompt,
         "thinking": g.thinking,
         "closing": g.closing,

@@ -79,9 +79,12 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interv
 
 def _counts(cell: Cell) -> dict[str, Interval]:
     n = cell.num_problems
-    counts = {f"{name}_count": float(cell.counts[name]) for name in RATES}
+    counts = {f"{name}_count": float(cell.counts.get(name, NAN)) for name in RATES}
     counts |= {"unscored_count": float(cell.num_unscored), "generations_count": float(cell.num_generations)}
-    return {name: Interval(value, num_problems=n) for name, value in counts.items()}
+    return {
+        name: Interval(value, num_problems=n, note="" if value == value else "not told by the log")
+        for name, value in counts.items()
+    }
 
 
 def _mean(values: Floats, low: float, high: float, known: int) -> Interval:

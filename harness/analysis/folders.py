@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import UserError, one_line
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE
 from harness.store import read_claim
 
 TOKENS = (
@@ -49,6 +49,7 @@ SAMPLE_COLUMNS = (
     "correct",
     "kind",
     "gold",
+    "question_hash",
 )
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
@@ -183,7 +184,7 @@ def _read_columns(
     if version > SCHEMA_VERSION:
         notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
     present = [name for name in names if name in file.schema_arrow.names]
-    if missing := sorted(set(names) - set(present)):
+    if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
         notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
     table = file.read(columns=present)
     columns = {}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.analysis import metrics
 from harness.analysis.bootstrap import Interval, Resampler, exact_extreme, percentiles
-from harness.analysis.settings import Cell, row_means
+from harness.analysis.settings import Cell, row_means, setup_of
 from harness.config import Budget
 
 Floats = NDArray[np.float64]
@@ -81,7 +81,7 @@ def _else(cell: Cell) -> tuple[object, ...]:
         budget.compat,
         budget.reward,
         budget.reward_temperature,
-        cell.config.get("setup"),
+        setup_of(cell.config),
     )
 
 

@@ -340,3 +340,12 @@ def stop_of(trunk: Machine, budget: int, num_ignores: int) -> Stop:
     if len(ids) < budget:
         raise ValueError(f"the trunk has {len(ids)} thinking tokens and cannot tell where a budget of {budget} stops")
     return Stop(tuple(ids[:budget]), "budget", len(trunk.ends))
+
+
+def spans_before(trunk: Machine, stop: Stop) -> tuple[Span, ...]:
+    """The forced spans of `trunk` that lie in the rounds which `stop` reached.
+
+    Not those that begin before its length: a budget that cuts an end of several tokens in its middle reaches past the
+    place where the trunk went on, and holds that end's own tokens there.
+    """
+    return tuple(trunk.spans[: sum(bool(trunk.rules.ignore(index)) for index in range(stop.round))])

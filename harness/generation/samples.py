@@ -168,7 +168,7 @@ class SampleWriter:
             thinking_ids=stop.thinking,
             closing_ids=machine.closing,
             answer_ids=tuple(machine.answer),
-            forced_spans=tuple(span for span in spans if span.start < len(stop.thinking)),
+            forced_spans=tuple(spans),
             prompt=prompt.text,
             thinking=self.vocabulary.decode(stop.thinking),
             closing=self.vocabulary.decode(machine.closing),

@@ -17,7 +17,7 @@ from dataclasses import replace
 from harness.config import Budget, Sampling, check_draws
 from harness.errors import UserError
 from harness.generation import rebase
-from harness.generation.budget import Machine, Stop, stop_of
+from harness.generation.budget import Machine, Stop, spans_before, stop_of
 from harness.generation.engines.base import Engine, Request
 from harness.generation.rejection import attempts
 from harness.generation.reward import reward_of
@@ -149,7 +149,7 @@ def _branch(
     for stop, stopped in places.items():
         ends_there = (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish)
         if ends_there and not machine.thinking_only:
-            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=machine.spans)
+            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=spans_before(machine, stop))
             continue
         closing = machine.rules.closing(stop.thinking, forced=stop.finish != "stop")
         branch = Machine.answering(machine.rules, stop.thinking, closing)
@@ -159,7 +159,9 @@ def _branch(
                 for cell in stopped:
                     writer.fail(prompt, cell.budget, sample, request.error)
             else:
-                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=shared, spans=machine.spans)
+                writer.emit(
+                    prompt, stopped, sample, stop, request.machine, replayed=shared, spans=spans_before(machine, stop)
+                )
             return iter(())
 
         yield writer.request(prompt, branch, stopped[0].budget, sample, f"answer at {len(stop.thinking)}", finish)

@@ -94,8 +94,8 @@ def _paper_of(cell: Cell) -> str:
 
 
 def _count(cell: Cell, name: str) -> Entry:
-    count = cell.counts[name]
-    return Entry(str(count), count)
+    count = cell.counts.get(name)
+    return Entry(MISSING) if count is None else Entry(str(count), count)
 
 
 def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:

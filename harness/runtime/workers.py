@@ -66,7 +66,7 @@ class EngineWorker:
             os.nice(ENGINE_NICENESS)  # here: niceness is a thread's, and those of Ray and the engine come from this one
 
     def open(self) -> dict[str, str]:
-        """Start the engine. What generates then: name, version, dtype, device."""
+        """Start the engine. What generates then: name, version, dtype, device, and the attention backend where vLLM says it."""
         from harness import provenance
 
         asked = time.monotonic()
@@ -81,6 +81,7 @@ class EngineWorker:
             "version": self.engine.version,
             "dtype": self.config.dtype,
             "device": provenance.device(),
+            "attention": getattr(self.engine, "attention", None) or "",  # vLLM chooses it by dtype
         }
 
     def heartbeat(self) -> Heartbeat:

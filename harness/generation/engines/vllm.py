@@ -27,7 +27,7 @@ from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
 from harness.generation.engines.parameters import biases, decoding
-from harness.generation.engines.vllm_process import end_children, new_log, quiet_start, vllm_children
+from harness.generation.engines.vllm_process import attention_backend, end_children, new_log, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ class VllmEngine:
         with self._guard.watching(lambda: vllm_children(starting=True) - before):
             self._llm = self._wait(start)
         self._children = vllm_children() - before
+        self.attention = attention_backend(self.log_path, self._log_start)
         self.dtype = str(self._llm.model_config.dtype).removeprefix("torch.")
 
     def _stop(self) -> None:
