@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import tests.made_up_study as made_up
@@ -22,7 +21,7 @@ def test_the_largest_sum_of_rewards_wins_and_a_tie_is_shared() -> None:
     assert weighted_vote(votes, weights).tolist() == [1.0, 0.0, 0.5, 0.0, 0.5, 1.0]
 
 
-def study(folder: Path, tree_tokens: int) -> pd.DataFrame:
+def study(folder: Path, tree_tokens: int) -> dict[tuple[str, str], dict[str, Any]]:
     """Four problems. A tree of two thoughts, whose right one has the higher reward on all but the last problem, and
     four plain samples of 100 tokens each, of which the first is right."""
     rows: list[dict[str, Any]] = []
@@ -44,7 +43,8 @@ def study(folder: Path, tree_tokens: int) -> pd.DataFrame:
         config = {"budget": to_plain(Budget(method=method)), "setup": "same", "headline": to_plain(Budget())}  # type: ignore[arg-type]
         runs.append(made_up.run(mine, config=json.dumps(config)))
         rows += mine
-    return measure(made_up.write(folder, rows, runs)).to_pandas().set_index(["method", "metric"])
+    found = measure(made_up.write(folder, rows, runs)).to_pylist()
+    return {(row["method"], row["metric"]): row for row in found}
 
 
 @pytest.mark.parametrize(("tree_tokens", "samples"), [(50, 1), (250, 3), (900, 4)])
@@ -53,13 +53,12 @@ def test_the_vote_is_over_as_many_samples_as_the_trees_tokens_buy(
 ) -> None:
     """The tree costs its first thought, 20 tokens of the second and 30 discarded: 100, 300 or 950 tokens."""
     found = study(tmp_path, tree_tokens)
-    vote, gap = found.loc[("rebase", "weighted_maj")], found.loc[("rebase", "difference_to_majority")]
+    vote, gap = found["rebase", "weighted_maj"], found["rebase", "difference_to_majority"]
     assert vote["value"] == 0.75
     assert gap["reference"] == f"maj@{samples}"
     cost = tree_tokens + 20 + 30
     assert gap["note"].startswith(f"{cost:,} tokens per problem, auto {100 * samples:,}; ")
     # Of k distinct answers each is a leader: the vote is right in 1 of k, where the right one is among the k of 4.
     assert gap["value"] == pytest.approx(0.75 - samples / 4 / samples)
-    mean = found.loc[("rebase", "mean_total_tokens")]["value"]
-    assert mean == pytest.approx(cost / 2)
-    assert ("budget_forcing", "weighted_maj") not in found.index
+    assert found["rebase", "mean_total_tokens"]["value"] == pytest.approx(cost / 2)
+    assert ("budget_forcing", "weighted_maj") not in found
