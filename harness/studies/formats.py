@@ -9,7 +9,8 @@ from typing import Any
 from harness.config import Chat, Study
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
-from harness.generation.template import RESOLVED, Reading, resolve, shape, turns_of
+from harness.generation.templates.reading import RESOLVED, Reading, resolve
+from harness.generation.templates.template import shape, turns_of
 from harness.thinking import Ask, thinking_format
 
 logger = logging.getLogger(__name__)
