@@ -64,7 +64,7 @@ def rows_of(engine: Any, count: int, budgets: Any, max_answer_tokens: int = 32) 
     from harness.config import Sampling
     from harness.generation.rules import Vocabulary
     from harness.generation.sweep import Prompt, generate
-    from harness.generation.template import resolve
+    from harness.generation.templates.reading import resolve
 
     found = {}
     prompts = []

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from harness.config import Training, to_plain
-from harness.generation.template import resolve
+from harness.generation.templates.reading import resolve
 from harness.training import memory, order, worker
 from harness.training.examples import slim, tokenised
 
