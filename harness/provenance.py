@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+
+from harness.digests import folder_digest
 
 PACKAGES = (
     "torch",
@@ -23,35 +26,57 @@ PACKAGES = (
     "numpy",
     "pyarrow",
 )
-# Weights, tokenizer, chat template, code: what lies beside them (README.md, logs) is not the model.
-MODEL_FILES = (".json", ".safetensors", ".bin", ".jinja", ".model", ".txt", ".tiktoken", ".py")
-WHOLE_FILE_BYTES = 64 * 2**20  # larger files enter an identity by size, head and tail
+ADAPTER = "adapter_config.json"  # PEFT's: it names the model that the adapter changes
+HUB_SECONDS = 10.0  # for the hub to say which commit a name stands for
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file; of size, first and last MiB when it is larger than `WHOLE_FILE_BYTES`."""
-    size, digest = path.stat().st_size, hashlib.sha256()
-    with path.open("rb") as file:
-        if size <= WHOLE_FILE_BYTES:
-            digest.update(file.read())
-        else:
-            digest.update(str(size).encode() + file.read(2**20))
-            file.seek(-(2**20), os.SEEK_END)
-            digest.update(file.read())
-    return digest.hexdigest()
+def model_identity(model: str) -> str:
+    """Identity of a model: what its files hold for a local folder, else its hub name and commit.
+
+    Every shard is read whole. An adapter's identity holds its base model's too.
+
+    Args:
+        model: a folder or a hub name.
+
+    Returns:
+        16 hex digits for a folder, `name@commit` for a hub model; the name alone where nobody knows its commit (no
+        network and nothing downloaded, or a server's own name).
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        commit = hub_commit(model)
+        return f"{model}@{commit}" if commit else model
+    own = folder_digest(folder)
+    base = _adapted(folder)
+    return own if base is None else hashlib.sha256(f"{own}:{model_identity(base)}".encode()).hexdigest()[:16]
+
+
+def _adapted(folder: Path) -> str | None:
+    """The model that an adapter in `folder` changes; None where it holds none, or one that names itself."""
+    try:
+        base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return base if isinstance(base, str) and base and not (Path(base) / ADAPTER).exists() else None
 
 
 @cache
-def model_identity(model: str) -> str:
-    """Identity of a model: its files' digest for a local folder, else the name given (`org/name` or `org/name@rev`)."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return model
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in MODEL_FILES:
-            digest.update(f"{path.name}:{file_digest(path)}".encode())
-    return digest.hexdigest()[:16]
+def hub_commit(name: str) -> str:
+    """The commit that the hub, or else the local cache, has under a model's name; empty where neither knows it.
+
+    It is what `from_pretrained` would load: the hub's newest commit with a network, the newest downloaded one without.
+    """
+    import httpx
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return str(HfApi().model_info(name, timeout=HUB_SECONDS).sha or "")
+    except HFValidationError:
+        return ""
+    except (OSError, HfHubHTTPError, httpx.HTTPError):
+        cached = try_to_load_from_cache(name, "config.json")
+    return Path(cached).parent.name if isinstance(cached, str) else ""
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ killed leaves at most a `*.partial` that nobody reads.
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,19 +37,40 @@ COMPACT_FILES = 64  # small sample files: more of them are merged
 COMPACT_BYTES = 128 * 2**20  # what they are merged to
 COMPACT_EVERY = 500  # flushes between two looks at the number of files
 CLAIM = "study.json"
+CLAIM_TYPES = {"name": str, "identity": str, "num_problems": dict, "study": dict, "runs": list}
 INTENT = "merge.json"  # a merge that is being carried out
+LOCK = ".lock"
+LOCK_SECONDS = 1.0  # for a reader's glance at the lock to be over; a writer holds it until it ends
+OURS = ("*", "logs/*", "figures/*", "lm_eval/*", "pool/*", "recipes/*/*")  # what a writer may write, beside samples
 
 
 def read_claim(out: Path) -> dict[str, Any]:
     """OUT/study.json: the study that a folder belongs to, and its runs; empty when there is none."""
     path = out / CLAIM
-    return read_json(path, "remove it if the folder is yours to use") if path.exists() else {}
+    if not path.exists():
+        return {}
+    found = read_json(path, "remove it if the folder is yours to use")
+    for key, kind in CLAIM_TYPES.items():
+        if key in found and not isinstance(found[key], kind):
+            raise UserError(f"{path}: its {key} is no {kind.__name__}; remove it if the folder is yours to use")
+    if not all(isinstance(run, str) for run in found.get("runs", ())):
+        raise UserError(f"{path}: its runs are no run ids; remove it if the folder is yours to use")
+    return found
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write `table` to `path` by `files.atomic`."""
     with atomic(path) as file:
         pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+
+
+def open_lock(out: Path, flags: int) -> IO[str]:
+    """OUT/.lock itself, never what a link there leads to. Raises OSError."""
+    return os.fdopen(os.open(out / LOCK, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644), "r")
+
+
+def _is_sample_name(name: object) -> bool:
+    return isinstance(name, str) and name.endswith(".parquet") and not name.startswith(".") and os.sep not in name
 
 
 class Store:
@@ -67,21 +89,47 @@ class Store:
         """Take the writer's lock. Raises `UserError` when another process holds it or the folder cannot be made."""
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.out / ".lock").open("w")
+            self._lock = open_lock(self.out, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise UserError(f"--out {self.out}: cannot write there ({error.strerror}); choose another folder") from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._take_lock()
+            self._refuse_links()
+            self._finish_merge()
+        except BaseException:
             self._lock.close()
             self._lock = None
-            raise UserError(
-                f"--out {self.out} is being written by another harness process; wait for it or choose another folder"
-            ) from None
-        self._finish_merge()
+            raise
         for leftover in (*self.out.glob(f"*{PARTIAL}"), *self.samples.glob(f"*{PARTIAL}")):
             leftover.unlink(missing_ok=True)
         return self
+
+    def _take_lock(self) -> None:
+        assert self._lock is not None
+        until = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise UserError(
+                        f"--out {self.out} is being written by another harness process; wait for it or choose another "
+                        "folder"
+                    ) from None
+                time.sleep(0.02)
+            except OSError as error:
+                raise UserError(
+                    f"--out {self.out}: its file system cannot lock files ({error.strerror}); choose a folder on "
+                    "another one"
+                ) from None
+
+    def _refuse_links(self) -> None:
+        """Raises `UserError` where a file that would be written leads out of the folder: it may be somebody else's."""
+        home = os.path.realpath(self.out)
+        for path in (path for pattern in OURS for path in self.out.glob(pattern) if path.is_symlink()):
+            target = os.path.realpath(path)
+            if not os.path.isdir(target) and not target.startswith(home + os.sep):
+                raise UserError(f"{path} is a link to {target}, outside --out; remove it, or choose another folder")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -93,8 +141,17 @@ class Store:
                 self._lock.close()
                 self._lock = None
 
-    def claim(self, name: str, identity: str, description: Mapping[str, Any], num_problems: Mapping[str, int]) -> None:
+    def claim(
+        self,
+        name: str,
+        identity: str,
+        description: Mapping[str, Any],
+        num_problems: Mapping[str, int],
+        models: Sequence[str] = (),
+    ) -> None:
         """Tie this folder to a study; `num_problems` a task. Raises `UserError` when it holds another one.
+
+        `models`: the base models that the study is run with; empty: the description's own alone.
 
         A changed study of the same name may go on here: each run has its own identity, finished ones are not redone.
         """
@@ -107,7 +164,14 @@ class Store:
             raise UserError(f"--out {self.out} holds samples of an unknown study; choose another folder")
         runs = found.get("runs", []) if found.get("identity") == identity else []
         self._put_claim(
-            {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description, "runs": runs}
+            {
+                "name": name,
+                "identity": identity,
+                "num_problems": dict(num_problems),
+                "study": description,
+                "models": list(models),
+                "runs": runs,
+            }
         )
 
     def claim_runs(self, run_ids: Iterable[str]) -> None:
@@ -174,11 +238,11 @@ class Store:
         return set(self.read_samples(["sample_key"], mine)["sample_key"].to_pylist())
 
     def count_samples(self, run_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Samples that did not end in an engine error: rows of recipe, task, count. Of `run_ids` alone, if given."""
+        """Samples that did not end in an engine error: rows of model, recipe, task, count. Of `run_ids`, if given."""
         good = pc.field("error").is_null()
         good = good if run_ids is None else good & pc.field("run_id").isin(list(run_ids))
-        table = self.read_samples(["recipe", "task"], good)
-        counted = table.group_by(["recipe", "task"]).aggregate([([], "count_all")])
+        table = self.read_samples(["model", "recipe", "task"], good)
+        counted = table.group_by(["model", "recipe", "task"]).aggregate([([], "count_all")])
         return [{**row, "count": row.pop("count_all")} for row in counted.to_pylist()]
 
     def mean_thinking_tokens(self) -> dict[str, float]:
@@ -234,14 +298,18 @@ class Store:
         intent = self.out / INTENT
         if not intent.is_file():
             return
-        wanted = read_json(
-            intent, "it says how to finish a merge of sample files, and this program did not write it so; remove it"
-        )
-        for name in wanted["replaces"]:
+        remedy = "it says how to finish a merge of sample files, and this program did not write it so; remove it"
+        wanted = read_json(intent, remedy)
+        merged, replaces = wanted.get("merged"), wanted.get("replaces")
+        if not isinstance(replaces, list) or merged in replaces or not all(map(_is_sample_name, (merged, *replaces))):
+            raise UserError(f"{intent} does not name sample files; {remedy}")
+        hidden, whole = self.samples / f"{merged}{PARTIAL}", self.samples / str(merged)
+        if not (hidden.is_file() or whole.is_file()):  # it is written before the intent: nothing replaces the others
+            raise UserError(f"{intent} names {merged}, which is not there; {remedy}")
+        for name in replaces:
             (self.samples / name).unlink(missing_ok=True)
-        hidden = self.samples / f"{wanted['merged']}{PARTIAL}"
         if hidden.is_file():
-            hidden.replace(self.samples / wanted["merged"])
+            hidden.replace(whole)
         intent.unlink()
 
     def runs(self) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ import harness
 from harness import records
 from harness.cli import exits
 from harness.cli.main import cli
-from harness.lm_eval.plugin import MODELS
+from harness.lm_eval.startup import MODELS
 
 STORED = Path(__file__).with_suffix(".json")
 SCHEMAS = ("SAMPLE_SCHEMA", "RUN_SCHEMA", "METRIC_SCHEMA")

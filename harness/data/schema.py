@@ -1,14 +1,15 @@
 """The pool's schema, and how a record of another shape becomes a row of it.
 
-One row is one question with (at most) one reasoning trace. The first nine columns are s1's (its data/
-folder); the others are features that `harness data featurize` fills in. A column that is not known is empty, never
-made up.
+One row is one question with (at most) one reasoning trace; a question with k traces is k rows. The first nine columns
+are s1's (its data/ folder); the others are features that `harness data featurize` fills in. A column that is not known
+is empty, never made up.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -81,6 +82,14 @@ def _list_of(record: Mapping[str, Any], name: str, kind: type) -> list[Any] | No
     return list(value)
 
 
+def text_of(record: Mapping[str, Any], key: str) -> str:
+    """The text under `key`. Raises `BadRowError` for anything else."""
+    value = record.get(key)
+    if not isinstance(value, str):
+        raise BadRowError(f"'{key}' is {type(value).__name__}, not text")
+    return value
+
+
 def _json_text(metadata: Any) -> str:
     if isinstance(metadata, str):
         with contextlib.suppress(json.JSONDecodeError):  # s1's sets hold Python literals here; they are kept as text
@@ -88,9 +97,22 @@ def _json_text(metadata: Any) -> str:
     if metadata is not None and not isinstance(metadata, dict):
         metadata = {"metadata": metadata}
     try:
-        return json.dumps(metadata or {}, ensure_ascii=False, sort_keys=True)
-    except TypeError as error:
-        raise BadRowError(f"'metadata' does not go into JSON: {error}") from error
+        return json.dumps(metadata or {}, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(plain(metadata), ensure_ascii=False, sort_keys=True)
+
+
+def plain(value: Any) -> Any:
+    """`value` of an Arrow or CSV cell as JSON has it: dates as text, NaN as null, of bytes their number."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def metadata_of(record: Mapping[str, Any]) -> dict[str, Any]:

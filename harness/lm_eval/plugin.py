@@ -6,7 +6,7 @@ r"""The harness inside lm-eval: models `s1-vllm` and `s1-hf`, which take every `
 
 A value with a comma stands in quotes (`thinking_n_ignore_str="Wait, let me check"`); a newline may stand in a value.
 lm-eval finds the models by the entry points of this package; releases that do not read entry points yet (0.4.13 and
-before) by `register`, which `s1_harness_lm_eval.pth` calls when the command is lm_eval's.
+before) by `harness.lm_eval.startup`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import LM
 
-from harness.config import Chat, Dtype, EngineConfig, EngineName
+from harness.config import Chat, Dtype, EngineConfig, EngineName, is_drawn
 from harness.errors import UserError, unknown
 from harness.generation import open_engine
 from harness.generation.engines.base import Engine
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
+from harness.lm_eval.response import Response
 from harness.lm_eval.s1_kwargs import parse
 from harness.records import Generation
 from harness.studies.formats import read_for
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 MODEL_ARGS = (
     "pretrained", "tokenizer", "dtype", "tensor_parallel_size", "max_model_len", "max_num_seqs",
     "gpu_memory_utilization", "device", "batch_size", "max_batch_size", "thinking", "enable_thinking",
-    "chat_template_args", "compat",
+    "chat_template_args", "think_end_token", "compat",
 )  # fmt: skip
 
 
@@ -60,6 +62,7 @@ class S1Model(LM):
         thinking: str = AUTO,
         enable_thinking: bool | None = None,
         chat_template_args: dict[str, Any] | str | None = None,
+        think_end_token: str | int | None = None,
         compat: str = "readme",
         **other: Any,
     ) -> None:
@@ -79,6 +82,8 @@ class S1Model(LM):
             thinking: the name of a thinking format; "auto": read from the chat template.
             enable_thinking: goes to the chat template.
             chat_template_args: go to the chat template, a mapping or its JSON.
+            think_end_token: a string, or a token's id. As in lm-eval's own models, tasks are then given what stands
+                behind the last of it, without the thought (and all of a response that holds none); `rows` keep it.
             compat: what counts where s1's fork and README disagree: "readme" or "s1-fork".
             other: refused, naming the near match.
 
@@ -93,9 +98,10 @@ class S1Model(LM):
         rows = int(batch_size or 0) if str(batch_size).isdigit() else EngineConfig.batch_size  # "auto": ours
         self.pretrained, self.compat, self.thinking_name = pretrained, compat, thinking
         check_name(thinking)
-        given = json.loads(chat_template_args) if isinstance(chat_template_args, str) else chat_template_args or {}
+        given = _mapping(chat_template_args)
         if enable_thinking is not None:
             given = {**given, "enable_thinking": enable_thinking}
+        self.think_end_token = think_end_token
         self.chat = Chat(arguments=tuple(given.items()))
         self.prefixes: dict[str, str] = {}  # rendered prompt -> the beginning of the answer that a task gives
         self.config = EngineConfig(
@@ -175,6 +181,8 @@ class S1Model(LM):
         self, kwargs: dict[str, Any], contexts: dict[str, list[int]], num_samples: int, responses: list[str]
     ) -> None:
         settings = parse(kwargs, self.thinking, num_samples, self.compat)
+        if same := not is_drawn(settings.budget, settings.sampling):  # a repeated question has one greedy text
+            settings = replace(settings, sampling=replace(settings.sampling, num_samples=1))
         vocabulary = Vocabulary(self.tokenizer)
         texts = list(contexts)
         thinks = settings.budget.method != "no_thinking"
@@ -189,7 +197,9 @@ class S1Model(LM):
             text = texts[int(row.problem_id)]
             # s1's logs show the delimiter that begins the thought
             start = row.prompt.removeprefix(text.removesuffix(self.prefixes.get(text, "")))
-            responses[contexts[text][row.sample_index]] = start + row.response
+            shown, places = self._shown(start + row.response), contexts[text]
+            for place in places if same else [places[row.sample_index]]:
+                responses[place] = Response.of(shown, row)
 
         generate(
             self.engine,
@@ -200,8 +210,9 @@ class S1Model(LM):
             on_generation=keep,
             stop_strings=settings.stop_strings,
         )
-        if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
-            self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
+        count = len(prompts) * settings.sampling.num_samples
+        if errors := [row.error for row in self.rows[-count:] if row.error]:
+            self._say(f"{len(errors)} of {count} generations failed: {errors[0]}")
 
     def _opened(self, text: str, thinking: ThinkingFormat) -> str:
         """`text`, an answer's beginning moved behind the thinking start."""
@@ -211,12 +222,21 @@ class S1Model(LM):
             return text  # the template has opened the thought: the answer's beginning stands behind it
         return bare + thinking.thinking_start + prefix
 
+    def _shown(self, response: str) -> str:
+        """What `think_end_token` leaves of a response for the task to see."""
+        end = self.think_end_token
+        if end is None or end == "":
+            return response
+        if str(end).isdigit():
+            end = Vocabulary(self.tokenizer).decode([int(end)])
+        return response.split(str(end))[-1].lstrip()
+
     def _remember(self, requests: Sequence[Instance], responses: list[str]) -> list[str]:
         """Puts responses into lm-eval's cache; not those of repeated requests, which it would give out as one."""
         repeats = Counter(json.dumps(request.args, sort_keys=True) for request in requests)
         for request, response in zip(requests, responses, strict=True):
             if repeats[json.dumps(request.args, sort_keys=True)] == 1:
-                self.cache_hook.add_partial("generate_until", request.args, response)
+                self.cache_hook.add_partial("generate_until", request.args, str(response))
         return responses
 
     @staticmethod
@@ -248,14 +268,14 @@ class S1HFModel(S1Model):
     engine_name = "transformers"
 
 
-MODELS = {"s1-vllm": "harness.lm_eval.plugin:S1Model", "s1-hf": "harness.lm_eval.plugin:S1HFModel"}
-
-
-def register() -> None:
-    """Makes the models known to this process's lm-eval."""
-    import lm_eval.models  # noqa: F401  first: lm-eval registers its own only if nobody has registered any
-    from lm_eval.api.registry import model_registry
-
-    for name, target in MODELS.items():
-        if name not in model_registry:
-            model_registry.register(name, target=target)
+def _mapping(given: dict[str, Any] | str | None) -> dict[str, Any]:
+    """`chat_template_args`, a mapping or its JSON."""
+    found: Any = given or {}
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except json.JSONDecodeError:
+            found = None
+    if not isinstance(found, dict):
+        raise UserError(f'chat_template_args={given!r} is no JSON object; give one like {{"enable_thinking": false}}')
+    return found

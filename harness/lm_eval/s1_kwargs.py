@@ -16,7 +16,12 @@ from harness.thinking import ThinkingFormat
 
 S1_ANSWER_ROOM = 100  # tokens that s1's `auto` leaves for the answer
 DEFAULT_MAX_GEN_TOKS = 2048
-GENERAL = ("until", "max_gen_toks", "do_sample", "temperature", "top_p", "frequency_penalty", "seed", "compat")
+GENERAL = (
+    "until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k", "min_p", "presence_penalty",
+    "frequency_penalty", "repetition_penalty", "seed", "compat",
+)  # fmt: skip
+# What lm-eval's own models take for max_gen_toks, in their order.
+SAME_AS_MAX_GEN_TOKS = ("max_new_tokens", "max_tokens", "max_completion_tokens")
 THINKING = (
     "max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "rejection_sample", "thinking_start",
     "thinking_end", "until_thinking", "until_thinking_2", "temperature_thinking", "top_p_thinking",
@@ -43,10 +48,11 @@ def parse(
     Raises `UserError` for an unknown name, with the near match, and for a value that is none.
     """
     for name in kwargs:
-        if name not in (*GENERAL, *THINKING, *IGNORED):
+        if name not in (*GENERAL, *SAME_AS_MAX_GEN_TOKS, *THINKING, *IGNORED):
             raise unknown("gen_kwarg", name, (*GENERAL, *THINKING))
     compat = _compat(str(kwargs.get("compat", compat)))
-    max_gen_toks = _integer(kwargs, "max_gen_toks", DEFAULT_MAX_GEN_TOKS)
+    cap = next((name for name in ("max_gen_toks", *SAME_AS_MAX_GEN_TOKS) if name in kwargs), "max_gen_toks")
+    max_gen_toks = _integer(kwargs, cap, DEFAULT_MAX_GEN_TOKS)
     until = _strings(kwargs.get("until"))
     separate = any(name in kwargs for name in THINKING)
     return Settings(
@@ -81,7 +87,11 @@ def _sampling(kwargs: Mapping[str, Any], max_gen_toks: int, num_samples: int) ->
     return Sampling(
         temperature=_number(kwargs, "temperature", default),
         top_p=_number(kwargs, "top_p", 1.0),
+        top_k=0 if str(kwargs.get("top_k")) == "-1" else _integer(kwargs, "top_k", 0),  # vLLM's word for all tokens
+        min_p=_number(kwargs, "min_p", 0.0),
+        presence_penalty=_number(kwargs, "presence_penalty", 0.0),
         frequency_penalty=_number(kwargs, "frequency_penalty", 0.0),
+        repetition_penalty=_number(kwargs, "repetition_penalty", 1.0),
         num_samples=num_samples,
         max_answer_tokens=max_gen_toks,
         seed=_integer(kwargs, "seed_thinking", _integer(kwargs, "seed", 0)),

@@ -10,6 +10,7 @@ PROMPTLONG=true, PROMPTSHORT=true; the first that is set, in this order STEP, TO
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness import tasks
 from harness.analysis.metrics import maj_at_k
 from harness.config import Budget, Method
 from harness.generation.instructions import instruct
-from harness.grading import grade
+from harness.lm_eval.response import verdict
 
 if TYPE_CHECKING:
     import datasets
@@ -73,21 +74,39 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], group: int =
     A gold that does not parse scores 0 here, since lm-eval cannot exclude a row from a mean; `harness` does.
     """
     responses = results[0] if results and isinstance(results[0], list) else list(results)
-    verdicts = [grade(text, doc["answer"], doc["kind"], choices=doc["choices"]) for text in responses]
-    right = [float(bool(verdict.correct)) for verdict in verdicts]
+    verdicts = [verdict(text, doc) for text in responses]
+    right = [float(bool(one.correct)) for one in verdicts]
     scores: dict[str, Any] = {
         "exact_match": right[0],
         "no_answer": float(verdicts[0].extracted is None),
-        "extracted_answers": [verdict.extracted or "" for verdict in verdicts],
+        "extracted_answers": [one.extracted or "" for one in verdicts],
         "exact_matches": right,
-        "status": [verdict.status for verdict in verdicts],
+        "status": [one.status for one in verdicts],
     }
     if group > 1:
-        answers = [verdict.extracted for verdict in verdicts]
+        answers = [one.extracted for one in verdicts]
         scores[f"maj@{group}"] = maj_at_k(answers, right, len(answers))
         scores[f"cov@{group}"] = max(right)
         scores[f"mean@{group}"] = sum(right) / len(right)
     return scores
+
+
+def answers_read(items: Sequence[Sequence[str]]) -> str:
+    """What lm-eval's table says of the extracted answers, which are logged with each sample: "57 of 60"."""
+    answers = [answer for item in items for answer in item]
+    return f"{sum(map(bool, answers))} of {len(answers)}"
+
+
+def answers_right(items: Sequence[Sequence[float]]) -> str:
+    """The same of the verdicts: "24 of 60", each sample counted."""
+    verdicts = [right for item in items for right in item]
+    return f"{sum(map(bool, verdicts))} of {len(verdicts)}"
+
+
+def statuses(items: Sequence[Sequence[str]]) -> str:
+    """The same of the statuses, the most frequent first: "incorrect 30, correct 24, truncated 6"."""
+    counts = Counter(status for item in items for status in item)
+    return ", ".join(f"{status} {count}" for status, count in counts.most_common())
 
 
 process_results_agg64 = partial(process_results, group=64)

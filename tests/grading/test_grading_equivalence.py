@@ -10,7 +10,7 @@ import pytest
 
 from harness.grading import grade, grade_answer
 from harness.grading.conventions import CONVENTIONS, table
-from harness.records import STATUSES
+from harness.grading.verdict import STATUSES
 
 CORPUS = Path(__file__).parent / "corpus"
 

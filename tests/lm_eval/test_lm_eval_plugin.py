@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_commas_newlines_and_numbers_in_values_survive() -> None:
     assert parse({"max_tokens_thinking": "500", "thinking_n_ignore": "2"}, S1).budget.num_ignores == 2
 
 
+def test_the_models_own_recipe_can_be_said() -> None:
+    found = settings(f"{AUTO},temperature=0.6,top_p=0.95,top_k=20,min_p=0,presence_penalty=1.5,repetition_penalty=1.05")
+    assert found.sampling == replace(
+        found.sampling, temperature=0.6, top_p=0.95, top_k=20, min_p=0.0, presence_penalty=1.5, repetition_penalty=1.05
+    )
+    assert settings(f"{AUTO},top_k=-1").sampling.top_k == 0  # vLLM's own word for all tokens
+
+
 def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_the_answer_alone_but_for_the_fork() -> None:
     found = settings("max_tokens_thinking=9,temperature_thinking=0.7,top_p_thinking=0.9,min_tokens_thinking=4,seed=3")
     assert (found.sampling.thinking_temperature, found.sampling.thinking_top_p) == (0.7, 0.9)
@@ -46,9 +55,19 @@ def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_the_answer_alone_
     assert fork.stop_strings == ("Problem:",) and fork.thinking.stops == (*S1.stops, "Problem:")
 
 
+def test_the_words_of_other_models_have_their_meaning() -> None:
+    found = settings("top_k=20,min_p=0.1,presence_penalty=1.5,repetition_penalty=1.05,temperature=0.6").sampling
+    assert (found.top_k, found.min_p, found.presence_penalty, found.repetition_penalty) == (20, 0.1, 1.5, 1.05)
+    assert parse({"top_k": -1}, S1).sampling.top_k == 0  # vLLM's word for all tokens
+    assert parse({"max_new_tokens": 7}, S1).sampling.max_answer_tokens == 7
+    assert parse({"max_gen_toks": 5, "max_tokens": 7}, S1).sampling.max_answer_tokens == 5
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
+        ("top_k=-2", "not a count"),
+        ("top_kk=2", "did you mean 'top_k'"),
         ("max_token_thinking=9", "did you mean 'max_tokens_thinking'"),
         ("thinking_n_ignores=2", "did you mean 'thinking_n_ignore'"),
         ("temprature=1", "did you mean 'temperature'"),
@@ -106,7 +125,8 @@ def test_an_unknown_model_arg_and_a_missing_model_are_one_line() -> None:
 def test_lm_eval_finds_the_models_by_name_once_they_are_registered() -> None:
     from lm_eval.api.registry import get_model
 
-    from harness.lm_eval.plugin import S1HFModel, S1Model, register
+    from harness.lm_eval.plugin import S1HFModel, S1Model
+    from harness.lm_eval.startup import register
 
     register()
     register()
@@ -117,8 +137,9 @@ def test_lm_eval_finds_the_models_by_name_once_they_are_registered() -> None:
 def test_lm_eval_runs_a_task_from_end_to_end(model: Path) -> None:
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
+    from lm_eval.utils import make_table
 
-    from harness.lm_eval.plugin import register
+    from harness.lm_eval.startup import register
 
     register()
     tasks = Path(__file__).parents[2] / "tasks"
@@ -135,6 +156,8 @@ def test_lm_eval_runs_a_task_from_end_to_end(model: Path) -> None:
     samples = results["samples"]["quick_math"]
     assert len(samples) == 2 and "exact_match" in samples[0]
     assert all(sample["resps"][0][0].startswith("<|im_start|>think") for sample in samples)
+    table = make_table(results)
+    assert "999" not in table and f"{samples[0]['status'][0]} " in table and " of 2" in table
 
 
 def test_the_beginning_of_an_answer_that_a_task_gives_stands_behind_the_thinking_start(hf: Any) -> None:
@@ -180,3 +203,27 @@ def test_the_format_is_the_checkpoints_and_the_template_is_given_its_arguments(m
     assert thinks.thinking.name == "think" and thinks.apply_chat_template(history).endswith(family.thinks)
     plain = S1HFModel(pretrained=str(tmp_path / "m"), max_model_len=1024, enable_thinking=False)
     assert plain.apply_chat_template(history).endswith(family.plain)
+
+
+def test_the_end_of_thinking_of_other_models_takes_the_thought_off_as_theirs_do(model: Path, hf: Any) -> None:
+    from lm_eval.models.utils import postprocess_generated_text
+
+    from harness.lm_eval.plugin import S1HFModel
+
+    kwargs = {"max_gen_toks": 16, "max_tokens_thinking": 24}
+    asked = requests(["a question", "another"], kwargs)
+    whole = hf.generate_until(asked)
+    named = S1HFModel(pretrained=str(model), max_model_len=1024, think_end_token="<|im_start|>answer")
+    assert named.generate_until(asked) == [postprocess_generated_text(t, None, "<|im_start|>answer") for t in whole]
+    number = hf.tokenizer.convert_tokens_to_ids("<|im_start|>")
+    by_id = S1HFModel(pretrained=str(model), max_model_len=1024, think_end_token=number)
+    assert by_id.generate_until(asked) == [postprocess_generated_text(t, None, "<|im_start|>") for t in whole]
+    assert [row.thinking for row in by_id.rows] == [row.thinking for row in hf.rows[-2:]]
+
+
+def test_template_arguments_that_are_no_mapping_are_one_line() -> None:
+    from harness.lm_eval.plugin import S1HFModel
+
+    for text in ("{'enable_thinking'", "[1]"):
+        with pytest.raises(UserError, match="chat_template_args"):
+            S1HFModel(pretrained="x", chat_template_args=text)

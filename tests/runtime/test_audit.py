@@ -97,6 +97,42 @@ def test_honest_rows_hold_every_one(results: Path) -> None:
 
 
 @pytest.mark.slow
+def test_lm_eval_gives_the_texts_and_verdicts_of_evaluate(results: Path) -> None:
+    """Two ways to the same rows: lm-eval's loop, requests and metrics, and the harness's own."""
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    from harness.lm_eval.plugin import S1HFModel
+
+    rows = [row for row in pq.read_table(results / "samples").to_pylist() if row["method"] == "budget_forcing"]
+    model = S1HFModel(pretrained=str(results.parent / "model"), max_model_len=256, batch_size=8)
+    manager = TaskManager(include_path=str(ROOT / "tasks"), include_defaults=False)
+    settings = {(12, 0): "max_tokens_thinking=12", (None, 0): "max_tokens_thinking=auto"}
+    settings[None, 1] = "max_tokens_thinking=auto,thinking_n_ignore=1,thinking_n_ignore_str=Wait"
+    compared = 0
+    for (cap, ignores), told in settings.items():
+        found = simple_evaluate(
+            model=model,
+            tasks=["quick_math", "quick_gpqa"],
+            task_manager=manager,
+            gen_kwargs=f"max_gen_toks=16,{told}",
+            apply_chat_template=True,
+            limit=4,
+            log_samples=True,
+            bootstrap_iters=0,
+        )
+        for row in rows:
+            if (row["max_thinking_tokens"], row["num_ignores"]) != (cap, ignores):
+                continue
+            (sample,) = (one for one in found["samples"][row["task"]] if one["doc"]["problem"] == row["question"])
+            assert sample["resps"][0][0] == f"<|im_start|>think{row['thinking']}{row['closing']}{row['answer']}"
+            assert sample["status"] == [row["status"]] and sample["exact_match"] == float(bool(row["correct"]))
+            assert sample["extracted_answers"] == [row["extracted"] or ""]
+            compared += 1
+    assert compared == len(rows) == 2 * 4 * 3
+
+
+@pytest.mark.slow
 def test_rows_of_another_model_are_found(results: Path, tmp_path: Path) -> None:
     """The defect that it is there for: rows filed under a model whose weights did not make them."""
     other = evaluated(varied(Path(TINY_MODEL), tmp_path / "model", 3), tmp_path / "other")

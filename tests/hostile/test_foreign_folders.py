@@ -1,0 +1,185 @@
+"""A results folder from elsewhere: what lies in it is data, and never says what is deleted, emptied or written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config import to_plain
+from harness.errors import UserError
+from harness.store import LOCK_SECONDS, Store
+from harness.studies import load as studies
+from harness.studies import status as status_module
+from harness.studies.status import status
+from tests import made_up_study as made_up
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return made_up.write(tmp_path / "out", [made_up.sample()])
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] != "."
+    }
+
+
+MERGES = {
+    "absolute": {"merged": "m.parquet", "replaces": ["/etc/passwd"]},
+    "upwards": {"merged": "m.parquet", "replaces": ["../../precious.parquet"]},
+    "merged upwards": {"merged": "../precious.parquet", "replaces": []},
+    "hidden": {"merged": ".m.parquet", "replaces": []},
+    "no Parquet": {"merged": "m.txt", "replaces": []},
+    "the merged one itself": {"merged": "part-0.parquet", "replaces": ["part-0.parquet"]},
+    "nothing to replace them": {"merged": "m.parquet", "replaces": ["part-0.parquet"]},
+    "no list": {"merged": "m.parquet", "replaces": "part-0.parquet"},
+    "numbers": {"merged": 3, "replaces": [None]},
+    "empty": {},
+    "no object": [1],
+}
+
+
+@pytest.mark.parametrize("kind", MERGES)
+def test_a_merge_that_is_not_ours_deletes_nothing_and_is_told_in_one_line(out: Path, kind: str) -> None:
+    (out.parent / "precious.parquet").write_text("mine")
+    (out / "merge.json").write_text(json.dumps(MERGES[kind]))
+    before = tree(out.parent)
+    with pytest.raises(UserError, match=r"merge\.json") as caught, Store(out):
+        pass
+    assert "\n" not in str(caught.value) and tree(out.parent) == before
+    (out / "merge.json").unlink()
+    with Store(out):  # the refusal left no lock behind
+        pass
+
+
+def test_a_lock_that_is_a_link_does_not_empty_its_target(out: Path) -> None:
+    target = out.parent / "precious"
+    target.write_text("mine")
+    (out / ".lock").symlink_to(target)
+    with contextlib.suppress(UserError), Store(out):
+        pass
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_a_lock_that_is_no_file_does_not_hang(out: Path, make: Any) -> None:
+    make(out / ".lock")
+    start = time.monotonic()
+    with contextlib.suppress(UserError), Store(out):
+        pass
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("name", ["metrics.parquet", "runs.parquet", "LEADERBOARD.md", "logs/ray.log", "study.json"])
+def test_a_file_that_leads_out_of_the_folder_is_not_written(out: Path, name: str) -> None:
+    target = out.parent / "precious"
+    target.write_text("mine")
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).unlink(missing_ok=True)
+    (out / name).symlink_to(target)
+    with pytest.raises(UserError, match="is a link to"), Store(out):
+        pass
+    assert target.read_text() == "mine"
+
+
+def test_a_folder_that_is_a_link_is_used(out: Path) -> None:
+    (out.parent / "link").symlink_to(out)
+    with Store(out.parent / "link") as store:
+        assert store.read_samples().num_rows == 1
+
+
+CLAIMS: dict[str, Any] = {
+    "runs are no list": {"name": "a", "runs": 3},
+    "runs are no texts": {"name": "a", "runs": [1, None]},
+    "study is no object": {"name": "a", "study": [], "num_problems": {}},
+    "no study": {"name": "a"},
+    "counts are no numbers": {"name": "a", "study": {}, "num_problems": {"t": "many"}},
+    "name is no text": {"name": {}},
+    "no object": "x",
+}
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_a_broken_study_file_is_told_in_one_line(out: Path, kind: str) -> None:
+    (out / "study.json").write_text(json.dumps(CLAIMS[kind]))
+    with pytest.raises(UserError, match=r"study\.json") as caught:
+        status(out)
+    assert "\n" not in str(caught.value)
+
+
+def claimed(out: Path) -> Path:
+    study = studies.load("quickstart")
+    with Store(out) as store:
+        store._put_claim({"name": study.name, "study": to_plain(study), "num_problems": {"quick_aime": 1}})
+    return out
+
+
+def test_status_of_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = claimed(tmp_path / "out")
+    assert status(out).state == "stopped"
+    asked: list[int] = []
+    real = os.open
+
+    def read_only(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):  # root may write anywhere, so that permissions would prove nothing
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        asked.append(flags)
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert status(out).state == "stopped" and asked
+    monkeypatch.undo()
+    with Store(out):
+        monkeypatch.setattr(os, "open", read_only)
+        assert status(out).state == "running"
+
+
+def test_a_glance_at_the_lock_never_refuses_a_writer(tmp_path: Path) -> None:
+    out = claimed(tmp_path / "out")
+    over = threading.Event()
+    glances: list[bool] = []
+
+    def look() -> None:
+        while not over.is_set():
+            glances.append(status_module._is_locked(out))
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(300):
+            with Store(out):
+                pass
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(glances) > 300
+
+
+def test_a_reader_that_glances_at_the_wrong_moment_only_delays_the_writer(tmp_path: Path) -> None:
+    out = claimed(tmp_path / "out")
+    with (out / ".lock").open() as glance:
+        fcntl.flock(glance, fcntl.LOCK_SH)
+        threading.Timer(LOCK_SECONDS / 4, lambda: fcntl.flock(glance, fcntl.LOCK_UN)).start()
+        with Store(out):
+            pass
+
+
+def test_a_file_system_without_locks_is_named_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none_left)
+    with pytest.raises(UserError, match="cannot lock files"), Store(tmp_path):
+        pass
