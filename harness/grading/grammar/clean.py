@@ -60,7 +60,8 @@ _UNICODE |= {chr(ord("α") + k): f"\\{name} " for k, name in enumerate(_GREEK)}
 _UNICODE |= {chr(ord("Α") + k): f"\\{name.capitalize()} " for k, name in enumerate(_GREEK) if k != 17}
 _CURRENCIES = {"€": "euros", "£": "gbp", "¥": "yen", "₹": "rupees", "₽": "rubles", "฿": "baht", "₩": "won"}
 _CURRENCY = re.compile(
-    r"(-?)\s*([€£¥₹₽฿₩])\s*(\d(?:[\d.,' ]{0,40}\d)?)|(?<!\d)(-?\d(?:[\d.,' ]{0,40}\d)?)\s*([€£¥₹₽฿₩])|\b(?:Rs|INR)\b\.?\s*(\d[\d.,]*)"
+    r"(-?)\s*([€£¥₹₽฿₩])\s*(\d(?:[\d.,' ]{0,40}\d)?)|(?<!\d)(-?\d(?:[\d.,' ]{0,40}\d)?)\s*([€£¥₹₽฿₩])"
+    r"|\b(?:Rs|INR)\b\.?\s*(\d[\d.,]*)"
 )
 _RUPEES = re.compile(r"\\(?:text|mathrm|mbox)\s*\{\s*(?:Rs|INR)\.?\s*\}\s*(\d)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix")
