@@ -210,10 +210,10 @@ class Machine:
         """
         for index, token in enumerate(ids):
             self.sampled_tokens += 1
-            before = len(self.answer)
-            going_on = self._think(token) if self.phase == "think" else self._answer(token)
-            if index < len(logprobs) and len(self.answer) > before:
-                self.answer_logprobs.append(logprobs[index])
+            if self.phase == "think":
+                going_on = self._think(token)
+            else:
+                going_on = self._answer(token, logprobs[index] if logprobs else None)
             if not going_on:
                 return False
         return True
@@ -228,9 +228,10 @@ class Machine:
 
     def _goes_on(self) -> bool:
         """After a sampled token of thinking: closes the thought if that was its last."""
-        if self._at_cap():
+        rules = self.rules
+        if (len(self.thinking) >= rules.caps[self.round] or rules.wrap_up) and self._at_cap():
             return False
-        if self.rules.stop_on_loop and loops_at(self.thinking, len(self.thinking)):
+        if rules.stop_on_loop and loops_at(self.thinking, len(self.thinking)):
             self._close(forced=True, finish="loop")
             return False
         return True
@@ -304,11 +305,13 @@ class Machine:
         if self.rules.answer_cap(len(self.thinking), len(self.closing)) == 0:
             self.phase, self.answer_finish = "done", "length"
 
-    def _answer(self, token: int) -> bool:
+    def _answer(self, token: int, logprob: float | None) -> bool:
         if token in self.rules.answer_ends:
             self.phase, self.answer_finish = "done", "stop"
             return False
         self.answer.append(token)
+        if logprob is not None:
+            self.answer_logprobs.append(logprob)
         if self.rules.answer_stop is not None and self.rules.answer_stop(self.answer):
             self.phase, self.answer_finish = "done", "stop"
             return False
