@@ -239,7 +239,7 @@ class VllmEngine:
                 f"the engine died {deaths.in_a_row} times without finishing a request, the last time of this: {cause}"
             )
         if cause != vllm_deaths.OUTSIDE and self.strategy == "session":
-            logger.warning("from here on thoughts are submitted anew after an ignored end, without sessions")
+            logger.warning("from here on greedy thoughts are submitted anew after an ignored end, without sessions")
             self.strategy = "resubmit"
         for request in lost:
             request.resume()
@@ -279,7 +279,9 @@ class VllmEngine:
         turns: asyncio.Queue[tuple[list[int], Any]] = asyncio.Queue()
         params = self._params(request, turn, len(append))
         prompt: Any = _tokens(append)
-        if session := self.strategy == "session":
+        # A sampled row in a session has other random numbers than one that is submitted anew: it stays in one.
+        session = self.strategy == "session" or (request.sampled and self._planned == "session")
+        if session:
             turns.put_nowait((append, params))
             prompt = _inputs(turns)
         self.counters.appended_tokens += len(append)
