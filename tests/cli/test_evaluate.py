@@ -135,6 +135,10 @@ def emptied(tmp_path: Path) -> Path:
             [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", "EMPTIED"],
             "the folder has no weights",
         ),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", TINY_MODEL],
+            "ForSequenceClassification",
+        ),
         ([TINY_MODEL, "--tasks", "quick_aime", "--headline", "900"], "unknown --headline"),
         ([TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.logit_bias={'Wait, no': 2}"], "tokens of it"),
         ([TINY_MODEL, "no such model", "--tasks", "quick_aime"], "no such folder"),
