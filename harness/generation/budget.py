@@ -224,10 +224,10 @@ class Machine:
                 index += count
                 continue
             self.sampled_tokens += 1
-            before = len(self.answer)
-            going_on = self._think(ids[index]) if self.phase == "think" else self._answer(ids[index])
-            if index < len(logprobs) and len(self.answer) > before:
-                self.answer_logprobs.append(logprobs[index])
+            if self.phase == "think":
+                going_on = self._think(ids[index])
+            else:
+                going_on = self._answer(ids[index], logprobs[index] if logprobs else None)
             if not going_on:
                 return False
             index += 1
@@ -259,9 +259,10 @@ class Machine:
 
     def _goes_on(self) -> bool:
         """After a sampled token of thinking: closes the thought if that was its last."""
-        if self._at_cap():
+        rules = self.rules
+        if (len(self.thinking) >= rules.caps[self.round] or rules.wrap_up) and self._at_cap():
             return False
-        if self.rules.stop_on_loop and loops_at(self.thinking, len(self.thinking)):
+        if rules.stop_on_loop and loops_at(self.thinking, len(self.thinking)):
             self._close(forced=True, finish="loop")
             return False
         return True
@@ -335,11 +336,13 @@ class Machine:
         if self.rules.answer_cap(len(self.thinking), len(self.closing)) == 0:
             self.phase, self.answer_finish = "done", "length"
 
-    def _answer(self, token: int) -> bool:
+    def _answer(self, token: int, logprob: float | None) -> bool:
         if token in self.rules.answer_ends:
             self.phase, self.answer_finish = "done", "stop"
             return False
         self.answer.append(token)
+        if logprob is not None:
+            self.answer_logprobs.append(logprob)
         if self.rules.answer_stop is not None and self.rules.answer_stop(self.answer):
             self.phase, self.answer_finish = "done", "stop"
             return False

@@ -286,6 +286,14 @@ def thoughts_of(lengths: Sequence[int]) -> Model:
     return model
 
 
+def test_a_stop_string_ends_the_answer_and_not_the_thought() -> None:
+    stopped = Sampling(max_answer_tokens=60, stop=("b",))
+    rows, _ = run([Budget(40), Budget(method="no_thinking")], chatter(0), sampling=stopped)
+    for row in rows:
+        assert "b" not in row.answer and VOCABULARY.decode(row.answer_ids).count("b") == 1
+    assert any("b" in row.thinking for row in rows)
+
+
 SAMPLED = Sampling(temperature=1.0, max_answer_tokens=20)
 
 
