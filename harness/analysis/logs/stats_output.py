@@ -40,7 +40,9 @@ def _block(file: FileStats, stats: Stats) -> str:
     ]
     if file.num_too_many_steps is not None:
         lines.append(f"samples w/ too many steps: {file.num_too_many_steps}")
-    if file.num_too_many_thinking_tokens is not None:
+    if stats.compat and stats.budget is None:  # what s1's script prints where it reads no budget from the path
+        lines.append("samples w/ too many thinking tokens: 0")
+    elif file.num_too_many_thinking_tokens is not None:
         lines.append(f"samples w/ too many thinking tokens: {file.num_too_many_thinking_tokens}")
     elif file.num_too_many_steps is None:
         lines.append("samples w/ too many thinking tokens: unknown (give --budget)")
