@@ -29,7 +29,11 @@ def _block(file: FileStats, stats: Stats) -> str:
         f"== {file.file}",
         f"# samples: {file.num_samples}" + (f" ({file.num_responses} responses)" if several else ""),
         f"avg steps: {mean(file.mean_steps).removeprefix('≈ ')}",
-        f"avg step tokens: {mean(file.mean_step_tokens)}",
+        *(
+            []
+            if stats.compat and file.mean_step_tokens is None
+            else [f"avg step tokens: {mean(file.mean_step_tokens)}"]
+        ),
         f"min total thinking tokens: {about}{file.min_thinking_tokens}",
         f"max total thinking tokens: {about}{file.max_thinking_tokens}",
         f"sorted total thinking tokens: {file.sorted_thinking_tokens}",

@@ -1,4 +1,4 @@
-"""Every format's reader, on logs that its own tool wrote where that tool runs here, else on rows as its source has them.
+"""Every format's reader, on logs that its own tool wrote where it runs here, else on rows as its source has them.
 
 `made/` holds logs of inspect_ai 0.3.285 (a mock model; events left out of the JSON) and rows of lighteval 0.13's own
 `Doc` and `ModelResponse`.
@@ -80,12 +80,19 @@ def test_inspects_choice_questions_have_their_options(tmp_path: Path) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("inspect_ai") is not None, reason="inspect_ai is installed here")
 def test_an_inspect_log_without_inspect_is_named_with_what_to_install() -> None:
     for name in ("sums.eval", "sums.json"):
-        with pytest.raises(UserError, match="inspect_ai log.*pip install"):
+        with pytest.raises(UserError, match=r"inspect_ai log.*pip install"):
             read_log(MADE / name)
 
 
 def test_lightevals_details_of_today(tmp_path: Path) -> None:
-    path = tmp_path / "details" / "org" / "model-1" / "2026-01-02T03-04-05" / "details_lighteval|aime24|0_2026-01-02T03-04-05.parquet"  # fmt: skip
+    path = (
+        tmp_path
+        / "details"
+        / "org"
+        / "model-1"
+        / "2026-01-02T03-04-05"
+        / "details_lighteval|aime24|0_2026-01-02T03-04-05.parquet"
+    )
     path.parent.mkdir(parents=True)
     path.write_bytes((MADE / "details_aime24_0_2026-01-02T03-04-05.parquet").read_bytes())
     found = imported(tmp_path, tmp_path / "details")
@@ -138,7 +145,13 @@ def test_nemo_skills_files_of_one_problem_set_are_its_samples_with_merge(tmp_pat
 
 
 def test_evalchemys_results_hold_several_tasks(tmp_path: Path) -> None:
-    example = {"id": 7, "problem": "What is 1 + 1?", "expected_answer": "2", "model_outputs": [THOUGHT, "\\boxed{3}"], "model_answers": ["2", "3"]}  # fmt: skip
+    example = {
+        "id": 7,
+        "problem": "What is 1 + 1?",
+        "expected_answer": "2",
+        "model_outputs": [THOUGHT, "\\boxed{3}"],
+        "model_answers": ["2", "3"],
+    }
     whole = {
         "results": {"AIME24": {"examples": [example], "num_total": 1}, "AMC23": {"examples": [example | {"id": 1}]}},
         "config": {"model": "hf", "model_args": "pretrained=org/m"}, "model_name": "org/m",
@@ -199,7 +212,15 @@ def test_plain_rows_are_read_by_their_usual_names_and_by_map(tmp_path: Path) -> 
         tmp_path / "usual.jsonl", {"question": "1 + 1?", "answer": "2", "response": "\\boxed{2}", "model": "m"}
     )
     assert imported(tmp_path, usual, task="t")[0]["correct"] is True
-    odd = written(tmp_path / "odd.jsonl", {"q": "1 + 1?", "a": {"x": "2"}, "said": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "\\boxed{2}"}], "nr": 4})  # fmt: skip
+    odd = written(
+        tmp_path / "odd.jsonl",
+        {
+            "q": "1 + 1?",
+            "a": {"x": "2"},
+            "said": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "\\boxed{2}"}],
+            "nr": 4,
+        },
+    )
     with pytest.raises(UserError, match=r"rows with the fields q, a, said, nr\).*--map response=FIELD"):
         import_files([odd], tmp_path / "never")
     found = mapping(["question=q", "gold=a.x", "response=said", "id=nr"])
@@ -266,7 +287,7 @@ def test_arguments_are_read_in_every_form_that_lm_eval_wrote(tmp_path: Path, arg
 )
 def test_logs_of_likelihoods_are_refused_with_a_sentence(tmp_path: Path, pairs: Any) -> None:
     path = written(tmp_path / "samples_mmlu.jsonl", lm_eval_line(resps=pairs, filtered_resps=pairs, target=0))
-    with pytest.raises(UserError, match="log of log-likelihoods.*generate_until"):
+    with pytest.raises(UserError, match=r"log of log-likelihoods.*generate_until"):
         read_log(path)
 
 
@@ -339,7 +360,16 @@ def test_settings_come_from_the_results_file_of_the_same_date(tmp_path: Path) ->
     path = written(folder / "samples_t_2026-01-02T03-04-05.jsonl", lm_eval_line(arguments=[["p", {}]]))
     task = {"output_type": "generate_until", "generation_kwargs": {"temperature": 0.5}}
     written(folder / "results_2025-01-01T00-00-00.json", whole={"config": {"gen_kwargs": "max_tokens_thinking=9"}})
-    written(folder / "results_2026-01-02T03-04-05.json", whole={"config": {"gen_kwargs": "max_tokens_thinking=500,thinking_n_ignore=2", "model_args": {"pretrained": "org/m-2"}}, "configs": {"t": task}})  # fmt: skip
+    written(
+        folder / "results_2026-01-02T03-04-05.json",
+        whole={
+            "config": {
+                "gen_kwargs": "max_tokens_thinking=500,thinking_n_ignore=2",
+                "model_args": {"pretrained": "org/m-2"},
+            },
+            "configs": {"t": task},
+        },
+    )
     row = imported(tmp_path, path)[0]
     assert (row["model"], row["max_thinking_tokens"], row["num_ignores"], row["thinking_budget"]) == (
         "org/m-2",

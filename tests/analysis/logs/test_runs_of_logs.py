@@ -77,7 +77,13 @@ def test_a_flat_truth_prints_flat(tmp_path: Path) -> None:
 
 def test_a_response_without_delimiters_is_a_row_of_its_run_with_no_thinking_tokens(tmp_path: Path) -> None:
     tokenizer = byte_pair.train(tmp_path)
-    path = log(tmp_path / "samples_t_x.jsonl", [line(1, s1("so it is", "\\boxed{2}"), max_tokens_thinking=500), line(2, "\\boxed{4}", max_tokens_thinking=500)])  # fmt: skip
+    path = log(
+        tmp_path / "samples_t_x.jsonl",
+        [
+            line(1, s1("so it is", "\\boxed{2}"), max_tokens_thinking=500),
+            line(2, "\\boxed{4}", max_tokens_thinking=500),
+        ],
+    )
     import_files([path], tmp_path / "out", tokenizer=tokenizer, model="m")
     rows = pq.read_table(tmp_path / "out" / "samples").to_pylist()
     assert [(row["method"], row["max_thinking_tokens"]) for row in rows] == [("budget_forcing", 500)] * 2
@@ -106,7 +112,11 @@ def test_thinking_tokens_are_counted_as_native_rows_count_them(tmp_path: Path, o
 def test_what_a_log_does_not_tell_prints_as_a_dash(tmp_path: Path) -> None:
     from harness.report.leaderboard import write
 
-    import_files([log(tmp_path / "samples_t_x.jsonl", [line(n, s1("so", f"\\boxed{{{n}}}")) for n in range(4)])], tmp_path / "out", model="m")  # fmt: skip
+    import_files(
+        [log(tmp_path / "samples_t_x.jsonl", [line(n, s1("so", f"\\boxed{{{n}}}")) for n in range(4)])],
+        tmp_path / "out",
+        model="m",
+    )
     figures = measure_cells(load([tmp_path / "out"])).figures[0]
     assert figures["forced_count"].mean != figures["forced_count"].mean, "not a number"
     page = next(path for path in write([tmp_path / "out"], tmp_path / "board") if path.suffix == ".md").read_text()
@@ -137,14 +147,26 @@ def test_ids_that_restart_are_told_apart_by_their_question(tmp_path: Path) -> No
 
 
 def test_shards_of_one_run_are_one_run_and_two_runs_are_two(tmp_path: Path) -> None:
-    halves = [log(tmp_path / f"samples_t_{k}.jsonl", [line(n, f"\\boxed{{{2 * n if k else 1}}}", temperature=0.6) for n in range(4 * k, 4 * k + 4)]) for k in range(2)]  # fmt: skip
+    halves = [
+        log(
+            tmp_path / f"samples_t_{k}.jsonl",
+            [line(n, f"\\boxed{{{2 * n if k else 1}}}", temperature=0.6) for n in range(4 * k, 4 * k + 4)],
+        )
+        for k in range(2)
+    ]
     summary = import_files(halves, tmp_path / "out", model="m", task="t")
     cells = load([tmp_path / "out"]).cells
     assert len(cells) == 1 and cells[0].num_problems == 8 and "2 files are one run" in summary[0]
     other = log(tmp_path / "samples_t_2.jsonl", [line(n, "\\boxed{1}", temperature=1.0) for n in range(8, 12)])
     import_files([*halves, other], tmp_path / "apart", model="m", task="t")
     assert sorted(cell.num_problems for cell in load([tmp_path / "apart"]).cells) == [4, 8]
-    import_files([halves[0], halves[0], log(tmp_path / "samples_t_3.jsonl", [line(0, "\\boxed{0}", temperature=0.6)])], tmp_path / "merged", model="m", task="t", merge=True)  # fmt: skip
+    import_files(
+        [halves[0], halves[0], log(tmp_path / "samples_t_3.jsonl", [line(0, "\\boxed{0}", temperature=0.6)])],
+        tmp_path / "merged",
+        model="m",
+        task="t",
+        merge=True,
+    )
     rows = pq.read_table(tmp_path / "merged" / "samples").to_pylist()
     assert (
         sorted((row["problem_id"], row["sample_index"]) for row in rows)[:2] == [("0", 0), ("0", 1)] and len(rows) == 5
@@ -152,13 +174,22 @@ def test_shards_of_one_run_are_one_run_and_two_runs_are_two(tmp_path: Path) -> N
 
 
 def test_runs_that_differ_in_another_setting_are_not_averaged(tmp_path: Path) -> None:
-    paths = [log(tmp_path / f"samples_t_{k}.jsonl", [line(n, f"\\boxed{{{2 * n if k else 1}}}", temperature=0.5 + k, seed=k) for n in range(4)]) for k in range(2)]  # fmt: skip
+    paths = [
+        log(
+            tmp_path / f"samples_t_{k}.jsonl",
+            [line(n, f"\\boxed{{{2 * n if k else 1}}}", temperature=0.5 + k, seed=k) for n in range(4)],
+        )
+        for k in range(2)
+    ]
     import_files(paths, tmp_path / "out", model="m", task="t")
     cells = load([tmp_path / "out"]).cells
     assert len(cells) == 2 and {len(cell.run_ids) for cell in cells} == {1}
     names = {setting_name(cell) for cell in cells}
     assert names == {"no thinking (temperature=0.5)", "no thinking (temperature=1.5)"}
-    seeds = [log(tmp_path / f"samples_t_s{k}.jsonl", [line(n, "\\boxed{0}", temperature=1.0, seed=k) for n in range(4)]) for k in range(3)]  # fmt: skip
+    seeds = [
+        log(tmp_path / f"samples_t_s{k}.jsonl", [line(n, "\\boxed{0}", temperature=1.0, seed=k) for n in range(4)])
+        for k in range(3)
+    ]
     import_files(seeds, tmp_path / "seeds", model="m", task="t")
     assert [len(cell.run_ids) for cell in load([tmp_path / "seeds"]).cells] == [3], "seeds of one setting"
 
@@ -203,6 +234,6 @@ def test_equal_ids_of_other_questions_are_not_paired(tmp_path: Path) -> None:
     import_files(
         [numbered(tmp_path / "samples_t_b.jsonl", list(range(50, 58)), {51})], tmp_path / "b", model="n", task="t"
     )
-    with pytest.raises(UserError, match="8 problem.s. have the same id, but another question"):
+    with pytest.raises(UserError, match=r"8 problem.s. have the same id, but another question"):
         compare(str(tmp_path / "a"), str(tmp_path / "b"))
     assert len(load([tmp_path / "a", tmp_path / "b"]).problems["t"]) == 16
