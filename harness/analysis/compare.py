@@ -151,7 +151,8 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
 
 
 def _name(cell: Cell) -> str:
-    from harness.analysis.settings import setting_name, short
+    from harness.analysis.settings import setting_name
+    from harness.records import short
 
     name = short(cell.model) if cell.recipe in ("published", "base") else cell.recipe
     return f"{name}, {setting_name(cell)}"

@@ -20,7 +20,10 @@ from harness.errors import UserError, one_line
 from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE
 from harness.store import read_claim
 
-TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
+TOKENS = (
+    "thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "shared_tokens", "budget_tokens",
+    "num_attempts",
+)  # fmt: skip
 SAMPLE_COLUMNS = (
     "run_id",
     "study",
@@ -39,6 +42,7 @@ SAMPLE_COLUMNS = (
     "forced_end",
     "looping",
     "thinking_finish",
+    "reward",
     "error",
     "status",
     "extracted",

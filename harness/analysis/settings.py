@@ -55,6 +55,7 @@ class Cell:
     num_unscored: int  # gold_unparseable, or nothing to score against
     counts: dict[str, int]  # forced, truncated, looping, unparsed, rejected, timeout, error; without what is not known
     votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
+    weights: Floats  # like votes: the reward of each generation, 1 where no reward led it
     right: NDArray[np.int64]  # (problems,) correct generations
     total: NDArray[np.int64]  # (problems,) scored generations
     letters: dict[tuple[str, str], int]  # of choice questions: (gold, chosen or "") -> generations
@@ -238,6 +239,7 @@ def _cell(
         + np.nan_to_num(tokens["closing_tokens"])
         + np.nan_to_num(tokens["answer_tokens"])
         + np.nan_to_num(tokens["discarded_tokens"])
+        - np.nan_to_num(tokens["shared_tokens"])
     )
     # Such a row has no thought: every token is counted, but the mean length is that of thoughts.
     tokens["thinking_tokens"] = np.where(flags["rejected"], np.nan, tokens["thinking_tokens"])
@@ -256,6 +258,7 @@ def _cell(
         num_unscored=int((~scored).sum()),
         counts={name: int(flag.sum()) for name, flag in flags.items() if name not in untold},
         votes=_votes(problem, correct, rows["extracted"], num),
+        weights=_weights(problem, rows["reward"], num),
         right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
         total=np.bincount(scored_problem, minlength=num),
         letters=_letters(rows[scored & ~flags["error"] & (rows["kind"].astype(object) == "choice").to_numpy()]),
@@ -283,10 +286,8 @@ def _grouped_mean(values: Floats, groups: NDArray[np.int64], num_groups: int) ->
 
 def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, num: int) -> NDArray[np.int64]:
     """(problems, generations) votes for maj@k; a problem with fewer generations than the most is padded with -2."""
-    order = np.argsort(problem, kind="stable")
+    order, position = _places(problem, num)
     sorted_problem = problem[order]
-    counts = np.bincount(problem, minlength=num)
-    position = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     labels, _ = pd.factorize(extracted.astype(object))
     labels = labels[order]
     wrong = np.full(len(order), -1, dtype=np.int64)
@@ -296,14 +297,24 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
     first = pair.drop_duplicates()
     rank = first.groupby("problem").cumcount() + 1
     wrong[voted] = pair.merge(first.assign(rank=rank), on=["problem", "label"], how="left")["rank"].to_numpy()
-    votes = np.full((num, int(counts.max()) if len(order) else 0), -2, dtype=np.int64)
+    votes = np.full((num, int(position.max(initial=-1)) + 1), -2, dtype=np.int64)
     votes[sorted_problem, position] = np.where(correct[order] == 1, 0, wrong)
     return votes
 
 
-def short(model: str) -> str:
-    """The last part of a model's hub name or path."""
-    return model.rstrip("/").rsplit("/", 1)[-1]
+def _weights(problem: NDArray[np.int64], reward: pd.Series, num: int) -> Floats:
+    """(problems, generations), as `_votes` lays them out."""
+    order, position = _places(problem, num)
+    weights = np.ones((num, int(position.max(initial=-1)) + 1))
+    weights[problem[order], position] = reward.astype(float).fillna(1.0).to_numpy()[order]
+    return weights
+
+
+def _places(problem: NDArray[np.int64], num: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows sorted by problem, and the place of each among its problem's generations."""
+    order = np.argsort(problem, kind="stable")
+    counts = np.bincount(problem, minlength=num)
+    return order, np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def setting_name(cell: Cell) -> str:

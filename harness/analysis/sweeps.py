@@ -26,6 +26,7 @@ METHOD_NAMES = {
     "class_conditional": "CCC",
     "rejection_sampling": "RS",
     "no_thinking": "no thinking",
+    "rebase": "REBASE",
 }
 
 
@@ -78,6 +79,8 @@ def _else(cell: Cell) -> tuple[object, ...]:
         budget.max_attempts,
         budget.stop_on_loop,
         budget.compat,
+        budget.reward,
+        budget.reward_temperature,
         setup_of(cell.config),
     )
 

@@ -38,6 +38,13 @@ _CERTAINTY = frozenset(
 _FITTING = frozenset(("fit", "match", "explanation", "description", "interpretation", "representation", "candidate"))
 _ORDINALS = frozenset(("first", "second", "third", "fourth", "fifth", "last"))
 _CONCESSIONS = frozenset(("while", "whereas"))
+_WITHIN = frozenset(("in", "by", "under", "as", "with", "from"))
+_LOOSE = frozenset(  # what gives a letter may be a product or a vector: only "option C" or "(C)" behind them is one
+    ("gives", "giving", "yields", "yielding", "we get", "we obtain", "we have", "we find", "we arrive at", "that is")
+)
+_HEDGES = frozenset(
+    ("maybe", "perhaps", "possibly", "could", "may", "might", "könnte", "pourrait", "podría", "poderia")
+)
 _SOUGHT = frozenset(("looking", "want", "need", "asked", "seek", "after"))
 _CONCEDING = frozenset(
     ("although", "though", "even", "despite", "obwohl", "bien que", "aunque", "embora", "sebbene", "хотя")
@@ -91,7 +98,8 @@ def read(mention: Mention) -> Said:
     while after and after[0].text in _OPTION_SUFFIXES:
         del after[0]
     named = _noun(before)
-    if mention.letter in _ARTICLES and not opened and named is None and _is_article(mention.after, after):
+    held = before[-1:] and before[-1].roles & (_R.LEAVE | _R.CHOOSE)  # "makes A correct"
+    if mention.letter in _ARTICLES and not opened and not held and named is None and _is_article(mention.after, after):
         return NOTHING
     if mention.affirmed:
         return Said(Rank.TURN)
@@ -146,8 +154,10 @@ def _stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened:
             break
         at -= 1
     named = noun is not None
+    if named and at > 0 and before[at].text in _WITHIN and before[at - 1].roles & (_R.LINK | _R.MATCH):
+        at -= 1  # "is in option B"
     first = at  # the last token of the chain
-    linked = so = comma = modal = False
+    linked = so = comma = modal = hedged = False
     while at >= 0 and first - at < _MAX_LINK:
         word, roles = before[at]
         if roles & _R.PRONOUN and (linked or "'" in word or "’" in word or word in ("这", "これ", "それ")):
@@ -173,13 +183,15 @@ def _stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened:
             comma = True
         elif not roles & _LINKING:
             break
+        hedged = hedged or word in _HEDGES
         modal = modal or (bool(roles & _R.MODAL) and word not in ("would", "seria", "sería", "serait"))
         at -= 1
     subject = before[at] if at >= 0 else None
     closes = ends or _closes(after)
     if subject is not None and subject.roles & _CHOSEN and not comma:
-        return _chosen(before, at, after, linked or named or opened or ends, closes)
-    if subject is not None and subject.roles & _R.INSPECT and not linked:
+        loose = before[at].text in _LOOSE
+        return _chosen(before, at, after, linked or named or opened or (ends and not loose), closes)
+    if subject is not None and subject.roles & _R.INSPECT and not linked and not comma:
         return _DENIED
     if linked:
         return _linked(before, at, noun, so, modal, ends, closes or opened, is_text)
@@ -197,7 +209,7 @@ def _stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened:
         if noun.roles & _R.ANSWER and (closes or not after[0].text.isalpha()):
             return Said(Rank.STATEMENT)
         return _turn(ends)
-    if is_text:
+    if is_text or hedged:
         return NOTHING
     if so or (subject and subject.roles & (_R.SO | _R.BUT)):
         return _turn(closes and not (comma and not ends and not so))
@@ -297,7 +309,7 @@ def _judged(before: Sequence[Token], after: Sequence[Token], named: bool, ended:
         return _DENIED if roles & _R.BAD else Said(Rank.STATEMENT, judged=True) if roles & _R.GOOD else NOTHING
     if at < len(after) and (at or after[at].text in (":", ".")) and at + 1 < len(after):
         at = _over_text(after, at)
-    linked = negated = modal = False
+    linked = negated = modal = hedged = False
     start = at
     while at < len(after) and at - start < _MAX_LINK:
         word, roles = after[at]
@@ -310,6 +322,7 @@ def _judged(before: Sequence[Token], after: Sequence[Token], named: bool, ended:
         elif not roles & (_R.ADVERB | _R.DET | _R.ONLY | _R.MODAL | _R.SO) or roles & (_R.GOOD | _R.FIT | _R.BAD):
             break
         modal = modal or bool(roles & _R.MODAL)
+        hedged = hedged or word in _HEDGES
         at += 1
     rest = after[at:]
     if not rest:
@@ -332,13 +345,18 @@ def _judged(before: Sequence[Token], after: Sequence[Token], named: bool, ended:
     makes = last is not None and bool(last.roles & (_R.LEAVE | _R.LINK) or (named and _leaves(before)))
     if not linked and roles & _R.CHOOSE and last is not None and last.roles & _R.MODAL:
         return _turn(True)  # "ich würde B wählen"
+    if hedged or _roles(rest[1:4]) & _R.OPINION:
+        return _DENIED if roles & _R.GOOD else NOTHING
     if roles & _R.GOOD and (linked or makes or not rest[0].text.isascii()):
         return _good(rest, modal)
     named_one = len(rest) > 1 and rest[1].roles & _NOUNS and not roles & _R.BAD and rest[0].text not in _ORDINALS
-    if linked and at and after[at - 1].text == "the" and named_one:
+    if linked and at and "the" in (after[at - 1].text, after[max(0, at - 2)].text) and named_one:
         return _good(rest[1:], modal)  # "is the safer choice"
     if linked and roles & (_R.ANSWER | _R.OPTION):
         return NOTHING if _conditional(rest[1:]) else Said(Rank.STATEMENT, judged=False)
+    only = bool(before) and bool(before[-1].roles & _R.ONLY or (named and _only(before)))
+    if only and start == at and rest[0].text.isalpha() and not roles & (_R.PREPOSITION | _R.AND | _R.PRONOUN):
+        return _turn(True)  # "only option D meets ..."
     if roles & _R.FIT:
         strong = bool(before) and bool(before[-1].roles & _R.ONLY or (named and _only(before)))
         return _turn((strong or _fully(rest[1:])) and not modal and (linked or at == start or strong))

@@ -82,7 +82,7 @@ _WORDS: dict[int, str] = {
         "이|가|هي|هو|है|हैं|হল|হলো|হচ্ছে|হবে|คือ|ได้แก่|dir|adalah|este|är|er|:="
     ),
     _R.ADVERB: (
-        "if i had to choose|if i had to guess|if i had to pick|if i had to|if i must|if forced|"
+        "nonetheless|nevertheless|more|much|slightly|far|quite|rather|arguably|undeniably|absolutely|almost certainly|trotzdem|dennoch|néanmoins|sin embargo es|if i had to choose|if i had to guess|if i had to pick|if i had to|if i must|if forced|"
         "unless i'm mistaken|unless i am mistaken|if i'm not mistaken|if i am not mistaken|vermutlich|"
         "vraisemblablement|supongo que|creo que|acho que|must|should|would|will|shall|can|could|may|might|"
         "has|have|to|appears|seems|seem|appear|turns|out|comes|given|found|by|as|most|likely|probably|"
@@ -127,7 +127,7 @@ _WORDS: dict[int, str] = {
         "틀리|잘못|옳지|خاطئة|خاطئ|غير صحيح|غير صحيحة|गलत|ভুল|ผิด"
     ),
     _R.FIT: (
-        "makes the most sense|makes most sense|make the most sense|fits|works|makes sense|make sense|"
+        "meets|fulfills|fulfils|passes|wins|applies|übrig|prevails|succeeds|suffices|erfüllt|satisface|respecte|répond|makes the most sense|makes most sense|make the most sense|fits|works|makes sense|make sense|"
         "holds true|holds up|checks out|holds|satisfies|satisfy|matches|match|follows|remains|survives|"
         "qualifies|applies|agrees|stands|does|explains|passt|stimmt|bleibt|gilt|trifft|trifft zu|zutrifft|"
         "convient|reste|encaja|cumple|queda|coincide|serve|confere|left|当选|当選|残る|남는다|подходит|"
@@ -144,7 +144,7 @@ _WORDS: dict[int, str] = {
         "soltanto|只有|仅|只|のみ|だけ|только"
     ),
     _R.CHOOSE: (
-        "elegiría|escogería|diría|dirais|dirait|choisirais|escolheria|diria|sceglierei|direi|würde wählen|"
+        "going to say|i mean|i meant|we mean|going to answer|going to guess|gehe mit|votaría por|voto por|voterais|marcaría|elegiría|escogería|diría|dirais|dirait|choisirais|escolheria|diria|sceglierei|direi|würde wählen|"
         "plädiere für|tendiere zu|выбрал бы|говорю|choose|chose|chosen|choosing|pick|picks|picked|picking|"
         "select|selects|selecting|mark|tick|circle|favour|favours|favor|favors|prefer|supports|support|"
         "suggests|suggest|indicates|indicate|implies|confirms|go with|going with|went with|go for|going for|"
@@ -168,7 +168,7 @@ _WORDS: dict[int, str] = {
         "nos deja|resta|restando|sobra|剩下|只剩|只剩下|剩下的是|残るのは|残りは|남는 것은"
     ),
     _R.MATCH: (
-        "corresponds to|correspond to|corresponding to|matches|matching|match|agrees with|agree with|"
+        "we get|we obtain|we have|we arrive at|we find|corresponds to|correspond to|corresponding to|matches|matching|match|agrees with|agree with|"
         "agreeing with|consistent with|closest to|nearest to|equal to|equivalent to|namely|i.e.|i.e|"
         "aligns with|aligned with|that is|gives|giving|yields|yielding|which is|identical to|"
         "best described by|described by|represented by|shown in|explained by|supported by|captured by|"
@@ -179,7 +179,7 @@ _WORDS: dict[int, str] = {
         "соответствует|对应|对应的是|对应于|与|符合|也就是|即|に対応|に一致|に該当|에 해당"
     ),
     _R.SO: (
-        "so|thus|hence|therefore|then|ergo|consequently|accordingly|∴|因此|因而|所以|故|于是|综上|综上所述|"
+        "that's why|that’s why|that is why|which is why|this is why|deswegen|c'est pourquoi|por eso|así que|therefore we|so|thus|hence|therefore|then|ergo|consequently|accordingly|∴|因此|因而|所以|故|于是|综上|综上所述|"
         "从而|由此可见|可知|したがって|従って|よって|ゆえに|だから|つまり|以上より|daher|somit|folglich|also|"
         "deshalb|demnach|damit|donc|ainsi|luego|entonces|por lo tanto|por tanto|por consiguiente|por ende|"
         "en conclusión|en conclusion|en résumé|par conséquent|portanto|logo|assim|então|quindi|perciò|dunque|"
@@ -199,7 +199,7 @@ _WORDS: dict[int, str] = {
         "ciò|это|这|这就是|那|これ|それ|이것|هذا|هذه|यह"
     ),
     _R.OPINION: (
-        "tempted|tempting|misled|fooled|at first glance|at first sight|at first i|common mistake|"
+        "at first|tempted|tempting|misled|fooled|at first glance|at first sight|at first i|common mistake|"
         "common error|common misconception|common wrong|usual mistake|typical mistake|frequent mistake|"
         "mistakenly|wrongly|erroneously|naively|initially|first thought|first guessed|initial|originally|"
         "previous answer|was thinking|one might|one may|one could|you might|you may|you could|may seem|"

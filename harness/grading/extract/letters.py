@@ -31,6 +31,9 @@ from harness.grading.extract.option_names import Named, named, plain, undecorate
 from harness.grading.extract.parts import answer_part
 from harness.grading.grammar.clean import translate
 
+_TURNS_AWAY = re.compile(
+    r"[^.!?;。\n]*[,\s](?:but|however|yet|aber|mais|pero|mas|但|而是)[\s,][^.!?;。\n]*", re.IGNORECASE
+)
 _LAST_WORD = re.compile(
     r"(?<=[.!?;])(?<!Mr\.)(?<!Ms\.)(?<!Dr\.)(?<!Eq\.)(?<!Mrs\.)(?<!Fig\.)(?<!Sec\.)\s\(?([A-Z])[\s.)]*$"
 )
@@ -118,6 +121,7 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
             judged[letter] = at
         else:
             evidence.append(Evidence(this.rank, at, letter))
+    evidence = _without_contradicted(evidence, options.text)
     evidence += [Evidence(Rank.STATEMENT, at, letter) for at, letter in run_of_verdicts(options.text, letters)]
     if len(judged) == 1 or not any(e.rank >= Rank.TURN for e in evidence):
         evidence += [Evidence(Rank.STATEMENT, at, letter) for letter, at in judged.items()]
@@ -137,6 +141,20 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
     if not evidence:
         evidence += starmap(Evidence, by_exclusion(options.text, letters))
     return _decided(evidence, options.text, judged)
+
+
+def _without_contradicted(evidence: list[Evidence], text: str) -> list[Evidence]:
+    """`evidence` without what the same sentence turns away from: "my answer was A, but it should be B"."""
+    kept: list[Evidence] = []
+    for this in sorted(evidence, key=lambda e: e.at):
+        if (
+            kept
+            and kept[-1].letter != this.letter
+            and _TURNS_AWAY.fullmatch(text, max(kept[-1].at, this.at - 300), this.at)
+        ):
+            kept.pop()
+        kept.append(this)
+    return kept
 
 
 def _decided(evidence: list[Evidence], text: str, judged: dict[str, int]) -> Extraction:
