@@ -167,7 +167,9 @@ def test_skythoughts_results_by_problem_and_temperature(tmp_path: Path) -> None:
     whole = {
         "What is 1 + 1?": {
             "problem": "What is 1 + 1?", "answer": "2", "prompt": "Q",
-            "responses": {"0.7": [{"content": THOUGHT, "correctness": True, "reason": ""}, {"content": "\\boxed{4}", "correctness": False}]},
+            "responses": {
+                "0.7": [{"content": THOUGHT, "correctness": True}, {"content": "\\boxed{4}", "correctness": False}],
+            },
             "token_usages": {"0.7": [{"completion_tokens": 3}, {"completion_tokens": 4}]},
         }
     }  # fmt: skip
