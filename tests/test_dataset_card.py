@@ -56,3 +56,8 @@ def test_files_of_an_older_and_of_a_newer_schema_are_read(tmp_path: Path) -> Non
     pq.write_table(newer, path)
     loaded = load([out])
     assert loaded.cells[0].num_problems == 4 and any("schema 99 is newer" in note for note in loaded.notes)
+
+
+def test_every_column_is_described_in_the_documentation() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    assert [name for name in SAMPLE_SCHEMA.names if f"`{name}`" not in page] == []

@@ -130,18 +130,15 @@ NEMO = {"problem": "What is 1 + 1?", "expected_answer": "2", "generation": "<thi
         "predicted_answer": "2", "symbolic_correct": True, "num_generated_tokens": 12, "subject": "sums"}  # fmt: skip
 
 
-def test_nemo_skills_files_of_one_problem_set_are_its_samples_with_merge(tmp_path: Path) -> None:
-    a = written(tmp_path / "aime24" / "output-rs0.jsonl", NEMO)
-    b = written(
-        tmp_path / "aime24" / "output-rs1.jsonl", NEMO | {"generation": "It is \\boxed{3}", "symbolic_correct": False}
-    )
-    found = imported(tmp_path, a, b, merge=True, model="m", task="aime24")
-    assert [(row["sample_index"], row["correct"], row["logged_correct"]) for row in found] == [
-        (0, True, True),
-        (1, False, False),
-    ]
+def test_nemo_skills_samplings_are_the_samples_of_one_run(tmp_path: Path) -> None:
+    wrong = NEMO | {"generation": "It is \\boxed{3}", "symbolic_correct": False}
+    written(tmp_path / "aime24" / "output-rs0.jsonl", NEMO)
+    written(tmp_path / "aime24" / "output-rs1.jsonl", wrong)
+    found = imported(tmp_path, tmp_path / "aime24", model="m")
+    verdicts = [(row["sample_index"], row["correct"], row["logged_correct"]) for row in found]
+    assert verdicts == [(0, True, True), (1, False, False)]
     assert json.loads(found[0]["metadata"]) == {"subject": "sums", "num_generated_tokens": 12}
-    assert len({row["run_id"] for row in found}) == 1
+    assert len({row["run_id"] for row in found}) == 1 and found[0]["task"] == "aime24"
 
 
 def test_evalchemys_results_hold_several_tasks(tmp_path: Path) -> None:
@@ -387,3 +384,16 @@ def test_a_folder_gives_its_logs_and_not_its_summaries(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"{}")
     assert [path.name for path in expand([tmp_path])] == ["b.eval", "details_a.parquet", "samples_t_x.jsonl"]
     assert Log(tmp_path).samples == []
+
+
+def test_bare_letters_are_no_options_and_deep_or_mixed_lines_are_left_out(tmp_path: Path) -> None:
+    doc = {"question": "Which?\n(A) red\n(B) green", "choices": ["A", "B"], "answer": 1}
+    record = lm_eval_line(response="The answer is (B).", doc=doc, target=1)
+    deep = json.dumps(lm_eval_line(1)).replace('"prompt 1"', "[" * 400 + "]" * 400)
+    likely = lm_eval_line(2, resps=[[["-1.5", "False"]]])
+    path = tmp_path / "samples_t.jsonl"
+    path.write_text("\n".join([json.dumps(record), json.dumps(record | {"doc_id": 5}), deep, json.dumps(likely)]))
+    log = read_log(path)
+    assert [reason for _, reason in log.skipped] == ["nested more than 100 deep", "log-likelihoods"]
+    row = imported(tmp_path, path, model="m")[0]
+    assert (row["gold"], row["choices"], row["correct"]) == ("B", [], True)

@@ -52,7 +52,11 @@ def eleven_logs(folder: Path) -> list[Path]:
         for number in range(NUM_PROBLEMS):
             answer = f"\\boxed{{{2 * number if number in right else 2 * number + 1}}}"
             text = answer if number in bare else s1("so " * (10 + 5 * waits), answer)
-            kwargs = {"max_tokens_thinking": "auto", "thinking_n_ignore": waits, "thinking_n_ignore_str": "Wait"}
+            kwargs: dict[str, Any] = {
+                "max_tokens_thinking": "auto",
+                "thinking_n_ignore": waits,
+                "thinking_n_ignore_str": "Wait",
+            }
             lines.append(line(number, text, **kwargs))
         paths.append(log(folder / f"wait{waits}" / "org__m" / "samples_aime24_2026-01-02T03-04-05.jsonl", lines))
     return paths
@@ -171,6 +175,13 @@ def test_shards_of_one_run_are_one_run_and_two_runs_are_two(tmp_path: Path) -> N
     assert (
         sorted((row["problem_id"], row["sample_index"]) for row in rows)[:2] == [("0", 0), ("0", 1)] and len(rows) == 5
     )
+
+
+def test_shards_whose_ids_begin_anew_are_told_apart(tmp_path: Path) -> None:
+    paths = [numbered(tmp_path / f"samples_t_{k}.jsonl", list(range(4 * k, 4 * k + 4)), {0, 5}) for k in range(2)]
+    import_files(paths, tmp_path / "out", model="m", task="t")
+    cells = load([tmp_path / "out"]).cells
+    assert [(cell.num_problems, cell.accuracy.mean()) for cell in cells] == [(8, 0.25)]
 
 
 def test_runs_that_differ_in_another_setting_are_not_averaged(tmp_path: Path) -> None:
