@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from harness.console import visible
 from harness.errors import UserError
 
 DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -31,7 +32,7 @@ class Commands(click.Group):
 
 def stop(message: object, code: int = WRONG_INPUT) -> NoReturn:
     """End with one line on standard error."""
-    click.echo(f"harness: {' '.join(str(message).split())}", err=True)
+    click.echo(visible(f"harness: {' '.join(str(message).split())}"), err=True)
     sys.exit(code)
 
 

@@ -155,8 +155,8 @@ def thinking(
 
     MODEL is a folder or a hub name; without it, the known formats are shown.
     """
+    from harness.console import plain_console
     from harness.report.formats import families_table, reading_lines
-    from harness.report.terminal import plain_console
 
     console = plain_console()
     if model is None:
@@ -174,8 +174,8 @@ def thinking(
 def show_plan(study: Study, data_dir: Path | None) -> None:
     """Print `--dry-run`."""
     from harness import tasks
+    from harness.console import plain_console
     from harness.report.plan import planned_table
-    from harness.report.terminal import plain_console
 
     sizes = {}
     for name in study.tasks:
@@ -191,10 +191,10 @@ def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0) 
 
     Exits with 1 when runs failed or a row does not hold.
     """
+    from harness.console import plain_console
     from harness.logs import quiet_libraries
     from harness.progress import Progress, clock
     from harness.report import leaderboard
-    from harness.report.terminal import plain_console
     from harness.runtime.pipeline import ablate as run
 
     quiet_libraries()
@@ -241,8 +241,8 @@ def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def status(out: Path) -> None:
     """Where the study in OUT stands, running or dead, from its files alone."""
+    from harness.console import plain_console
     from harness.report.plan import status_table
-    from harness.report.terminal import plain_console
     from harness.studies.status import status as read
 
     plain_console().print(status_table(read(out), out), soft_wrap=True)

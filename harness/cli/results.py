@@ -56,8 +56,9 @@ def audit(out: Path, sample: int, seed: int) -> None:
     Greedy rows must be the checkpoint's own greedy path; ids must decode to the text, ledgers add up, forced spans and
     ends be where the budget says, and verdicts be the grader's of today. Exits with 1 when something does not hold.
     """
+    from harness.console import plain_console
     from harness.report.audits import audit_table
-    from harness.report.terminal import plain_console, rendered
+    from harness.report.terminal import rendered
     from harness.runtime.audit import audit as hold
     from harness.runtime.audit import summary
 

@@ -90,13 +90,13 @@ def from_s1(record: Mapping[str, Any], name: str, index: int) -> Row:
     if trace is None:
         trace = record.get("gemini_thinking_trajectory") or _joined(record.get("thinking_trajectories"))
         attempt, grade = record.get("gemini_attempt") or record.get("attempt"), record.get("gemini_grade")
-    boxed = last_box(record.get("solution") or "")
+    boxed = last_box(_optional_text(record, "solution"))
     references = [record.get(key) for key in ("isqwen7bcorrect", "isqwen32bcorrect")]
     kept = {key: record[key] for key in ("metadata", "cot_type") if record.get(key) is not None}
     if grade is not None:
         kept["attempt_correct"] = str(grade).strip().lower() == "yes"
     length = record.get("gemini_length", record.get("genmini_length"))
-    source_type = record.get("source_type") or ""
+    source_type = _optional_text(record, "source_type")
     source = sources.name_of(source_type)
     if source_type != source:
         kept["source_type"] = source_type
@@ -183,11 +183,15 @@ def _text(record: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def _optional_text(record: Mapping[str, Any], key: str) -> str:
+    return "" if record.get(key) is None else _text(record, key)
+
+
 def _joined(parts: Any) -> str:
     """s1 keeps a trace as a list of parts."""
     if isinstance(parts, str):
         try:
             parts = json.loads(parts)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return str(parts)
-    return "\n".join(part for part in parts or () if isinstance(part, str))
+    return "\n".join(part for part in parts if isinstance(part, str)) if isinstance(parts, list) else ""

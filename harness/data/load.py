@@ -20,6 +20,7 @@ from harness.data.adapters import adapt
 from harness.data.schema import SCHEMA, BadRowError, Row, batches
 from harness.errors import UserError, one_line, unknown
 from harness.files import JSON_LINES, atomic, is_json_lines, read_json_lines, write_json, write_json_lines
+from harness.parquet import told
 
 if TYPE_CHECKING:
     import datasets
@@ -111,16 +112,32 @@ def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
 
     for path in files:
         if not is_json_lines(path):
-            try:
-                batches_read = pq.ParquetFile(path).iter_batches(batch_size=1000)
-            except pa.ArrowInvalid as error:
-                raise UserError(f"{path.name} is not a Parquet file ({one_line(error)}); write it again") from error
-            for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
-                yield f"{path.name} row {index}", path.stem, index, record
+            index = 0
+            with told(path, "write it again"):
+                for batch in pq.ParquetFile(path).iter_batches(batch_size=1000):
+                    for record in _of_batch(batch):
+                        yield f"{path.name} row {index}", path.stem, index, record
+                        index += 1
             continue
         name = path.name.removesuffix(".gz").removesuffix(".jsonl")
         for line in read_json_lines(path, encodable=True):
             yield f"{path.name} line {line.number}", name, line.number - 1, line.error or line.value
+
+
+def _of_batch(batch: pa.RecordBatch) -> Iterator[Any]:
+    """The records of a batch; the reason, as text, for one that holds a value that Python has no object for."""
+    try:
+        whole: list[Any] = batch.to_pylist()
+    except (pa.ArrowException, UnicodeError, OverflowError, ValueError):
+        whole = [_of_row(batch.slice(at, 1)) for at in range(batch.num_rows)]
+    yield from whole
+
+
+def _of_row(row: pa.RecordBatch) -> Any:
+    try:
+        return row.to_pylist()[0]
+    except (pa.ArrowException, UnicodeError, OverflowError, ValueError) as error:
+        return f"a value cannot be read ({one_line(error, most=80)})"
 
 
 def _hub_records(name: str) -> Iterator[tuple[str, str, int, Any]]:

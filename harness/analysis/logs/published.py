@@ -242,7 +242,7 @@ def _results_beside(path: Path) -> Iterator[dict[str, Any]]:
             continue
         try:
             config = json.loads(results.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(config, dict):
+        if isinstance(config, dict) and isinstance(config.get("config", {}), dict | None):
             yield config

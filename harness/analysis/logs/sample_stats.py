@@ -108,6 +108,9 @@ def compute(
     found, responses = [], []
     for path in paths:
         log = read_log(path)
+        if not log.samples:
+            first = f"line {log.skipped[0][0]}: {log.skipped[0][1]}" if log.skipped else "it is empty"
+            raise UserError(f"{path}: no sample could be read ({first}); give a samples JSONL file")
         if fixed is None:
             name = tokenizer_of(path) or model_of(path, log.samples)
             counters.setdefault(name, load_counter(name))
