@@ -55,6 +55,7 @@ Scheduler = Literal[
 ]  # fmt: skip
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
+VARIANTS = ("plain", "s1", "tokens", "steps", "class")  # of the training text: harness.training.variants
 SELECTIONS = ("random", "diverse", "longest", "s1k", "full")
 
 
@@ -101,6 +102,24 @@ class Budget:
 def _pairs(value: Any) -> Any:
     return tuple(value.items()) if isinstance(value, Mapping) else value
 
+
+def _json(value: Any) -> Any:
+    """A mapping as its JSON, which is checked to be an object."""
+    text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+    if not isinstance(text, str) or not text.strip():
+        return text
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{text} is no JSON object ({error.msg})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{text} is no JSON object")
+    return json.dumps(found, sort_keys=True)
+
+
+Plain = bool | int | float | str | None
+Headers = Annotated[tuple[tuple[Name, Name], ...], BeforeValidator(_pairs)]
+JsonObject = Annotated[str, BeforeValidator(_json)]
 
 # Token ids, or texts that are one token, to what is added to their logits; as many as servers take.
 Biases = Annotated[
@@ -174,6 +193,9 @@ class EngineConfig:
     served_name: Placement[Name | None] = (
         None  # openai only: the server's name for the model; None: as it is called here
     )
+    api_key_env: Placement[Name] = "OPENAI_API_KEY"  # openai only: the environment variable that holds the key
+    header_env: Placement[Headers] = ()  # openai only: header -> the environment variable that holds its value
+    extra_body: Text[JsonObject] = ""  # openai only: fields for the JSON of every call; null takes one out of it
     strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
     batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
     device: Placement[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] | None] = None  # None: cuda if there is one
@@ -187,9 +209,6 @@ class EngineConfig:
             )
         if self.name == "openai" and self.base_url is None:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
-
-
-Plain = bool | int | float | str | None
 
 
 @checked
@@ -232,11 +251,14 @@ class Training:
     bf16: Text[Flag] = True
     block_size: Text[Positive] = 32768
     group_by_length: Text[Flag] = False
+    # What a step's loss is the mean of: all tokens of the global batch, or its rows' own means. s1's was the rows' (16
+    # workers with one row each), in which a short trace's tokens weigh more; over tokens no row's length does.
+    loss_mean: Text[Literal["token", "row"]] = "token"
     seed: Seed[Natural] = 0
     lora_rank: Text[Natural] = 0  # 0: all weights are trained; else adapters of this rank, merged into the checkpoint
     lora_alpha: Text[Positive] = 32
     lora_dropout: Text[Fraction] = 0.0
-    # How rows are dealt to workers changes their order, and with it the weights.
+    # Each step sees the same rows on any number of workers; dropout and the order of sums are each worker's own.
     num_workers: Text[Positive] = 1  # more than one on GPUs: weights, gradients and optimizer are sharded (FSDP)
     per_device_batch_size: Placement[Positive] = 1
     num_cpus: Placement[Positive] = 1  # of one worker

@@ -1,4 +1,4 @@
-"""The terminal: text from data is shown as text, never as colour, as an order to the terminal, or in a turned direction."""
+"""The terminal: text from data is shown as text, never as colour, as an order to the terminal, or turned around."""
 
 from __future__ import annotations
 

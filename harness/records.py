@@ -13,21 +13,8 @@ import pyarrow as pa
 
 from harness.config import Budget
 from harness.files import json_row
-from harness.grading.verdict import Verdict
+from harness.grading.verdict import Kind, Verdict
 
-Kind = Literal["math", "integer", "choice"]
-# How a score came out. gold_unparseable is excluded from accuracy; every other status but `correct` counts as wrong.
-STATUSES = (
-    "correct",
-    "incorrect",
-    "no_answer",  # the answer part holds no answer
-    "ambiguous",  # the answer part states two answers and commits to neither
-    "truncated",  # generation was cut before an answer was given
-    "answer_unparseable",
-    "answer_timeout",
-    "undecided",  # neither arithmetic nor sympy can prove or refute that answer and gold are equal
-    "gold_unparseable",
-)
 SpanKind = Literal["ignore", "newline"]
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from harness import files, tasks
 from harness.analysis.logs.published import read_log
-from harness.data.load import records
+from harness.data.reading import records
 from harness.errors import UserError
 
 HARNESS = str(Path(files.__file__).parents[1])

@@ -58,6 +58,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "name": "transformers", "tokenizer": "other", "dtype": "bfloat16", "max_model_len": 2048,
         "tensor_parallel_size": 2, "max_num_seqs": 2, "gpu_memory_utilization": 0.5, "num_cpus": 2, "num_gpus": 2,
         "num_engines": 2, "stall_seconds": 5.0, "start_seconds": 5.0, "base_url": "http://x/v1", "served_name": "x",
+        "api_key_env": "OTHER_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 1},
         "strategy": "resubmit", "batch_size": 2, "device": "cpu", "num_gpu_blocks_override": 9,
     },
     Recipe: {"name": "other", "selection": "longest", "size": 5, "seed": 3},

@@ -19,25 +19,54 @@ OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help
 WORKERS = click.option("--workers", default=1, show_default=True, help="Ray workers.")
 
 
+MAP = click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="COLUMN=THEIRS",
+    help="What the pool calls a column of ours: thinking=trace, question=meta.q, response=output (thought and answer "
+    "in one); thinking=none: questions for a teacher. Repeatable.",
+)
+
+
 @click.group("data")
 def data() -> None:
     """From a raw pool to a training subset: collect, featurize, filter, select, decontaminate, format.
 
-    POOL is a .jsonl or .parquet file, a folder of them, a hub data set, or a known name (s1K, s1K-1.1, s1-59K, limo,
-    sft_pool).
+    POOL is a file (.jsonl, .json, .csv, .tsv, .parquet, .arrow; compressed or not), a folder of them or of
+    `save_to_disk`, a hub data set, or a known name (s1K, s1K-1.1, s1-59K, limo, sft_pool). Its columns may be s1's, a
+    chat's, prompt and completion, Alpaca's, k generations, or any others that --map names.
     """
 
 
-def _load(pool: str, data_dir: Path | None) -> Any:
-    """The pool; its broken rows are reported on stderr."""
+def _load(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -> Any:
+    """The pool; what was read and what was left out is said on stderr."""
     from harness.data.load import load_with_report
 
-    loaded = load_with_report(pool, data_dir)
+    loaded = load_with_report(pool, data_dir, _mapping(mapping))
     for where, why in loaded.broken[:10]:
         click.echo(f"left out: {where}: {why}", err=True)
     if len(loaded.broken) > 10:
         click.echo(f"left out: {len(loaded.broken) - 10} more broken rows", err=True)
+    click.echo(f"{pool}: {loaded.summary}", err=True)
+    for note in loaded.notes:
+        click.echo(f"{pool}: {note}", err=True)
+    if not loaded.num_traces:
+        click.echo(
+            f"{pool}: no row has a trace to train on; `harness data featurize --traces` asks a teacher", err=True
+        )
     return loaded.dataset
+
+
+def _mapping(given: tuple[str, ...]) -> dict[str, str]:
+    """`--map` as a dict. Raises `UserError` for one without a value."""
+    told = {}
+    for one in given:
+        target, separator, source = one.partition("=")
+        if not separator or not target or not source:
+            raise UserError(f"--map {one}: write OURS=THEIRS, for example --map thinking=trace")
+        told[target.strip().lower()] = source
+    return told
 
 
 def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]:
@@ -57,10 +86,17 @@ def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]
     "--from", "folder", type=click.Path(path_type=Path), help="Folder with NAME.jsonl or .parquet per source."
 )
 @click.option("--seed", default=0, show_default=True, help="Of the draw from sources that are sampled.")
+@MAP
 @DATA_DIR
 @OUT
 def collect(
-    names: tuple[str, ...], spec: str | None, folder: Path | None, seed: int, data_dir: Path | None, out: Path
+    names: tuple[str, ...],
+    spec: str | None,
+    folder: Path | None,
+    seed: int,
+    mapping: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path,
 ) -> None:
     """Collect s1's 16 sources into one raw pool; or convert a published set to the pool's schema."""
     from harness.data.collect import collect as collect_rows
@@ -69,7 +105,7 @@ def collect(
     from harness.report import pool_tables as report
 
     if spec is not None:
-        count = save(_progress(_load(spec, data_dir), "convert"), out)
+        count = save(_progress(_load(spec, data_dir, mapping), "convert"), out)
         click.echo(f"{count:,} rows -> {out}")
         return
     rows, counts = collect_rows(names or tuple(SOURCES), folder, seed)

@@ -40,6 +40,8 @@ def call(command: click.Command, arguments: list[str] | None = None, name: str =
     """Run a click command with the exit codes of this module."""
     try:
         command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
     except click.UsageError as error:
         stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else name} --help)")
     except click.ClickException as error:

@@ -17,9 +17,26 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="harness")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    help="Show the versions and exit.",
+    callback=lambda context, option, asked: _show_versions(context, asked),
+)
 def cli() -> None:
     """Budget-forced evaluation and SFT ablations for test-time scaling."""
+
+
+def _show_versions(context: click.Context, asked: bool) -> None:
+    """The harness's version, and those of the packages that can change a result."""
+    if asked and not context.resilient_parsing:
+        from harness.provenance import versions
+
+        stack = ", ".join(f"{name} {version}" for name, version in versions().items())
+        click.echo(f"harness {__version__} ({stack})")
+        context.exit()
 
 
 marks_option = click.option(

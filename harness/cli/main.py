@@ -1,4 +1,4 @@
-"""The command line: ablate, evaluate and status here; the other commands in results.py and data.py.
+"""The command line: ablate, evaluate and status here; the other commands in results.py, listing.py and data.py.
 
 Nothing heavy is imported before a command needs it: `harness --help` answers at once.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness.cli import data, results
+from harness.cli import data, listing, results
 from harness.cli.exits import SOME_RUNS_FAILED, call, stop
 from harness.cli.group import chat_of, chat_options, cli, data_option, out_option, set_option
 
@@ -257,6 +257,8 @@ for command in (
     results.import_,
     results.compare,
     results.diff,
+    listing.tasks,
+    listing.studies,
 ):
     cli.add_command(command)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import repairs as fixes
-from harness.data.adapters import question_id
 from harness.data.decontaminate import tokens
 from harness.data.schema import BadRowError, Row, row
+from harness.data.shapes import question_id
 from harness.data.sources import SOURCES, Source, first_text
 from harness.errors import UserError, unknown
 from harness.grading.extract.answer import last_box
@@ -73,7 +73,7 @@ def _source_rows(source: Source, folder: Path | None, seed: int, counts: Counts,
 def _raw(source: Source, folder: Path | None) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
     """(subset, record) of a source's files or hub dataset."""
     if folder is not None:
-        from harness.data.load import records
+        from harness.data.reading import records
 
         stem = source.name.replace(" ", "_")
         files = [path for suffix in (".jsonl", ".parquet") if (path := folder / f"{stem}{suffix}").is_file()]
@@ -82,7 +82,7 @@ def _raw(source: Source, folder: Path | None) -> Iterator[tuple[str | None, Mapp
         for _, _, _, record in records(files):
             yield None, record if isinstance(record, dict) else {}
         return
-    from harness.data.load import hub_stream
+    from harness.data.reading import hub_stream
 
     for subset in source.subsets:
         for split in source.splits:

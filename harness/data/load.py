@@ -1,7 +1,8 @@
-"""Read a pool: JSONL, Parquet, a folder of either, a hub dataset, or a known name; as an Arrow-backed Dataset.
+"""Read a pool: files of any kind, a folder, a hub dataset, or a known name; as an Arrow-backed Dataset.
 
 Rows go to an Arrow file on disk as they are read and are memory-mapped from there, so a 59,000-row pool does not live
-in memory. A broken row is counted, named by its line and left out; it never stops the load.
+in memory. A broken record is counted, named by its line and left out; it never stops the load. A pool in which no
+trace is found, though something there may be one, is an error that says how to name it.
 """
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from harness.data.adapters import adapt
-from harness.data.schema import SCHEMA, BadRowError, Row, batches
-from harness.errors import UserError, one_line, unknown
-from harness.files import JSON_LINES, atomic, is_json_lines, read_json_lines, write_json, write_json_lines
-from harness.parquet import told
+from harness.data.adapters import adapt, check_mapping
+from harness.data.reading import Record, files_in, hub_stream, is_saved_dataset, kind_of_file, records, remedy
+from harness.data.schema import SCHEMA, BadRowError, Row, batches, with_thinking
+from harness.errors import UserError, unknown
+from harness.files import JSON_LINES, atomic, is_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
     import datasets
@@ -36,24 +38,37 @@ KNOWN: dict[str, str] = {
     "s1-59K": "simplescaling/data_ablation_full59K",
     "limo": "GAIR/LIMO",
 }
-SUFFIXES = (*JSON_LINES, ".parquet")
-CACHE_VERSION = "1"  # part of the cache key: raise it when an adapter changes what it reads
+SUFFIXES = (*JSON_LINES, ".parquet")  # that are written
+CACHE_VERSION = "2"  # part of the cache key: raise it when an adapter changes what it reads
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A pool, and what was left out of it: (where, why) of every broken row."""
+    """A pool, and what is to be said of it.
+
+    `broken`: (where, why) of every record left out; `notes`: what was read otherwise than written, with its count.
+    """
 
     dataset: datasets.Dataset
     broken: tuple[tuple[str, str], ...]
+    num_traces: int
+    num_questions: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """One line: rows, traces, questions."""
+        rows = len(self.dataset)
+        several = "" if self.num_questions == rows else f" to {self.num_questions:,} questions"
+        return f"{rows:,} rows, {self.num_traces:,} with a trace{several}"
 
 
-def load(spec: str, data_dir: Path | None = None) -> datasets.Dataset:
+def load(spec: str, data_dir: Path | None = None, mapping: Mapping[str, str] | None = None) -> datasets.Dataset:
     """The pool `spec` names: a path, a known name, or a hub dataset. Broken rows are logged as warnings.
 
-    Raises `UserError` for a pool that is not there, holds no good row, or repeats an id.
+    Raises `UserError` for a pool that is not there, or holds no good row.
     """
-    loaded = load_with_report(spec, data_dir)
+    loaded = load_with_report(spec, data_dir, mapping)
     if loaded.broken:
         shown = "; ".join(f"{where}: {why}" for where, why in loaded.broken[:3])
         more = f"; and {len(loaded.broken) - 3} more" if len(loaded.broken) > 3 else ""
@@ -61,12 +76,13 @@ def load(spec: str, data_dir: Path | None = None) -> datasets.Dataset:
     return loaded.dataset
 
 
-def load_with_report(spec: str, data_dir: Path | None = None) -> Loaded:
-    """`load`, with the broken rows as data."""
+def load_with_report(spec: str, data_dir: Path | None = None, mapping: Mapping[str, str] | None = None) -> Loaded:
+    """`load`, with what is to be said of it as data. `mapping`: pool column -> the record's (`--map`)."""
+    told = check_mapping(mapping or {})
     files = find(spec, data_dir)
     if files is None:
-        return _ingest(_hub_records(KNOWN.get(spec, spec)), f"hub:{spec}", spec)
-    return _ingest(records(files), _digest(files), spec)
+        return _ingest(_hub_records(KNOWN.get(spec, spec).removeprefix("hub:")), f"hub:{spec}", spec, told)
+    return _ingest(records(files), _digest(files), spec, told)
 
 
 def find(spec: str, data_dir: Path | None = None) -> list[Path] | None:
@@ -74,18 +90,16 @@ def find(spec: str, data_dir: Path | None = None) -> list[Path] | None:
     places = [Path(spec)] if data_dir is None else [Path(data_dir) / spec, Path(spec)]
     for place in places:
         if place.is_file():
-            if not place.name.endswith(SUFFIXES):
-                raise UserError(f"pool {place} is neither .jsonl nor .parquet; convert it or rename it")
+            if kind_of_file(place) is None:
+                raise UserError(f"pool {place} is of no kind that is read; {remedy(place)}")
             return [place]
         if place.is_dir():
-            files = sorted(path for path in place.iterdir() if path.name.endswith(SUFFIXES))
-            if not files:
-                raise UserError(f"pool folder {place} holds no .jsonl and no .parquet file")
-            return files
-    hub = KNOWN.get(spec, spec)
-    if hub.count("/") == 1 and not spec.endswith(SUFFIXES) and not spec.startswith((".", "/")):
+            return [place] if is_saved_dataset(place) else files_in(place)
+    hub = KNOWN.get(spec, spec).removeprefix("hub:")
+    is_file_name = kind_of_file(Path(spec)) is not None
+    if hub.count("/") == 1 and not is_file_name and not spec.startswith((".", "/")):
         return None
-    if "/" in spec or spec.endswith(SUFFIXES) or spec in KNOWN:
+    if "/" in spec or is_file_name or spec in KNOWN:
         raise UserError(f"pool '{spec}' is not at {' or '.join(map(str, places))}; give a path or set --data-dir")
     raise unknown("pool", spec, KNOWN)
 
@@ -106,96 +120,119 @@ def save(rows: Iterator[Row] | datasets.Dataset, path: Path) -> int:
     return count
 
 
-def records(files: list[Path]) -> Iterator[tuple[str, str, int, Any]]:
-    """(where, set name, index in the file, record or error text) of every record of `files`."""
-    import pyarrow.parquet as pq
-
-    for path in files:
-        if not is_json_lines(path):
-            index = 0
-            with told(path, "write it again"):
-                for batch in pq.ParquetFile(path).iter_batches(batch_size=1000):
-                    for record in _of_batch(batch):
-                        yield f"{path.name} row {index}", path.stem, index, record
-                        index += 1
-            continue
-        name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-        for line in read_json_lines(path, encodable=True):
-            yield f"{path.name} line {line.number}", name, line.number - 1, line.error or line.value
-
-
-def _of_batch(batch: pa.RecordBatch) -> Iterator[Any]:
-    """The records of a batch; the reason, as text, for one that holds a value that Python has no object for."""
-    try:
-        whole: list[Any] = batch.to_pylist()
-    except (pa.ArrowException, UnicodeError, OverflowError, ValueError):
-        whole = [_of_row(batch.slice(at, 1)) for at in range(batch.num_rows)]
-    yield from whole
-
-
-def _of_row(row: pa.RecordBatch) -> Any:
-    try:
-        return row.to_pylist()[0]
-    except (pa.ArrowException, UnicodeError, OverflowError, ValueError) as error:
-        return f"a value cannot be read ({one_line(error, most=80)})"
-
-
-def _hub_records(name: str) -> Iterator[tuple[str, str, int, Any]]:
-    for index, record in enumerate(hub_stream(name, None, "train")):
+def _hub_records(name: str) -> Iterator[Record]:
+    """The records of `org/name`, or of one configuration of it, `org/name:configuration`."""
+    name, _, subset = name.partition(":")
+    for index, record in enumerate(hub_stream(name, subset or None, "train")):
         yield f"{name} row {index}", name, index, record
-
-
-def hub_stream(name: str, subset: str | None, split: str) -> Iterator[Mapping[str, Any]]:
-    """The records of a hub dataset, streamed. Raises `UserError` when it cannot be read (no network, gated, gone)."""
-    import datasets
-
-    try:
-        yield from datasets.load_dataset(name, subset, split=split, streaming=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"cannot read dataset '{name}' from the hub: {one_line(error)}") from error
 
 
 def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if one.is_file():
+                digest.update(one.name.encode())
+                with one.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def _ingest(records: Iterator[tuple[str, str, int, Any]], content: str, spec: str) -> Loaded:
+@dataclass
+class _Seen:
+    """What is counted while a pool is read."""
+
+    broken: list[tuple[str, str]]
+    notes: Counter[str]
+    untaken: Counter[str]  # columns that may hold a trace that was not taken
+    columns: set[str]
+    questions: set[bytes]
+    num_traces: int = 0
+
+
+def _ingest(found: Iterable[Record], content: str, spec: str, told: dict[str, str]) -> Loaded:
     """Write the good rows to the Arrow cache under the key of their content, or find them there."""
     import datasets
 
-    key = hashlib.sha256(f"{CACHE_VERSION}\0{content}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps([CACHE_VERSION, content, told], sort_keys=True).encode()).hexdigest()[:24]
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "s1-harness" / key
-    if not (folder / "broken.json").exists() or content.startswith("hub:"):
-        broken: list[tuple[str, str]] = []
+    if not (folder / "report.json").exists() or content.startswith("hub:"):
+        seen = _Seen([], Counter(), Counter(), set(), set())
         with atomic(folder / "pool.arrow") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
-            for batch in batches(_good(records, broken)):
+            for batch in batches(_good(found, seen, told)):
                 writer.write_batch(batch)
-        write_json(folder / "broken.json", broken)  # the last thing: it marks the entry as complete
+        report = {
+            "broken": seen.broken,
+            "notes": [f"{count:,} rows {note}" for note, count in seen.notes.items()],
+            "untaken": [name for name, _ in seen.untaken.most_common(1)],
+            "columns": sorted(seen.columns),
+            "num_traces": seen.num_traces,
+            "num_questions": len(seen.questions),
+        }
+        write_json(folder / "report.json", report)  # the last thing: it marks the entry as complete
     dataset = datasets.Dataset.from_file(str(folder / "pool.arrow"))
-    left_out = tuple((where, why) for where, why in json.loads((folder / "broken.json").read_text()))
+    report = json.loads((folder / "report.json").read_text())
+    left_out = tuple((where, why) for where, why in report["broken"])
     if not len(dataset):
         first = f" (first: {left_out[0][0]}: {left_out[0][1]})" if left_out else ""
         raise UserError(f"pool '{spec}' holds no usable row; {len(left_out)} broken{first}")
-    return Loaded(dataset, left_out)
+    if not report["num_traces"] and report["untaken"]:
+        column = report["untaken"][0]
+        raise UserError(
+            f"pool '{spec}': none of its {len(dataset):,} rows has a trace that could be told from its answer, and "
+            f"'{column}' may hold one (columns: {', '.join(report['columns'])}); name the trace with "
+            f"--map thinking={column} or another column, or say --map thinking=none if these rows are for a teacher"
+        )
+    return Loaded(dataset, left_out, report["num_traces"], report["num_questions"], tuple(report["notes"]))
 
 
-def _good(records: Iterator[tuple[str, str, int, Any]], broken: list[tuple[str, str]]) -> Iterator[Row]:
-    """The rows of `records`; what cannot be one, and every later row with an id seen before, goes to `broken`."""
-    seen: dict[str, str] = {}
-    for where, name, index, record in records:
+def _good(found: Iterable[Record], seen: _Seen, told: dict[str, str]) -> Iterator[Row]:
+    """The rows of the records; what cannot be one goes to `seen.broken`.
+
+    An id that was there before stands for another trace of its question ("ID#2"); in another file it may be another
+    question's ("FILE/ID"); in one file it is broken.
+    """
+    ids: dict[str, tuple[str, bytes, str]] = {}
+    texts: set[bytes] = set()
+    for where, name, index, record in found:
         try:
             if isinstance(record, str):
                 raise BadRowError(record)
-            new = adapt(record, name, index)
-            if new["id"] in seen:
-                raise BadRowError(f"id '{new['id']}' repeats {seen[new['id']]}")
+            adapted = adapt(record, name, index, told)
+            seen.columns |= {str(column) for column in record} if len(seen.columns) < 100 else set()
+            for new in adapted.rows:
+                new["id"] = _own_id(new, where, name, ids, texts)
         except BadRowError as error:
-            broken.append((where, str(error)))
+            seen.broken.append((where, str(error)))
             continue
-        seen[new["id"]] = where
-        yield new
+        seen.notes.update(adapted.notes)
+        if adapted.untaken:
+            seen.untaken[adapted.untaken] += 1
+        for new in adapted.rows:
+            seen.num_traces += with_thinking(new)
+            seen.questions.add(_hash(new["question"].strip()))
+            yield new
+
+
+def _own_id(new: Row, where: str, name: str, ids: dict[str, tuple[str, bytes, str]], texts: set[bytes]) -> str:
+    """The row's id, made unique where that loses nothing. Raises `BadRowError` where it would."""
+    row_id, question = new["id"], _hash(new["question"])
+    text = _hash("\0".join((new["question"], new["thinking"], new["attempt"])))
+    if row_id in ids:
+        first, of_question, file = ids[row_id]
+        if text in texts:
+            raise BadRowError(f"id '{row_id}' repeats {first}")
+        if of_question == question:
+            number = next(n for n in range(2, len(ids) + 3) if f"{row_id}#{n}" not in ids)
+            row_id = f"{row_id}#{number}"
+        elif file != name and f"{name}/{row_id}" not in ids:
+            row_id = f"{name}/{row_id}"
+        else:
+            raise BadRowError(f"id '{row_id}' repeats {first}")
+    ids[row_id] = (where, question, name)
+    texts.add(text)
+    return row_id
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

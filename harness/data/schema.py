@@ -1,14 +1,15 @@
 """The pool's schema, and how a record of another shape becomes a row of it.
 
-One row is one question with (at most) one reasoning trace. The first nine columns are s1's (its data/
-folder); the others are features that `harness data featurize` fills in. A column that is not known is empty, never
-made up.
+One row is one question with (at most) one reasoning trace; a question with k traces is k rows. The first nine columns
+are s1's (its data/ folder); the others are features that `harness data featurize` fills in. A column that is not known
+is empty, never made up.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -85,6 +86,19 @@ def _list_of(record: Mapping[str, Any], name: str, kind: type) -> list[Any] | No
     return list(value)
 
 
+def text_of(record: Mapping[str, Any], key: str) -> str:
+    """The text under `key`. Raises `BadRowError` for anything else."""
+    value = record.get(key)
+    if not isinstance(value, str):
+        raise BadRowError(f"'{key}' is {type(value).__name__}, not text")
+    return value
+
+
+def optional_text(record: Mapping[str, Any], key: str) -> str:
+    """The text under `key`, "" where there is none. Raises `BadRowError` for anything else."""
+    return "" if record.get(key) is None else text_of(record, key)
+
+
 def _json_text(metadata: Any) -> str:
     if isinstance(metadata, str):
         with contextlib.suppress(ValueError, RecursionError):  # s1's sets hold Python literals here; they stay text
@@ -93,12 +107,27 @@ def _json_text(metadata: Any) -> str:
         metadata = {"metadata": metadata}
     try:
         return _dumped(metadata or {})
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadRowError(f"'metadata' does not go into JSON: {error}") from error
+    except (TypeError, ValueError):
+        return _dumped(plain(metadata))
+    except RecursionError:
+        raise BadRowError("'metadata' is nested too deeply") from None
+
+
+def plain(value: Any) -> Any:
+    """`value` of an Arrow or CSV cell as JSON has it: dates as text, NaN as null, of bytes their number."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _dumped(metadata: dict[str, Any]) -> str:
-    text = json.dumps(metadata, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(metadata, ensure_ascii=False, sort_keys=True, allow_nan=False)
     # A lone surrogate goes into no Arrow file; its escape does.
     return text if _is_text(text) else json.dumps(metadata, sort_keys=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from harness.errors import unknown
 from harness.grading.compare.agreement import UndecidedError
@@ -19,10 +19,9 @@ from harness.grading.grammar.nodes import Node
 from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
 from harness.grading.readings import readings
-from harness.grading.verdict import Verdict
+from harness.grading.verdict import Kind, Status, Verdict
 from harness.marks import Marks, answer_part
 
-Kind = Literal["math", "integer", "choice"]
 KINDS = ("math", "integer", "choice")
 
 
@@ -152,7 +151,7 @@ def _check_kind(kind: str) -> None:
 
 
 def _nothing(found: Extraction) -> Verdict:
-    status = "ambiguous" if found.ambiguous else "truncated" if found.truncated else "no_answer"
+    status: Status = "ambiguous" if found.ambiguous else "truncated" if found.truncated else "no_answer"
     return Verdict(status, None, found.how, "extract")
 
 

@@ -40,6 +40,7 @@ class Member:
     up: Any  # reference to what it is, ready when it is up
     asked: Any  # reference to the heartbeat that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
+    num_told: int = 0  # of its heartbeat's notes
     heartbeat: Heartbeat | None = None  # None until Ray has given it a place and its process answers
     tokens: int | None = None  # that it had sampled when it was last asked in this pass
     moved: float = 0.0  # when its place, its start or a token was last seen
@@ -231,6 +232,9 @@ class EnginePool:
                     heartbeat = ray.get(member.asked)
                 except ray.exceptions.RayError:
                     continue  # dead: its start or its stream says so too
+                for note in heartbeat.notes[member.num_told :]:
+                    self.progress.say(note)
+                member.num_told = len(heartbeat.notes)
                 if member.heartbeat is None:
                     member.moved = time.monotonic()
                 elif member.tokens is not None and heartbeat.sampled_tokens > member.tokens:

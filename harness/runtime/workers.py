@@ -47,6 +47,7 @@ class Heartbeat:
     sampled_tokens: int  # since it was opened
     busy_seconds: float  # spent in `evaluate`
     alive_seconds: float  # since it was up
+    notes: tuple[str, ...] = ()  # what the user should be told
 
 
 class EngineWorker:
@@ -88,7 +89,8 @@ class EngineWorker:
             return Heartbeat(0, 0.0, 0.0)
         now = time.monotonic()
         busy = self.busy + (now - self.busy_since if self.busy_since else 0.0)
-        return Heartbeat(self.engine.counters.sampled_tokens, busy, now - self.started)
+        counters = self.engine.counters
+        return Heartbeat(counters.sampled_tokens, busy, now - self.started, tuple(counters.notes))
 
     def evaluate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool

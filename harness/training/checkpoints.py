@@ -1,9 +1,8 @@
-"""Checkpoints to resume from: which are whole, which belong to this training, and what else going on exactly needs.
+"""Checkpoints to resume from: which are whole, and which belong to this training.
 
 Transformers' Trainer writes model, optimizer, scheduler, random state and its own state into steps/checkpoint-N, file
 by file; a kill can fall between two of them. Here a checkpoint counts once its marker is written, by rank 0 after every
-rank has finished. And one thing the Trainer does not keep: the random state in which the current epoch began. The order
-of the rows is drawn from it, so an epoch that is resumed in its middle would otherwise go on in another order.
+rank has finished. The order of the rows needs no state: it is a function of the seed (`harness.training.order`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from transformers import TrainerCallback
 
@@ -51,28 +49,14 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 class Resumable(TrainerCallback):
-    """Marks checkpoints as whole, and keeps the epoch's random state beside them. One object per rank."""
+    """Marks checkpoints as whole. One object per rank."""
 
-    def __init__(self, identity: str, rank: int, resumed: Path | None) -> None:
+    def __init__(self, identity: str, rank: int) -> None:
         self.identity, self.rank = identity, rank
-        self.epoch_began = None if resumed is None else torch.load(self._file(resumed))
-        self.resumed = resumed is not None
-
-    def _file(self, checkpoint: Path) -> Path:
-        return checkpoint / f"epoch_random_state_{self.rank}.pt"
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called right before the epoch's rows are put in order."""
-        if self.resumed:
-            torch.set_rng_state(self.epoch_began)
-            self.resumed = False
-        self.epoch_began = torch.get_rng_state()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Called on every rank when its files of a checkpoint are written."""
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        epoch_ends = state.global_step % (state.max_steps // state.num_train_epochs) == 0
-        torch.save(torch.get_rng_state() if epoch_ends else self.epoch_began, self._file(checkpoint))
         if dist.is_initialized():
             dist.barrier()
         if self.rank == 0:

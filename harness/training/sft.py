@@ -1,6 +1,6 @@
 """One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
 
-s1's training text is tokenised by `harness.training.text`, which also makes the labels: the loss is on thinking and
+Training text is made by `harness.training.variants` and tokenised with its labels by `harness.training.examples`: the loss is on thinking and
 answer only. TRL uses labels that it is given, so nothing of the mask depends on TRL's collators, which have
 moved before.
 
@@ -24,6 +24,7 @@ from harness.config import Training, fingerprint, to_plain
 from harness.errors import UserError, one_line
 from harness.files import read_json, write_json
 from harness.logs import last_lines, output_to
+from harness.training.examples import slim
 from harness.training.placement import check, nodes, on_cpu
 
 DONE_FILE = "training.json"  # written last: its presence says that the checkpoint is whole
@@ -48,6 +49,8 @@ class Trained:
     num_steps: int
     final_loss: float  # mean over all steps
     seconds: float  # of the call that finished it
+    num_without_loss: int = 0  # rows left out: their prompt alone fills the block
+    num_without_answer: int = 0  # rows left out: neither an attempt nor an answer
 
 
 def finished(folder: Path, identity: str) -> Trained | None:
@@ -66,8 +69,11 @@ def train(
     thinking: str,
     folder: Path,
     identity: str,
+    variant: str = "plain",
 ) -> Trained:
     """Fine-tune `base_model` on `rows` (pool schema) and write the checkpoint to `folder`/checkpoint.
+
+    `variant` is that of the training text (`harness.training.variants`).
 
     Runs on Ray: one worker per `training.num_workers`, on the CPU where it asks for GPUs and the cluster has none.
     Raises `TrainingFailed` with the end of the log.
@@ -82,7 +88,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "train.log"
     job = {
-        "rows": [dict(row) for row in rows],
+        "rows": [slim(row, variant) for row in rows],
+        "variant": variant,
         "base_model": base_model,
         "training": to_plain(training),
         "thinking": thinking,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def run_sft(job: dict[str, Any]) -> None:
 def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> None:
     from transformers import AutoTokenizer
 
-    from harness.training.text import training_example
+    from harness.training import order
+    from harness.training.examples import tokenised
 
     resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
     if dist.is_initialized():
@@ -56,25 +58,25 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     torch.manual_seed(training.seed)
     tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
     thinking = resolve(job["thinking"], tokenizer).thinking
-    examples = [training_example(tokenizer, row, thinking, training.block_size) for row in job["rows"]]
+    examples, counts = tokenised(job["rows"], tokenizer, thinking, training.block_size, job.get("variant", "plain"))
+    lengths = [len(ids) for ids in examples["input_ids"][:]][:-1]
+    rows = order.epochs(lengths, training)
     config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
     model = load_model(job["base_model"], training, gpu)
-    callback = checkpoints.Resumable(job["identity"], rank, resumed[0])
-    trainer = sft_trainer(model, tokenizer, examples, config, training, callback)
+    callback = checkpoints.Resumable(job["identity"], rank)
+    trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
     trained = probe_of(trainer, thinking, gpu and training.bf16)  # before adapters are merged
     save(trainer, folder / "checkpoint", thinking)
     if rank == 0:
         trained.write(folder / probe.FILE)
     if rank == 0:
-        losses = losses_of(trainer.state.log_history)
+        per_epoch = len(rows) // training.num_epochs
+        losses = losses_of(trainer.state.log_history, per_epoch // training.global_batch_size, per_epoch - len(lengths))
         write_losses(losses, folder / "losses.parquet")
         # A file, not Ray Train's report: Ray keeps metrics only of reports that hand it a checkpoint to store.
         figures = {
-            "num_rows": len(examples),
-            "num_cut": sum(e["cut"] for e in examples),
-            "num_tokens": sum(len(e["input_ids"]) for e in examples),
-            "num_loss_tokens": sum(label != -100 for e in examples for label in e["labels"]),
+            **asdict(counts),
             "num_steps": int(output.global_step),
             # Not the Trainer's own mean, which forgets the steps before a resume.
             "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
@@ -83,16 +85,15 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
 
 
 def sft_trainer(
-    model: Any, tokenizer: Any, examples: Sequence[Mapping[str, Any]], config: Any, training: Training, callback: Any
+    model: Any, tokenizer: Any, examples: Any, rows: Sequence[int], config: Any, training: Training, callback: Any
 ) -> Any:
-    """TRL's trainer on `examples` (`harness.training.text.Example`), whose labels it keeps."""
-    from datasets import Dataset
-    from trl import SFTTrainer
+    """TRL's trainer on `examples` (`harness.training.examples`), whose labels it keeps, in the order of `rows`."""
+    from harness.training.trainer import trainer_class
 
-    return SFTTrainer(
+    return trainer_class(rows, training)(
         model=model,
         args=config,
-        train_dataset=Dataset.from_list([{"input_ids": e["input_ids"], "labels": e["labels"]} for e in examples]),
+        train_dataset=examples,
         processing_class=tokenizer,
         peft_config=lora_config(training),
         callbacks=[callback],
@@ -194,7 +195,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
     sharded = gpu and devices > 1 and not training.lora_rank
     return {
         "output_dir": str(folder),
-        "num_train_epochs": training.num_epochs,
+        "num_train_epochs": 1,  # harness.training.order has all epochs behind each other
         "per_device_train_batch_size": training.per_device_batch_size,
         "gradient_accumulation_steps": training.global_batch_size // (training.per_device_batch_size * devices),
         "learning_rate": training.learning_rate,
@@ -204,8 +205,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "adam_beta2": training.adam_beta2,
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
-        "max_length": None,  # harness.training.text has cut, and counted, already
-        "train_sampling_strategy": "group_by_length" if training.group_by_length else "random",
+        "max_length": None,  # harness.training.examples has cut, and counted, already
         "bf16": gpu and training.bf16,
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,
@@ -247,11 +247,21 @@ def fsdp(training: Training) -> dict[str, Any]:
     }
 
 
-def losses_of(log_history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One entry per step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out."""
-    return [
-        {column: entry.get(name) for column, name in LOSS_COLUMNS.items()} for entry in log_history if "loss" in entry
-    ]
+def losses_of(
+    log_history: Sequence[Mapping[str, Any]], steps_per_epoch: int, fillers_per_epoch: int
+) -> list[dict[str, Any]]:
+    """One entry per step, with the keys of `LOSS_COLUMNS`; the Trainer's closing summary is left out.
+
+    The Trainer sees one long epoch, and one token in each row that only fills up an epoch's last batch.
+    """
+    losses = []
+    for entry in log_history:
+        if "loss" in entry:
+            step = entry["step"]
+            fillers = step // steps_per_epoch * fillers_per_epoch
+            own = {"epoch": step / steps_per_epoch, "num_tokens": entry["num_input_tokens_seen"] - fillers}
+            losses.append({column: own.get(column, entry.get(name)) for column, name in LOSS_COLUMNS.items()})
+    return losses
 
 
 def write_losses(losses: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from harness.data.adapters import adapt, split_trace
-from harness.data.schema import BadRowError
+from harness.data import adapters
+from harness.data.s1_sets import question_hash
+from harness.data.schema import BadRowError, Row
+from harness.data.traces import split_trace
 from tests.pools import shared
 
 CHAT = "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n"
 S1_TEXT = CHAT + "<|im_start|>think\nTwo and two.\n<|im_start|>answer\nAnswer: 4<|im_end|>\n"
+
+
+def adapt(record: dict[str, Any], name: str, index: int, **told: str) -> Row:
+    """The one row of a record."""
+    (row,) = adapters.adapt(record, name, index, told).rows
+    return row
 
 
 @pytest.mark.parametrize(
@@ -74,10 +83,38 @@ def test_limo_holds_trace_and_answer_in_its_solution() -> None:
 
 
 def test_a_record_of_no_known_shape_says_what_it_has() -> None:
-    with pytest.raises(BadRowError, match="no known shape: columns prompt, target"):
-        adapt({"prompt": "p", "target": "t"}, "x", 0)
+    with pytest.raises(BadRowError, match="no known shape: columns colour, size"):
+        adapt({"colour": "p", "size": "t"}, "x", 0)
     with pytest.raises(BadRowError, match=r"no '<\|im_start\|>user' turn"):
         adapt({"text": "hello"}, "x", 0)
+
+
+@pytest.mark.parametrize(
+    ("source_type", "solution", "answer", "is_choice"),
+    [
+        ("qq8933/AIME_1983_2024", "25", "25", False),
+        ("Idavidrein/gpqa", "The field vanishes.\n\nAnswer: C", "C", True),
+        ("daman1209arora/jeebench/phy", "AB", "AB", True),
+        ("daman1209arora/jeebench/math", "3.50", "3.50", False),
+        ("TIGER-Lab/TheoremQA/float", "0.25", "0.25", False),
+        ("0xharib/xword1", "NILE", "NILE", False),
+        ("baber/agieval/lsat_ar", "(D)", "D", True),
+        ("baber/agieval/math_agieval", "12", "12", False),
+        ("OpenDFM/SciEval/biology", "water", "water", False),
+        ("simplescaling/s1-teasers", "3/4", "3/4", False),
+        ("qfq/openaimath/Algebra", r"So $\boxed{7}$.", "7", False),
+        ("AI-MO/NuminaMath-CoT/aops_forum", "A long proof.", "", False),
+    ],
+)  # source: the rules by which s1's filter notebook reads the answer of each source
+def test_the_gold_of_an_s1_row_is_read_from_where_its_source_puts_it(
+    source_type: str, solution: str, answer: str, is_choice: bool
+) -> None:
+    record = {"question": "Q", "solution": solution, "source_type": source_type, "cot_type": "math",
+              "thinking_trajectories": ["t"], "attempt": "a"}  # fmt: skip
+    row = adapt(record, "59K", 0)
+    assert row["answer"] == answer
+    assert (json.loads(row["metadata"]).get("kind") == "choice") is is_choice
+    assert row["id"] == question_hash("Q")  # s1's own hash, so that what it published joins
 
 
 def test_no_real_trace_keeps_a_delimiter_and_nearly_all_state_a_result() -> None:

@@ -18,9 +18,10 @@ from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.digests import file_digest
 from harness.errors import UserError
+from harness.grading.verdict import Kind
 from harness.marks import Marks, split
 from harness.provenance import versions
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA
 
 STUDY = "imported"
 RECIPE = "published"

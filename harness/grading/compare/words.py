@@ -32,7 +32,20 @@ _SAYS_REALS = frozenset(
 
 
 _SAYS_NOTHING = frozenset(
-    ("no solution", "no real solution", "none", "empty set", "no real root", "no root", "no value", "no such value")
+    (
+        "no solution",
+        "no real solution",
+        "none",
+        "empty set",
+        "no real root",
+        "no root",
+        "no value",
+        "no such value",
+        "no solution exist",
+        "no real solution exist",
+        "no such number",
+        "no such integer",
+    )
 )
 
 
@@ -68,7 +81,7 @@ def texts(c: Comparison, a: Node, b: Node) -> bool | None:
     if isinstance(other, SetOp | Group | Rel):
         return words in _SAYS_REALS and c.equal(NumberSet("R"), other)
     letters = letters_of(other)
-    if letters.casefold() in _UNDEFINED and words in _UNDEFINED:
+    if letters.casefold() in _UNDEFINED and _says_undefined(words):
         return True
     if letters:
         return text.words == letters or (c.policy.text_case and text.words.casefold() == letters.casefold())
@@ -82,7 +95,7 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
         subject_a, said_a, subject_b, said_b = (x.casefold() for x in (subject_a, said_a, subject_b, said_b))
     if said_a in _SAYS_NOTHING and said_b in _SAYS_NOTHING:
         return True
-    if {said_a, said_b} <= _UNDEFINED:
+    if _says_undefined(said_a) and _says_undefined(said_b):
         return True
     said_a, said_b = (_OPPOSITES.get(said, said) for said in (said_a, said_b))
     ends = [_LIMITING.get(said.rpartition(" ")[2]) for said in (said_a, said_b)]
@@ -94,6 +107,10 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
         return _with_its_noun(said_a, said_b)
     subject, said, other = (subject_a, said_a, said_b) if subject_a else (subject_b, said_b, said_a)
     return other == subject or _with_its_noun(other, said)
+
+
+def _says_undefined(words: str) -> bool:
+    return words in _UNDEFINED or words.endswith((" does not exist", " doe not exist", " is undefined"))
 
 
 def _with_its_noun(a: str, b: str) -> bool:

@@ -23,11 +23,11 @@ _TAGS = re.compile(r"</?(?:b|i|u|p|em|strong|span|br)\s?/?>")
 _COMMANDS = re.compile(
     r"\\(?:text|textbf|mathbf|mathrm|textrm|textit|boxed|fbox|bf|rm|displaystyle)(?![A-Za-z])|\\[()\[\],;:! ]|\\q?quad"
 )
-_ANGLES = re.compile(r"(?<!\s)[<>]|[<>](?!\s)|(?m:^>)")
+_ANGLES = re.compile(r"(?<![\s=-])[<>]|(?<![=-])[<>](?!\s)|(?m:^>)")
 _QUOTES = re.compile(r"(?<![A-Za-z])['’]|['’](?![A-Za-z])")
 _SPACES = re.compile(r"[^\S\n]+")
 _LETTER_BEFORE = re.compile(
-    r"(?<![A-Za-z'’])\(?[^\S\n]?([A-Z])[^\S\n]?(?:\)[^\S\n]?)?[.:,、．)]?[^\S\n]{0,2}(?:[-–—:：=][^\S\n]?)?$"
+    r"(?<![A-Za-z'’])\(?[^\S\n]?([A-Z]|[a-z](?=\)))[^\S\n]?(?:\)[^\S\n]?)?[.:,、．)]?[^\S\n]{0,2}(?:[-–—:：=][^\S\n]?)?$"
 )
 _LETTER_AFTER = re.compile(
     r"[^\S\n]?[,;–-]?[^\S\n]?(?:\([^\S\n]?(?:(?:option|choice|answer|opci[óo]n|réponse|antwort|选项|選択肢)[^\S\n]?)?([A-Z])[^\S\n]?\)|"
@@ -100,7 +100,7 @@ def named(text: str, choices: Sequence[str]) -> Named:
         before = _LETTER_BEFORE.search(text, max(done, start - 10), start)
         after = _LETTER_AFTER.match(text, end)
         other = (after.group(1) or after.group(2)).upper() if after else ""
-        if before and before.group(1) == letter:
+        if before and before.group(1).upper() == letter:
             put(text[done : before.start()])
             out.with_letter[length + 1] = letter
             put(f"({letter})")
@@ -110,7 +110,7 @@ def named(text: str, choices: Sequence[str]) -> Named:
             out.with_letter[length + 1] = letter
             put(f"({letter})")
             done = after.end()
-        elif (before and before.group(1) in _letters(choices)) or other in _letters(choices):
+        elif (before and before.group(1).upper() in _letters(choices)) or other in _letters(choices):
             continue  # another option's letter stands there: the letter is what is said
         else:
             put(text[done:start])

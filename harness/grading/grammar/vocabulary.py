@@ -136,6 +136,12 @@ NEUTRAL_WORDS = names(
     " combinations result size length area volume cost amount price distance speed age respectively approx roughly"
     " element elements term terms possible piece pieces item items"
 )
+# Quantities whose value may stand right behind their name.
+QUANTITIES = names(
+    "center centre radius diameter vertex focus foci directrix slope intercept length width height area perimeter"
+    " volume mean median mode variance period amplitude sum product maximum minimum domain range real imaginary"
+    " eccentricity"
+)
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 # Names of the constants that an integration leaves free.
 CONSTANTS = names("C c K C_1 C_2 C_3 c_1 c_2 c_3 C_0 A B A_1 A_2 K_1 K_2")
