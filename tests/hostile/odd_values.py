@@ -108,7 +108,7 @@ def lines(good: dict[str, Any], odd: bytes | str) -> bytes:
     return row + b"\n" + data + b"\n" + row.replace(b"ROW1", b"ROW2") + b"\n"
 
 
-def with_value(good: dict[str, Any], key: str, value: str) -> str:
-    """`good` as a line whose `key` has the JSON text `value`."""
-    other = json.loads(json.dumps(good).replace("ROW1", "ROW3"))
+def with_value(good: dict[str, Any], key: str, value: str, number: int) -> str:
+    """`good` as a line of its own `number` whose `key` has the JSON text `value`."""
+    other = json.loads(json.dumps(good).replace("ROW1", f"ROW{number + 3}"))
     return json.dumps(other | {key: "@@"}, ensure_ascii=False).replace('"@@"', value)

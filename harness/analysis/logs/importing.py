@@ -13,11 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
+from harness.analysis.logs.published import (
+    Log,
+    Logged,
+    expand,
+    model_of,
+    read_log,
+    refuse_empty,
+    skipped_lines,
+    task_of,
+    tokenizer_of,
+)
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.digests import file_digest
-from harness.errors import UserError
 from harness.grading.verdict import Kind
 from harness.marks import Marks, split
 from harness.provenance import versions
@@ -44,11 +53,12 @@ def import_files(
     from harness.store import Store
 
     summaries = []
+    paths = expand(files)
+    for path in paths:
+        refuse_empty(path)
     with Store(out) as store:
-        for path in expand(files):
+        for path in paths:
             log = read_log(path)
-            if not log.samples:
-                raise UserError(f"{path}: no sample could be read ({_skipped(log) or 'the file is empty'})")
             name = model or model_of(path, log.samples) or name_from(path)
             counter = load_counter(tokenizer or tokenizer_of(path) or name, required=bool(tokenizer))
             rows = rows_of(log, name, task or task_of(path), study, counter, marks)
@@ -152,14 +162,9 @@ def summary(log: Log, rows: list[dict[str, Any]], counter: TokenCounter) -> str:
         differ = sum(bool(ours) != bool(theirs) for ours, theirs in both)
         text += f", in the log {100 * sum(bool(t) for _, t in both) / len(both):.1f} % ({differ} verdicts differ)"
     text += "; no token counts: give --tokenizer" if counter.approximate else ""
-    return text + (f"; {_skipped(log)}" if log.skipped else "")
+    return text + (f"; {skipped_lines(log)}" if log.skipped else "")
 
 
 def _logged_accuracy(rows: list[dict[str, Any]]) -> float | None:
     known = [bool(row["logged"]) for row in rows if row["logged"] is not None]
     return sum(known) / len(known) if known else None
-
-
-def _skipped(log: Log) -> str:
-    lines = ", ".join(f"{number} ({reason})" for number, reason in log.skipped[:3])
-    return f"{len(log.skipped)} line(s) skipped: {lines}" if log.skipped else ""

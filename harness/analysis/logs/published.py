@@ -83,6 +83,25 @@ def read_log(path: Path) -> Log:
     return log
 
 
+def refuse_empty(path: Path) -> None:
+    """Raises `UserError` for a file without any readable sample; reads it as far as the first one."""
+    log = Log(path)
+    for number, record in _records(path, log):
+        sample = _parse(record, number)
+        if isinstance(sample, Logged):
+            return
+        log.skipped.append((number, sample))
+    raise UserError(
+        f"{path}: no sample could be read ({skipped_lines(log) or 'the file is empty'}); give a samples JSONL file"
+    )
+
+
+def skipped_lines(log: Log) -> str:
+    """How many lines of a log were skipped, and the first of them with their reasons; "" for none."""
+    lines = ", ".join(f"{number} ({reason})" for number, reason in log.skipped[:3])
+    return f"{len(log.skipped)} line(s) skipped: {lines}" if log.skipped else ""
+
+
 def _records(path: Path, log: Log) -> Iterator[tuple[int, dict[str, Any]]]:
     for line in read_json_lines(path, encodable=True):
         if line.error:

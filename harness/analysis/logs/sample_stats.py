@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import marks as thoughts
-from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
+from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, refuse_empty, tokenizer_of
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
 from harness.marks import Marks
@@ -103,14 +103,13 @@ def compute(
     if compat not in (None, "s1"):
         raise UserError(f"compat '{compat}' is not known; use 's1' or leave it out")
     paths = expand(files)
+    for path in paths:
+        refuse_empty(path)
     fixed = load_counter(tokenizer, required=True) if tokenizer else None
     counters: dict[str | None, TokenCounter] = {}
     found, responses = [], []
     for path in paths:
         log = read_log(path)
-        if not log.samples:
-            first = f"line {log.skipped[0][0]}: {log.skipped[0][1]}" if log.skipped else "it is empty"
-            raise UserError(f"{path}: no sample could be read ({first}); give a samples JSONL file")
         if fixed is None:
             name = tokenizer_of(path) or model_of(path, log.samples)
             counters.setdefault(name, load_counter(name))
