@@ -3,7 +3,7 @@
 Generation, training, grading, log statistics, imports, the data pools, the teacher and the quality filter all read
 `FAMILIES`. s1's strings are from its paper (section 4.1, App. D) and released tokenisation; the others from the
 families' public chat templates and model cards. A model's own format is read from its chat template by
-`harness.generation.template`; `harness.marks` finds a thought in a text; what an engine makes of the strings is in
+`harness.generation.templates`; `harness.marks` finds a thought in a text; what an engine makes of the strings is in
 `harness.generation.budget`.
 """
 
@@ -92,6 +92,7 @@ class Family:
     answer_start   what may stand between the end and the answer's own words
     answer_end     what may close the answer
     plain_words    ordinary words: they count only where they open the response
+    ends_any_turn  the end is that of any turn: it ends a thought only behind its start, in the response or the prompt
     start_is_optional   some of its models begin to think without the start
     used_by        models whose public template or card says so
     """
@@ -109,10 +110,11 @@ class Family:
     gap: str | None = None
     plain_words: bool = False
     start_is_optional: bool = False
+    ends_any_turn: bool = False
 
     @property
     def format(self) -> ThinkingFormat:
-        """The family's format as its card gives it; a template may say more (`harness.generation.template`)."""
+        """The family's format as its card gives it; a template may say more (`harness.generation.templates`)."""
         stops = self.stops or (self.end.strip(),)
         return ThinkingFormat(self.name, self.start, self.end, self.final_answer, stops, self.answer_stops, self.gap)
 
@@ -201,6 +203,17 @@ FAMILIES: tuple[Family, ...] = (
         mark="<|content|>",
         stops=("<|end|>",),
         answer_stops=("<|end|>",),
+    ),
+    Family(
+        "hyperclova",
+        "<|im_start|>assistant/think\n",
+        "<|im_end|>\n<|im_start|>assistant\n",
+        "HyperCLOVA X SEED Think",
+        mark="<|im_start|>assistant",
+        stops=("<|im_end|>",),
+        answer_stops=("<|im_end|>",),
+        gap="",
+        ends_any_turn=True,
     ),
     Family(
         "granite-3.2",

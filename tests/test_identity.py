@@ -42,17 +42,21 @@ PLAIN = Study(
     tasks=("quick_aime",),
     budgets=(Budget(), Budget(64, 1)),
     headline=Budget(),
+    sampling=Sampling(temperature=0.25),
 )
 # Another value for each field. Budgets are changed in the sweep, recipes in the list of them.
 OTHER: dict[type, dict[str, Any]] = {
     Budget: {
         "max_thinking_tokens": 32, "num_ignores": 2, "ignore_str": "Hmm", "min_thinking_tokens": 8,
         "method": "rejection_sampling", "instructed": "9", "force": False, "round_temperatures": (0.5,),
-        "max_attempts": 3, "stop_on_loop": True, "compat": "s1-fork",
+        "max_attempts": 3, "stop_on_loop": True, "compat": "s1-fork", "reward": "other", "reward_temperature": 0.4,
+        "grace_tokens": 8, "wrap_up_str": "So:", "wrap_up_tokens": 12, "final_answer": "Answer:",
     },
     Sampling: {
         "temperature": 0.5, "top_p": 0.9, "frequency_penalty": 0.5, "num_samples": 2, "max_answer_tokens": 9, "seed": 1,
-        "thinking_temperature": 0.7, "thinking_top_p": 0.8, "answer_room_tokens": 7,
+        "thinking_temperature": 0.7, "thinking_top_p": 0.8, "answer_room_tokens": 7, "top_k": 20, "min_p": 0.1,
+        "presence_penalty": 0.5, "repetition_penalty": 1.1, "logit_bias": {7: 1.5}, "stop": ("Problem:",),
+        "answer_logprobs": True,
     },
     EngineConfig: {
         "name": "transformers", "tokenizer": "other", "dtype": "bfloat16", "max_model_len": 2048,
@@ -67,7 +71,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "adam_beta1": 0.8, "adam_beta2": 0.9, "weight_decay": 0.1, "max_grad_norm": 2.0, "bf16": False,
         "block_size": 512, "group_by_length": True, "seed": 2, "lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.1,
         "num_workers": 2, "per_device_batch_size": 2, "num_cpus": 2, "num_gpus": 1, "gradient_checkpointing": False,
-        "save_steps": 3, "report_to": "wandb",
+        "save_steps": 3, "report_to": "wandb", "loss_mean": "row",
     },
     Chat: {"system": "Be brief.", "instruction": "!", "arguments": {"enable_thinking": False}},
     Study: {
@@ -109,7 +113,12 @@ def changed(cls: type, name: str, value: Any) -> Study:
     if cls is Recipe:
         return replace(PLAIN, recipes=(replace(PLAIN.recipes[0], **{name: value}),))
     if cls is Budget:
-        budgets = tuple(replace(budget, **{name: value}) for budget in PLAIN.budgets)
+        with_it: dict[str, dict[str, Any]] = {  # without which it has no effect
+            "reward": {"method": "rebase", "num_ignores": 0},
+            "wrap_up_tokens": {"wrap_up_str": "So:"},
+        }
+        more = with_it.get(name, {})
+        budgets = tuple(replace(budget, **{name: value}, **more) for budget in PLAIN.budgets[: 1 if more else 2])
         return replace(PLAIN, budgets=budgets, headline=budgets[0])
     group = {Sampling: "sampling", EngineConfig: "engine", Training: "training", Chat: "chat"}[cls]
     more = {"tensor_parallel_size": {"num_gpus": 2}}.get(name, {})
@@ -125,6 +134,15 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 EVERY = [(cls, name) for cls in OTHER for name in OTHER[cls]]
+
+
+def test_a_reward_model_is_known_by_its_files_wherever_it_lies(other_model: str, tmp_path: Path) -> None:
+    def searched(reward: str) -> list[str]:
+        budget = Budget(method="rebase", reward=reward)
+        return ids(replace(PLAIN, budgets=(budget,), headline=budget))
+
+    copy = shutil.copytree(other_model, tmp_path / "copy")
+    assert searched(other_model) == searched(str(copy)) != searched(TINY_MODEL) != searched("repetition")
 
 
 def test_every_field_of_every_setting_is_walked() -> None:

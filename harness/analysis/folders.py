@@ -18,10 +18,13 @@ import pyarrow.parquet as pq
 
 from harness.errors import UserError
 from harness.parquet import told, typed
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, run_config
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE, run_config
 from harness.store import read_claim
 
-TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
+TOKENS = (
+    "thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "shared_tokens", "budget_tokens",
+    "num_attempts",
+)  # fmt: skip
 SAMPLE_COLUMNS = (
     "run_id",
     "study",
@@ -40,12 +43,14 @@ SAMPLE_COLUMNS = (
     "forced_end",
     "looping",
     "thinking_finish",
+    "reward",
     "error",
     "status",
     "extracted",
     "correct",
     "kind",
     "gold",
+    "question_hash",
 )
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
@@ -171,7 +176,7 @@ def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: lis
         if version > SCHEMA_VERSION:
             notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
         present = [name for name in names if name in file.schema_arrow.names]
-        if missing := sorted(set(names) - set(present)):
+        if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
             notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
         table = typed(file.read(columns=present), schema, names)
     if nameless := [name for name in IDENTITY if name in names and table[name].null_count]:

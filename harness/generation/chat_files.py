@@ -23,7 +23,7 @@ FILES = (
 
 
 class ChatFiles:
-    """What of a tokenizer `harness.generation.template` needs, under transformers' own names."""
+    """What of a tokenizer `harness.generation.templates` needs, under transformers' own names."""
 
     def __init__(self, name: str, template: str, tokens: Mapping[str, str], added: Mapping[str, int]) -> None:
         self.name_or_path, self.chat_template = name, template
@@ -56,6 +56,20 @@ class ChatFiles:
             **{**self.tokens, **arguments},
         )
         return str(rendered[0])
+
+
+def generation_config(model: str) -> dict[str, Any]:
+    """The generation_config.json of `model`, a folder or a hub name, as it is written; empty where there is none."""
+    path = _file(model, "generation_config.json")
+    if path is None and not Path(model).is_dir():
+        from transformers.utils import cached_file
+
+        try:
+            found = cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read the generation_config.json of '{model}': {one_line(error)}") from error
+        path = Path(found) if found else None
+    return _json(path)
 
 
 def chat_files(model: str) -> Any:

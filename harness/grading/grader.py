@@ -10,6 +10,7 @@ from harness.errors import unknown
 from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.equality import comparison
 from harness.grading.compare.symbolic import SymbolicTimeoutError, WorkerStartError, same
+from harness.grading.compare.words import opposed
 from harness.grading.conventions import LENIENT, STRICT
 from harness.grading.extract.answer import Extraction, extract_answer, stands_in
 from harness.grading.extract.letters import extract_letter
@@ -216,6 +217,8 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
         return Verdict("gold_unparseable", answer, "the gold is empty", "limit")
     if text == wanted:
         return Verdict("correct", answer, "the same text", "string")
+    if " " in text and " " in wanted and opposed(text, wanted):
+        return Verdict("incorrect", answer, "opposite words", "text")
     policy = STRICT if strict else LENIENT
     golds, gold_error = readings(wanted, policy)
     answers, answer_error = readings(text, policy)

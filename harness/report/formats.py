@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from harness.generation.template import Reading, Template, shape
+from harness.generation.templates.reading import Reading
+from harness.generation.templates.template import Template, shape
 from harness.thinking import FAMILIES, Ask, ThinkingFormat
 
 SHOWN_CHARACTERS = 80  # of a prompt's end

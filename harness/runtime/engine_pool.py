@@ -105,7 +105,8 @@ class EnginePool:
         name, wanted = self.info["name"], self.demand.engine.name
         if name != wanted and self.num_started == len(self.members):
             self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
-        self.progress.update("engine", detail=f"{name} {self.info['version']}, {self.info['dtype']}")
+        told = (f"{name} {self.info['version']}", self.info["dtype"], self.info.get("attention"))
+        self.progress.update("engine", detail=", ".join(part for part in told if part))
         return self.info
 
     def identity(self) -> dict[str, str]:

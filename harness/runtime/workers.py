@@ -66,7 +66,7 @@ class EngineWorker:
             os.nice(ENGINE_NICENESS)  # here: niceness is a thread's, and those of Ray and the engine come from this one
 
     def open(self) -> dict[str, str]:
-        """Start the engine. What generates then: name, version, dtype, device."""
+        """Start the engine. What generates then: name, version, dtype, device, attention backend ("" if not told)."""
         from harness import provenance
 
         asked = time.monotonic()
@@ -81,6 +81,7 @@ class EngineWorker:
             "version": self.engine.version,
             "dtype": self.config.dtype,
             "device": provenance.device(),
+            "attention": getattr(self.engine, "attention", None) or "",  # vLLM chooses it by dtype
         }
 
     def heartbeat(self) -> Heartbeat:
@@ -168,7 +169,10 @@ class EngineWorker:
             text, ids = render_prompt(self.engine.tokenizer, question, ask=thinking.plain if plain else thinking.ask)
             if plain and thinking.empty:
                 text, ids = text + thinking.empty, [*ids, *self._ids(thinking.empty)]
-            yield Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids)), budgets
+            yield (
+                Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids), question=work.problem.question),
+                budgets,
+            )
 
     def _ids(self, text: str) -> list[int]:
         return list(self.engine.tokenizer.encode(text, add_special_tokens=False))

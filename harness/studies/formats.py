@@ -6,10 +6,12 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from harness.config import Chat, Study
+from harness.config import Chat, Sampling, Study
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
-from harness.generation.template import RESOLVED, Reading, resolve, shape, turns_of
+from harness.generation.rules import Vocabulary
+from harness.generation.templates.reading import RESOLVED, Reading, resolve
+from harness.generation.templates.template import shape, turns_of
 from harness.thinking import Ask, thinking_format
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,18 @@ def resolved(study: Study) -> Study:
     budgets = (*study.budgets, *study.base_budgets)
     if any(budget.method != "no_thinking" for budget in budgets):
         refuse_closed(tokenizer, reading, study.chat)
-    return replace(study, thinking=reading.thinking.spec)
+    return replace(study, thinking=reading.thinking.spec, sampling=_with_ids(study))
+
+
+def _with_ids(study: Study) -> Sampling:
+    """The study's sampling with the texts of its `logit_bias` as token ids, in its identity, too."""
+    biases = study.sampling.logit_bias
+    if not biases:
+        return study.sampling
+    from harness.generation.engines.model_info import read_model
+
+    info = read_model(study.base_model, study.engine.max_model_len, study.engine.tokenizer)
+    return replace(study.sampling, logit_bias=Vocabulary(info.tokenizer).bias_ids(biases))
 
 
 def read_for(name: str, tokenizer: Any, chat: Chat) -> Reading:

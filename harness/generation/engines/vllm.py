@@ -27,7 +27,7 @@ from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
 from harness.generation.engines.parameters import biases, decoding
-from harness.generation.engines.vllm_process import end_children, new_log, quiet_start, vllm_children
+from harness.generation.engines.vllm_process import attention_backend, end_children, new_log, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ class VllmEngine:
         with self._guard.watching(lambda: vllm_children(starting=True) - before):
             self._llm = self._wait(start)
         self._children = vllm_children() - before
+        self.attention = attention_backend(self.log_path, self._log_start)
         self.dtype = str(self._llm.model_config.dtype).removeprefix("torch.")
 
     def _stop(self) -> None:
@@ -238,7 +239,7 @@ class VllmEngine:
                 f"the engine died {deaths.in_a_row} times without finishing a request, the last time of this: {cause}"
             )
         if cause != vllm_deaths.OUTSIDE and self.strategy == "session":
-            logger.warning("from here on thoughts are submitted anew after an ignored end, without sessions")
+            logger.warning("from here on greedy thoughts are submitted anew after an ignored end, without sessions")
             self.strategy = "resubmit"
         for request in lost:
             request.resume()
@@ -278,7 +279,9 @@ class VllmEngine:
         turns: asyncio.Queue[tuple[list[int], Any]] = asyncio.Queue()
         params = self._params(request, turn, len(append))
         prompt: Any = _tokens(append)
-        if session := self.strategy == "session":
+        # A sampled row in a session has other random numbers than one that is submitted anew: it stays in one.
+        session = self.strategy == "session" or (request.sampled and self._planned == "session")
+        if session:
             turns.put_nowait((append, params))
             prompt = _inputs(turns)
         self.counters.appended_tokens += len(append)

@@ -28,9 +28,9 @@ class Deaths:
         self.in_a_row = 0
 
     def finished(self) -> None:
-        """A request came to its end: the engine works, and may have more again."""
+        """A request came to its end: the engine works, and may have one more."""
         self.in_a_row = 0
-        self.limit = min(self._full, 2 * self.limit)
+        self.limit = min(self._full, self.limit + 1)
 
     def died(self, cause: str, lost: Sequence[Request]) -> bool:
         """The engine died of `cause` with `lost` in it: sets `error` on those that are given up, clears the others'.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -87,6 +88,20 @@ def _in_one_process(config: EngineConfig) -> bool:
     return config.num_gpus == 0 and config.tensor_parallel_size == 1
 
 
+ATTENTION = re.compile(r"Using (\w+) (?:attention )?backend")
+
+
+def attention_backend(log: Path, start: int) -> str | None:
+    """The attention that a core chose for its dtype, as its log says behind byte `start`; None where it says nothing.
+
+    FlashAttention takes 16 bits only: float32 gets Triton's, which is slower. A CPU has no choice and says nothing.
+    """
+    with log.open("rb") as file:
+        file.seek(start)
+        found = ATTENTION.search(file.read().decode(errors="replace"))
+    return found[1] if found else None
+
+
 def vllm_children(starting: bool = False) -> set[Any]:
     """The processes below this one that call themselves vLLM's; `starting`: also those that have no name yet."""
     import psutil
@@ -120,6 +135,9 @@ def _environment(config: EngineConfig) -> Iterator[None]:
         "OMP_NUM_THREADS": str(max(1, config.num_cpus)),
         "TOKENIZERS_PARALLELISM": "false",
     }
+    if config.dtype == "float32":
+        # On a GPU attention in float32 is Triton's, which multiplies in tf32 (10 bits) unless it is told not to.
+        wanted["TRITON_F32_DEFAULT"] = "ieee"
     if _in_one_process(config):
         # The CPU platform reads it as "no worker process"; the core stays a process of its own. What vLLM
         # fears there is its pinning of threads to cores, which is off ("nobind"): OMP_NUM_THREADS holds for it as well.

@@ -9,7 +9,7 @@ from fractions import Fraction
 from harness.grading.compare.inequalities import quadratic, zeros_of
 from harness.grading.compare.integers import INTEGER_NAMES
 from harness.grading.compare.real_sets import real_set
-from harness.grading.grammar.nodes import Add, Group, Member, Neg, Node, Num, NumberSet, Rel, Seq, SuchThat, Sym
+from harness.grading.grammar.nodes import Add, Group, Member, Neg, Node, Num, NumberSet, Rel, Seq, SetOp, SuchThat, Sym
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import replaced, symbols
 from harness.grading.limits import TooBigError
@@ -29,6 +29,9 @@ def written_out(node: Node) -> Node:
             return Group("{", "}", tuple(zeros_of(*found)))
         case SuchThat(subject=subject, condition=condition):
             return _set(subject, _parts(condition), node)
+        case SetOp(kind="cap", parts=(one, other)):
+            index = Sym("\0n")
+            return _set(index, [Member(index, one), Member(index, other)], node)
         case Seq(items=(Sym() | Rel() | Member() as first, *_)) if any(_is_whole(x) for x in node.items):
             named = (
                 first.subject

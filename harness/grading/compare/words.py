@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.grading.compare.comparison import Comparison
@@ -111,6 +112,45 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
 
 def _says_undefined(words: str) -> bool:
     return words in _UNDEFINED or words.endswith((" does not exist", " doe not exist", " is undefined"))
+
+
+_OPPOSED = tuple(
+    tuple(pair.split("/"))
+    for pair in [
+        "maximum/minimum",
+        "increasing/decreasing",
+        "increase/decrease",
+        "left/right",
+        "odd/even",
+        "clockwise/counterclockwise",
+        "north/south",
+        "east/west",
+        "upward/downward",
+        "prime/composite",
+        "rational/irrational",
+        "convergent/divergent",
+        "converges/diverges",
+        "up/down",
+        "gain/loss",
+        "profit/loss",
+        "above/below",
+        "true/false",
+        "max/min",
+        "concave/convex",
+    ]
+)
+_LONG_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+def opposed(a: str, b: str) -> bool:
+    """Whether one text says one word of a pair of opposites, and the other text only the other one."""
+    words_a = {w.lower() for w in _LONG_WORD.findall(a)}
+    words_b = {w.lower() for w in _LONG_WORD.findall(b)}
+    return any(
+        x in words_a and y in words_b and x not in words_b and y not in words_a
+        for pair in _OPPOSED
+        for x, y in (pair, pair[::-1])
+    )
 
 
 def _with_its_noun(a: str, b: str) -> bool:

@@ -24,6 +24,7 @@ from harness.grading.extract.parts import answer_part
 from harness.grading.extract.sentences import (
     COMPLETE,
     IMAGINED,
+    INSERTED,
     PROSE,
     SENTENCE,
     SENTENCE_STARTS,
@@ -63,7 +64,11 @@ _DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
 _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
-_GUESS = re.compile(r"\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$", re.IGNORECASE)
+_GUESS = re.compile(
+    r"(?<!\bI\s)\b(?:claims|says|thinks|believes|claimed|said|guesses)\b[^,]{0,40}$|\b(?:maybe|perhaps|suppose|"
+    r"guess(?:ed)? that|if)\b[^,]{0,40}$",
+    re.IGNORECASE,
+)
 _HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)
 _FINAL_LINE = re.compile(
     r"(?:(?:^|\n)[#*\s]{0,6}(?:Final )?Answer[*\s]{0,3}:[*\s]{0,3}\S.{0,200}|"
@@ -435,7 +440,7 @@ def _last_line(text: str, question: str) -> Extraction:
                     remark = True  # it states nothing
                     continue
                 return Extraction(None, "the response ends in a question or a supposition")
-            remark = is_remark(sentence)
+            remark = is_remark(sentence) and not (k == 0 and line is lines[0] and INSERTED.match(sentence))
             asked = (asked_value(sentence, question) or firm_conclusion(sentence)) if complete else None
             if remark and asked is None:
                 continue

@@ -42,6 +42,15 @@ _DAY = re.compile(
 _NO_LIMIT = re.compile(
     r"\b(?:limit|derivative|integral|sum|value|it)\s(?:therefore\s|thus\s)?(does not exist)\b", re.IGNORECASE
 )
+_TRUE_OR_FALSE = re.compile(
+    r"\b(?:statement|claim|assertion|proposition|conjecture)\sis\s(?:therefore\s|thus\s)?(true|false)\s*[.!]?\s*$",
+    re.IGNORECASE,
+)
+_NUMBER_IS = re.compile(
+    r"^\W*(?:(?:so|thus|hence|therefore),?\s)?(?:the number\s)?\$?-?\d+\$?\sis\s(?:an?\s)?"
+    r"(prime|composite|even|odd|rational|irrational|divisible|perfect|abundant|deficient)(?:\snumber)?\s*[.!]?\s*$",
+    re.IGNORECASE,
+)
 _ANY_REAL = re.compile(
     r"\b(?:any|all)\sreal\s(?:numbers?|values?)(?:\sof\s\$?[a-z]\$?)?(?:,?\s(?:except|other than)\s(?:for\s)?"
     r"(?:\$?[a-z]\$?\s?=\s?)?\$?(?P<without>-?\d+(?:(?:,\s?|\sand\s)-?\d+)*)\$?)?\s*[.!]?\s*$",
@@ -59,8 +68,9 @@ _WEEKDAY = re.compile(
 
 def firm_conclusion(sentence: str) -> str | None:
     """What ends a sentence whatever numbers stand in it: a day of the week, the real numbers but a few."""
-    if match := _WEEKDAY.search(sentence):
-        return match.group(1)
+    for pattern in (_WEEKDAY, _TRUE_OR_FALSE, _NUMBER_IS):
+        if match := pattern.search(sentence):
+            return match.group(1)
     if real := _ANY_REAL.search(sentence):
         without = real.group("without")
         return f"\\mathbb{{R}}\\setminus\\{{{without}\\}}" if without else "all real numbers"

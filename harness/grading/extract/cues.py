@@ -27,7 +27,7 @@ _STRONG_BEFORE = re.compile(
 _NO_SUBJECT = re.compile(r"\b(?:check\w*|verif\w*|was|were|key|sheet|because|since|if)\b", re.IGNORECASE)
 TAKEN_BACK = re.compile(  # a sentence that takes back what stands before it
     r"(?:^|[.!?。\n]\s{0,3})\W{0,3}(?:(?:oh|hmm|but)[,.]?\s)?(?:wait|hold on|actually,|no,|no:|correction|"
-    r"scratch that|oops|"
+    r"scratch that|oops|sorry,|"
     r"my mistake|on second thought|on reflection|warte|moment,|attendez|espera|等等|不对|待って|いや)",
     re.IGNORECASE,
 )

@@ -22,15 +22,19 @@ from typing import NamedTuple
 
 from harness.grading.extract.answer import CUE_WINDOW_CHARS, Extraction
 from harness.grading.extract.cues import TAKEN_BACK
-from harness.grading.extract.letter_frames import NOTHING, Rank, Said, is_predicate, read
+from harness.grading.extract.letter_frames import is_predicate, read
 from harness.grading.extract.letter_lines import lines_that_choose, list_blocks
 from harness.grading.extract.letter_marks import run_of_verdicts, spelled_out, ticks_in_words
 from harness.grading.extract.letter_mentions import Sentences, is_label, joined, joined_letter, mentions
 from harness.grading.extract.letter_otherwise import SameAnswer, by_exclusion, ordinals, stated_value, true_false
+from harness.grading.extract.letter_ranks import NOTHING, Rank, Said
 from harness.grading.extract.option_names import Named, named, plain, undecorated
 from harness.grading.extract.parts import answer_part
 from harness.grading.grammar.clean import translate
 
+_TURNS_AWAY = re.compile(
+    r"[^.!?;。\n]*[,\s](?:but|however|yet|aber|mais|pero|mas|但|而是)[\s,][^.!?;。\n]*", re.IGNORECASE
+)
 _LAST_WORD = re.compile(
     r"(?<=[.!?;])(?<!Mr\.)(?<!Ms\.)(?<!Dr\.)(?<!Eq\.)(?<!Mrs\.)(?<!Fig\.)(?<!Sec\.)\s\(?([A-Z])[\s.)]*$"
 )
@@ -118,6 +122,7 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
             judged[letter] = at
         else:
             evidence.append(Evidence(this.rank, at, letter))
+    evidence = _without_contradicted(evidence, options.text)
     evidence += [Evidence(Rank.STATEMENT, at, letter) for at, letter in run_of_verdicts(options.text, letters)]
     if len(judged) == 1 or not any(e.rank >= Rank.TURN for e in evidence):
         evidence += [Evidence(Rank.STATEMENT, at, letter) for letter, at in judged.items()]
@@ -137,6 +142,20 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
     if not evidence:
         evidence += starmap(Evidence, by_exclusion(options.text, letters))
     return _decided(evidence, options.text, judged)
+
+
+def _without_contradicted(evidence: list[Evidence], text: str) -> list[Evidence]:
+    """`evidence` without what the same sentence turns away from: "my answer was A, but it should be B"."""
+    kept: list[Evidence] = []
+    for this in sorted(evidence, key=lambda e: e.at):
+        if (
+            kept
+            and kept[-1].letter != this.letter
+            and _TURNS_AWAY.fullmatch(text, max(kept[-1].at, this.at - 300), this.at)
+        ):
+            kept.pop()
+        kept.append(this)
+    return kept
 
 
 def _decided(evidence: list[Evidence], text: str, judged: dict[str, int]) -> Extraction:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from harness.grading.grammar.clean import translate
 
 TEXT_OPEN, TEXT_CLOSE = "\ue000", "\ue001"
+_PRONOUN = re.compile(r"\A(?:it|they|this|there)\s", re.IGNORECASE)
 MAX_MENTIONS = 400  # of option texts in one response
 _WORD = re.compile(r"(?<=\d)\.(?=\d)|[^\W_]+|[-+/^=<>%]")
 _BLANKED = str.maketrans(dict.fromkeys('*_`$"“”‘„«»{}[]#', " "))
@@ -156,6 +157,10 @@ def _mentions(text: str, choices: Sequence[str]) -> list[tuple[int, int, str]]:
     return kept
 
 
+def _first_word(text: str) -> str:
+    return str(_WORD.findall(undecorated(translate(text)))[0]).lower()
+
+
 @lru_cache(maxsize=1_024)
 def _forms(choices: tuple[str, ...]) -> list[tuple[str, str, str]]:
     """(first word, plain form, letter) of the options whose text tells them apart and is no option's letter."""
@@ -164,8 +169,13 @@ def _forms(choices: tuple[str, ...]) -> list[tuple[str, str, str]]:
     out = []
     for k, (choice, form) in enumerate(zip(choices, forms, strict=True)):
         if form and forms.count(form) == 1 and not (len(form) == 1 and form.upper() in letters):
-            first = _WORD.findall(undecorated(translate(choice)))[0].lower()
-            out.append((first, form, chr(ord("A") + k)))
+            letter = chr(ord("A") + k)
+            out.append((_first_word(choice), form, letter))
+            rest = _PRONOUN.sub("", choice)
+            if (
+                rest != choice and len(rest.split()) >= 3
+            ):  # "the limit cannot be determined" for "It cannot be determined"
+                out.append((_first_word(rest), plain(rest), letter))
     return out
 
 

@@ -34,7 +34,8 @@ _RESULT = re.compile(
     r"\b(?:which is|get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE
 )
 _TAIL = re.compile(
-    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
+    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|i\.e\.|where|when|for|if|after|but|and (?:the|that|it)|that|"
+    r"in order|with|"
     r"by|however|therefore|thus|according|not|rather than|instead of)\b|\s+to(?=\s+[a-z]{2})|"
     r"[,，;；。]\s*(?=[^\x00-\x7f])|\.\s|\n|\s+\((?=[a-z]{3})",
     re.IGNORECASE,
@@ -61,7 +62,8 @@ _NOTHING = re.compile(
 # A sentence that says what is to be done: its formulas are the task, not the result.
 _PURPOSE = re.compile(
     r"\W*(?:(?:first|now|next|so|then),?\s+)?(?:to\s+[a-z]+|in order to|we\s+(?:first\s+|now\s+|then\s+|still\s+)?"
-    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can|will|start|begin|use|consider|"
+    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can(?!\s(?:\w+\s)?(?:conclude|see|say|"
+    r"deduce|infer))|will|start|begin|use|consider|"
     r"let|know)|let\b|"
     r"consider|recall|note that|start|begin|our (?:task|goal|aim)|the (?:problem|question|task|goal)\s)",
     re.IGNORECASE,
@@ -148,18 +150,25 @@ _GOES_ON = re.compile(r",?\s+and (?:the|their|its)\s[^.;]{1,60}\s(?:is|are|equal
 # Words before a number or a verb: no value by themselves.
 _OPENS_CLAUSE = re.compile(
     r"\W*(?!(?:sqrt|log|ln|sin|cos|tan|arcsin|arccos|arctan|pi|minus|negative|about|approximately|infinity)\b)"
-    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s"
+    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s(?=.*\d)"
 )
+_PRICE = re.compile(r"\$(?=\d[\d.,]*\s*[-+=×x*/]\s*\$\d)")  # 7 x $12 = $84
 _PRONOUN_IS = re.compile(
     r"\A\W*(?:(?:wow|hmm|ok|okay|yes|right|great|well),?\s)?(?:it|that|this)(?:['’]s|\sis)\s+(?=[-$\\\d(])",
     re.IGNORECASE,
 )
+# A check, or the last step where nothing stands before it.
+INSERTED = re.compile(r"\W*(?:substitut|plug)", re.IGNORECASE)
 # What would be: "if the answer were 42, then ...".
-IMAGINED = re.compile(r"\W*(?:if|suppose|had|assuming|unless)\b.{0,200}\b(?:were|would|had)\b", re.IGNORECASE)
+IMAGINED = re.compile(
+    r"[^,;]{2,60}\s(?:claims|thinks|believes|claimed|guesses)\s(?!.*\bbut\b)|\W*(?:let(?: us|['’]?s)? )?(?:suppose|"
+    r"assume)\b(?! ideal)|\W*(?:if|suppose|had|assuming|unless)\b.{0,200}\b(?:were|would|had)\b",
+    re.IGNORECASE,
+)
 _WORD_ALONE = re.compile(
     r"\W*(?:[Hh]e|[Ss]he|[Ww]e|[Ii]t|[Tt]hey|[Tt]his|[Tt]hat|[Ss]o|[Tt]hus|[Ii]ts?|[Hh]ere|[Tt]here)\W*"
 )
-_HOLDS_VALUE = re.compile(r"\d|[$\\π∞√]|^\W*[A-Za-z]\W*$|[^\W\d_a-zA-Z]|^\W*[A-Za-z]{1,3}(?:\s?[-+*/^=(]|$)")
+_HOLDS_VALUE = re.compile(r"\d|[$\\π∞√]|^\W*[A-Za-z]\W*$|[^\W\d_a-zA-Z]|^\W*[A-Za-z]{1,3}\s?[-+*/^=(]")
 
 
 def _stands_alone(head: str) -> bool:
@@ -239,6 +248,8 @@ _COMPREHENSION = re.compile(r"\bfor \w+ in \w+\(")  # `[5 for _ in range(10)]`: 
 
 def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None:
     """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
+    if "$" in sentence:
+        sentence = _PRICE.sub("", sentence)
     sentence = _PRONOUN_IS.sub("", _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1))
     if not sentence or GIVEN_UP.search(sentence) or _COMPREHENSION.search(sentence):
         return None
@@ -274,6 +285,7 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
         if formulas and is_value(readable(inner := next(g for g in formulas[-1].groups() if g is not None))):
             return inner
     clause = bool(_OPENS_CLAUSE.match(sentence)) and not _MATH.search(sentence)
+    clause = clause or bool(_DEPENDENT.match(sentence) and "," in sentence)
     few = 0 if _COPULA.search(sentence) and _MATH.search(sentence) else words
     if (
         not clause

@@ -15,12 +15,14 @@ NUMBER = re.compile(
 _BOUND = re.compile(
     r"\b(?:between|at least|at most|more than|less than|greater than|fewer than|up to)\b", re.IGNORECASE
 )
+_NEEDED = re.compile(r"\b(?:must|needs?|requires?|takes|has to|have to)\b.{0,30}\bat least\s*$", re.IGNORECASE)
 _SIDE_BY_SIDE = re.compile(r"\d\s+$")
 # The circumstances of the value before it: "450 dollars in 3 weeks", "84 marbles after giving away 16".
 _CIRCUMSTANCE = re.compile(
     r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during|out of|upon|"
     r"on dividing)\s(?=\D{0,40}\d)|"
-    r"\sof (?:the|her|his|their|its|our|my|these|those)\s(?=(?:\w+\s)?\d)|\sfor\s(?=(?:the\s|an?\s)?\d)|,\s(?:at|"
+    r"\sof (?:the|her|his|their|its|our|my|these|those)\s(?=(?:\w+\s)?\d)|\s(?:on|from)\s(?=\d)|\sfor\s(?=(?:the\s|"
+    r"an?\s)?\d)|,\s(?:at|"
     r"by)\s(?=\d{1,2}(?::\d\d)?\s?[ap]\.?m)"
 )
 # What the value is for: "7 more hours to earn 100 dollars"; "5 and 3 to get 8" is the value itself.
@@ -82,7 +84,10 @@ def last_number(sentence: str) -> str | None:
     if (
         not numbers
         or WRONG.search(sentence)
-        or _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
+        or (
+            _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
+            and not _NEEDED.search(sentence[: numbers[-1].start()])
+        )
     ):
         return None
     last = numbers[-1]

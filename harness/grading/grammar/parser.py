@@ -198,6 +198,8 @@ def unbracketed(node: Node) -> Node:
     node = mapped(node, unbracketed)
     if not isinstance(node, _ARITHMETIC):
         return node
+    if isinstance(node, Mul) and all(isinstance(f, Group) and f.opener == "{" for f in node.factors):
+        return node  # a product of sets
 
     def bare(part: Node) -> Node:
         match part:

@@ -124,7 +124,7 @@ DESCRIPTIONS = names(
     " more less"
     " greater fewer longer shorter higher lower older younger inside outside forward backward discount markup"
     " first last"
-    " ago now hence early late earlier later"
+    " off ago now hence early late earlier later"
     " wins losses boys girls men women male female morning afternoon evening night deposit withdrawal"
 )
 # Words behind a value that say nothing about it.

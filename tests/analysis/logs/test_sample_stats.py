@@ -184,11 +184,11 @@ def test_current_lm_evals_lines_per_filter_count_once(tmp_path: Path, tokenizer:
     assert (stats.num_samples, stats.num_repeated) == (1, 1)
 
 
-def test_a_file_without_any_sample_is_refused_with_its_first_reason(tmp_path: Path, tokenizer: Any) -> None:
-    with pytest.raises(UserError, match="no sample could be read"):
+def test_an_empty_file_and_a_foreign_one_are_refused(tmp_path: Path, tokenizer: Any) -> None:
+    with pytest.raises(UserError, match="the file is empty"):
         compute([file_of(tmp_path)], tokenizer)
-    with pytest.raises(UserError, match="line 1: not JSON"):
-        compute([file_of(tmp_path, "{cut")], tokenizer)
+    with pytest.raises(UserError, match=r"format is not known \(rows with the fields loss, step\)"):
+        compute([file_of(tmp_path, '{"loss": 1, "step": 2}')], tokenizer)
 
 
 def test_globs_and_folders_are_expanded_and_a_name_without_files_is_refused(tmp_path: Path, tokenizer: Any) -> None:

@@ -19,7 +19,7 @@ from harness.generation import open_engine
 from harness.generation.budget import Machine
 from harness.generation.engines.base import Request
 from harness.generation.rules import Vocabulary
-from harness.generation.samples import Writer
+from harness.generation.samples import SampleWriter
 from harness.generation.sweep import Prompt, generate, requests
 from harness.records import Generation
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
@@ -253,8 +253,8 @@ def test_a_frequency_penalty_means_the_same_in_every_engine(vllm: Any, transform
     assert len(differing(rows(vllm, 4, budgets), apart)) > 0
 
 
-SHIFTED = {"presence_penalty": 0.7, "repetition_penalty": 1.2, "logit_bias": ((40, 3.0), (50, -100.0))}
-DRAWN = {"temperature": 0.9, "top_k": 20, "min_p": 0.02, "top_p": 0.8}
+SHIFTED: dict[str, Any] = {"presence_penalty": 0.7, "repetition_penalty": 1.2, "logit_bias": ((40, 3.0), (50, -100.0))}
+DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20, "min_p": 0.02, "top_p": 0.8}
 
 
 @pytest.mark.parametrize("parameters", [SHIFTED, DRAWN, SHIFTED | DRAWN], ids=["greedy", "drawn", "both"])
@@ -266,10 +266,15 @@ def test_a_thought_is_what_plain_vllm_generates_with_the_same_parameters(
 
     submitted: list[Request] = []
     submission = vllm._submission
-    monkeypatch.setattr(vllm, "_submission", lambda request: (submitted.append(request), submission(request))[1])
+
+    def noted(request: Request) -> Any:
+        submitted.append(request)
+        return submission(request)
+
+    monkeypatch.setattr(vllm, "_submission", noted)
     found = rows(vllm, 4, [Budget(60)], Sampling(**parameters, max_answer_tokens=16))
     seeds = {request.prompt_ids: request.turn_seed() for request in submitted if not request.machine.closing}
-    stops = [257, 258]  # <|im_start|>, <|im_end|>
+    stops = list(Vocabulary(vllm.tokenizer).encode("<|im_start|><|im_end|>"))
     its_own = parameters | {"logit_bias": dict(parameters.get("logit_bias", ()))}
 
     async def plain(ids: Sequence[int]) -> tuple[int, ...]:
@@ -335,6 +340,26 @@ def test_sampled_rows_that_were_lost_or_killed_come_back_as_they_were(vllm: Any)
 
     generate(vllm, prompts(vllm, 4), GRID, sampling, FORMATS["s1"], on_generation=keep)
     assert differing(found, undisturbed) == []
+
+
+def test_soft_ends_are_the_same_in_every_engine(
+    vllm: Any, transformers_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets = [
+        Budget(30, 1, grace_tokens=80),
+        Budget(80, 2, wrap_up_str="\nSo now: ", wrap_up_tokens=30),
+        Budget(40, wrap_up_str="Enough."),
+        Budget(50, 1, grace_tokens=40, wrap_up_str="\nSo ", wrap_up_tokens=20, final_answer="\nIt is "),
+    ]
+    apart = rows(vllm, 8, budgets, replay=False)
+    assert differing(rows(transformers_engine, 8, budgets), apart) == []
+    monkeypatch.setattr(vllm, "config", replace(vllm.config, strategy="resubmit"))
+    assert differing(rows(vllm, 8, budgets), apart) == []
+    found = {budget: [row for row in apart.values() if row.budget == budget] for budget in budgets}
+    assert any(row.forced_end and 0 < len(row.thinking_ids) - 30 < 80 for row in found[budgets[0]])
+    assert any("\nSo now: " in row.thinking and row.forced_end for row in found[budgets[1]])
+    assert all(row.thinking.endswith("Enough.") for row in found[budgets[2]] if row.forced_end)
+    assert all(row.closing.endswith("<|im_start|>answer\nIt is ") for row in found[budgets[3]] if row.forced_end)
 
 
 def test_rejection_sampling_and_the_forks_arithmetic_run_on_vllm(vllm: Any, transformers_engine: Any) -> None:
@@ -415,7 +440,7 @@ def test_a_request_that_kills_the_engine_takes_no_other_with_it(
     def keep(row: Generation) -> None:
         found[row.problem_id, row.budget, row.sample_index] = row
 
-    writer = Writer(vllm, SAMPLING, FORMATS["s1"], keep)
+    writer = SampleWriter(vllm, SAMPLING, FORMATS["s1"], keep)
     some = prompts(vllm, 6)
     rules = replace(writer.rules(Budget(24), writer.open(some[0]), (24,)), forced_closing=(65,) * 490, room=10_000)
     poison = Request(some[0].ids, Machine(rules), SAMPLING, 0, lambda request: ())

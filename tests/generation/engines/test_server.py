@@ -155,7 +155,7 @@ def test_the_key_headers_and_extra_fields_reach_every_call(
 ) -> None:
     monkeypatch.setenv("MY_KEY", "k3y")
     monkeypatch.setenv("TEAM", "blue")
-    more = {"api_key_env": "MY_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 7}}
+    more: dict[str, Any] = {"api_key_env": "MY_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 7}}
     rows(open_server(server, model, **more))
     sent = [(one["authorization"], one["x-team"]) for one in Completions.headers_seen]
     assert set(sent) == {("Bearer k3y", "blue")} and {body["priority"] for body in Completions.bodies} == {7}
