@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it: `harness --help` answers at
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,14 +12,14 @@ import click
 
 from harness.cli import data, listing, results
 from harness.cli.evaluate import evaluate
-from harness.cli.exits import call
+from harness.cli.exits import call, interruptible
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
 
 
 def main() -> NoReturn:
     """The console script `harness`. A polite kill ends it as Ctrl-C does, so that engines are stopped, not orphaned."""
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    interruptible()
     call(cli)
 
 

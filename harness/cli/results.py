@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness.cli.exits import SOME_RUNS_FAILED, call, stop
+from harness.cli.exits import SOME_RUNS_FAILED, call, interruptible, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
@@ -116,6 +116,7 @@ def sample_stats(
 
 def sample_stats_main() -> NoReturn:
     """The console script `compute_sample_stats`."""
+    interruptible()
     call(sample_stats, name="compute_sample_stats")
 
 

@@ -20,7 +20,8 @@ CONFIGS = {
     "nested 10,000 deep": "[" * 10_000, "an integer of 5,000 digits": "9" * 5000, "a budget that is a list":
     '{"budget": [1]}',
     "a budget that is none": '{"budget": {"max_thinking_tokens": -5}}',
-    "a headline that is a number": '{"headline": 3, "reference_recipe": 4}', "groups that are texts": '{"training": "x", "engine": null}',
+    "a headline that is a number": '{"headline": 3, "reference_recipe": 4}',
+    "groups that are texts": '{"training": "x", "engine": null}',
     "a setup that is an object": '{"replay": [1], "setup": {"a": 1}}', "a lone surrogate": '{"setup": "\\ud800"}',
 }  # fmt: skip
 CLAIMS = {
