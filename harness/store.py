@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from harness.dataset_card import write_card
 from harness.errors import UserError
 from harness.files import PARTIAL, atomic, read_json, write_json
+from harness.parquet import read_rows, scan
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 
 FLUSH_ROWS = 2000
@@ -230,7 +231,7 @@ class Store:
         if not files:
             schema = SAMPLE_SCHEMA if columns is None else pa.schema([SAMPLE_SCHEMA.field(name) for name in columns])
             return schema.empty_table()
-        return ds.dataset([str(path) for path in files], schema=SAMPLE_SCHEMA).to_table(columns=columns, filter=where)
+        return scan(files, SAMPLE_SCHEMA, columns, where, self.samples)
 
     def done_keys(self, recipe: str, run_ids: Sequence[str]) -> set[str]:
         """`sample_key` of these runs' samples on disk that did not end in an engine error (those are tried again).
@@ -318,7 +319,7 @@ class Store:
     def runs(self) -> list[dict[str, Any]]:
         """The run rows so far."""
         path = self.out / "runs.parquet"
-        return pq.read_table(path).to_pylist() if path.is_file() else []
+        return read_rows(path, RUN_SCHEMA) if path.is_file() else []
 
     def put_runs(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add run rows, or replace those with the same run_id."""

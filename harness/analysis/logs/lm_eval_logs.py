@@ -172,7 +172,7 @@ def kwargs_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(record: Mapping[str, Any], num: int) -> tuple[bool | None, ...]:
     """The log's own verdicts: one for each response where it has them, else the sample's for its first response."""
-    named = [name for name in record.get("metrics") or () if isinstance(name, str)]
+    named = [name for name in listed(record.get("metrics")) if isinstance(name, str)]
     for name in ("exact_matches", *SCORES, *named):
         value = record.get(name)
         if isinstance(value, list) and len(value) == num:
