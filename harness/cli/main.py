@@ -78,7 +78,7 @@ def ablate(
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     if dry_run:
-        show_plan(chosen, data_dir)
+        show_plan(chosen, data_dir, out or default_out(chosen.name))
         return
     run_study(chosen, out or default_out(chosen.name), data_dir, audited)
 
@@ -171,19 +171,25 @@ def thinking(
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def show_plan(study: Study, data_dir: Path | None) -> None:
-    """Print `--dry-run`."""
+def show_plan(study: Study, data_dir: Path | None, out: Path) -> None:
+    """Print `--dry-run`. Raises `UserError` for a pool that is here and cannot be trained on."""
     from harness import tasks
     from harness.report.plan import planned_table
     from harness.report.terminal import plain_console
+    from harness.studies import preparation
 
+    pools = preparation.local_pools(study, data_dir)
+    rows = {name: loaded.num_traces for name, loaded in pools.items()}
+    notes = list(preparation.pool_notes(study, pools))
+    if study.recipes:
+        notes.append(preparation.disk_note(study, out))
     sizes = {}
     for name in study.tasks:
         if data_dir or not tasks.get(name).num_problems:
             sizes[name] = len(tasks.load(name, data_dir, study.seed, study.max_problems))
         else:
             sizes[name] = min(tasks.get(name).num_problems, study.max_problems or tasks.get(name).num_problems)
-    plain_console().print(planned_table(study, sizes))
+    plain_console().print(planned_table(study, sizes, rows, notes))
 
 
 def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0) -> None:

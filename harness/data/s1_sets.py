@@ -90,7 +90,7 @@ def joined(parts: Any) -> str:
         try:
             parts = json.loads(parts)
         except json.JSONDecodeError:
-            return parts
+            return str(parts)
     return "\n".join(part for part in parts or () if isinstance(part, str))
 
 
