@@ -34,6 +34,7 @@ FATAL = {
     404: "there is no such model or URL; check the model's name and the base URL (it ends in /v1)",
 }
 MAX_REDIRECTS = 5
+NEW_NAME = "max_completion_tokens"  # of max_tokens, which some chat servers refuse by that name
 MASK = "***"
 
 
@@ -54,6 +55,8 @@ class Server:
             Basic authorization, where there is no key.
         api_key_env: the environment variable that holds the key; without one, no key is sent.
         headers: sent with every call; their values count as secrets.
+        header_env: header -> the environment variable that holds its value.
+        extra_body: into the JSON of every call, over what the call says itself; None takes a field out of it.
         timeout_seconds: of one try, from connecting to the last byte.
         max_retries: tries beyond the first.
         concurrency: calls on their way at a time.
@@ -65,6 +68,8 @@ class Server:
     base_url: str = field(repr=False)  # it may hold a password
     api_key_env: str = "OPENAI_API_KEY"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    header_env: Mapping[str, str] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
     timeout_seconds: float = 600.0
     max_retries: int = 6
     concurrency: int = 16
@@ -101,16 +106,17 @@ class ChatClient:
         say: told, once, that the server asks for a longer wait than it gets.
 
     Raises:
-        UserError: the base URL is none, or the key cannot be sent.
+        UserError: the base URL is none, or the key or a header is not there or cannot be sent.
     """
 
     def __init__(self, server: Server, api_key: str | None = None, say: Callable[[str], None] = log.warning) -> None:
         import httpx
 
         self.server, self._say = server, say
-        key = (os.environ.get(server.api_key_env, "") if api_key is None else api_key).strip()
-        if not key.isascii() or not key.isprintable():
-            raise UserError(f"the key in {server.api_key_env} holds characters that no HTTP header can; set it again")
+        key = _sendable(
+            "the key", server.api_key_env, os.environ.get(server.api_key_env, "") if api_key is None else api_key
+        )
+        given = {**server.headers, **_from_environment(server.header_env)}
         try:
             url = httpx.URL(server.base_url)
         except httpx.InvalidURL:
@@ -118,12 +124,12 @@ class ChatClient:
         if url.scheme not in ("http", "https") or not url.host:
             raise UserError(f"'{masked_url(server.base_url)}' is no base URL; give one like http://localhost:8000/v1")
         basic = base64.b64encode(f"{url.username}:{url.password}".encode()).decode() if url.userinfo else ""
-        secrets = {key, basic, url.password, url.userinfo.decode(), *server.headers.values()} - {""}
+        secrets = {key, basic, url.password, url.userinfo.decode(), *given.values()} - {""}
         self._secrets = sorted(secrets, key=len, reverse=True)
         self.shown_url = masked_url(server.base_url)
         self._base, self._origin = self.shown_url.rstrip("/"), _origin(url)
         authorization = {"Authorization": f"Bearer {key}" if key else f"Basic {basic}"} if key or basic else {}
-        headers = {**authorization, **server.headers}
+        headers = {**authorization, **given}
         self._http = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(server.timeout_seconds),
@@ -134,6 +140,7 @@ class ChatClient:
         self._slots = asyncio.Semaphore(server.concurrency)
         self._next_start = 0.0
         self._told = False
+        self._says_completion_tokens = False  # the server refuses `max_tokens` under that name
         self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="chat-client", daemon=True)
@@ -206,7 +213,7 @@ class ChatClient:
         import httpx
 
         url = path if path.startswith(("http://", "https://")) else self._base + path
-        request = self._http.build_request("GET" if body is None else "POST", url, json=body)
+        request = self._request(url, body)
         if _origin(request.url) != self._origin:
             raise UserError(f"{masked_url(url)} is another server than {self.shown_url}")
         why, status = "", None
@@ -217,6 +224,9 @@ class ChatClient:
                 try:
                     async with asyncio.timeout(self.server.timeout_seconds):
                         response = await self._sent(request)
+                        if response.status_code == 400 and self._refuses_a_name(request, response):
+                            request = self._request(url, body)
+                            response = await self._sent(request)
                     status = response.status_code
                     if response.is_success:
                         return Answer(parse(_object(response.content)), number)
@@ -238,6 +248,23 @@ class ChatClient:
             if number <= self.server.max_retries:
                 await asyncio.sleep(self._wait(number, asked_wait))
         raise CallFailedError(f"{why} (after {self.server.max_retries + 1} tries)", status)
+
+    def _request(self, url: str, body: Mapping[str, Any] | None) -> httpx.Request:
+        if body is None:
+            return self._http.build_request("GET", url)
+        asked = {**body, **self.server.extra_body}
+        asked = {
+            name: value for name, value in asked.items() if value is not None or name not in self.server.extra_body
+        }
+        if self._says_completion_tokens and "max_tokens" in asked:
+            asked[NEW_NAME] = asked.pop("max_tokens")
+        return self._http.build_request("POST", url, json=asked)
+
+    def _refuses_a_name(self, request: httpx.Request, response: httpx.Response) -> bool:
+        """Whether the server wants `max_tokens` by its new name; all calls use that from then on."""
+        refused = NEW_NAME in _message(response) and b'"max_tokens"' in request.content
+        self._says_completion_tokens = self._says_completion_tokens or refused
+        return refused
 
     async def _sent(self, request: httpx.Request) -> httpx.Response:
         """The response, after redirects within the server's own origin that keep the method."""
@@ -312,6 +339,23 @@ def masked_url(url: str) -> str:
     host, slash, path = rest.partition("/")
     path = path.partition("?")[0].partition("#")[0]
     return f"{scheme}{separator}{host.partition('?')[0].rpartition('@')[2]}{slash}{path}"
+
+
+def _from_environment(header_env: Mapping[str, str]) -> dict[str, str]:
+    """Header -> value. Raises `UserError` for a variable that is not set."""
+    found = {}
+    for header, variable in header_env.items():
+        if not os.environ.get(variable, "").strip():
+            raise UserError(f"the header {header} is to come from the environment variable {variable}; set it")
+        found[header] = _sendable("the header", variable, os.environ[variable])
+    return found
+
+
+def _sendable(what: str, variable: str, value: str) -> str:
+    value = value.strip()
+    if not value.isascii() or not value.isprintable():
+        raise UserError(f"{what} in {variable} holds characters that no HTTP header can; set it again")
+    return value
 
 
 def _part(part: Any, *kinds: str) -> str:

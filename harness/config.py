@@ -48,6 +48,7 @@ Method = Literal[
     "token_conditional",  # tell the budget in the prompt, in tokens
     "step_conditional",  # tell the budget in the prompt, in steps
     "class_conditional",  # tell "short" or "long" in the prompt
+    "rebase",  # tree search over the steps of a thought, led by a reward; num_samples is its width
 ]
 EngineName = Literal["vllm", "transformers", "openai"]
 Scheduler = Literal[
@@ -56,6 +57,7 @@ Scheduler = Literal[
 ]  # fmt: skip
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
+CAPPED: tuple[Method, ...] = ("budget_forcing", "token_conditional", "step_conditional", "class_conditional")
 VARIANTS = ("plain", "s1", "tokens", "steps", "class")  # of the training text: harness.training.variants
 SELECTIONS = ("random", "diverse", "longest", "s1k", "full", "quality", "reward", "limo", "kcenter")
 TRACES = ("each", "one", "best", "all")  # of a question with several: harness.data.selection
@@ -79,14 +81,38 @@ class Budget:
     round_temperatures: Text[tuple[NonNegative, ...]] = ()  # after the n-th ignore; empty: the run's own
     max_attempts: Text[Positive] = 64  # rejection sampling only
     stop_on_loop: Text[Flag] = False
+    # Soft ends, of a thought that the budget cuts
+    grace_tokens: Text[Natural] = 0  # beyond the budget, to the next end of a line or sentence
+    wrap_up_str: Text[str] = ""  # put into the thought, within the budget, before it is cut
+    wrap_up_tokens: Text[Natural] = 0  # so many tokens before the cap; 0: directly before it
+    final_answer: Text[str | None] = None  # what a forced end says behind thinking_end; None: the thinking format's own
+    reward: Source[Name] = "repetition"  # rebase only: a reward model (folder or hub name), or the built-in one
+    reward_temperature: Text[AboveZero] = 0.2  # rebase only: of the softmax over rewards (Wu et al., section 3.2)
     compat: Text[Literal["readme", "s1-fork"]] = "readme"
 
     def __post_init__(self) -> None:
         told = self.instructed
         if self.method in ("token_conditional", "step_conditional") and not (told or "").isdigit():
             raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
+        if self.wrap_up_tokens and not self.wrap_up_str:
+            raise UserError(f"wrap_up_tokens={self.wrap_up_tokens} needs wrap_up_str, the text that is put there")
+        if self.soft and (self.compat == "s1-fork" or self.method not in CAPPED):
+            raise UserError(
+                "grace_tokens, wrap_up_str and final_answer soften the end that a budget forces: they go with "
+                f"{', '.join(CAPPED)}, not with {'s1-fork' if self.compat == 's1-fork' else self.method}"
+            )
         if self.method == "class_conditional" and told not in ("short", "long"):
             raise unknown("class of thinking (instructed)", str(told), ("short", "long"))
+
+    @property
+    def soft(self) -> bool:
+        """Whether anything about a forced end is another than s1's."""
+        return bool(self.grace_tokens or self.wrap_up_str or self.final_answer is not None)
+
+    @property
+    def reward_model(self) -> str | None:
+        """The model that leads a tree search; None for the built-in reward, and where there is no search."""
+        return self.reward if self.method == "rebase" and self.reward != "repetition" else None
 
     @property
     def effective(self) -> Budget:
@@ -96,6 +122,8 @@ class Budget:
             same |= {"ignore_str": "Wait", "round_temperatures": ()}
         if self.method != "rejection_sampling":
             same |= {"max_attempts": 64}
+        if self.method != "rebase":
+            same |= {"reward": "repetition", "reward_temperature": 0.2}
         if self.method == "no_thinking":
             same |= {"max_thinking_tokens": "auto", "num_ignores": 0, "ignore_str": "Wait", "min_thinking_tokens": 0}
         return replace(self, **same)
@@ -104,6 +132,24 @@ class Budget:
 def _pairs(value: Any) -> Any:
     return tuple(value.items()) if isinstance(value, Mapping) else value
 
+
+def _json(value: Any) -> Any:
+    """A mapping as its JSON, which is checked to be an object."""
+    text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+    if not isinstance(text, str) or not text.strip():
+        return text
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{text} is no JSON object ({error.msg})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{text} is no JSON object")
+    return json.dumps(found, sort_keys=True)
+
+
+Plain = bool | int | float | str | None
+Headers = Annotated[tuple[tuple[Name, Name], ...], BeforeValidator(_pairs)]
+JsonObject = Annotated[str, BeforeValidator(_json)]
 
 # Token ids, or texts that are one token, to what is added to their logits; as many as servers take.
 Biases = Annotated[
@@ -145,12 +191,16 @@ class Sampling:
         return self.max_answer_tokens if self.answer_room_tokens is None else self.answer_room_tokens
 
 
-def check_draws(budget: Budget, sampling: Sampling) -> None:
-    """Raise `UserError` where several samples would all be one greedy text."""
+def is_drawn(budget: Budget, sampling: Sampling) -> bool:
+    """Whether two samples of one run can differ: a part of them is sampled at a temperature."""
     thinks = budget.method != "no_thinking"
     later = budget.round_temperatures if budget.num_ignores else ()
-    warm = (sampling.temperature, *((sampling.thinking_temperature or 0.0, *later) if thinks else ()))
-    if sampling.num_samples > 1 and not any(warm):
+    return any((sampling.temperature, *((sampling.thinking_temperature or 0.0, *later) if thinks else ())))
+
+
+def check_draws(budget: Budget, sampling: Sampling) -> None:
+    """Raise `UserError` where several samples would all be one greedy text."""
+    if sampling.num_samples > 1 and not is_drawn(budget, sampling):
         raise UserError(
             f"num_samples={sampling.num_samples} at temperature 0 is one text {sampling.num_samples} times; set a "
             "temperature above 0, or num_samples=1"
@@ -177,6 +227,9 @@ class EngineConfig:
     served_name: Placement[Name | None] = (
         None  # openai only: the server's name for the model; None: as it is called here
     )
+    api_key_env: Placement[Name] = "OPENAI_API_KEY"  # openai only: the environment variable that holds the key
+    header_env: Placement[Headers] = ()  # openai only: header -> the environment variable that holds its value
+    extra_body: Text[JsonObject] = ""  # openai only: fields for the JSON of every call; null takes one out of it
     strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
     batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
     device: Placement[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] | None] = None  # None: cuda if there is one
@@ -190,9 +243,6 @@ class EngineConfig:
             )
         if self.name == "openai" and self.base_url is None:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
-
-
-Plain = bool | int | float | str | None
 
 
 @checked

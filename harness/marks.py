@@ -27,10 +27,10 @@ _LAST_TOKEN = re.compile(
     r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|\[\|[a-z]{1,20}\|\]|</?[a-z]{0,12}:?(?:eos|eot|eom)>|</s>)\s*$"
 )
 _TAG = re.compile(  # a delimiter that no table knows but whose name says what it is
-    r"<\|?(?!/)(?!end)(?P<name>[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
+    r"<\|?(?!/)(?!end)(?P<name>(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
 )
 _END_TAG = re.compile(
-    r"<\|?(?:/|end_(?:of_)?)[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
+    r"<\|?(?:/|end_(?:of_)?)(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
     r"|<\|[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}_end\|>"
 )
 _NAMED_AFTER = re.compile(r"[`'\"]|\s(?:tags?|tokens?|blocks?|delimiters?|markers?)\b")
@@ -75,6 +75,7 @@ class Marks:
     answer_start: tuple[str, ...] = ()
     plain_words: bool = False
     start_is_optional: bool = False
+    ends_any_turn: bool = False
 
 
 @cache
@@ -87,7 +88,16 @@ def _known() -> tuple[Marks, ...]:
         opening = tuple(_low(text) for text in family.answer_start if text != "<answer>")
         start = _low(family.start.strip())
         found.append(
-            Marks(family.name, start, (_low(mark),), _low(lead), opening, family.plain_words, family.start_is_optional)
+            Marks(
+                family.name,
+                start,
+                (_low(mark),),
+                _low(lead),
+                opening,
+                family.plain_words,
+                family.start_is_optional,
+                family.ends_any_turn,
+            )
         )
     return tuple(found)
 
@@ -154,7 +164,8 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split
         return _without_tokens(response, lowered)
     first = (0, 0, opened) if opened is not None else _first_start(lowered, (*marks, *_known()))
     if first is None:
-        candidates = [one for one in (*marks, *_known()) if not one.plain_words or one.start_is_optional]
+        alone = [one for one in (*marks, *_known()) if not one.plain_words or one.start_is_optional]
+        candidates = [one for one in alone if not one.ends_any_turn]
         end = max(
             (found for one in candidates if (found := _last_end(lowered, one, 0))),
             default=None,

@@ -5,29 +5,18 @@ A stranger traces one leaderboard number back to one row here. Facts live in col
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from harness.config import Budget
-from harness.grading.verdict import Verdict
+from harness.grading.verdict import Kind, Verdict
+from harness.questions import question_hash
 
-Kind = Literal["math", "integer", "choice"]
-# How a score came out. gold_unparseable is excluded from accuracy; every other status but `correct` counts as wrong.
-STATUSES = (
-    "correct",
-    "incorrect",
-    "no_answer",  # the answer part holds no answer
-    "ambiguous",  # the answer part states two answers and commits to neither
-    "truncated",  # generation was cut before an answer was given
-    "answer_unparseable",
-    "answer_timeout",
-    "undecided",  # neither arithmetic nor sympy can prove or refute that answer and gold are equal
-    "gold_unparseable",
-)
-SpanKind = Literal["ignore", "newline"]
+SpanKind = Literal["ignore", "newline", "wrap_up"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +53,7 @@ class Generation:
     closing_ids       what was injected after the thought: newline, thinking_end, "Final Answer:" as they apply
     answer_ids        what the model sampled after that, without the stop token
     discarded_tokens  sampled and thrown away: rejected attempts, and ends of thinking that were ignored are 0 here
+    shared_tokens     of the thought, but sampled once for several rows of one tree and counted in an earlier one
     """
 
     problem_id: str
@@ -87,7 +77,9 @@ class Generation:
     replayed: bool = False
     looping: bool = False
     discarded_tokens: int = 0
+    shared_tokens: int = 0
     num_attempts: int = 1
+    reward: float | None = None  # of the thought, 0 to 1, where a reward led a search
     error: str | None = None
     answer_logprobs: tuple[float, ...] = ()  # in nats, of `answer_ids`, from the raw logits; empty: not asked for
     answer_ends: tuple[int, ...] = ()  # where each of them ends in the answer's text, in characters
@@ -108,7 +100,12 @@ class Generation:
         return self.closing + self.answer
 
 
-SCHEMA_VERSION = 1
+# A reader takes the columns that it knows by name: those that an older file lacks are null, and those that a newer one
+# adds are passed over.
+SCHEMA_VERSION = 2
+SINCE = dict.fromkeys(
+    ("thinking_budget", "question_hash", "metadata", "logged_correct", "logged_extracted", "gen_kwargs"), 2
+)  # columns that an earlier version cannot have
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -120,7 +117,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("recipe", pa.string()),  # "base" for the untrained model
         ("task", pa.string()),
         ("method", pa.string()),
-        ("max_thinking_tokens", pa.int64()),  # null: auto
+        ("max_thinking_tokens", pa.int64()),  # null: auto, or not known; `thinking_budget` says which
         ("num_ignores", pa.int64()),
         ("ignore_str", pa.string()),
         ("instructed", pa.string()),
@@ -151,8 +148,10 @@ SAMPLE_SCHEMA = pa.schema(
         ("closing_tokens", pa.int64()),
         ("answer_tokens", pa.int64()),
         ("discarded_tokens", pa.int64()),
+        ("shared_tokens", pa.int64()),
         ("num_rounds", pa.int64()),
         ("num_attempts", pa.int64()),
+        ("reward", pa.float64()),
         ("thinking_finish", pa.string()),
         ("answer_finish", pa.string()),
         ("forced_end", pa.bool_()),
@@ -167,6 +166,13 @@ SAMPLE_SCHEMA = pa.schema(
         ("tier", pa.string()),
         ("answer_logprob_mean", pa.float64()),  # in nats, over the extracted answer's tokens; null: not known
         ("answer_logprob_min", pa.float64()),
+        # beside the number and the verdict: the budget's name, the problem's identity, what a log said itself
+        ("thinking_budget", pa.string()),  # "auto", or the number of tokens; null: a log that does not tell
+        ("question_hash", pa.string()),  # of the normalised question: `harness.questions`
+        ("metadata", pa.string()),  # the problem's facts (subject, level, year), JSON; null: none
+        ("logged_correct", pa.bool_()),  # an imported log's own verdict
+        ("logged_extracted", pa.string()),  # and the answer that it read
+        ("gen_kwargs", pa.string()),  # and its generation settings, JSON
     ],
     metadata={"s1_harness_schema": str(SCHEMA_VERSION)},
 )
@@ -254,6 +260,9 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
         "gold": problem.gold,
         "kind": problem.kind,
         "choices": list(problem.choices),
+        "question_hash": question_hash(problem.question, problem.choices),
+        "metadata": json.dumps(problem.metadata, sort_keys=True, ensure_ascii=False) if problem.metadata else None,
+        "thinking_budget": str(g.budget.max_thinking_tokens),
         "prompt": g.prompt,
         "thinking": g.thinking,
         "closing": g.closing,
@@ -271,8 +280,10 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
         "closing_tokens": len(g.closing_ids),
         "answer_tokens": len(g.answer_ids),
         "discarded_tokens": g.discarded_tokens,
+        "shared_tokens": g.shared_tokens,
         "num_rounds": g.num_rounds,
         "num_attempts": g.num_attempts,
+        "reward": g.reward,
         "thinking_finish": g.thinking_finish,
         "answer_finish": g.answer_finish,
         "forced_end": g.forced_end,
@@ -281,6 +292,14 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
         "error": g.error,
         **verdict.columns,
     }
+
+
+def short(model: str, others: Iterable[str] = ()) -> str:
+    """The last part of a model's hub name or path; as many parts as tell it from `others`."""
+    parts = model.rstrip("/").split("/")
+    rivals = [other.rstrip("/") for other in others if other != model]
+    tails = ("/".join(parts[-count:]) for count in range(1, len(parts) + 1))
+    return next((tail for tail in tails if not any(f"/{rival}".endswith(f"/{tail}") for rival in rivals)), model)
 
 
 def setting(budget: Budget) -> str:
@@ -292,6 +311,8 @@ def setting(budget: Budget) -> str:
         name = "no thinking"
     elif budget.method == "rejection_sampling":
         name = f"reject over {limit}" + (f", {budget.max_attempts} attempts" if budget.max_attempts != 64 else "")
+    elif budget.method == "rebase":
+        name = f"rebase {limit}" + (f", reward {short(budget.reward)}" if budget.reward_model else "")
     elif budget.instructed:
         name = f"told {budget.instructed}" + (", forced" if budget.force else "")
     if budget.min_thinking_tokens:
@@ -299,6 +320,9 @@ def setting(budget: Budget) -> str:
     if budget.round_temperatures and budget.num_ignores:
         name += ", temperature " + "/".join(f"{one:g}" for one in budget.round_temperatures)
     name += ", ends loops" if budget.stop_on_loop else ""
+    name += f", grace {budget.grace_tokens:,}" if budget.grace_tokens else ""
+    name += f", wraps up at -{budget.wrap_up_tokens:,}" if budget.wrap_up_str else ""
+    name += f", says {' '.join(budget.final_answer.split())!r}" if budget.final_answer is not None else ""
     return name + (", s1-fork" if budget.compat == "s1-fork" else "")
 
 

@@ -141,8 +141,17 @@ class Store:
                 self._lock.close()
                 self._lock = None
 
-    def claim(self, name: str, identity: str, description: Mapping[str, Any], num_problems: Mapping[str, int]) -> None:
+    def claim(
+        self,
+        name: str,
+        identity: str,
+        description: Mapping[str, Any],
+        num_problems: Mapping[str, int],
+        models: Sequence[str] = (),
+    ) -> None:
         """Tie this folder to a study; `num_problems` a task. Raises `UserError` when it holds another one.
+
+        `models`: the base models that the study is run with; empty: the description's own alone.
 
         A changed study of the same name may go on here: each run has its own identity, finished ones are not redone.
         """
@@ -155,7 +164,14 @@ class Store:
             raise UserError(f"--out {self.out} holds samples of an unknown study; choose another folder")
         runs = found.get("runs", []) if found.get("identity") == identity else []
         self._put_claim(
-            {"name": name, "identity": identity, "num_problems": dict(num_problems), "study": description, "runs": runs}
+            {
+                "name": name,
+                "identity": identity,
+                "num_problems": dict(num_problems),
+                "study": description,
+                "models": list(models),
+                "runs": runs,
+            }
         )
 
     def claim_runs(self, run_ids: Iterable[str]) -> None:
@@ -222,11 +238,11 @@ class Store:
         return set(self.read_samples(["sample_key"], mine)["sample_key"].to_pylist())
 
     def count_samples(self, run_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Samples that did not end in an engine error: rows of recipe, task, count. Of `run_ids` alone, if given."""
+        """Samples that did not end in an engine error: rows of model, recipe, task, count. Of `run_ids`, if given."""
         good = pc.field("error").is_null()
         good = good if run_ids is None else good & pc.field("run_id").isin(list(run_ids))
-        table = self.read_samples(["recipe", "task"], good)
-        counted = table.group_by(["recipe", "task"]).aggregate([([], "count_all")])
+        table = self.read_samples(["model", "recipe", "task"], good)
+        counted = table.group_by(["model", "recipe", "task"]).aggregate([([], "count_all")])
         return [{**row, "count": row.pop("count_all")} for row in counted.to_pylist()]
 
     def mean_thinking_tokens(self) -> dict[str, float]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from harness.errors import UserError, one_line, unknown
 from harness.files import read_json_lines
-from harness.records import Kind, Problem
+from harness.grading.verdict import Kind
+from harness.records import Problem
 
 # The password is published by GPQA's authors so that scrapers do not read the questions; it is no secret.
 GPQA_PASSWORD = b"deserted-untie-orchid"

@@ -92,6 +92,7 @@ class Family:
     answer_start   what may stand between the end and the answer's own words
     answer_end     what may close the answer
     plain_words    ordinary words: they count only where they open the response
+    ends_any_turn  the end is that of any turn: it ends a thought only behind its start, in the response or the prompt
     start_is_optional   some of its models begin to think without the start
     used_by        models whose public template or card says so
     """
@@ -109,6 +110,7 @@ class Family:
     gap: str | None = None
     plain_words: bool = False
     start_is_optional: bool = False
+    ends_any_turn: bool = False
 
     @property
     def format(self) -> ThinkingFormat:
@@ -201,6 +203,17 @@ FAMILIES: tuple[Family, ...] = (
         mark="<|content|>",
         stops=("<|end|>",),
         answer_stops=("<|end|>",),
+    ),
+    Family(
+        "hyperclova",
+        "<|im_start|>assistant/think\n",
+        "<|im_end|>\n<|im_start|>assistant\n",
+        "HyperCLOVA X SEED Think",
+        mark="<|im_start|>assistant",
+        stops=("<|im_end|>",),
+        answer_stops=("<|im_end|>",),
+        gap="",
+        ends_any_turn=True,
     ),
     Family(
         "granite-3.2",

@@ -280,3 +280,39 @@ def test_a_shown_url_has_no_user_no_password_and_no_query() -> None:
     assert masked_url("https://me:p@ss@host:1/v1?key=a#b") == "https://host:1/v1"
     assert masked_url("http://host?key=a@b") == "http://host"
     assert masked_url("not a url") == "not a url"
+
+
+def test_headers_come_from_the_environment_and_are_masked(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM", "s3cret-team")
+    server.script = lambda question, number: (400, {}, {"error": "team s3cret-team may not"})
+    given = Server(server.url, header_env={"X-Team": "TEAM"}, **QUICK)
+    with ChatClient(given) as client, pytest.raises(CallFailedError, match=r"team \*\*\* may not"):
+        asked(client)
+    assert server.headers[0]["x-team"] == "s3cret-team"
+    monkeypatch.delenv("TEAM")
+    with pytest.raises(UserError, match="the header X-Team is to come from the environment variable TEAM; set it"):
+        ChatClient(given)
+
+
+def test_what_the_user_adds_to_the_body_goes_over_what_the_call_says(server: ChatServer) -> None:
+    extra = {"temperature": None, "max_tokens": 9, "provider": {"order": ["x"]}}
+    with ChatClient(Server(server.url, extra_body=extra, **QUICK)) as client:
+        client.call("/chat/completions", body() | {"temperature": 0.5, "max_tokens": 5}, chat_reply)
+    assert server.bodies[0] == body() | {"max_tokens": 9, "provider": {"order": ["x"]}}
+
+
+def test_a_server_that_wants_max_tokens_by_its_new_name_gets_it(server: ChatServer) -> None:
+    """OpenAI's words for its reasoning models, known since they came."""
+
+    def script(question: str, number: int) -> tuple[int, dict[str, str], Any]:
+        if "max_tokens" in server.bodies[-1]:
+            words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'"
+            return 400, {}, {"error": {"message": f"{words} instead."}}
+        return good(question)
+
+    server.script = script
+    with ChatClient(Server(server.url, max_retries=0, **QUICK)) as client:
+        for question in ("a", "b"):
+            client.call("/chat/completions", body(question) | {"max_tokens": 5}, chat_reply)
+    assert server.asked == {"a": 2, "b": 1}  # told once
+    assert [sent.get("max_completion_tokens") for sent in server.bodies] == [None, 5, 5]

@@ -42,31 +42,39 @@ PLAIN = Study(
     tasks=("quick_aime",),
     budgets=(Budget(), Budget(64, 1)),
     headline=Budget(),
+    sampling=Sampling(temperature=0.25),
 )
 # Another value for each field. Budgets are changed in the sweep, recipes in the list of them.
 OTHER: dict[type, dict[str, Any]] = {
     Budget: {
         "max_thinking_tokens": 32, "num_ignores": 2, "ignore_str": "Hmm", "min_thinking_tokens": 8,
         "method": "rejection_sampling", "instructed": "9", "force": False, "round_temperatures": (0.5,),
-        "max_attempts": 3, "stop_on_loop": True, "compat": "s1-fork",
+        "max_attempts": 3, "stop_on_loop": True, "compat": "s1-fork", "reward": "other", "reward_temperature": 0.4,
+        "grace_tokens": 8, "wrap_up_str": "So:", "wrap_up_tokens": 12, "final_answer": "Answer:",
     },
     Sampling: {
         "temperature": 0.5, "top_p": 0.9, "frequency_penalty": 0.5, "num_samples": 2, "max_answer_tokens": 9, "seed": 1,
-        "thinking_temperature": 0.7, "thinking_top_p": 0.8, "answer_room_tokens": 7,
+        "thinking_temperature": 0.7, "thinking_top_p": 0.8, "answer_room_tokens": 7, "top_k": 20, "min_p": 0.1,
+        "presence_penalty": 0.5, "repetition_penalty": 1.1, "logit_bias": {7: 1.5}, "stop": ("Problem:",),
+        "answer_logprobs": True,
     },
     EngineConfig: {
         "name": "transformers", "tokenizer": "other", "dtype": "bfloat16", "max_model_len": 2048,
         "tensor_parallel_size": 2, "max_num_seqs": 2, "gpu_memory_utilization": 0.5, "num_cpus": 2, "num_gpus": 2,
         "num_engines": 2, "stall_seconds": 5.0, "start_seconds": 5.0, "base_url": "http://x/v1", "served_name": "x",
+        "api_key_env": "OTHER_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 1},
         "strategy": "resubmit", "batch_size": 2, "device": "cpu", "num_gpu_blocks_override": 9,
     },
-    Recipe: {"name": "other", "selection": "longest", "size": 5, "seed": 3},
+    Recipe: {
+        "name": "other", "selection": "longest", "size": 5, "seed": 3, "variant": "s1", "thinking": "think",
+        "training": {"learning_rate": 1e-3}, "budgets": (Budget(8),),
+    },
     Training: {
         "num_epochs": 7, "global_batch_size": 8, "learning_rate": 1e-3, "lr_scheduler": "linear", "warmup_ratio": 0.1,
         "adam_beta1": 0.8, "adam_beta2": 0.9, "weight_decay": 0.1, "max_grad_norm": 2.0, "bf16": False,
         "block_size": 512, "group_by_length": True, "seed": 2, "lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.1,
         "num_workers": 2, "per_device_batch_size": 2, "num_cpus": 2, "num_gpus": 1, "gradient_checkpointing": False,
-        "save_steps": 3, "report_to": "wandb",
+        "save_steps": 3, "report_to": "wandb", "loss_mean": "row",
     },
     Chat: {"system": "Be brief.", "instruction": "!", "arguments": {"enable_thinking": False}},
     Study: {
@@ -75,7 +83,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "reference_recipe": "base", "headline": Budget(64, 1), "thinking": "think", "chat": Chat(instruction="!"),
         "sampling": Sampling(top_p=0.5),
         "training": Training(num_epochs=1), "engine": EngineConfig(max_model_len=2048), "replay": False,
-        "max_problems": 3, "seed": 5, "hypothesis": "why",
+        "max_problems": 3, "seed": 5, "hypothesis": "why", "lint": "off",
     },
 }  # fmt: skip
 
@@ -94,7 +102,8 @@ def runs(study: Study) -> list[Run]:
     found = runs_of(study, "base", base, problems, engine)
     for recipe in study.recipes:
         rows = manifest(recipe, study.seed, study.pool_size or 0)
-        found += runs_of(study, recipe.name, recipe_identity(study, base, rows), problems, engine)
+        identity = recipe_identity(study.seen_by(recipe.name), base, rows, recipe.variant)
+        found += runs_of(study, recipe.name, identity, problems, engine)
     return found
 
 
@@ -108,7 +117,12 @@ def changed(cls: type, name: str, value: Any) -> Study:
     if cls is Recipe:
         return replace(PLAIN, recipes=(replace(PLAIN.recipes[0], **{name: value}),))
     if cls is Budget:
-        budgets = tuple(replace(budget, **{name: value}) for budget in PLAIN.budgets)
+        with_it: dict[str, dict[str, Any]] = {  # without which it has no effect
+            "reward": {"method": "rebase", "num_ignores": 0},
+            "wrap_up_tokens": {"wrap_up_str": "So:"},
+        }
+        more = with_it.get(name, {})
+        budgets = tuple(replace(budget, **{name: value}, **more) for budget in PLAIN.budgets[: 1 if more else 2])
         return replace(PLAIN, budgets=budgets, headline=budgets[0])
     group = {Sampling: "sampling", EngineConfig: "engine", Training: "training", Chat: "chat"}[cls]
     more = {"tensor_parallel_size": {"num_gpus": 2}}.get(name, {})
@@ -126,11 +140,21 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 EVERY = [(cls, name) for cls in OTHER for name in OTHER[cls]]
 
 
+def test_a_reward_model_is_known_by_its_files_wherever_it_lies(other_model: str, tmp_path: Path) -> None:
+    def searched(reward: str) -> list[str]:
+        budget = Budget(method="rebase", reward=reward)
+        return ids(replace(PLAIN, budgets=(budget,), headline=budget))
+
+    copy = shutil.copytree(other_model, tmp_path / "copy")
+    assert searched(other_model) == searched(str(copy)) != searched(TINY_MODEL) != searched("repetition")
+
+
 def test_every_field_of_every_setting_is_walked() -> None:
     for cls, others in OTHER.items():
         named = {field.name for field in fields(cls)}
         assert set(parts(cls)) == named
-        assert named - set(others) <= {"pool"}, cls  # a pool is told by the rows that are selected from it
+        # Told by what they lead to: the rows that are selected, and the base that is trained.
+        assert named - set(others) <= {"pool", "pool_columns", "features", "traces", "options", "base_model"}, cls
 
 
 @pytest.mark.parametrize(("cls", "name"), EVERY, ids=[f"{cls.__name__}.{name}" for cls, name in EVERY])

@@ -13,7 +13,7 @@ import harness
 ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
-    ("digests", "errors", "logs", "progress", "ray_cluster"),
+    ("digests", "errors", "logs", "progress", "questions", "ray_cluster"),
     ("files", "chat_client", "checked", "provenance", "thinking"),
     ("marks",),
     ("config", "grading"),

@@ -1,12 +1,12 @@
 """`harness compare A B`: the paired comparison of two runs, with where their texts part.
 
 A and B are result folders, or FOLDER:RUN where RUN is a run's id, its first letters, or a recipe. Problems are paired
-by id; by their question where the two logs number them differently.
+by their question, by id only where the question is the same or not stored (`analysis.pairing`).
 """
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +25,10 @@ from harness.analysis.bootstrap import (
 )
 from harness.analysis.folders import sample_files
 from harness.analysis.measure import find_headlines
+from harness.analysis.pairing import pair
 from harness.analysis.settings import Cell, Cells, load
 from harness.errors import UserError
+from harness.questions import question_hash
 from harness.records import first_difference, generated_ids
 
 
@@ -105,14 +107,16 @@ def _chosen(spec: str) -> Side:
 def _compared(left: Side, right: Side, task: str) -> Comparison:
     x, y = left.cells[task], right.cells[task]
     ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[task]
-    note = ""
-    if len(set(ids_a) & set(ids_b)) * 2 < min(len(ids_a), len(ids_b)):
-        ids_a, ids_b = _by_question(left.folder, x, ids_a), _by_question(right.folder, y, ids_b)
-        note = "paired by question: the two number their problems differently"
-    shared = sorted(set(ids_a) & set(ids_b))
-    if not shared:
-        raise UserError(f"{task}: the two runs have no problem in common, by id or by question")
-    rows_a, rows_b = [ids_a.index(p) for p in shared], [ids_b.index(p) for p in shared]
+    hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, task)
+    pairs = sorted(pair(hashes_a, hashes_b))
+    if not pairs:
+        alike = len(set(hashes_a) & set(hashes_b))
+        reason = f": {alike} problem(s) have the same id, but another question" if alike else ", by question or by id"
+        raise UserError(f"{task}: the two runs have no problem in common{reason}")
+    note = "paired by question: the two number their problems differently" if any(p != q for p, q in pairs) else ""
+    shared = [p for p, _ in pairs]
+    place_a, place_b = ({p: at for at, p in enumerate(ids)} for ids in (ids_a, ids_b))
+    rows_a, rows_b = [place_a[p] for p, _ in pairs], [place_b[q] for _, q in pairs]
     scores_a, scores_b = x.correct[rows_a], y.correct[rows_b]
     mean_a, mean_b = x.accuracy[rows_a], y.accuracy[rows_b]
     resampler = Resampler(len(shared))
@@ -120,10 +124,7 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
     gap = mean_a - mean_b
     paired = ~np.isnan(gap)
     spread = float(np.nanstd(gap)) if paired.sum() > 1 else 0.0
-    first: dict[str, int] = {}
-    same = 0
-    if not note:
-        first, same = first_differences(_ids(left.folder, x), _ids(right.folder, y))
+    first, same = _texts_differ(_ids(left.folder, x), _ids(right.folder, y))
     return Comparison(
         task,
         _name(x),
@@ -150,25 +151,45 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
 
 
 def _name(cell: Cell) -> str:
-    from harness.analysis.settings import setting_name, short
+    from harness.analysis.settings import setting_name
+    from harness.records import short
 
     name = short(cell.model) if cell.recipe in ("published", "base") else cell.recipe
     return f"{name}, {setting_name(cell)}"
 
 
-def _by_question(folder: Path, cell: Cell, ids: list[str]) -> list[str]:
-    """Each problem's question with its spacing removed, in the order of `ids`."""
-    found = {row["problem_id"]: re.sub(r"\s+", "", row["question"] or "") for row in _rows(folder, cell, ["question"])}
-    return [found.get(problem, f"?{problem}") or f"?{problem}" for problem in ids]
+def _hashes(side: Side, cell: Cell, task: str) -> dict[str, str | None]:
+    """Problem -> hash of its question, of the problems that the cell has; of an older file from the question's text."""
+    ids = [p for p, known in zip(side.loaded.problems[task], ~np.isnan(cell.means["error"]), strict=True) if known]
+    stored = side.loaded.hashes.get(task, {})
+    if all(problem in stored for problem in ids):
+        return {problem: stored[problem] for problem in ids}
+    rows = _rows(side.folder, cell, ["question", "choices"])
+    texts = {row["problem_id"]: question_hash(row["question"] or "", row["choices"] or ()) for row in rows}
+    return {problem: stored.get(problem) or texts.get(problem) for problem in ids}
 
 
-def _ids(folder: Path, cell: Cell) -> dict[str, list[int]]:
-    """Token ids of the first sample of each problem, from the prompt's end."""
-    found: dict[str, list[int]] = {}
-    for row in _rows(folder, cell, ["sample_index", "thinking_ids", "closing_ids", "answer_ids"]):
+def _ids(folder: Path, cell: Cell) -> dict[str, tuple[str, list[int]]]:
+    """Question, or the id where several have it -> (id, token ids of the first sample from the prompt's end)."""
+    columns = ["sample_index", "question", "choices", "thinking_ids", "closing_ids", "answer_ids"]
+    found: dict[str, tuple[str | None, list[int]]] = {}
+    for row in _rows(folder, cell, columns):
         if not row["sample_index"] and row["thinking_ids"] is not None:
-            found.setdefault(row["problem_id"], generated_ids(row))
-    return found
+            text = question_hash(row["question"] or "", row["choices"] or ())
+            found.setdefault(row["problem_id"], (text, generated_ids(row)))
+    times = Counter(text for text, _ in found.values())
+    return {
+        text if text and times[text] == 1 else identity: (identity, tokens)
+        for identity, (text, tokens) in found.items()
+    }
+
+
+def _texts_differ(
+    a: dict[str, tuple[str, list[int]]], b: dict[str, tuple[str, list[int]]]
+) -> tuple[dict[str, int], int]:
+    """`first_differences` of the problems that both have, named as in `a`."""
+    shared = set(a) & set(b)
+    return first_differences({a[key][0]: a[key][1] for key in shared}, {a[key][0]: b[key][1] for key in shared})
 
 
 def _rows(folder: Path, cell: Cell, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interv
         if name in MEANS:
             found[i][name] = _mean(values, float(low), float(high), known)
         else:
-            interval = _proportion(values, float(low), float(high), known)
+            interval = proportion(values, float(low), float(high), known)
             found[i][name] = interval.over(known, note=notes.get((i, name), ""))
     for i, cell in enumerate(cells):
         seeds = f"{len(cell.run_ids)} seeds" if len(cell.run_ids) > 1 else ""
@@ -79,9 +79,12 @@ def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interv
 
 def _counts(cell: Cell) -> dict[str, Interval]:
     n = cell.num_problems
-    counts = {f"{name}_count": float(cell.counts[name]) for name in RATES}
+    counts = {f"{name}_count": float(cell.counts.get(name, NAN)) for name in RATES}
     counts |= {"unscored_count": float(cell.num_unscored), "generations_count": float(cell.num_generations)}
-    return {name: Interval(value, num_problems=n) for name, value in counts.items()}
+    return {
+        name: Interval(value, num_problems=n, note="" if value == value else "not told by the log")
+        for name, value in counts.items()
+    }
 
 
 def _mean(values: Floats, low: float, high: float, known: int) -> Interval:
@@ -92,7 +95,7 @@ def _mean(values: Floats, low: float, high: float, known: int) -> Interval:
     return Interval(float(np.nanmean(values)), low, high, num_problems=known)
 
 
-def _proportion(values: Floats, low: float, high: float, known: int) -> Interval:
+def proportion(values: Floats, low: float, high: float, known: int) -> Interval:
     """A mean of per-problem scores between 0 and 1: exact bounds when all are right or all are wrong."""
     if not known:
         return Interval(NAN, NAN, NAN, "no scored problem")

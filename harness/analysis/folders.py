@@ -17,10 +17,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import UserError, one_line
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE
 from harness.store import read_claim
 
-TOKENS = ("thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "budget_tokens", "num_attempts")
+TOKENS = (
+    "thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "shared_tokens", "budget_tokens",
+    "num_attempts",
+)  # fmt: skip
 SAMPLE_COLUMNS = (
     "run_id",
     "study",
@@ -39,12 +42,14 @@ SAMPLE_COLUMNS = (
     "forced_end",
     "looping",
     "thinking_finish",
+    "reward",
     "error",
     "status",
     "extracted",
     "correct",
     "kind",
     "gold",
+    "question_hash",
 )
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
@@ -179,7 +184,7 @@ def _read_columns(
     if version > SCHEMA_VERSION:
         notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
     present = [name for name in names if name in file.schema_arrow.names]
-    if missing := sorted(set(names) - set(present)):
+    if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
         notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
     table = file.read(columns=present)
     columns = {}

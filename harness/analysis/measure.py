@@ -21,6 +21,7 @@ from harness.analysis.bootstrap import (
     minimum_detectable_difference,
     paired_p_values,
 )
+from harness.analysis.equal_tokens import search_figures
 from harness.analysis.estimates import cell_figures
 from harness.analysis.settings import KEY, Cell, Cells, budget_of, load
 from harness.analysis.sweeps import NAN, Sweep, find_sweeps, first_correct, flips
@@ -56,6 +57,9 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
         members = [i for i, cell in enumerate(cells) if cell.task == task]
         for i, found in zip(members, cell_figures([cells[i] for i in members], resampler), strict=True):
             figures[i] = found
+    for i, cell in enumerate(cells):
+        if cell.method == "rebase":
+            figures[i] |= search_figures(cell, cells, resamplers[cell.task])
     sweeps = find_sweeps(cells, resamplers)
     for sweep in sweeps:
         _sweep_extras(sweep, cells, figures, resamplers[sweep.task])

@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.analysis.folders import TOKENS, ambiguous_studies, dotted_settings, read_folder
+from harness.analysis.pairing import hashes_by_task, with_shared_ids
 from harness.checked import from_plain
 from harness.config import Budget, fingerprint
 from harness.records import RUN_SCHEMA, setting
@@ -28,6 +29,8 @@ KEY = (
     "force",
 )  # fmt: skip
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
+LOGGED = "logged:"  # before the setup of an imported run: what its log tells, which may not be all
+TOLD = {"forced": "forced_end", "looping": "looping"}  # counts that a log may not tell, and their columns
 UNPARSED = ("no_answer", "ambiguous", "answer_unparseable", "undecided")
 
 
@@ -50,8 +53,9 @@ class Cell:
     means: dict[str, Floats]  # column -> (problems,): thinking_tokens, answer_tokens, total_tokens, forced, ...
     num_generations: int
     num_unscored: int  # gold_unparseable, or nothing to score against
-    counts: dict[str, int]  # forced, truncated, looping, unparsed, rejected, timeout, error
+    counts: dict[str, int]  # forced, truncated, looping, unparsed, rejected, timeout, error; without what is not known
     votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
+    weights: Floats  # like votes: the reward of each generation, 1 where no reward led it
     right: NDArray[np.int64]  # (problems,) correct generations
     total: NDArray[np.int64]  # (problems,) scored generations
     letters: dict[tuple[str, str], int]  # of choice questions: (gold, chosen or "") -> generations
@@ -83,6 +87,7 @@ class Cells:
     problems: dict[str, list[str]]
     runs: pd.DataFrame
     notes: tuple[str, ...]
+    hashes: dict[str, dict[str, str]] = field(default_factory=dict)  # task -> problem -> hash of its question
 
 
 def row_means(matrix: Floats) -> Floats:
@@ -124,13 +129,14 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
     failed = runs[runs["status"] == "failed"] if len(runs) else runs
     for row in failed.to_dict("records"):
         notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) failed: {row['error']}")
-    frame = _with_settings(frame, configs)
+    frame = _with_settings(with_shared_ids(frame, notes), configs)
     problems = {str(t): sorted(g["problem_id"].astype(str).unique()) for t, g in frame.groupby("task", observed=True)}
     cells: list[Cell] = []
     for key, group in frame.groupby([*KEY, *WHOLE], observed=True, dropna=False, sort=True):
         by_seed = group.groupby("seed", dropna=False)["run_id"].nunique()
         parts = [(group, "")]
-        if not key[len(KEY)] and by_seed.max() > 1:  # same columns and seed, and no configuration that says more
+        whole = key[len(KEY)] and not str(key[len(KEY)]).startswith(LOGGED)
+        if not whole and by_seed.max() > 1:  # same columns and seed, and no configuration that says more
             named = dict(zip(KEY, key, strict=False))
             notes.append(f"{named['recipe']} on {named['task']}: runs of one setting differ otherwise, shown apart")
             parts = [(part, f"run {run}") for run, part in group.groupby("run_id", observed=True)]
@@ -141,7 +147,7 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
         if row["run_id"] not in measured and row["status"] != "failed":
             notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) has no samples: no figure for it")
     notes += [] if cells else ["no sample was found: there is nothing to measure"]
-    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)))
+    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)), hashes_by_task(frame))
 
 
 def _with_settings(frame: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -158,9 +164,16 @@ def _with_settings(frame: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]
         force=column([budgets[run].force for run in order]).astype(bool),
         num_ignores=frame["num_ignores"].fillna(0).astype(int),
         ignore_str=frame["ignore_str"].astype(object).where(frame["num_ignores"].fillna(0) > 0, None),
-        setup=column([str(configs.get(run, {}).get("setup") or "") for run in order]),
+        setup=column([setup_of(configs.get(run, {})) for run in order]),
         budget_key=column([fingerprint(budgets[run]) for run in order]),
     )
+
+
+def setup_of(config: Mapping[str, Any]) -> str:
+    """What of a run's configuration, beside its budget and its seeds, two runs of one cell share; "" where untold."""
+    if logged := config.get("logged_settings"):
+        return f"{LOGGED}{logged}"
+    return str(config.get("setup") or "")
 
 
 def budget_of(config: Mapping[str, Any], columns: Mapping[Any, Any]) -> Budget:
@@ -226,10 +239,15 @@ def _cell(
         + np.nan_to_num(tokens["closing_tokens"])
         + np.nan_to_num(tokens["answer_tokens"])
         + np.nan_to_num(tokens["discarded_tokens"])
+        - np.nan_to_num(tokens["shared_tokens"])
     )
     # Such a row has no thought: every token is counted, but the mean length is that of thoughts.
     tokens["thinking_tokens"] = np.where(flags["rejected"], np.nan, tokens["thinking_tokens"])
-    values = tokens | {name: flag.astype(float) for name, flag in flags.items()}
+    # What an imported log does not tell is neither a rate nor a count.
+    untold = {name for name, column in TOLD.items() if len(rows) and rows[column].isna().all()}
+    values = tokens | {
+        name: flag.astype(float) if name not in untold else np.full(len(rows), np.nan) for name, flag in flags.items()
+    }
     scored_problem = problem[scored]
     return Cell(
         **named,
@@ -238,8 +256,9 @@ def _cell(
         means={name: _grouped_mean(v, problem, num) for name, v in values.items()},
         num_generations=len(rows),
         num_unscored=int((~scored).sum()),
-        counts={name: int(flag.sum()) for name, flag in flags.items()},
+        counts={name: int(flag.sum()) for name, flag in flags.items() if name not in untold},
         votes=_votes(problem, correct, rows["extracted"], num),
+        weights=_weights(problem, rows["reward"], num),
         right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
         total=np.bincount(scored_problem, minlength=num),
         letters=_letters(rows[scored & ~flags["error"] & (rows["kind"].astype(object) == "choice").to_numpy()]),
@@ -267,10 +286,8 @@ def _grouped_mean(values: Floats, groups: NDArray[np.int64], num_groups: int) ->
 
 def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, num: int) -> NDArray[np.int64]:
     """(problems, generations) votes for maj@k; a problem with fewer generations than the most is padded with -2."""
-    order = np.argsort(problem, kind="stable")
+    order, position = _places(problem, num)
     sorted_problem = problem[order]
-    counts = np.bincount(problem, minlength=num)
-    position = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     labels, _ = pd.factorize(extracted.astype(object))
     labels = labels[order]
     wrong = np.full(len(order), -1, dtype=np.int64)
@@ -280,14 +297,24 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
     first = pair.drop_duplicates()
     rank = first.groupby("problem").cumcount() + 1
     wrong[voted] = pair.merge(first.assign(rank=rank), on=["problem", "label"], how="left")["rank"].to_numpy()
-    votes = np.full((num, int(counts.max()) if len(order) else 0), -2, dtype=np.int64)
+    votes = np.full((num, int(position.max(initial=-1)) + 1), -2, dtype=np.int64)
     votes[sorted_problem, position] = np.where(correct[order] == 1, 0, wrong)
     return votes
 
 
-def short(model: str) -> str:
-    """The last part of a model's hub name or path."""
-    return model.rstrip("/").rsplit("/", 1)[-1]
+def _weights(problem: NDArray[np.int64], reward: pd.Series, num: int) -> Floats:
+    """(problems, generations), as `_votes` lays them out."""
+    order, position = _places(problem, num)
+    weights = np.ones((num, int(position.max(initial=-1)) + 1))
+    weights[problem[order], position] = reward.astype(float).fillna(1.0).to_numpy()[order]
+    return weights
+
+
+def _places(problem: NDArray[np.int64], num: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows sorted by problem, and the place of each among its problem's generations."""
+    order = np.argsort(problem, kind="stable")
+    counts = np.bincount(problem, minlength=num)
+    return order, np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def setting_name(cell: Cell) -> str:

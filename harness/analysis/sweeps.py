@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.analysis import metrics
 from harness.analysis.bootstrap import Interval, Resampler, exact_extreme, percentiles
-from harness.analysis.settings import Cell, row_means
+from harness.analysis.settings import Cell, row_means, setup_of
 from harness.config import Budget
 
 Floats = NDArray[np.float64]
@@ -26,6 +26,7 @@ METHOD_NAMES = {
     "class_conditional": "CCC",
     "rejection_sampling": "RS",
     "no_thinking": "no thinking",
+    "rebase": "REBASE",
 }
 
 
@@ -78,7 +79,9 @@ def _else(cell: Cell) -> tuple[object, ...]:
         budget.max_attempts,
         budget.stop_on_loop,
         budget.compat,
-        cell.config.get("setup"),
+        budget.reward,
+        budget.reward_temperature,
+        setup_of(cell.config),
     )
 
 

@@ -47,6 +47,7 @@ marks_option = click.option(
     metavar="START END",
     help="Your own thinking delimiters, looked for before the known ones. Repeatable.",
 )
+THINKING_HELP = "Thinking format: auto (read from the model), a name, or your own strings as a JSON list."
 path_option = click.Path(path_type=Path)
 out_option = click.option("--out", type=path_option, help="Results folder. Default: results/runs/STUDY.")
 data_option = click.option(

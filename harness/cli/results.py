@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from harness.cli.exits import SOME_RUNS_FAILED, call, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.grading.verdict import Kind
+
+KINDS = ("math", "integer", "choice")
 
 
 @click.command()
@@ -116,9 +121,14 @@ def sample_stats_main() -> NoReturn:
 @click.command("import")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--out", required=True, type=path_option, help="Results folder to make.")
-@click.option("--tokenizer", help="Name or folder, for exact token counts; default: a stated approximation.")
+@click.option("--tokenizer", help="Name or folder, for exact token counts; default: the model's own, if it is here.")
 @click.option("--model", help="The model's name, where the log does not say.")
 @click.option("--task", help="The task's name, where the log does not say.")
+@click.option("--kind", type=click.Choice(KINDS), help="How answers compare, where the log does not say.")
+@click.option("--merge", is_flag=True, help="All files of one model and task are one run.")
+@click.option(
+    "--map", "pairs_of_fields", multiple=True, metavar="NAME=FIELD", help="A field of plain rows: response=output."
+)
 @click.option("--study", default="imported", show_default=True)
 @marks_option
 def import_(
@@ -127,15 +137,34 @@ def import_(
     tokenizer: str | None,
     model: str | None,
     task: str | None,
+    kind: Kind | None,
+    merge: bool,
+    pairs_of_fields: tuple[str, ...],
     study: str,
     pairs: tuple[tuple[str, str], ...],
 ) -> None:
-    """Turn published logs (lm-eval samples JSONL: files, globs, folders) into the harness's Parquet."""
+    """Turn published logs (files, globs, folders) into the harness's Parquet.
+
+    Formats: lm-eval's samples and s1's, inspect_ai, lighteval's details, NeMo-Skills, evalchemy, SkyThought,
+    simple-evals, Qwen2.5-Math, Every Eval Ever, and plain rows (JSON lines, JSON, Parquet), with --map where their
+    fields are called otherwise.
+    """
     from harness.analysis.logs.importing import import_files
+    from harness.analysis.logs.record_logs import mapping
     from harness.marks import own_marks
 
-    own = own_marks(pairs)
-    for line in import_files(list(files), out, tokenizer=tokenizer, model=model, task=task, study=study, marks=own):
+    for line in import_files(
+        list(files),
+        out,
+        tokenizer=tokenizer,
+        model=model,
+        task=task,
+        study=study,
+        marks=own_marks(pairs),
+        kind=kind,
+        merge=merge,
+        fields=mapping(pairs_of_fields),
+    ):
         click.echo(line)
 
 

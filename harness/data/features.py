@@ -244,7 +244,7 @@ def grade_attempts(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         new = dict(row)
         metadata = metadata_of(row)
         if row["answer"] and row["attempt"] and not isinstance(metadata.get("attempt_correct"), bool):
-            verdict = grade(row["attempt"], row["answer"], metadata.get("kind", "math"))
+            verdict = grade(row["attempt"], row["answer"], metadata.get("kind", "math"), question=row["question"])
             if verdict.correct is not None:
                 metadata["attempt_correct"] = verdict.correct
                 new["metadata"] = json.dumps(metadata, ensure_ascii=False, sort_keys=True)

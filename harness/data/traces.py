@@ -51,8 +51,10 @@ def split_trace(text: str) -> tuple[str, str]:
     A model that restarted (`think` again after `answer`) keeps every part; the answer is the last section.
     """
     body = text.rpartition(ASSISTANT)[2] if text.count(ASSISTANT) == 1 else text.partition(ASSISTANT)[2] or text
-    if THINK not in body and ANSWER not in body and (cut := split(body)).state != "none":  # another family's
-        return cut.thinking.strip(), _without_answer_end(without_turn_end(cut.answer).strip())
+    if THINK not in body and ANSWER not in body:  # another family's; HyperCLOVA's thought is a turn of its own
+        for part in (body, text) if "assistant/think\n" in text else (body,):
+            if (cut := split(part)).state != "none":
+                return cut.thinking.strip(), _without_answer_end(without_turn_end(cut.answer).strip())
     thinking, _, attempt = body.rpartition(ANSWER)
     if not thinking or THINK in attempt:
         thinking, attempt = body, ""

@@ -9,6 +9,8 @@ feeds the ids back; `Machine.ids` is then what the model must see before the nex
   `thinking_end` and `final_answer` (a *forced* end).
 - The model ends the thought itself: with ignores left, and room for the ignore string and one token more, the end is
   dropped and the ignore string appended; else `thinking_end` is appended (a *natural* end).
+- Soft ends, where they are asked for: a text put into the thought some tokens before the cap; beyond the cap, up to
+  `grace` tokens more until a line or sentence is over.
 - The first sampled token of a round is no end of thinking (s1's `min_tokens=1`): a round is never empty.
 - Then the answer, until a stop or its own cap.
 """
@@ -40,6 +42,9 @@ class Rules:
     newline_tokens       ids whose text ends in a newline
     after_newline        the prompt ends in a newline: an empty thought then needs none
     room                 tokens that the model's context leaves after the prompt
+    grace                tokens beyond the budget until `soft_end` says of the thought that a line or sentence is over
+    soft_tokens          ids that such an end can have as its last
+    wrap_up              put into the thought `wrap_up_at` tokens before the cap, or directly before it
     """
 
     caps: tuple[int, ...]
@@ -58,6 +63,11 @@ class Rules:
     stop_on_loop: bool = False
     answer_stop: Callable[[Sequence[int]], bool] | None = None  # a stop string of the task, found in the answer's text
     text_ends: TextEnds | None = None
+    grace: int = 0
+    soft_end: Callable[[Sequence[int]], bool] = lambda thinking: False
+    soft_tokens: frozenset[int] = frozenset()
+    wrap_up: tuple[int, ...] = ()
+    wrap_up_at: int = 0
 
     @property
     def reads_text(self) -> bool:
@@ -127,12 +137,15 @@ class Machine:
     thinking_finish: str = "none"  # stop | budget | loop
     answer_finish: str = "none"  # stop | length
     forced_end: bool = False
+    wrapped_up: bool = False
     sampled_tokens: int = 0  # everything the engine sampled and the machine looked at, stop tokens included
     _free: int = 0  # tokens sampled in this round
 
     def __post_init__(self) -> None:
         if self.phase == "think" and self.rules.caps[0] <= 0:
             self._close(forced=True, finish="budget")
+        elif self.phase == "think":
+            self._at_cap()  # a wrap-up can be due before the first token
 
     @classmethod
     def answering(cls, rules: Rules, thinking: Sequence[int], closing: tuple[int, ...]) -> Machine:
@@ -170,14 +183,25 @@ class Machine:
         if self.phase == "answer":
             left = rules.answer_cap(len(self.thinking), len(self.closing)) - len(self.answer)
             return Turn(left, 0, rules.answer_ends, None)
-        left = rules.caps[self.round] - len(self.thinking)
+        left, cap = self._until_due(), rules.caps[self.round]
         least = max(rules.min_round_tokens - self._free, rules.min_thinking_tokens - len(self.thinking), 0)
         single = frozenset(end[0] for end in rules.ends if len(end) == 1)
         watched = frozenset(end[-1] for end in rules.ends if len(end) > 1) - single
         if least and watched:
             # The last token of a longer sequence is an ordinary one and must not be masked: sample the minimum first.
             return Turn(min(least, left), min(least, left), single, self.round)
-        return Turn(left, min(least, left), single | watched, self.round)
+        soft = rules.soft_tokens if len(self.thinking) >= cap else frozenset()
+        return Turn(left, min(least, left), single | watched | soft, self.round)
+
+    def _until_due(self) -> int:
+        """Tokens to sample until something is due: the wrap-up, the cap, the end of the grace."""
+        used, cap = len(self.thinking), self.rules.caps[self.round]
+        if not self.wrapped_up and self.rules.wrap_up and used < self._wrap_up_place():
+            return self._wrap_up_place() - used
+        return cap - used if used < cap else cap + self.rules.grace - used
+
+    def _wrap_up_place(self) -> int:
+        return self.rules.caps[self.round] - max(self.rules.wrap_up_at, len(self.rules.wrap_up))
 
     def feed(self, ids: Sequence[int], logprobs: Sequence[float] = ()) -> bool:
         """Takes sampled `ids` of the current turn, in any pieces, with their log-probabilities where they are known.
@@ -204,13 +228,32 @@ class Machine:
 
     def _goes_on(self) -> bool:
         """After a sampled token of thinking: closes the thought if that was its last."""
-        if len(self.thinking) >= self.rules.caps[self.round]:
-            self._close(forced=True, finish="budget")
+        if self._at_cap():
             return False
         if self.rules.stop_on_loop and loops_at(self.thinking, len(self.thinking)):
             self._close(forced=True, finish="loop")
             return False
         return True
+
+    def _at_cap(self) -> bool:
+        """Whether the budget has closed the thought, after the wrap-up that may be due."""
+        self._wrap_up()
+        beyond = len(self.thinking) - self.rules.caps[self.round]
+        over = beyond >= self.rules.grace or (beyond >= 0 and self.rules.soft_end(self.thinking))
+        if beyond >= 0 and over:
+            self._close(forced=True, finish="budget")
+            return True
+        return False
+
+    def _wrap_up(self) -> None:
+        """Puts the wrap-up into the thought once it is due; not where it does not fit any more."""
+        used, text = len(self.thinking), self.rules.wrap_up
+        if self.wrapped_up or not text or used < self._wrap_up_place():
+            return
+        self.wrapped_up = True
+        if used + len(text) <= self.rules.caps[self.round]:
+            self.spans.append(Span(used, len(text), "wrap_up"))
+            self.thinking.extend(text)
 
     def _ended_by(self, token: int) -> tuple[int, ...] | None:
         """The tokens of the end that `token` completes, the longest if several."""
@@ -244,6 +287,7 @@ class Machine:
                 self.spans.append(Span(used, len(ignore), "ignore"))
                 self.thinking.extend(ignore)
             self.round, self._free = following, 0
+            self._at_cap()
         else:
             self._close(forced=False, finish="stop")
 
@@ -293,3 +337,12 @@ def stop_of(trunk: Machine, budget: int, num_ignores: int) -> Stop:
     if len(ids) < budget:
         raise ValueError(f"the trunk has {len(ids)} thinking tokens and cannot tell where a budget of {budget} stops")
     return Stop(tuple(ids[:budget]), "budget", len(trunk.ends))
+
+
+def spans_before(trunk: Machine, stop: Stop) -> tuple[Span, ...]:
+    """The forced spans of `trunk` that lie in the rounds which `stop` reached.
+
+    Not those that begin before its length: a budget that cuts an end of several tokens in its middle reaches past the
+    place where the trunk went on, and holds that end's own tokens there.
+    """
+    return tuple(trunk.spans[: sum(bool(trunk.rules.ignore(index)) for index in range(stop.round))])

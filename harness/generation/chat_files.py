@@ -58,6 +58,20 @@ class ChatFiles:
         return str(rendered[0])
 
 
+def generation_config(model: str) -> dict[str, Any]:
+    """The generation_config.json of `model`, a folder or a hub name, as it is written; empty where there is none."""
+    path = _file(model, "generation_config.json")
+    if path is None and not Path(model).is_dir():
+        from transformers.utils import cached_file
+
+        try:
+            found = cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read the generation_config.json of '{model}': {one_line(error)}") from error
+        path = Path(found) if found else None
+    return _json(path)
+
+
 def chat_files(model: str) -> Any:
     """The chat template of `model`, a folder or a hub name.
 

@@ -23,11 +23,10 @@ def extracted_logprobs(generation: Generation, extracted: str) -> tuple[float, .
     """
     if not generation.answer_logprobs:
         return ()
-    found = None
-    for found in re.finditer(_standing_alone(extracted), generation.answer, re.IGNORECASE):
-        pass
-    if found is None:
+    places = list(re.finditer(_standing_alone(extracted), generation.answer, re.IGNORECASE))
+    if not places:
         return ()
+    found = places[-1]
     starts = (0, *generation.answer_ends[:-1])
     return tuple(
         logprob

@@ -2,8 +2,10 @@
 
 The thought grows step by step (a step ends in an empty line). The steps of one depth are scored; what is left of the
 width is shared among them by a softmax of their rewards, and each is continued as often as its share says. A thought
-that ends leaves the tree and is answered. The reward sees the prompt and the thought so far: a reward model, or
-`repetition_reward`, which needs none.
+that ends leaves the tree and is answered. The width is `num_samples`: so many answers has each problem.
+
+Thoughts share steps, and some steps lead to no answer. Both are in the ledger: a row's `shared_tokens` are thinking
+tokens that an earlier row of its tree has paid for, and the first row bears the tree's `discarded_tokens`.
 """
 
 from __future__ import annotations
@@ -12,26 +14,28 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.config import Budget, Sampling
+from harness.config import Budget
 from harness.errors import UserError
 from harness.generation.budget import Machine, Stop, Turn
-from harness.generation.engines.base import Engine, Request
-from harness.generation.loops import repetition
-from harness.generation.rules import PromptTooLongError
+from harness.generation.engines.base import Request
+from harness.generation.reward import Reward, Thought
 from harness.generation.samples import Cell, Prompt, SampleWriter
-from harness.records import Generation
-from harness.thinking import ThinkingFormat
-
-Reward = Callable[[str, str], float]
-SOFTMAX_TEMPERATURE = 0.2  # over the rewards, which lie in 0 .. 1 (Wu et al., section 3.2)
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A thought of the tree: its ids so far, its reward, and how it ended (None: it goes on)."""
+    """A thought of the tree.
 
-    thinking: tuple[int, ...]
-    reward: float
+    steps      its text, one piece per step
+    nodes      the steps that it consists of: places in the tree's list of their lengths
+    reward     of its last step
+    finish     how it ended; None: it goes on
+    """
+
+    thinking: tuple[int, ...] = ()
+    steps: tuple[str, ...] = ()
+    nodes: tuple[int, ...] = ()
+    reward: float = 1.0
     finish: str | None = None
 
 
@@ -61,12 +65,15 @@ class StepMachine(Machine):
         return going_on
 
 
-def shares(rewards: Sequence[float], width: int) -> list[int]:
-    """How often each of the leaves with `rewards` is continued: `width` in all, by largest remainder of a softmax."""
+def shares(rewards: Sequence[float], width: int, temperature: float) -> list[int]:
+    """How often each leaf is continued: `width` in all, by a softmax of `rewards` at `temperature`.
+
+    Wu et al. round each share; here the largest remainders are rounded up, so that the width is kept to.
+    """
     if not rewards or width <= 0:
         return [0] * len(rewards)
     best = max(rewards)
-    weights = [math.exp((reward - best) / SOFTMAX_TEMPERATURE) for reward in rewards]
+    weights = [math.exp((reward - best) / temperature) for reward in rewards]
     exact = [width * weight / sum(weights) for weight in weights]
     counts = [int(value) for value in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: (counts[i] - exact[i], i))
@@ -75,144 +82,119 @@ def shares(rewards: Sequence[float], width: int) -> list[int]:
     return counts
 
 
-def repetition_reward(prompt: str, thought: str) -> float:
-    """A reward that needs no model: 1 minus the share of word 4-grams said before. Loops are worth nothing."""
-    return 1.0 - repetition([hash(word) for word in thought.split()], ngram=4)
+def tree(writer: SampleWriter, prompt: Prompt, budget: Budget, reward: Reward) -> Iterator[Request]:
+    """The first requests of the search for one prompt; the others follow from them.
+
+    Its rows are written when it is over: all of them, or an error for each where one request failed.
+    """
+    if cells := writer.cells([budget], prompt, 0):
+        yield from _Tree(writer, prompt, cells[0], reward).grow([Leaf()])
+        return
+    for sample in range(1, writer.sampling.num_samples):  # no room to think: a row that says so for each sample
+        writer.cells([budget], prompt, sample)
+
+
+def check(budget: Budget) -> None:
+    """Raise `UserError` for a budget that tree search cannot keep to."""
+    if budget.num_ignores:
+        raise UserError("rebase cannot ignore ends of thinking; set num_ignores=0")
 
 
 class _Tree:
     """The search for one prompt."""
 
-    def __init__(
-        self, writer: SampleWriter, prompt: Prompt, cell: Cell, reward: Reward, keep: Callable[[int, float], None]
-    ):
-        self.writer, self.prompt, self.cell, self.reward, self.keep = writer, prompt, cell, reward, keep
+    def __init__(self, writer: SampleWriter, prompt: Prompt, cell: Cell, reward: Reward) -> None:
+        self.writer, self.prompt, self.cell, self.reward = writer, prompt, cell, reward
         self.width = writer.sampling.num_samples
-        self.answered = self.depth = self.pending = self.thought = 0
-        self.level: list[Leaf] = []
+        self.rules = writer.rules(cell.budget, prompt, (cell.tokens,))
+        self.depth = self.pending = self.open_steps = 0
+        self.lengths: list[int] = []  # tokens of each step
+        self.level: list[tuple[Leaf, Machine]] = []  # what the steps of this depth go on from, and their machines
+        self.ended: list[Leaf] = []  # in the order of samples
+        self.answers: dict[int, Machine] = {}
+        self.error: str | None = None
 
     def grow(self, leaves: Sequence[Leaf]) -> Iterator[Request]:
         """Continues `leaves` with what the width has left."""
-        rules = self.writer.rules(self.cell.budget, self.prompt, (self.cell.tokens,))
         vocabulary = self.writer.vocabulary
-        self.level, self.pending = [], 0
         self.depth += 1
-        requests = []
-        for leaf, count in zip(leaves, shares([x.reward for x in leaves], self.width - self.answered), strict=True):
+        self.level = []
+        counts = shares([x.reward for x in leaves], self.width - len(self.ended), self.cell.budget.reward_temperature)
+        for leaf, count in zip(leaves, counts, strict=True):
             for _ in range(count):
                 machine = StepMachine(
-                    rules,
+                    self.rules,
                     thinking_only=True,
                     thinking=list(leaf.thinking),
                     empty_line=lambda ids: vocabulary.decode(ids[-4:]).endswith("\n\n"),
                     step_tokens=vocabulary.newline_tokens,
                 )
-                part = f"depth {self.depth} step {self.pending}"
-                self.pending += 1
-                requests.append(
-                    self.writer.request(
-                        self.prompt, machine, self.cell.budget, 0, part, self._stepped(len(leaf.thinking))
-                    )
-                )
+                self.level.append((leaf, machine))
+        self.open_steps = len(self.level)
+        self.pending += self.open_steps
+        for index, (_, going_on) in enumerate(tuple(self.level)):
+            yield self._request(going_on, f"depth {self.depth} step {index}", self._stepped)
+
+    def _request(self, machine: Machine, part: str, then: Callable[[Request], Iterator[Request]]) -> Request:
+        return self.writer.request(self.prompt, machine, self.cell.budget, 0, part, then)
+
+    def _stepped(self, request: Request) -> Iterator[Request]:
+        self.pending, self.open_steps = self.pending - 1, self.open_steps - 1
+        self.error = self.error or request.error
+        return self._close() if self.error or self.open_steps else self._score()
+
+    def _score(self) -> Iterator[Request]:
+        """The level is whole: its steps are scored together, in their order, whichever was sampled first."""
+        grown = [self._grown(leaf, machine) for leaf, machine in self.level]
+        thoughts = [Thought(self.prompt.question, self.prompt.text, leaf.steps) for leaf in grown]
+        scored = [replace(leaf, reward=value) for leaf, value in zip(grown, self.reward(thoughts), strict=True)]
+        requests = []
+        for index, leaf in enumerate(scored):
+            if leaf.finish:
+                closing = self.rules.closing(leaf.thinking, forced=leaf.finish != "stop")
+                answering = Machine.answering(self.rules, leaf.thinking, closing)
+                self.answers[len(self.ended)] = answering
+                self.ended.append(leaf)
+                part = f"answer of depth {self.depth} step {index}"
+                requests.append(self._request(answering, part, self._answered))
+        self.pending += len(requests)
         yield from requests
+        yield from self.grow([leaf for leaf in scored if not leaf.finish])
 
-    def _stepped(self, before: int) -> Callable[[Request], Iterator[Request]]:
-        def finish(request: Request) -> Iterator[Request]:
-            machine = request.machine
-            self.pending -= 1
-            self.thought += len(machine.thinking) - before
-            if request.error:
-                self._fail(request.error)
-            else:
-                text = self.writer.vocabulary.decode(machine.thinking)
-                ended = None if machine.thinking_finish == "none" else machine.thinking_finish
-                leaf = Leaf(tuple(machine.thinking), self.reward(self.prompt.text, text), ended)
-                if ended:
-                    yield self._answer(leaf)
-                else:
-                    self.level.append(leaf)
-            if not self.pending and self.level:
-                yield from self.grow(self.level)
+    def _grown(self, leaf: Leaf, machine: Machine) -> Leaf:
+        thinking = tuple(machine.thinking)
+        self.lengths.append(len(thinking) - len(leaf.thinking))
+        text, before = self.writer.vocabulary.decode(thinking), sum(map(len, leaf.steps))
+        finish = None if machine.thinking_finish == "none" else machine.thinking_finish
+        return Leaf(thinking, (*leaf.steps, text[before:]), (*leaf.nodes, len(self.lengths) - 1), 0.0, finish)
 
-        return finish
+    def _answered(self, request: Request) -> Iterator[Request]:
+        self.pending -= 1
+        self.error = self.error or request.error
+        return self._close()
 
-    def _answer(self, leaf: Leaf) -> Request:
-        sample, self.answered = self.answered, self.answered + 1
-        stop = Stop(leaf.thinking, str(leaf.finish), 0)
-        rules = self.writer.rules(self.cell.budget, self.prompt, (self.cell.tokens,))
-        machine = Machine.answering(rules, stop.thinking, rules.closing(stop.thinking, forced=leaf.finish != "stop"))
+    def _close(self) -> Iterator[Request]:
+        """Writes the rows once nothing is on its way."""
+        if self.pending == 0 and self.error:
+            for sample in range(self.width):
+                self.writer.fail(self.prompt, self.cell.budget, sample, self.error)
+        elif self.pending == 0 and len(self.ended) == self.width:
+            self._write()
+        return iter(())
 
-        def finish(request: Request) -> Iterator[Request]:
-            if request.error:
-                self.writer.fail(self.prompt, self.cell.budget, sample, request.error)
-            else:
-                self.keep(sample, leaf.reward)
-                self.writer.emit(self.prompt, [self.cell], sample, stop, machine)
-            return iter(())
-
-        return self.writer.request(self.prompt, machine, self.cell.budget, sample, "answer", finish)
-
-    def _fail(self, reason: str) -> None:
-        sample, self.answered = self.answered, self.answered + 1
-        self.writer.fail(self.prompt, self.cell.budget, sample, reason)
-
-
-def rebase(
-    engine: Engine,
-    prompts: Sequence[Prompt],
-    budget: Budget,
-    sampling: Sampling,
-    thinking: ThinkingFormat,
-    *,
-    on_generation: Callable[[Generation, float], None],
-    reward: Reward = repetition_reward,
-) -> None:
-    """`sampling.num_samples` thoughts for each prompt by tree search; `on_generation` gets each with its reward.
-
-    The reward is the weight of a weighted majority vote. Thoughts share prefixes: the sampled tokens of the search are
-    in `engine.counters`, and fewer than the rows' thinking tokens. Raises `UserError` at temperature 0, where all
-    branches are one, and for ignores, which tree search does not know.
-    """
-    if sampling.temperature == 0 and sampling.num_samples > 1:
-        raise UserError("rebase at temperature 0 grows one thought many times; set a temperature above 0")
-    if budget.num_ignores:
-        raise UserError("rebase cannot ignore ends of thinking; set num_ignores=0")
-    rewards: dict[tuple[str, int], float] = {}
-
-    def scored(row: Generation) -> None:
-        on_generation(row, rewards.get((row.problem_id, row.sample_index), 0.0))
-
-    writer = SampleWriter(engine, sampling, thinking, scored)
-
-    def requests() -> Iterator[Request]:
-        for prompt in map(writer.open, prompts):
-            try:
-                cell = Cell(budget, writer.tokens(budget, prompt))
-            except PromptTooLongError as error:
-                for sample in range(sampling.num_samples):
-                    writer.fail(prompt, budget, sample, str(error))
-                continue
-
-            def keep(sample: int, value: float, problem: str = prompt.problem_id) -> None:
-                rewards[problem, sample] = value
-
-            yield from _Tree(writer, prompt, cell, reward, keep).grow([Leaf((), 1.0)])
-
-    engine.run(requests())
-
-
-def model_reward(name: str, device: str | None = None) -> Reward:
-    """A reward from a sequence classifier with one logit (a process reward model): its sigmoid at the last token."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(name)
-    model = AutoModelForSequenceClassification.from_pretrained(name, dtype="auto").to(place).eval()
-
-    def reward(prompt: str, thought: str) -> float:
-        inputs = tokenizer(prompt + thought, return_tensors="pt").to(place)
-        with torch.inference_mode():
-            return float(model(**inputs).logits.reshape(-1)[-1].float().sigmoid())
-
-    return reward
+    def _write(self) -> None:
+        paid: set[int] = set()
+        kept = {node for leaf in self.ended for node in leaf.nodes}
+        discarded = sum(length for node, length in enumerate(self.lengths) if node not in kept)
+        for sample, leaf in enumerate(self.ended):
+            self.writer.emit(
+                self.prompt,
+                [self.cell],
+                sample,
+                Stop(leaf.thinking, str(leaf.finish), 0),
+                self.answers[sample],
+                discarded_tokens=0 if sample else discarded,
+                shared_tokens=sum(self.lengths[node] for node in leaf.nodes if node in paid),
+                reward=leaf.reward,
+            )
+            paid.update(leaf.nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ from harness.generation.text_ends import TextEnds
 from harness.thinking import ThinkingFormat
 
 logger = logging.getLogger(__name__)
+SOFT_END = re.compile(r"(?:\n|[.!?\u2026\u3002\uff01\uff1f][\"')\]\u201d]*)[ \t]*$")
+NUMBER_POINT = re.compile(r"\d\.$")
+SOFT_WINDOW = 8  # tokens of a thought's end that are looked at for it
 PART = "\ufffd"  # what a token decodes to that holds a part of a character
 MIN_ANSWER_TOKENS = 100  # what a numeric budget always leaves to the answer (s1 leaves its `auto` as much)
 
@@ -95,6 +99,16 @@ class Vocabulary:
         return frozenset(i for i, text in self.token_texts.items() if text.endswith("\n"))
 
     @cached_property
+    def soft_tokens(self) -> frozenset[int]:
+        """Ids that the end of a line or sentence can have as its last."""
+        return frozenset(i for i, text in self.token_texts.items() if SOFT_END.search(text))
+
+    def at_soft_end(self, ids: Sequence[int]) -> bool:
+        """Whether the text of `ids` ends with a line or a sentence; the point of a number ("3.") ends none."""
+        text = self.decode(ids[-SOFT_WINDOW:])
+        return bool(SOFT_END.search(text)) and not NUMBER_POINT.search(text)
+
+    @cached_property
     def added_tokens(self) -> frozenset[int]:
         """Ids of the tokens that text is cut at before it is tokenised (`<|im_start|>`): they have one spelling."""
         return frozenset(self.tokenizer.get_added_vocab().values())
@@ -164,7 +178,7 @@ def budget_tokens(
     free = max_model_len - prompt_tokens - closing
     wanted = budget.max_thinking_tokens
     kept = sampling.answer_room if wanted == "auto" else min(MIN_ANSWER_TOKENS, sampling.max_answer_tokens)
-    limit = free - kept
+    limit = free - kept - budget.grace_tokens
     if limit < 0 or (limit == 0 and wanted != 0):
         raise PromptTooLongError(
             f"the prompt has {prompt_tokens} tokens; with {closing} for the delimiters and {kept} for the answer it"
@@ -201,6 +215,11 @@ def make_rules(
         min_thinking_tokens=budget.min_thinking_tokens,
         stop_on_loop=budget.stop_on_loop,
         answer_stop=answer_stop,
+        grace=budget.grace_tokens,
+        soft_end=vocabulary.at_soft_end,
+        soft_tokens=vocabulary.soft_tokens if budget.grace_tokens else frozenset(),
+        wrap_up=safe_ids("wrap_up_str", budget.wrap_up_str, vocabulary, delimiters),
+        wrap_up_at=budget.wrap_up_tokens,
     )
 
 
@@ -209,18 +228,20 @@ def ignore_ids(budget: Budget, vocabulary: Vocabulary, delimiters: Delimiters) -
     if budget.num_ignores == 0 or budget.ignore_str is None:
         return ()
     strings = (budget.ignore_str,) if isinstance(budget.ignore_str, str) else budget.ignore_str
-    ignores = tuple(vocabulary.encode(string) for string in strings)
-    plain = delimiters.text_ends.strings if delimiters.text_ends else ()
-    for string, ids in zip(strings, ignores, strict=True):
-        found = [end for end in plain if end in string]
-        for end in delimiters.ends:
-            if any(ids[i : i + len(end)] == end for i in range(len(ids) - len(end) + 1)):
-                found.append(vocabulary.decode(end))
-        if found:
-            raise UserError(
-                f"the ignore string {string!r} contains {found[0]!r}, which ends the thought; use another string"
-            )
+    ignores = tuple(safe_ids("the ignore string", string, vocabulary, delimiters) for string in strings)
     return ignores if any(ignores) else ()
+
+
+def safe_ids(what: str, string: str, vocabulary: Vocabulary, delimiters: Delimiters) -> tuple[int, ...]:
+    """The ids of a `string` that is put into a thought. Raises `UserError` if it would end that."""
+    ids = vocabulary.encode(string)
+    found = [end for end in (delimiters.text_ends.strings if delimiters.text_ends else ()) if end in string]
+    for end in delimiters.ends:
+        if any(ids[i : i + len(end)] == end for i in range(len(ids) - len(end) + 1)):
+            found.append(vocabulary.decode(end))
+    if found:
+        raise UserError(f"{what} {string!r} contains {found[0]!r}, which ends the thought; use another string")
+    return ids
 
 
 def derive_seed(*parts: object) -> int:

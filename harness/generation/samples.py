@@ -26,12 +26,16 @@ STOP_STRING_WINDOW = 64  # tokens of the answer's end that are searched for a st
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered chat prompt: its text and its ids. `opened`: `thinking_start` stands in it already, before its end."""
+    """A rendered chat prompt: its text and its ids.
+
+    `opened`: `thinking_start` stands in it already, before its end. `question`: what is asked, for reward models.
+    """
 
     problem_id: str
     text: str
     ids: tuple[int, ...]
     opened: bool = False
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,14 @@ class SampleWriter:
         """The thinking budget in force for `prompt`; raises `PromptTooLongError`."""
         if budget.method.endswith("_conditional") and not budget.force:
             budget = replace(budget, max_thinking_tokens="auto")
-        return budget_tokens(budget, self.sampling, self.delimiters, len(prompt.ids), self.engine.max_model_len)
+        delimiters = self.delimiters_of(budget)
+        return budget_tokens(budget, self.sampling, delimiters, len(prompt.ids), self.engine.max_model_len)
+
+    def delimiters_of(self, budget: Budget) -> Delimiters:
+        """The format's delimiters with what `budget` says of a forced end."""
+        if budget.final_answer is None:
+            return self.delimiters
+        return replace(self.delimiters, forced=self.vocabulary.encode(self.thinking.thinking_end + budget.final_answer))
 
     def cells(self, budgets: Sequence[Budget], prompt: Prompt, sample: int) -> list[Cell]:
         """The budgets that `prompt` leaves room for; the others become rows with an error."""
@@ -99,7 +110,7 @@ class SampleWriter:
             budget,
             self.sampling,
             self.vocabulary,
-            self.delimiters,
+            self.delimiters_of(budget),
             caps=caps,
             prompt_ids=prompt.ids,
             max_model_len=self.engine.max_model_len,
@@ -140,7 +151,9 @@ class SampleWriter:
         replayed: bool = False,
         spans: Sequence[Span] = (),
         discarded_tokens: int = 0,
+        shared_tokens: int = 0,
         num_attempts: int = 1,
+        reward: float | None = None,
     ) -> None:
         """The rows of `cells`, which all stop at `stop`: its thought, and the closing and the answer of `machine`."""
         answer = self.vocabulary.decode(machine.answer)
@@ -155,7 +168,7 @@ class SampleWriter:
             thinking_ids=stop.thinking,
             closing_ids=machine.closing,
             answer_ids=tuple(machine.answer),
-            forced_spans=tuple(span for span in spans if span.start < len(stop.thinking)),
+            forced_spans=tuple(spans),
             prompt=prompt.text,
             thinking=self.vocabulary.decode(stop.thinking),
             closing=self.vocabulary.decode(machine.closing),
@@ -168,7 +181,9 @@ class SampleWriter:
             replayed=replayed,
             looping=is_looping(stop.thinking),
             discarded_tokens=discarded_tokens,
+            shared_tokens=shared_tokens,
             num_attempts=num_attempts,
+            reward=reward,
             answer_logprobs=tuple(machine.answer_logprobs),
             answer_ends=self.vocabulary.ends(machine.answer) if machine.answer_logprobs else (),
         )

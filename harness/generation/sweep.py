@@ -16,9 +16,11 @@ from dataclasses import replace
 
 from harness.config import Budget, Sampling, check_draws
 from harness.errors import UserError
-from harness.generation.budget import Machine, Stop, stop_of
+from harness.generation import rebase
+from harness.generation.budget import Machine, Stop, spans_before, stop_of
 from harness.generation.engines.base import Engine, Request
 from harness.generation.rejection import attempts
+from harness.generation.reward import reward_of
 from harness.generation.rules import PromptTooLongError
 from harness.generation.s1_fork import ForkMachine, fork_budget
 from harness.generation.samples import Cell, OnGeneration, Prompt, SampleWriter
@@ -56,6 +58,8 @@ def generate(
 def check(budget: Budget, sampling: Sampling) -> None:
     """Raises `UserError` for a budget that can never work with `sampling`."""
     check_draws(budget, sampling)
+    if budget.method == "rebase":
+        rebase.check(budget)
     if budget.method == "rejection_sampling":
         thinking = sampling.temperature if sampling.thinking_temperature is None else sampling.thinking_temperature
         if thinking == 0 and budget.max_attempts > 1:
@@ -66,14 +70,15 @@ def check(budget: Budget, sampling: Sampling) -> None:
             raise UserError("rejection_sampling cannot ignore ends of thinking; set num_ignores=0")
 
 
-def _groups(budgets: Sequence[Budget], replay: bool) -> list[list[Budget]]:
+def groups(budgets: Sequence[Budget], replay: bool) -> list[list[Budget]]:
     """Budgets that can share one trunk: they differ in the cap and the number of ignores alone."""
     if not replay:
         return [[budget] for budget in budgets]
     groups: dict[Budget, list[Budget]] = defaultdict(list)
     for budget in budgets:
         # s1's fork counts its budget anew in each round: its short runs are no prefixes of its long ones.
-        alone = budget.compat == "s1-fork" or budget.method == "no_thinking"
+        # A soft end depends on where the cap is: its thought is no prefix of a longer one.
+        alone = budget.compat == "s1-fork" or budget.method in ("no_thinking", "rebase") or budget.soft
         groups[budget if alone else replace(budget, max_thinking_tokens=0, num_ignores=0)].append(budget)
     return list(groups.values())
 
@@ -92,10 +97,13 @@ def requests(
     `longest`: tokens of the longest prompt of the batch, which s1's fork takes "auto" from.
     """
     opened = writer.open(prompt)
-    for group in _groups(budgets, replay):
+    for group in groups(budgets, replay):
         method = group[0].method
         if method == "no_thinking":
             yield from _without_thinking(writer, prompt, group[0], sample)
+        elif method == "rebase":
+            if sample == 0:  # one tree has the rows of all samples
+                yield from rebase.tree(writer, opened, group[0], reward_of(group[0].reward))
         elif method == "rejection_sampling":
             yield from attempts(writer, opened, group, sample)
         elif group[0].compat == "s1-fork":
@@ -134,12 +142,14 @@ def _branch(
         return
     places: dict[Stop, list[Cell]] = defaultdict(list)
     for cell in cells:
-        places[stop_of(machine, cell.tokens, cell.budget.num_ignores)].append(cell)
+        own = Stop(tuple(machine.thinking), machine.thinking_finish, machine.round)
+        stop = own if cell.budget.soft else stop_of(machine, cell.tokens, cell.budget.num_ignores)
+        places[stop].append(cell)
     shared = len(cells) > 1
     for stop, stopped in places.items():
         ends_there = (stop.thinking, stop.finish) == (tuple(machine.thinking), machine.thinking_finish)
         if ends_there and not machine.thinking_only:
-            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=machine.spans)
+            writer.emit(prompt, stopped, sample, stop, machine, replayed=shared, spans=spans_before(machine, stop))
             continue
         closing = machine.rules.closing(stop.thinking, forced=stop.finish != "stop")
         branch = Machine.answering(machine.rules, stop.thinking, closing)
@@ -149,7 +159,9 @@ def _branch(
                 for cell in stopped:
                     writer.fail(prompt, cell.budget, sample, request.error)
             else:
-                writer.emit(prompt, stopped, sample, stop, request.machine, replayed=shared, spans=machine.spans)
+                writer.emit(
+                    prompt, stopped, sample, stop, request.machine, replayed=shared, spans=spans_before(machine, stop)
+                )
             return iter(())
 
         yield writer.request(prompt, branch, stopped[0].budget, sample, f"answer at {len(stop.thinking)}", finish)

@@ -33,15 +33,20 @@ SWITCHES: tuple[tuple[str, tuple[Any, ...], tuple[Any, ...]], ...] = (
     ("thinking_budget", (), (0,)),
 )
 LEVELS = ("minimal", "low")  # little thinking, unless the prompt then ends behind a closed block
+# Whose values are levels where the template writes any of them into the prompt ("Reasoning: high").
+NO_LEVEL = frozenset(name for name, _, _ in SWITCHES if not name.endswith("effort"))
 OTHER_SWITCH = re.compile(r"(?<![\w.'\"])([a-z_]*(?:think|thought|reason)[a-z_]*)(?![\w'\"(])")
+NEGATED = re.compile(r"(?:skip|no|disable|without|omit)_")  # a switch whose "on" asks for no thinking
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 # Words of the conversation that some templates, or the models behind them, take for a switch.
-WRITTEN_TAG = re.compile(r"<\|?(?!/)\w{0,24}(?:think|thought)(?:s|ing)?(?:_start|_begin)?\|?>", re.IGNORECASE)
+WRITTEN_TAG = re.compile(
+    r"<\|?(?!/)(?:\w{1,12}\|)?\w{0,24}(?:think|thought)(?:s|ing)?(?:_start|_begin)?\|?>", re.IGNORECASE
+)
 WORDS = (("/no_think", "/think"), ("/nothink", "/think"), ("detailed thinking off", "detailed thinking on"))
 NEUTRAL_SYSTEM = "You are a helpful assistant."
 # Where a turn's thought is put by one template or the other.
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
-_NAMED = r"[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
+_NAMED = r"(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
 CLOSING_TAG = re.compile(rf"<\|?(?:/|end[a-z_]{{0,6}}_){_NAMED}\|?>$|<\|{_NAMED}_end\|>$", re.IGNORECASE)
 
 
@@ -97,8 +102,10 @@ class Template:
         except Exception:  # noqa: BLE001  a template may raise anything, by its own words or by a value that it does not expect
             return None
 
-    def echoes(self, name: str) -> bool:
+    def is_level(self, name: str) -> bool:
         """Whether the template writes any value of `name` into the prompt: a level ("Reasoning: high"), no switch."""
+        if name in NO_LEVEL:
+            return False
         text = self.prompt(Ask(((name, ECHO),)))
         return text is not None and ECHO in text
 
@@ -111,7 +118,8 @@ class Template:
                 yield name, on, off
         for name in sorted(named - known - self.arguments.keys()):
             if not re.search(rf"\bset\s+(?:ns\.)?{name}\s*=(?!.*\b{name}\b)", self.code):
-                yield name, (True, "on", "enabled"), (False, "off", "disabled")
+                on, off = (True, "on", "enabled"), (False, "off", "disabled")
+                yield (name, off, on) if NEGATED.match(name) else (name, on, off)
 
 
 def turns_of(question: str, ask: Ask = DEFAULT, system: str | None = None) -> list[dict[str, str]]:
@@ -129,7 +137,7 @@ def shape(prompt: str) -> Shape:
     lowered = tail.lower()
     for family in FAMILIES:
         start, mark = family.start.strip().lower(), (family.mark or family.end).strip().lower()
-        if family.plain_words or not start:
+        if family.plain_words or family.ends_any_turn or not start:
             continue
         stop = re.escape((family.stops or (mark,))[0].lower())
         if lowered.endswith(mark) or re.search(rf"{re.escape(start)}\s*{stop}[^\n]*\s*$", lowered):
@@ -227,7 +235,7 @@ def _thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
     for name, on, off in template.switches():
         offs = [text for value in off if (text := template.prompt(_switch(name, value))) is not None]
         none = [text for value in off if value not in LEVELS and (text := template.prompt(_switch(name, value)))]
-        if template.echoes(name):
+        if template.is_level(name):
             continue
         for value in on:
             ask = _switch(name, value)
@@ -429,7 +437,7 @@ def _answer_stops(template: Template, ending: str) -> tuple[str, ...]:
 
 def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, source: str) -> tuple[Ask, str, str]:
     """(how a prompt without thinking is asked for, what closes its block, a note)."""
-    thinks = shape(prompt)
+    thinks, default = shape(prompt), template.prompt()
     bare: Ask | None = None
     for other in _plain_asks(template, prompt, thinking):
         text = template.prompt(other)
@@ -438,10 +446,12 @@ def _plain(template: Template, ask: Ask, prompt: str, thinking: ThinkingFormat, 
         kind = shape(text)
         if kind == "closed" and (thinks != "closed"):
             return other, "", ""
-        level = any(template.echoes(name) or value in LEVELS for name, value in other.arguments)
+        level = any(template.is_level(name) or value in LEVELS for name, value in other.arguments)
         asks_still = other.system == NEUTRAL_SYSTEM and thinking.thinking_start.strip() in text
-        if kind == "bare" and bare is None and not level and not asks_still and _says_more(text, prompt, other, thinks):
-            bare = other
+        if kind == "bare" and not level and not asks_still and _says_more(text, prompt, other, thinks):
+            # What changes the template's default says more than what restores it: that may leave the model to choose.
+            if bare is None or (template.prompt(bare) == default and text != default):
+                bare = other
     if thinks == "closed":
         return ask, "", ""
     if bare is not None:

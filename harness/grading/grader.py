@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from harness.errors import unknown
 from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.equality import comparison
 from harness.grading.compare.symbolic import SymbolicTimeoutError, WorkerStartError, same
+from harness.grading.compare.words import opposed
 from harness.grading.conventions import LENIENT, STRICT
 from harness.grading.extract.answer import Extraction, extract_answer, stands_in
 from harness.grading.extract.letters import extract_letter
@@ -19,10 +20,9 @@ from harness.grading.grammar.nodes import Node
 from harness.grading.grammar.parser import has_operator
 from harness.grading.limits import MAX_ANSWER_CHARS, MAX_CACHED_VERDICTS, TooBigError
 from harness.grading.readings import readings
-from harness.grading.verdict import Verdict
+from harness.grading.verdict import Kind, Status, Verdict
 from harness.marks import Marks, answer_part
 
-Kind = Literal["math", "integer", "choice"]
 KINDS = ("math", "integer", "choice")
 
 
@@ -152,7 +152,7 @@ def _check_kind(kind: str) -> None:
 
 
 def _nothing(found: Extraction) -> Verdict:
-    status = "ambiguous" if found.ambiguous else "truncated" if found.truncated else "no_answer"
+    status: Status = "ambiguous" if found.ambiguous else "truncated" if found.truncated else "no_answer"
     return Verdict(status, None, found.how, "extract")
 
 
@@ -217,6 +217,8 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
         return Verdict("gold_unparseable", answer, "the gold is empty", "limit")
     if text == wanted:
         return Verdict("correct", answer, "the same text", "string")
+    if " " in text and " " in wanted and opposed(text, wanted):
+        return Verdict("incorrect", answer, "opposite words", "text")
     policy = STRICT if strict else LENIENT
     golds, gold_error = readings(wanted, policy)
     answers, answer_error = readings(text, policy)

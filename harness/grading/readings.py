@@ -11,7 +11,7 @@ from harness.grading.conventions import Policy
 from harness.grading.extract.answer import extract_answer
 from harness.grading.extract.sentences import PROSE, is_value, value_in
 from harness.grading.grammar.clean import choice_prefix, clean
-from harness.grading.grammar.nodes import Add, Based, Call, Div, Label, Neg, Node, Num, Seq, Text, Unit
+from harness.grading.grammar.nodes import Add, Based, Call, Div, Group, Label, Neg, Node, Num, Seq, Text, Unit
 from harness.grading.grammar.parser import parse
 from harness.grading.grammar.tree import holds
 from harness.grading.grammar.units import counted, is_measure, mixed_units, number_word, plain_unit
@@ -70,6 +70,11 @@ def readings(text: str, policy: Policy) -> tuple[list[Node], str]:
         return [Text(match.group(1))], ""
     if match := _REMAINDER.fullmatch(" ".join(_TEXT_COMMANDS.sub(" ", text).split())):
         return [Call("remainder", (parse(match.group(1)), parse(match.group(2))))], ""
+    if policy.bare_list and (parts := _lettered(text)):
+        try:
+            return [Group("(", ")", tuple(parse(clean(part)) for part in parts))], ""  # the order counts
+        except (UnreadableError, TooBigError):
+            pass
     special = moment(text) or _numeral(text) or (counted(text) if policy.number_words else None)
     special = special or (mixed_units(text) if policy.units else None)
     if special is not None:
@@ -129,11 +134,6 @@ def _other_readings(text: str, policy: Policy) -> Iterator[Node]:
     """Less likely readings: a decimal comma, grouped digits as a list, a unit written as letters, permutations."""
     if policy.decimal_comma and _DECIMAL_COMMA.fullmatch(text):
         yield parse(text.replace(",", "."))
-    if policy.bare_list and (parts := _lettered(text)):
-        try:
-            yield Seq(tuple(parse(clean(part)) for part in parts), ",")
-        except (UnreadableError, TooBigError):
-            return
     if _GROUPED.fullmatch(text):
         if _INDIAN.fullmatch(text):
             yield parse(text.replace(",", ""))

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
+
+Kind = Literal["math", "integer", "choice"]  # how an answer compares with its gold
+# How a comparison came out: gold_unparseable is excluded from accuracy, all others but `correct` count as wrong.
+Status = Literal[
+    "correct",
+    "incorrect",
+    "no_answer",  # the answer part holds no answer
+    "ambiguous",  # the answer part states two answers and commits to neither
+    "truncated",  # generation was cut before an answer was given
+    "answer_unparseable",
+    "answer_timeout",
+    "undecided",  # neither arithmetic nor sympy can prove or refute that answer and gold are equal
+    "gold_unparseable",
+]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`status` is one of `harness.records.STATUSES`; `tier` names the cheapest comparison that decided.
+    """`status` says how it came out; `tier` names the cheapest comparison that decided.
 
     Tiers: extract (nothing to compare), string, rational, numeric, structure, text, symbolic, choice, limit.
     """
 
-    status: str
+    status: Status
     extracted: str | None
     reason: str
     tier: str = ""

@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import LM
 
-from harness.config import Chat, Dtype, EngineConfig, EngineName
+from harness.config import Chat, Dtype, EngineConfig, EngineName, is_drawn
 from harness.errors import UserError, unknown
 from harness.generation import open_engine
 from harness.generation.engines.base import Engine
@@ -180,6 +181,8 @@ class S1Model(LM):
         self, kwargs: dict[str, Any], contexts: dict[str, list[int]], num_samples: int, responses: list[str]
     ) -> None:
         settings = parse(kwargs, self.thinking, num_samples, self.compat)
+        if same := not is_drawn(settings.budget, settings.sampling):  # a repeated question has one greedy text
+            settings = replace(settings, sampling=replace(settings.sampling, num_samples=1))
         vocabulary = Vocabulary(self.tokenizer)
         texts = list(contexts)
         thinks = settings.budget.method != "no_thinking"
@@ -194,7 +197,9 @@ class S1Model(LM):
             text = texts[int(row.problem_id)]
             # s1's logs show the delimiter that begins the thought
             start = row.prompt.removeprefix(text.removesuffix(self.prefixes.get(text, "")))
-            responses[contexts[text][row.sample_index]] = Response.of(self._shown(start + row.response), row)
+            shown, places = self._shown(start + row.response), contexts[text]
+            for place in places if same else [places[row.sample_index]]:
+                responses[place] = Response.of(shown, row)
 
         generate(
             self.engine,
@@ -205,8 +210,9 @@ class S1Model(LM):
             on_generation=keep,
             stop_strings=settings.stop_strings,
         )
-        if errors := [row.error for row in self.rows[-len(prompts) * num_samples :] if row.error]:
-            self._say(f"{len(errors)} of {len(prompts) * num_samples} generations failed: {errors[0]}")
+        count = len(prompts) * settings.sampling.num_samples
+        if errors := [row.error for row in self.rows[-count:] if row.error]:
+            self._say(f"{len(errors)} of {count} generations failed: {errors[0]}")
 
     def _opened(self, text: str, thinking: ThinkingFormat) -> str:
         """`text`, an answer's beginning moved behind the thinking start."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.grading import grade
-from harness.grading.verdict import Verdict
-from harness.records import Generation, Kind
+from harness.grading.verdict import Kind, Verdict
+from harness.records import Generation
 
 
 class Response(str):
@@ -31,4 +31,4 @@ def verdict(response: str, doc: Mapping[str, Any]) -> Verdict:
     """The grader's verdict on a response of any model, of one of ours as `harness evaluate` gives it."""
     kind: Kind = doc["kind"]
     text, final = (response.answer_part, response.final) if isinstance(response, Response) else (response, True)
-    return grade(text, doc["answer"], kind, choices=doc["choices"], final=final, question=doc["problem"])
+    return grade(text, doc["answer"], kind, choices=doc["choices"], final=final, question=doc.get("problem", ""))

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.grading.verdict import Kind
 from harness.quickstart.problems import LABELS, Chain, draw_chain
-from harness.records import Kind
 
 if TYPE_CHECKING:
     import torch

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from harness.grading.choices import format_choices
-from harness.records import Kind, Problem
+from harness.grading.verdict import Kind
+from harness.records import Problem
 
 STAGE = 4  # steps between two stated results
 CONTINUE = (0.95, 0.25, 0.25, 0.25)  # chance that the teacher goes on after its 1st, 2nd, ... stage with steps left

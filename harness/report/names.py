@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.analysis.measure import Measured
-from harness.analysis.settings import Cell, short
+from harness.analysis.settings import Cell
+from harness.records import short
 
 
 def recipe_order(measured: Measured) -> Callable[[int], tuple[object, ...]]:
@@ -20,9 +21,10 @@ def recipe_order(measured: Measured) -> Callable[[int], tuple[object, ...]]:
 
 
 def row_name(cell: Cell, cells: Sequence[Cell]) -> str:
-    """How a row is called: its recipe; its model where recipes do not tell rows apart; both where neither does."""
+    """How a row is called: its recipe; its model where there is one recipe alone; both where neither tells it apart."""
     peers = [c for c in cells if c.study == cell.study]
-    models = {c.model for c in peers if c.recipe == cell.recipe}
-    if len(models) == 1:
-        return cell.recipe if len({c.recipe for c in peers}) > 1 or cell.recipe != "published" else short(cell.model)
-    return short(cell.model) if len({c.recipe for c in peers}) == 1 else f"{short(cell.model)} {cell.recipe}"
+    models, recipes = {c.model for c in peers if c.recipe == cell.recipe}, {c.recipe for c in peers}
+    name = short(cell.model, {c.model for c in peers})
+    if len(recipes) == 1:
+        return name if len(models) > 1 or cell.recipe in ("base", "published") else cell.recipe
+    return cell.recipe if len(models) == 1 else f"{name} {cell.recipe}"

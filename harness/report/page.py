@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.measure import Measured, distinguishable, reference_name
-from harness.analysis.settings import setting_name, short
+from harness.analysis.settings import setting_name
+from harness.records import short
 from harness.report import study_tables as builders
 from harness.report.names import recipe_order, row_name
 from harness.report.plots import Drawn, slug

@@ -60,7 +60,7 @@ def planned_table(
         f"{TOKENS_PER_GPU_SECOND} tokens/s and ${DOLLARS_PER_GPU_HOUR:.2f} an hour for each GPU; training as in the "
         "paper (7 H100 hours for s1K).",
     ]
-    if study.replay and study.sampling.temperature == 0:
+    if study.replay:
         table.notes.append(
             "Replay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.bootstrap import Interval, minimum_detectable_difference
+from harness.analysis.equal_tokens import tokens_per_problem
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
 from harness.analysis.positions import position_bias
 from harness.analysis.settings import Cell, setting_name
@@ -93,8 +94,8 @@ def _paper_of(cell: Cell) -> str:
 
 
 def _count(cell: Cell, name: str) -> Entry:
-    count = cell.counts[name]
-    return Entry(str(count), count)
+    count = cell.counts.get(name)
+    return Entry(MISSING) if count is None else Entry(str(count), count)
 
 
 def _problems(cells: Sequence[Cell], members: Sequence[int]) -> str:
@@ -337,6 +338,36 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
     return table
 
 
+def search_table(measured: Measured, study: str, task: str) -> Table:
+    """A tree search's vote beside majority voting at equal total tokens. Empty without a search."""
+    cells = measured.cells.cells
+    table = Table(
+        f"search_{study}_{task}",
+        f"{task}: tree search against majority voting at equal tokens",
+        [
+            Column("recipe"),
+            Column("setting"),
+            Column("vote by reward", True),
+            Column("tokens", True, "of all thoughts of a problem, discarded steps included, shared ones once"),
+            Column("to majority", True, "paired difference to the vote of as many samples as these tokens buy"),
+            Column("against"),
+        ],
+    )
+    for i in sorted(range(len(cells)), key=recipe_order(measured)):
+        cell, figures = cells[i], measured.figures[i]
+        if (cell.study, cell.task) == (study, task) and "weighted_maj" in figures:
+            gap = figures.get("difference_to_majority")
+            table.add(
+                row_name(cell, cells),
+                setting_name(cell),
+                percent(table, figures["weighted_maj"]),
+                number(float(np.nanmean(tokens_per_problem(cell))), 0),
+                percent(table, gap, signed=True),
+                gap.reference if gap else MISSING,
+            )
+    return table
+
+
 def position_table(measured: Measured, study: str, task: str) -> Table:
     """Choices and accuracy by the position of the right option. Empty for a task without options."""
     cells = measured.cells.cells
@@ -378,6 +409,7 @@ BUILDERS = (
     method_table,
     flips_table,
     sampled_table,
+    search_table,
     extrapolation_table,
     sequence_table,
     position_table,

@@ -128,7 +128,7 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
             if isinstance(witness, str):
                 one.not_audited = witness
             elif _is_sampled(config):
-                one.not_audited = "sampled at a temperature or with a penalty: no greedy path"
+                one.not_audited = "sampled at a temperature, with a penalty or a bias: no greedy path"
             reader = witness if isinstance(witness, Witness) and one.not_audited is None else None
             thinking = thinking_format(config["thinking"])
             one.rows = [_audit_row(row, config, thinking, reader) for row in drawn.get(run["run_id"], ())]
@@ -221,7 +221,8 @@ def _why_not(
 def _is_sampled(config: Mapping[str, Any]) -> bool:
     sampling = config["sampling"]
     warm = [sampling["temperature"], sampling["thinking_temperature"] or 0, *config["budget"]["round_temperatures"]]
-    return any(warm) or bool(sampling["frequency_penalty"])
+    penalties = (sampling["presence_penalty"], sampling["frequency_penalty"], sampling["repetition_penalty"] - 1)
+    return any(warm) or any(penalties) or bool(sampling["logit_bias"])
 
 
 def _witness(model: str, tokenizer: str | None) -> Witness | str:

@@ -40,6 +40,7 @@ class Member:
     up: Any  # reference to what it is, ready when it is up
     asked: Any  # reference to the heartbeat that it was asked for last; None once that has come
     stream: Any = None  # of the pass at hand
+    num_told: int = 0  # of its heartbeat's notes
     heartbeat: Heartbeat | None = None  # None until Ray has given it a place and its process answers
     tokens: int | None = None  # that it had sampled when it was last asked in this pass
     moved: float = 0.0  # when its place, its start or a token was last seen
@@ -104,7 +105,8 @@ class EnginePool:
         name, wanted = self.info["name"], self.demand.engine.name
         if name != wanted and self.num_started == len(self.members):
             self.progress.say(f"{wanted} is not installed: {name} generates instead (slower, the same results)")
-        self.progress.update("engine", detail=f"{name} {self.info['version']}, {self.info['dtype']}")
+        told = (f"{name} {self.info['version']}", self.info["dtype"], self.info.get("attention"))
+        self.progress.update("engine", detail=", ".join(part for part in told if part))
         return self.info
 
     def identity(self) -> dict[str, str]:
@@ -231,6 +233,9 @@ class EnginePool:
                     heartbeat = ray.get(member.asked)
                 except ray.exceptions.RayError:
                     continue  # dead: its start or its stream says so too
+                for note in heartbeat.notes[member.num_told :]:
+                    self.progress.say(note)
+                member.num_told = len(heartbeat.notes)
                 if member.heartbeat is None:
                     member.moved = time.monotonic()
                 elif member.tokens is not None and heartbeat.sampled_tokens > member.tokens:

@@ -61,16 +61,19 @@ class Evaluation:
             by_task.setdefault(run.task, []).append(run)
         for name, problem in self.problems.items():
             for index in range(self.study.sampling.num_samples):
-                wanted = [
-                    run.budget
-                    for run in by_task.get(problem.task, ())
-                    if self.keys.get((run.run_id, name, index)) in self.missing
-                ]
+                wanted = [run.budget for run in by_task.get(problem.task, ()) if self._lacks(run, name, index)]
                 if wanted:
                     budgets[name, index] = wanted
         lengths = self.store.mean_thinking_tokens()
         order = sorted(budgets, key=lambda at: -lengths.get(at[0], 0.0))
         return [Work(self.problems[name], index, tuple(budgets[name, index])) for name, index in order]
+
+    def _lacks(self, run: Run, name: str, index: int) -> bool:
+        """Whether this sample is to be made. A tree search makes all samples of a problem, with the first."""
+        made: Sequence[int] = (index,)
+        if run.budget.method == "rebase":
+            made = () if index else range(self.study.sampling.num_samples)
+        return any(self.keys.get((run.run_id, name, one)) in self.missing for one in made)
 
     def run(self, engines: EnginePool, model: str, meanwhile: Callable[[], None]) -> None:
         """Generate, grade and store until nothing is missing, or until `IDLE_PASSES` passes brought nothing."""

@@ -27,9 +27,10 @@ def ledger_faults(row: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator
     budget = config["budget"]
     if budget["compat"] != "readme" or not budget["force"]:
         return
-    if row["thinking_tokens"] > row["budget_tokens"]:
+    beyond, grace = row["thinking_tokens"] - row["budget_tokens"], budget["grace_tokens"]
+    if beyond > grace:
         yield f"{row['thinking_tokens']} thinking tokens are more than the budget of {row['budget_tokens']}"
-    if row["thinking_finish"] == "budget" and row["thinking_tokens"] != row["budget_tokens"]:
+    if row["thinking_finish"] == "budget" and not 0 <= beyond <= grace:
         yield f"the budget of {row['budget_tokens']} cut the thought at {row['thinking_tokens']} tokens"
     if budget["max_thinking_tokens"] != "auto" and row["budget_tokens"] > budget["max_thinking_tokens"]:
         yield f"a budget of {row['budget_tokens']} was in force, not {budget['max_thinking_tokens']}"
@@ -41,13 +42,18 @@ def ledger_faults(row: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator
     strings = budget["ignore_str"]
     given = [strings] if isinstance(strings, str | None) else strings
     forced = sum(bool(given[index % len(given)]) for index in range(ignores))  # an empty one leaves no span
-    if forced != len(row["forced_spans"]):
-        yield f"{ignores} ends were ignored, {forced} with a string, but {len(row['forced_spans'])} spans were forced"
+    spans = [span for span in row["forced_spans"] if span["kind"] == "ignore"]
+    if forced != len(spans):
+        yield f"{ignores} ends were ignored, {forced} with a string, but {len(spans)} spans were forced"
+    if len(row["forced_spans"]) - len(spans) > bool(budget["wrap_up_str"]):
+        yield f"{len(row['forced_spans']) - len(spans)} spans wrap the thought up; the budget asks for one at most"
 
 
 def closing_faults(row: Mapping[str, Any], config: Mapping[str, Any], thinking: ThinkingFormat) -> Iterator[str]:
     """What was injected behind the thought."""
-    natural, forced = thinking.thinking_end, thinking.thinking_end + thinking.final_answer
+    said = config["budget"]["final_answer"]
+    natural = thinking.thinking_end
+    forced = natural + (thinking.final_answer if said is None else said)
     if row["thinking_finish"] in ("none", "rejected"):
         allowed: tuple[str, ...] = ("",)
     elif row["forced_end"]:

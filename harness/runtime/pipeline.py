@@ -20,7 +20,7 @@ from harness import provenance, tasks
 from harness.config import Recipe, Study, fingerprint, to_plain
 from harness.errors import UserError, one_line
 from harness.progress import Progress
-from harness.records import Problem
+from harness.records import Problem, short
 from harness.runtime import reference_answers as references
 from harness.runtime.cluster import Demand, disconnect, pending_training_needs
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
@@ -29,7 +29,8 @@ from harness.runtime.select_stage import PoolWithAnswers, load_pool, select_rows
 from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
 from harness.studies.formats import resolved
-from harness.studies.runs import Run, budgets_of, recipe_identity, run_row, runs_of
+from harness.studies.inputs import check_sources
+from harness.studies.runs import Run, budgets_of, model_of, recipe_identity, run_row, runs_of
 from harness.thinking import AUTO
 
 if TYPE_CHECKING:
@@ -53,14 +54,29 @@ class Outcome:
     seconds: float = 0.0
     measured: Measured | None = None  # every figure of the folder; None when it holds no sample
 
+    def add(self, other: Outcome) -> None:
+        """Take in how another model's part of the call ended."""
+        self.num_runs += other.num_runs
+        self.num_kept += other.num_kept
+        self.num_samples += other.num_samples
+        self.failures |= other.failures
+        self.seconds += other.seconds
+
 
 class Ablation:
-    """One call of `harness ablate` or `harness evaluate`: the state of its event loop."""
+    """One base model of a call of `harness ablate` or `harness evaluate`: the state of its event loop."""
 
     def __init__(
-        self, study: Study, problems: dict[str, list[Problem]], store: Store, progress: Progress, data_dir: Path | None
+        self,
+        study: Study,
+        problems: dict[str, list[Problem]],
+        store: Store,
+        progress: Progress,
+        data_dir: Path | None,
+        base_title: str = BASE,
     ) -> None:
         self.study, self.problems, self.store, self.progress, self.data_dir = study, problems, store, progress, data_dir
+        self.base_title = base_title  # what the user calls the base model
         self.by_key = {f"{task}/{p.id}": p for task, items in self.problems.items() for p in items}
         store.readable_files()
         if store.quarantined:
@@ -74,13 +90,21 @@ class Ablation:
             progress.add("select", "select", total=len(study.recipes))
         self.trainings = Trainings(study, store.out, progress)
         for name in self.models:
-            progress.add(f"evaluate {name}", f"evaluate {name}")
+            progress.add(self.stage(name), f"evaluate {self.title(name)}")
         self.waiting: list[tuple[str, str, str]] = []  # (recipe, model path, model identity) still to evaluate
 
     @property
     def models(self) -> tuple[str, ...]:
         """What is evaluated: the base and every recipe."""
         return (BASE, *(recipe.name for recipe in self.study.recipes))
+
+    def title(self, recipe: str) -> str:
+        """What the user calls a model of the study."""
+        return self.base_title if recipe == BASE else recipe
+
+    def stage(self, recipe: str) -> str:
+        """The key of a model's evaluation in the view; folders of two models can have one name."""
+        return f"evaluate {self.study.base_model if recipe == BASE else recipe}"
 
     def run(self) -> Outcome:
         """Do what is missing. Raises nothing for a failed recipe or run: they are in the outcome."""
@@ -104,7 +128,9 @@ class Ablation:
     def looks_finished(self) -> bool:
         """Whether the folder holds as many finished runs as the study has: then the engine starts only if needed."""
         wanted = sum(len(budgets_of(self.study, name)) for name in self.models) * len(self.study.tasks)
-        return sum(1 for run in self.store.runs() if run["status"] == "done") >= wanted
+        names = {model_of(self.study, name) for name in self.models}
+        done = [run for run in self.store.runs() if run["status"] == "done" and run["model"] in names]
+        return len(done) >= wanted
 
     # -- select and train
 
@@ -221,7 +247,7 @@ class Ablation:
 
     def evaluate(self, recipe: str, model: str, identity: str) -> None:
         """Generate and grade what is missing of one model's runs."""
-        stage = f"evaluate {recipe}"
+        stage = self.stage(recipe)
         try:
             runs = runs_of(self.study, recipe, identity, self.problems, self.engines_for(recipe).identity())
         except EngineFailedError as error:
@@ -269,15 +295,23 @@ class Ablation:
 
     def fail(self, recipe: str, step: str, why: str) -> None:
         """Mark a recipe failed and go on with the others."""
-        self.outcome.failures[recipe] = why
-        self.progress.update(f"{step} {recipe}", "failed", detail=one_line(why, most=100))
-        self.progress.say(f"{step} {recipe} failed: {why}")
+        self.outcome.failures[self.title(recipe)] = why
+        stage = self.stage(recipe) if step == "evaluate" else f"{step} {recipe}"
+        self.progress.update(stage, "failed", detail=one_line(why, most=100))
+        self.progress.say(f"{step} {self.title(recipe)} failed: {why}")
         if step == "train":
-            self.progress.update(f"evaluate {recipe}", "failed", detail="not trained")
+            self.progress.update(self.stage(recipe), "failed", detail="not trained")
 
 
-def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -> Outcome:
-    """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues."""
+def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress, *others: Study) -> Outcome:
+    """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues.
+
+    `others`: the same study of other base models. They are run one after the other; one that fails does not stop the
+    next.
+
+    Raises:
+        UserError: an input is not there. Nothing has been started then, and `out` is not claimed.
+    """
     if study.recipes and study.engine.name == "openai":
         raise UserError(
             "engine=openai: a server has the weights that it was started with, not those of the recipes that "
@@ -287,15 +321,21 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress) -
     from harness.analysis.settings import load
     from harness.lm_eval.log import write_logs
 
-    study = resolved(study)
+    for one in (study, *others):
+        check_sources(one)
+    studies = [resolved(one) for one in (study, *others)]
+    problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}
     with Store(out) as store:
-        problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}
         num_problems = {task: len(items) for task, items in problems.items()}
-        store.claim(study.name, fingerprint(study), to_plain(study), num_problems)
+        identity = fingerprint(studies if others else studies[0])
+        models = [one.base_model for one in studies]
+        store.claim(study.name, identity, to_plain(studies[0]), num_problems, models)
+        outcome = Outcome()
         with progress:
             try:
-                ablation = Ablation(study, problems, store, progress, data_dir)
-                outcome = ablation.run()
+                for one in studies:  # a model that nothing is trained from is called by its own name
+                    title = BASE if one.recipes else short(one.base_model, models)
+                    outcome.add(Ablation(one, problems, store, progress, data_dir, title).run())
             finally:
                 disconnect()
         store.compact()

@@ -81,7 +81,7 @@ def answer(
     """
 
     def graded(row: Mapping[str, Any], generation: Generation) -> dict[str, Any]:
-        verdict = grade(generation.answer_part, row["answer"], kind_of(row))
+        verdict = grade(generation.answer_part, row["answer"], kind_of(row), question=row["question"])
         return {
             "answer": generation.answer,
             "correct": verdict.correct,  # None where the gold cannot be read

@@ -84,8 +84,11 @@ def greedy_gap(
     spans = [(span["start"], span["start"] + span["length"]) for span in row["forced_spans"]]
     injected = {index for start, end in spans for index in range(start, end)}
     stops = witness.single_tokens(thinking.stops)
-    fresh = {0, *(end for _, end in spans)}  # a round's first token is no end of thinking
-    unseen = max(0, row["num_rounds"] - 1 - len(spans))  # ends suppressed without a trace
+    ignored = [
+        (span["start"], span["start"] + span["length"]) for span in row["forced_spans"] if span["kind"] == "ignore"
+    ]
+    fresh = {0, *(end for _, end in ignored)}  # a round's first token is no end of thinking
+    unseen = max(0, row["num_rounds"] - 1 - len(ignored))  # ends suppressed without a trace
     worst, place, count = 0.0, "", 0
 
     def judge(at: int, name: str, masked: set[int]) -> None:
@@ -114,7 +117,7 @@ def greedy_gap(
         if not witness.would_end(ids[:at], logits[at - 1], strings):
             faults.append(f"{what} at token {at - len(prompt)}, where the checkpoint would go on")
 
-    for start, _ in spans:
+    for start, _ in ignored:
         must_end(len(prompt) + start, "an end of thinking was ignored", thinking.stops)
     if row["thinking_finish"] == "stop":
         must_end(len(prompt) + len(thought), "the thought ended by itself", thinking.stops)

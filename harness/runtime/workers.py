@@ -47,6 +47,7 @@ class Heartbeat:
     sampled_tokens: int  # since it was opened
     busy_seconds: float  # spent in `evaluate`
     alive_seconds: float  # since it was up
+    notes: tuple[str, ...] = ()  # what the user should be told
 
 
 class EngineWorker:
@@ -65,7 +66,7 @@ class EngineWorker:
             os.nice(ENGINE_NICENESS)  # here: niceness is a thread's, and those of Ray and the engine come from this one
 
     def open(self) -> dict[str, str]:
-        """Start the engine. What generates then: name, version, dtype, device."""
+        """Start the engine. What generates then: name, version, dtype, device, and the attention backend where vLLM says it."""
         from harness import provenance
 
         asked = time.monotonic()
@@ -80,6 +81,7 @@ class EngineWorker:
             "version": self.engine.version,
             "dtype": self.config.dtype,
             "device": provenance.device(),
+            "attention": getattr(self.engine, "attention", None) or "",  # vLLM chooses it by dtype
         }
 
     def heartbeat(self) -> Heartbeat:
@@ -88,7 +90,8 @@ class EngineWorker:
             return Heartbeat(0, 0.0, 0.0)
         now = time.monotonic()
         busy = self.busy + (now - self.busy_since if self.busy_since else 0.0)
-        return Heartbeat(self.engine.counters.sampled_tokens, busy, now - self.started)
+        counters = self.engine.counters
+        return Heartbeat(counters.sampled_tokens, busy, now - self.started, tuple(counters.notes))
 
     def evaluate(
         self, model: str, work: Sequence[Work], shared: Any, sampling: Sampling, thinking: str, replay: bool
@@ -166,7 +169,10 @@ class EngineWorker:
             text, ids = render_prompt(self.engine.tokenizer, question, ask=thinking.plain if plain else thinking.ask)
             if plain and thinking.empty:
                 text, ids = text + thinking.empty, [*ids, *self._ids(thinking.empty)]
-            yield Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids)), budgets
+            yield (
+                Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids), question=work.problem.question),
+                budgets,
+            )
 
     def _ids(self, text: str) -> list[int]:
         return list(self.engine.tokenizer.encode(text, add_special_tokens=False))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.config import Budget, Study
 from harness.data.features import Needs
+from harness.generation.sweep import groups
 from harness.records import setting
 from harness.studies.runs import budgets_of
 
@@ -82,11 +83,15 @@ def dry_run(study: Study, num_problems: dict[str, int], pools: Mapping[str, int]
     for recipe_name in ("base", *(recipe.name for recipe in study.recipes)):
         for task in study.tasks:
             budgets = budgets_of(study, recipe_name)
-            longest = max(range(len(budgets)), key=lambda index: estimated_thinking(budgets[index], study))
-            for index, budget in enumerate(budgets):
+            # The longest of those that share their thoughts pays for them.
+            paying = {
+                max(group, key=lambda budget: estimated_thinking(budget, study))
+                for group in groups(budgets, study.replay)
+            }
+            for budget in budgets:
                 count = num_problems[task] * study.sampling.num_samples
                 thinking = estimated_thinking(budget, study)
-                shared = study.replay and study.sampling.temperature == 0 and index != longest
+                shared = budget not in paying
                 answer = min(MEAN_ANSWER_TOKENS, study.sampling.max_answer_tokens)
                 tokens = count * (answer + (0 if shared else thinking))
                 hours = tokens / TOKENS_PER_GPU_SECOND / 3600 if study.engine.num_gpus else 0.0

@@ -3,32 +3,146 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from harness import tasks
-from harness.config import Budget, Chat, EngineConfig, Sampling, Study
-from harness.errors import UserError
+from harness.config import CAPPED, Budget, Chat, EngineConfig, Method, Sampling, Study
+from harness.errors import UserError, unknown
+from harness.records import setting
 from harness.studies.smoke import fit_context
 
 
-def sweep(budgets: str, ignores: str, ignore_str: str, every: int | None, no_thinking: bool) -> tuple[Budget, ...]:
-    """The settings that `--budgets 500,auto --ignores 1,2 --ignore-str S --every K --no-thinking` ask for.
+@dataclass(frozen=True)
+class Sweep:
+    """The settings that the flags of `harness evaluate` ask for, as they were typed.
 
-    Ignores are at auto, as in s1. Raises `UserError` naming the flag that cannot be read.
+    methods           comma-separated
+    budgets, ignores  ignores are at auto, as in s1
+    instructed        what the conditional methods tell the model: numbers, or short and long
+    force             the conditional methods with a cap: at what was told (tokens), else at each of `budgets`
+    grace, wrap_up, wrap_up_tokens, final_answer    soft ends of what a budget can cut
     """
-    limits = parse_budgets(budgets)
-    settings = [Budget(method="no_thinking")] if no_thinking else []
-    settings += [Budget(max_thinking_tokens=limit) for limit in limits]
-    counts = parse_counts("--ignores", ignores)
-    settings += [Budget(num_ignores=count, ignore_str=ignore_str) for count in counts if count]
-    if every:
-        longest = max((limit for limit in limits if limit != "auto"), default=None)
-        if longest is None:
-            raise UserError("--every needs a number in --budgets: how far the dense curve goes")
-        settings += dense_budgets(Budget(max_thinking_tokens=longest), every)
-    return tuple(dict.fromkeys(settings))
+
+    methods: str = "budget_forcing"
+    budgets: str = "auto"
+    ignores: str = "0"
+    ignore_str: str = "Wait"
+    every: int | None = None
+    min_thinking: int = 0
+    instructed: str | None = None
+    force: bool = False
+    max_attempts: int | None = None
+    reward: str | None = None
+    grace: int = 0
+    wrap_up: str = ""
+    wrap_up_tokens: int = 0
+    final_answer: str | None = None
+    no_thinking: bool = False
+
+    def settings(self) -> tuple[Budget, ...]:
+        """The budgets, no two alike. Raises `UserError` naming the flag that cannot be read or has no effect."""
+        methods = self._methods()
+        self._refuse_idle(methods)
+        found = [Budget(method="no_thinking")] if self.no_thinking else []
+        for method in methods:
+            found += [self._softened(budget) for budget in self._of(method)]
+        return tuple(dict.fromkeys(found))
+
+    def _softened(self, budget: Budget) -> Budget:
+        if budget.method not in CAPPED or not budget.force:
+            return budget
+        return replace(
+            budget,
+            grace_tokens=self.grace,
+            wrap_up_str=self.wrap_up,
+            wrap_up_tokens=self.wrap_up_tokens,
+            final_answer=self.final_answer,
+        )
+
+    def _methods(self) -> list[str]:
+        methods = [name.strip().replace("-", "_") for name in self.methods.split(",") if name.strip()]
+        known = get_args(Method)
+        if wrong := next((name for name in methods if name not in known), None):
+            raise unknown("--method", wrong, known)
+        if not methods:
+            raise UserError("--method is empty; known: " + ", ".join(known))
+        return methods
+
+    def _refuse_idle(self, methods: Sequence[str]) -> None:
+        """A flag that none of the methods reads was meant otherwise."""
+        told = any(method in CONDITIONAL for method in methods)
+        forced = "budget_forcing" in methods
+        cuts = forced or (told and self.force)
+        for flag, given, read, by in (
+            ("--instructed", self.instructed is not None, told, "token_, step_ or class_conditional"),
+            ("--force", self.force, told, "token_, step_ or class_conditional"),
+            ("--max-attempts", self.max_attempts is not None, "rejection_sampling" in methods, "rejection_sampling"),
+            ("--reward", self.reward is not None, "rebase" in methods, "rebase"),
+            ("--ignores", any(parse_counts("--ignores", self.ignores)), forced, "budget_forcing"),
+            ("--every", bool(self.every), forced, "budget_forcing"),
+            ("--grace", bool(self.grace), cuts, "budget_forcing"),
+            ("--wrap-up", bool(self.wrap_up or self.wrap_up_tokens), cuts, "budget_forcing"),
+            ("--final-answer", self.final_answer is not None, cuts, "budget_forcing"),
+        ):
+            if given and not read:
+                raise UserError(f"{flag} belongs to --method {by}, not to {', '.join(methods)}; leave it out")
+
+    def _of(self, method: str) -> list[Budget]:
+        limits = parse_budgets(self.budgets)
+        if method == "budget_forcing":
+            return self._forced(limits)
+        if method == "no_thinking":
+            return [Budget(method="no_thinking")]
+        if method == "rejection_sampling":
+            attempts = self.max_attempts or Budget().max_attempts
+            return [Budget(limit, method="rejection_sampling", max_attempts=attempts) for limit in limits]
+        if method == "rebase":
+            reward = local(self.reward or Budget().reward)
+            return [Budget(limit, method="rebase", reward=reward) for limit in limits]
+        return self._told(method, limits)
+
+    def _forced(self, limits: list[Any]) -> list[Budget]:
+        plain = Budget(min_thinking_tokens=self.min_thinking)
+        settings = [replace(plain, max_thinking_tokens=limit) for limit in limits]
+        counts = parse_counts("--ignores", self.ignores)
+        settings += [replace(plain, num_ignores=count, ignore_str=self.ignore_str) for count in counts if count]
+        if self.every:
+            longest = max((limit for limit in limits if limit != "auto"), default=None)
+            if longest is None:
+                raise UserError("--every needs a number in --budgets: how far the dense curve goes")
+            settings += dense_budgets(replace(plain, max_thinking_tokens=longest), self.every)
+        return settings
+
+    def _told(self, method: Any, limits: list[Any]) -> list[Budget]:
+        if method == "class_conditional":
+            told = [part.strip() for part in (self.instructed or "short,long").split(",") if part.strip()]
+        elif self.instructed is None:
+            raise UserError(f"--method {method} needs --instructed N,..: the numbers told the model")
+        else:
+            told = [str(count) for count in parse_counts("--instructed", self.instructed)]
+        if not self.force:
+            return [Budget(method=method, instructed=one, force=False) for one in told]
+        if method == "token_conditional" and limits == ["auto"]:
+            return [Budget(int(one), method=method, instructed=one) for one in told]
+        return [Budget(limit, method=method, instructed=one) for one in told for limit in limits]
+
+
+CONDITIONAL = ("token_conditional", "step_conditional", "class_conditional")
+
+
+def headline_of(budgets: Sequence[Budget], name: str | None) -> Budget:
+    """The setting called `name`, as tables call it; None: the last one. Raises `UserError` for an unknown name."""
+    named = {setting(budget): budget for budget in budgets}
+    if name is not None and name not in named:
+        raise unknown("--headline", name, named)
+    return budgets[-1] if name is None else named[name]
+
+
+def local(model: str) -> str:
+    """A model folder's whole path; a hub name as it is."""
+    return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
 def study(
@@ -41,13 +155,15 @@ def study(
     chat: Chat,
     max_problems: int | None,
     replay: bool,
+    *,
+    name: str | None = None,
+    headline: str | None = None,
 ) -> Study:
-    """The study of one model, a folder or a hub name. The last of `budgets` is its headline."""
-    folder = Path(model)
+    """The study of one model, a folder or a hub name. `headline`: a setting's name; None: the last of `budgets`."""
     return fit_context(
         Study(
-            name=f"evaluate-{folder.name if folder.is_dir() else model.replace('/', '--')}",
-            base_model=str(folder.resolve()) if folder.is_dir() else model,
+            name=name or study_name([model]),
+            base_model=local(model),
             pool="",
             recipes=(),
             tasks=tasks.names(task_names),
@@ -59,10 +175,16 @@ def study(
             replay=replay,
             max_problems=max_problems,
             seed=sampling.seed,
-            headline=budgets[-1],
+            headline=headline_of(budgets, headline),
             reference_recipe="base",
         )
     )
+
+
+def study_name(models: Sequence[str]) -> str:
+    """What an evaluation of `models` is called: by them, or by the first and the number of others."""
+    names = [Path(model).resolve().name if Path(model).is_dir() else model.replace("/", "--") for model in models]
+    return "evaluate-" + (names[0] if len(names) == 1 else f"{names[0]}+{len(names) - 1}")
 
 
 def parse_budgets(text: str) -> list[Any]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.config import Budget, Chat, Study
+from harness.config import Budget, Chat, Sampling, Study
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
+from harness.generation.rules import Vocabulary
 from harness.generation.template import RESOLVED, Reading, resolve, shape, turns_of
 from harness.thinking import Ask, thinking_format
 
@@ -32,7 +33,7 @@ def resolved(study: Study) -> Study:
         if recipe.base_model or recipe.thinking:
             recipe = replace(recipe, thinking=_spelled(own, own.thinking, own.budgets))
         recipes.append(recipe)
-    return replace(study, thinking=spelled, recipes=tuple(recipes))
+    return replace(study, thinking=spelled, recipes=tuple(recipes), sampling=_with_ids(study))
 
 
 def _spelled(study: Study, thinking: str, budgets: Iterable[Budget]) -> str:
@@ -43,6 +44,17 @@ def _spelled(study: Study, thinking: str, budgets: Iterable[Budget]) -> str:
     if any(budget.method != "no_thinking" for budget in budgets):
         refuse_closed(tokenizer, reading, study.chat)
     return reading.thinking.spec
+
+
+def _with_ids(study: Study) -> Sampling:
+    """The study's sampling with the texts of its `logit_bias` as token ids, in its identity, too."""
+    biases = study.sampling.logit_bias
+    if not biases:
+        return study.sampling
+    from harness.generation.engines.model_info import read_model
+
+    info = read_model(study.base_model, study.engine.max_model_len, study.engine.tokenizer)
+    return replace(study.sampling, logit_bias=Vocabulary(info.tokenizer).bias_ids(biases))
 
 
 def read_for(name: str, tokenizer: Any, chat: Chat) -> Reading:

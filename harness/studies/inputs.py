@@ -7,8 +7,11 @@ from pathlib import Path
 
 from harness import tasks
 from harness.config import Study
-from harness.errors import UserError
+from harness.errors import UserError, one_line
+from harness.generation.sweep import check as check_budget
 
+WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
+HUB_SECONDS = 10.0  # for the hub to say whether it has a model
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")  # org/name
 
 
@@ -18,6 +21,10 @@ def check_inputs(study: Study, data_dir: Path | None) -> None:
     if study.engine.tokenizer is not None:
         check_model("engine.tokenizer", study.engine.tokenizer)
     tasks.names(study.tasks)
+    for budget in (*study.budgets, *study.base_budgets):
+        check_budget(budget, study.sampling)
+        if budget.reward_model:
+            check_model("reward", budget.reward_model)
     if not study.recipes:
         return
     from harness.data.selection import check as check_selection
@@ -35,6 +42,45 @@ def check_inputs(study: Study, data_dir: Path | None) -> None:
     for model in study.features.references:
         check_model("features.references", model)
     tasks.names(study.features.decontaminate)
+
+
+def check_sources(study: Study) -> None:
+    """What is looked for when a study runs, before Ray starts: weights, the hub's models, the server.
+
+    Raises:
+        UserError: one of them is not there.
+    """
+    if study.engine.name == "openai":
+        from harness.generation import open_engine
+
+        open_engine(study.engine, study.base_model).close()  # asks the server what it serves
+    else:
+        check_weights("base_model", study.base_model)
+    for budget in dict.fromkeys((*study.budgets, *study.base_budgets)):
+        if budget.reward_model:
+            check_weights("reward", budget.reward_model)
+
+
+def check_weights(what: str, model: str) -> None:
+    """Raises `UserError` for a folder without weights, and for a name that neither the hub nor its cache has."""
+    folder = Path(model)
+    if folder.is_dir():
+        if not any(next(folder.glob(pattern), None) for pattern in WEIGHTS):
+            raise UserError(f"{what} {model}: the folder has no weights ({', '.join(WEIGHTS)}); is its download whole?")
+        return
+    from huggingface_hub import HfApi, constants, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(model, "config.json"), str):
+        return  # in the cache, or told not to ask: loading says what is missing
+    try:
+        HfApi().model_info(model, timeout=HUB_SECONDS)
+    except HfHubHTTPError as error:  # no such model, or not for this user
+        raise UserError(f"{what} {model}: no such folder, and the Hugging Face hub says: {one_line(error)}") from None
+    except Exception as error:  # noqa: BLE001  the hub call: which HTTP library's errors come out differs by release
+        raise UserError(
+            f"{what} {model}: no such folder, not in the hub's cache, and the hub does not answer ({one_line(error)})"
+        ) from None
 
 
 def check_model(what: str, model: str) -> None:

@@ -55,6 +55,11 @@ def budgets_of(study: Study, recipe: str) -> tuple[Budget, ...]:
     return study.base_budgets if recipe == "base" and study.base_budgets else study.seen_by(recipe).budgets
 
 
+def model_of(study: Study, recipe: str) -> str:
+    """What the rows of `recipe` call their model."""
+    return study.base_model if recipe == "base" else f"{study.name}/{recipe}"
+
+
 def runs_of(
     study: Study, recipe: str, model_identity: str, problems: Mapping[str, Sequence[Problem]], engine: Mapping[str, str]
 ) -> list[Run]:
@@ -89,6 +94,7 @@ def runs_of(
                     "problems": questions,
                     "budget": budget,
                     "prompt": instruct("", budget),
+                    "reward": budget.reward_model and provenance.model_identity(budget.reward_model),
                 }
             )
             config = {
@@ -106,8 +112,7 @@ def runs_of(
                 "engine": dict(engine),
                 "setup": setup,
             }
-            model = study.base_model if recipe == "base" else f"{study.name}/{recipe}"
-            runs.append(Run(identity, study.name, model, recipe, task, budget, config))
+            runs.append(Run(identity, study.name, model_of(study, recipe), recipe, task, budget, config))
     return runs
 
 

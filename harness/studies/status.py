@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from harness.checked import from_plain
 from harness.config import Study
 from harness.errors import UserError
+from harness.records import short
 from harness.store import Store, open_lock, read_claim
-from harness.studies.runs import budgets_of
+from harness.studies.runs import budgets_of, model_of
 
 RECENT_SECONDS = 300.0  # the time that the rate is taken from
 
@@ -23,7 +24,7 @@ RECENT_SECONDS = 300.0  # the time that the rate is taken from
 class ModelStatus:
     """One model of a study. Samples that ended in an engine error are not done."""
 
-    recipe: str
+    recipe: str  # "base", or the name of one of several base models
     training: str  # waiting | selected | training | trained; empty for the base
     runs_done: int
     runs_failed: int
@@ -62,19 +63,22 @@ def status(out: Path) -> Status:
     store = Store(out)
     listed = claim.get("runs") or None
     runs = [run for run in store.runs() if listed is None or run["run_id"] in listed]
-    done = {(row["recipe"], row["task"]): row["count"] for row in store.count_samples(listed)}
+    done = {(row["model"], row["recipe"], row["task"]): row["count"] for row in store.count_samples(listed)}
     models = []
-    for recipe in ("base", *(recipe.name for recipe in study.recipes)):
+    bases = claim.get("models") or [study.base_model]
+    names = {(model, "base"): short(model, bases) if len(bases) > 1 else "base" for model in bases}
+    names |= {(model_of(study, recipe.name), recipe.name): recipe.name for recipe in study.recipes}
+    for (model, recipe), name in names.items():
         budgets = len(budgets_of(study, recipe))
-        mine = [run["status"] for run in runs if run["recipe"] == recipe]
+        mine = [run["status"] for run in runs if (run["model"], run["recipe"]) == (model, recipe)]
         models.append(
             ModelStatus(
-                recipe,
+                name,
                 "" if recipe == "base" else _training(out / "recipes" / recipe),
                 mine.count("done"),
                 mine.count("failed"),
                 budgets * len(problems),
-                sum(done.get((recipe, task), 0) for task in problems),
+                sum(done.get((model, recipe, task), 0) for task in problems),
                 budgets * sum(problems.values()) * study.sampling.num_samples,
             )
         )

@@ -13,7 +13,7 @@ import pytest
 from harness.data.draws import Draw
 from harness.data.selection import select
 from harness.errors import UserError
-from tests.pools import row, rows
+from tests.pools import row
 
 
 def several(questions: int, traces: int) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def several(questions: int, traces: int) -> list[dict[str, Any]]:
     made = []
     for question in range(questions):
         for number in range(traces):
-            about = {"attempt_correct": number not in (0, traces - 1)}
+            about: dict[str, Any] = {"attempt_correct": number not in (0, traces - 1)}
             about |= {"finish": "length"} if number == traces - 1 else {}
             made.append(
                 row(

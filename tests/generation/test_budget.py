@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from harness.config import Budget, Sampling
 from harness.errors import UserError
 from harness.generation.budget import Machine, Rules, stop_of
-from harness.generation.loops import is_looping, repetition
 from harness.generation.rules import (
     Delimiters,
     PromptTooLongError,
@@ -246,16 +245,6 @@ def test_an_end_in_plain_text_keeps_the_minimum_though_it_cannot_be_masked(least
 def test_an_ignore_string_cannot_be_part_of_an_end_in_plain_text() -> None:
     rules = replace(RULES, caps=(20, 20), text_ends=TEXT_ENDS, ignores=((5, 6),))
     assert fed(Machine(rules), 5, EOS, 7, NEWLINE).thinking == [5, 5, 6, 7, NEWLINE]
-
-
-def test_a_loop_is_found_at_the_same_place_in_any_pieces_and_can_stop_the_thought() -> None:
-    rules = replace(RULES, caps=(2000,), stop_on_loop=True)
-    loop = [5, 6, 7, 11] * 400
-    stops = {len(run(Machine(rules), scripted(*loop), pieces).thinking) for pieces in (1, 3, 16, 500)}
-    assert stops == {256}
-    machine = run(Machine(replace(rules, stop_on_loop=False)), scripted(*loop))
-    assert is_looping(machine.thinking) and not is_looping(range(1000))
-    assert repetition([1, 2, 3]) == 0.0
 
 
 def test_the_answer_is_cut_by_its_own_cap_and_by_the_context() -> None:

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from families import FIXTURES, Fixture, tokenizer_of
 
-from harness.analysis.logs import importing
-from harness.analysis.logs.published import read_log
+from harness.analysis.logs.importing import import_files
 from harness.analysis.logs.sample_stats import compute, split
-from harness.analysis.logs.token_counts import TokenCounter
 from harness.config import Budget, Chat, Sampling
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
@@ -29,11 +27,15 @@ from harness.records import Generation
 from harness.studies.formats import read_for, refuse_closed
 from harness.thinking import ThinkingFormat, thinking_format
 from harness.training.text import training_example
+from tests.families import FIXTURES as FITTED
+from tests.families import Fixture, tokenizer_of
+from tests.more_families import HELD_BACK
 from tests.pools import row as pool_row
 from tests.scripted import ScriptedEngine
 
 THOUGHT, MORE, ANSWER = "I guess \\boxed{17}. Hm", " so it is more", "The number is \\boxed{42}."
 QUESTION = "\u2039question\u203a"
+FIXTURES = (*FITTED, *HELD_BACK)
 EVERY = pytest.mark.parametrize("family", FIXTURES, ids=[family.name for family in FIXTURES])
 
 
@@ -162,11 +164,12 @@ def test_every_reader_finds_the_thought_whoever_opened_it(family: Fixture, tmp_p
     assert (guessed.status, guessed.extracted) == ("truncated", None)
     if not thinking.opened_in(prompt):
         assert grade_row({"response": cut, "gold": "17"}).status == "truncated"
-    assert grade_row({"response": closed, "gold": "42"}).status == "correct"
+    if "assistant/think" not in prompt:  # its thought is a turn like any other to those who do not see the prompt
+        assert grade_row({"response": closed, "gold": "42"}).status == "correct"
 
     parts = split(closed, prompt)
     assert (parts.has_thinking, parts.thinking.strip(), parts.has_answer) == (True, THOUGHT, True)
-    assert parts.answer.strip().startswith(ANSWER)
+    assert parts.answer.strip().removeprefix("<answer>\n").startswith(ANSWER)  # the grader reads between such tags
     parts = split(cut, prompt)
     assert (parts.has_thinking, parts.thinking.strip(), parts.answer) == (True, THOUGHT + " and on", "")
 
@@ -177,12 +180,14 @@ def test_every_reader_finds_the_thought_whoever_opened_it(family: Fixture, tmp_p
         for i, text in enumerate((closed, closed, cut))
     ]  # fmt: skip
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    log = read_log(path)
-    rows = importing.rows_of(log, "model", "quick", "imported", TokenCounter(None, "none"))
+    import_files([path], tmp_path / "out")
+    rows = sorted(pq.read_table(tmp_path / "out" / "samples").to_pylist(), key=lambda row: str(row["problem_id"]))
     assert [row["status"] for row in rows] == ["correct", "correct", "truncated"]
     assert {row["method"] for row in rows} == {"budget_forcing"}
     for row, text in zip(rows, (closed, closed, cut), strict=True):
-        assert row["thinking"] + row["closing"] + row["answer"] == text
+        kept = row["thinking"] + row["closing"] + row["answer"]
+        assert text.endswith(kept)  # without the thinking start, which a native row has in its prompt
+        assert text.removesuffix(kept).strip() in ("", thinking.thinking_start.strip())
     stats = compute([path]).files[0]
     assert (stats.num_without_thinking, stats.num_without_answer) == (0, 1)
     assert stats.min_thinking_tokens is not None and stats.min_thinking_tokens > 0

@@ -42,7 +42,7 @@ def chatter(p_end: float = 0.05, salt: int = 0) -> Model:
 
 def run(
     budgets: Sequence[Budget],
-    model: Model | None = None,
+    model: Callable[..., int] | None = None,
     *,
     texts: Sequence[str] = ("q", "a longer question"),
     sampling: Sampling | None = None,
@@ -202,6 +202,29 @@ def test_every_format_replays_exactly_though_its_ends_are_several_tokens(name: s
     assert by_cell(together) == by_cell(apart)
     assert any(row.thinking_finish == "stop" for row in together) and any(row.forced_spans for row in together)
     assert not any(FORMATS[name].stops[0] in row.thinking for row in together)
+
+
+@pytest.mark.parametrize(("name", "end"), [("s1-steps", "<|im_start|>0"), ("think", "</think>")])
+def test_a_budget_that_cuts_an_end_in_its_middle_has_no_span_of_a_round_behind_it(name: str, end: str) -> None:
+    """The trunk ignores that end and goes on: its ignore string begins where the cut thought still has end tokens."""
+    thought = VOCABULARY.encode(f"ab{end}cd{end}e")
+    longest = len(VOCABULARY.encode(f"ab{end}Wait, let me checkcd{end}"))
+
+    def model(context: Sequence[int], masked: frozenset[int]) -> int:
+        text = VOCABULARY.decode(context).replace("Wait, let me check", end)
+        said = len(VOCABULARY.encode(text.split(FORMATS[name].thinking_start, 1)[1]))
+        return thought[said] if said < len(thought) else LETTERS[0]
+
+    grid = [Budget(b, n, ignore_str="Wait, let me check") for b in range(longest + 3) for n in (0, 1, 2)]
+    together, apart = (run(grid, model, texts=["q"], replay=on, thinking=FORMATS[name])[0] for on in (True, False))
+    assert by_cell(together) == by_cell(apart)
+    cut = 0
+    for row in together:
+        assert row.injected_tokens <= len(row.thinking_ids) and len(row.forced_spans) == max(0, row.num_rounds - 1)
+        for span in row.forced_spans:
+            assert VOCABULARY.decode(row.thinking_ids[span.start : span.start + span.length]) == "Wait, let me check"
+        cut += row.thinking_finish == "budget" and row.num_rounds == 1 and len(row.thinking_ids) > 2
+    assert cut > 3
 
 
 def test_a_format_of_your_own_takes_four_strings() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.grading import grade, grade_answer
 from harness.grading.conventions import CONVENTIONS, table
-from harness.records import STATUSES
+from harness.grading.verdict import STATUSES
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -41,6 +41,28 @@ ONE_WAY = [json.loads(line) for line in (CORPUS / "gold_and_answer.jsonl").read_
 def test_gold_and_answer_are_told_apart_where_their_meaning_differs(case: dict[str, Any]) -> None:
     verdict = grade_answer(case["answer"], case["gold"])
     assert verdict.correct is case["correct"], verdict
+
+
+def styled() -> dict[str, list[tuple[str, str, bool]]]:
+    """(gold, answer, equal) of styles.txt by its sections."""
+    found: dict[str, list[tuple[str, str, bool]]] = {}
+    section = ""
+    for line in (CORPUS / "styles.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            section = line[2:]
+        elif line:
+            gold, answer = line[2:].split(" ~ ", 1)
+            found.setdefault(section, []).append((gold, answer, line[0] == "="))
+    return found
+
+
+STYLES = styled()
+
+
+@pytest.mark.parametrize("section", STYLES)
+def test_answers_in_many_styles_are_graded_as_a_mathematician_would(section: str) -> None:
+    wrong = [(g, a, equal) for g, a, equal in STYLES[section] if (grade_answer(a, g).correct is True) != equal]
+    assert wrong == []
 
 
 def test_a_bare_answer_as_the_whole_response_is_graded_like_the_answer() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.grading import grade, grade_answer
 from harness.grading.grader import INTERNAL
-from harness.records import STATUSES
+from harness.grading.verdict import STATUSES
 
 CORPUS = Path(__file__).parent / "corpus" / "fuzz.jsonl"
 PIECES = (CORPUS.parent / "pieces.txt").read_text(encoding="utf-8").split()

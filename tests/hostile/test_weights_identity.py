@@ -122,7 +122,8 @@ def test_a_hub_models_identity_is_the_commit_that_transformers_loads(folder: Pat
     (repository / "refs").mkdir()
     code = (
         "from transformers.utils import cached_file; from harness.provenance import model_identity\n"
-        "print(cached_file('org/name', 'config.json').split('/')[-2], model_identity('org/name'), model_identity('x/y'))"
+        "print(cached_file('org/name', 'config.json').split('/')[-2],"
+        " model_identity('org/name'), model_identity('x/y'))"
     )
     environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     for commit in commits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ def test_commas_newlines_and_numbers_in_values_survive() -> None:
     assert settings(f"{AUTO},thinking_n_ignore=1,thinking_n_ignore_str=Hmm\n").budget.ignore_str == "Hmm\n"
     assert settings(f"{AUTO},thinking_n_ignore=1,thinking_n_ignore_str=42").budget.ignore_str == "42"
     assert parse({"max_tokens_thinking": "500", "thinking_n_ignore": "2"}, S1).budget.num_ignores == 2
+
+
+def test_the_models_own_recipe_can_be_said() -> None:
+    found = settings(f"{AUTO},temperature=0.6,top_p=0.95,top_k=20,min_p=0,presence_penalty=1.5,repetition_penalty=1.05")
+    assert found.sampling == replace(
+        found.sampling, temperature=0.6, top_p=0.95, top_k=20, min_p=0.0, presence_penalty=1.5, repetition_penalty=1.05
+    )
+    assert settings(f"{AUTO},top_k=-1").sampling.top_k == 0  # vLLM's own word for all tokens
 
 
 def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_the_answer_alone_but_for_the_fork() -> None:

@@ -1,6 +1,7 @@
 """`harness import`: published logs into the harness's Parquet, graded by our grader, to compare new runs with.
 
-One file is one run. Token counts need the model's tokenizer; without it they stay empty rather than approximate.
+Token counts need the model's tokenizer; without it they stay empty rather than approximate. What a log does not tell
+(whether an end was forced, whether a thought loops, its budget) is null, never 0.
 """
 
 from __future__ import annotations
@@ -8,22 +9,42 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, task_of, tokenizer_of
+from harness.analysis.logs.logged import Log, Logged
+from harness.analysis.logs.published import expand, read_log, skipped_lines, tokenizer_of, unreadable, with_results
+from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.digests import file_digest
 from harness.errors import UserError
-from harness.marks import Marks, split
+from harness.grading.verdict import Kind
+from harness.marks import Marks, Split
 from harness.provenance import versions
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, Kind
+from harness.questions import question_hash
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA
+from harness.thinking import FORMATS
 
 STUDY = "imported"
 RECIPE = "published"
+BUDGET_SETTINGS = ("max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "num_ignores", "method")
+TEXTS = ("prompt", "thinking", "closing", "answer")
+FINAL_ANSWER = "Final Answer:"
+MAX_WORKERS = 8  # each grading thread has a worker for sympy
+
+
+@dataclass
+class Imported:
+    """A run with its rows, and the counter that counted its tokens."""
+
+    run: Run
+    control: Control
+    rows: list[dict[str, Any]]
+    counter: TokenCounter
 
 
 def import_files(
@@ -34,131 +55,244 @@ def import_files(
     task: str | None = None,
     study: str = STUDY,
     marks: Sequence[Marks] = (),
+    kind: Kind | None = None,
+    merge: bool = False,
+    fields: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Import logs into the result folder `out`; returns one line of summary a file.
+    """Import logs into the result folder `out`.
 
-    `model` and `task` name what the files do not tell; `marks` are thinking delimiters that no table
-    knows. Raises UserError for a file without any readable sample.
+    Args:
+        files: Files, globs or folders, of any known format.
+        out: The results folder.
+        tokenizer: Name or folder; None: each log's own model's, where it is here.
+        model: The model's name, which the files do not tell, or instead of what they tell.
+        task: The task's, likewise.
+        study: The study's name in `out`.
+        marks: Thinking delimiters that no table knows.
+        kind: How answers compare, instead of what the logs tell.
+        merge: All files of one model and task are one run.
+        fields: The names of the fields of plain rows: {"response": "output", "gold": "label", ...}.
+
+    Returns:
+        One line of summary per run.
+
+    Raises:
+        UserError: for a file without any readable sample, before anything is written.
     """
     from harness.store import Store
 
-    summaries = []
+    runs = runs_of(_read(expand(files), fields or None), model, task, kind, merge)
+    counters: dict[str, TokenCounter] = {}
+    imported = []
+    for run in runs:
+        name = tokenizer or next(filter(None, (tokenizer_of(log.path) for log in run.logs)), run.model)
+        if name not in counters:
+            counters[name] = load_counter(name, required=bool(tokenizer))
+        imported.append(_imported(run, study, counters[name], marks))
+    _grade([row for one in imported for row in one.rows])
     with Store(out) as store:
-        for path in expand(files):
-            log = read_log(path)
-            if not log.samples:
-                raise UserError(f"{path}: no sample could be read ({_skipped(log) or 'the file is empty'})")
-            name = model or model_of(path, log.samples) or name_from(path)
-            counter = load_counter(tokenizer or tokenizer_of(path) or name, required=bool(tokenizer))
-            rows = rows_of(log, name, task or task_of(path), study, counter, marks)
-            store.append(rows)
-            store.flush()
-            store.put_runs([run_row(log, rows)])
-            summaries.append(summary(log, rows, counter))
-    return summaries
+        for one in imported:
+            store.append([{name: row.get(name) for name in SAMPLE_SCHEMA.names} for row in one.rows])
+        store.flush()
+        store.put_runs([run_row(one) for one in imported])
+    return [summary(one) for one in imported]
 
 
-def kind_of(task: str) -> Kind:
-    """How a task's answers compare: AIME's are integers, GPQA's are letters, the others mathematics."""
-    return "integer" if "aime" in task else "choice" if "gpqa" in task else "math"
+def _read(paths: Sequence[Path], fields: Mapping[str, str] | None) -> list[Log]:
+    """The logs, each content once; UserError for the first without any sample."""
+    logs: list[Log] = []
+    digests: set[str] = set()
+    for path in paths:
+        log = read_log(path, fields)
+        if not log.samples:
+            raise UserError(unreadable(log))
+        digest = file_digest(path)
+        if digest not in digests:
+            digests.add(digest)
+            with_results(log)
+            logs.append(log)
+    return logs
 
 
-def name_from(path: Path) -> str:
-    """A model's name from where its log lies: lm-eval's folder org__name, else the file name without the task."""
-    if "__" in path.parent.name:
-        return path.parent.name.replace("__", "/", 1)
-    name = path.stem.removeprefix("samples_").removesuffix("_samples")
-    return name.replace(task_of(path), "").strip("_-") or path.stem
-
-
-def rows_of(
-    log: Log, model: str, task: str, study: str, counter: TokenCounter, marks: Sequence[Marks] = ()
-) -> list[dict[str, Any]]:
-    """The log's responses as rows of SAMPLE_SCHEMA, graded: the answer part alone, where a thought was found."""
-    from harness.grading import grade_many
-
-    identity = run_id({"imported": file_digest(log.path), "task": task, "model": model})
+def _imported(run: Run, study: str, counter: TokenCounter, marks: Sequence[Marks]) -> Imported:
+    """The run's rows, without their verdicts."""
+    cuts = [[cut(sample, text, marks) for text in sample.texts] for sample in run.samples]
+    control = control_of(run, [one for sample in cuts for one in sample])
+    digests = sorted({file_digest(log.path) for log in run.logs})
+    settings = json.dumps(run.kwargs, sort_keys=True, default=str)
+    identity = run_id({"imported": digests, "task": run.task, "model": run.model, "settings": settings})
+    shared = {
+        "run_id": identity, "study": study, "model": run.model, "recipe": RECIPE, "task": run.task,
+        "method": control.method, "max_thinking_tokens": control.max_thinking_tokens,
+        "thinking_budget": control.thinking_budget, "num_ignores": control.num_ignores,
+        "ignore_str": control.ignore_str, "instructed": control.instructed, "seed": _seed(run),
+        "budget_tokens": control.max_thinking_tokens, "kind": run.kind, "gen_kwargs": settings if run.kwargs else None,
+    }  # fmt: skip
     seen: Counter[str] = Counter()
     rows = []
-    for sample in log.samples:
-        for response, correct in zip(sample.responses, sample.correct, strict=True):
+    for sample, parts in zip(run.samples, cuts, strict=True):
+        common = shared | _problem_columns(run, sample)
+        for nth, part in enumerate(parts):
             index = seen[sample.problem_id]
             seen[sample.problem_id] += 1
-            rows.append(_row(sample, response, correct, index, task, marks))
-    # Not the prompt: the response is the answer part here, and a prompt that opens a thought would open it again.
-    wanted = ("response", "gold", "kind", "choices", "final", "question")
-    questions = [{name: row[name] for name in wanted} for row in rows]
-    for row, verdict in zip(rows, grade_many(questions, workers=os.cpu_count() or 1), strict=True):
-        row |= {**verdict.columns, "run_id": identity, "study": study, "model": model, "recipe": RECIPE}
-        row["sample_key"] = fingerprint([identity, row["problem_id"], row["sample_index"]])
+            row = dict.fromkeys(SAMPLE_SCHEMA.names) | common | _text_columns(sample, part)
+            row |= {
+                "sample_index": index, "sample_key": fingerprint([identity, sample.problem_id, index]),
+                "logged_correct": sample.correct[nth], "logged_extracted": sample.extracted[nth],
+                "missing": sample.responses[nth] is None,
+            }  # fmt: skip
+            rows.append(row)
     if not counter.approximate:
         _count_tokens(rows, counter)
-    return rows
+    return Imported(run, control, rows, counter)
 
 
-def _row(
-    sample: Logged, response: str, correct: bool | None, index: int, task: str, marks: Sequence[Marks]
-) -> dict[str, Any]:
-    """One response cut at its delimiters; `response`, `logged`, `final`, `choices` are for grading and the summary."""
-    cut = split(response, sample.prompt, marks)
-    thought = cut.state != "none"
-    kwargs = sample.kwargs
-    budget = kwargs.get("max_tokens_thinking")
-    ignores = kwargs.get("thinking_n_ignore")
-    return dict.fromkeys(SAMPLE_SCHEMA.names) | {
-        "task": task, "method": "budget_forcing" if thought else "no_thinking",
-        "max_thinking_tokens": int(budget) if isinstance(budget, int | float) and budget else None,
-        "num_ignores": int(ignores) if isinstance(ignores, int | float) else 0,
-        "ignore_str": kwargs.get("thinking_n_ignore_str"), "seed": 0, "sample_index": index,
-        "problem_id": sample.problem_id, "question": sample.question, "gold": sample.gold, "kind": kind_of(task),
-        "prompt": sample.prompt, "thinking": cut.preface + cut.thinking,
-        "closing": cut.closing, "answer": cut.answer, "forced_spans": [],
-        "forced_end": False, "replayed": False, "looping": None, "num_attempts": 1,
-        "response": cut.answer, "logged": correct, "final": cut.state != "open", "choices": sample.choices,
+def _seed(run: Run) -> int | None:
+    return next((seed for name in SEEDS if (seed := whole(run.kwargs.get(name))) is not None), None)
+
+
+def _problem_columns(run: Run, sample: Logged) -> dict[str, Any]:
+    return {
+        "problem_id": sample.problem_id, "question": sample.question, "gold": gold_text(run, sample),
+        "choices": list(sample.choices), "question_hash": question_hash(sample.question, sample.choices),
+        "metadata": json.dumps(dict(sample.metadata), sort_keys=True, ensure_ascii=False) if sample.metadata else None,
+        "golds": sample.golds if run.kind != "choice" else (),
+    }  # fmt: skip
+
+
+def _text_columns(sample: Logged, part: Split) -> dict[str, Any]:
+    """A response as native rows have it: what opens the thought ends the prompt, and counts as no thinking."""
+    preface, thinking = part.preface, part.thinking
+    style = FORMATS.get(part.name)
+    start = style.thinking_start if style else ""
+    space = start[len(start.rstrip()) :]
+    if preface and space and thinking.startswith(space):
+        preface, thinking = preface + space, thinking[len(space) :]
+    return {
+        "prompt": sample.prompt + preface, "thinking": thinking, "closing": part.closing, "answer": part.answer,
+        "response": part.answer, "final": part.state != "open",
     }  # fmt: skip
 
 
 def _count_tokens(rows: list[dict[str, Any]], counter: TokenCounter) -> None:
-    for name in ("prompt", "thinking", "closing", "answer"):
+    """Token counts of the texts; a null response has none.
+
+    A thought that was cut at its budget got a line end before its closing (s1's rule, where it did not end in one): a
+    thought that is over its budget by that line end was not.
+    """
+    for name in TEXTS:
         for row, count in zip(rows, counter.count([row[name] for row in rows]), strict=True):
-            row[f"{name}_tokens"] = count
+            row[f"{name}_tokens"] = None if row["missing"] and name != "prompt" else count
+    over = [row for row in rows if row["budget_tokens"] and (row["thinking_tokens"] or 0) > row["budget_tokens"]]
+    forced = [row for row in over if row["answer"].lstrip().startswith(FINAL_ANSWER)]
+    cut_off = [row for row in forced if row["thinking"].endswith("\n")]
+    for row in cut_off:
+        row["thinking"], row["closing"] = row["thinking"][:-1], "\n" + row["closing"]
+        row["thinking_tokens"], row["closing_tokens"] = counter.count([row["thinking"], row["closing"]])
 
 
-def run_row(log: Log, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _grade(rows: list[dict[str, Any]]) -> None:
+    """Verdicts for the rows of all runs by one pool of graders: the answer part alone, where a thought was found.
+
+    Of several accepted golds any one may be met.
+    """
+    from harness.grading import grade_many
+
+    # Not the prompt: the response is the answer part here, and a prompt that opens a thought would open it again.
+    wanted = ("response", "gold", "kind", "choices", "final", "question")
+    questions = [{name: row[name] for name in wanted} for row in rows]
+    workers = min(os.cpu_count() or 1, MAX_WORKERS)
+    for row, found in zip(rows, grade_many(questions, workers=workers), strict=True):
+        row |= found.columns
+        if row["missing"]:
+            row |= {"status": "no_answer", "correct": False, "reason": "the log holds no response (null)"}
+    open_rows = [row for row in rows if row["correct"] is not True and not row["missing"]]
+    again = [(row, gold) for row in open_rows for gold in row["golds"][1:]]
+    if again:
+        verdicts = grade_many([{n: row[n] for n in wanted} | {"gold": gold} for row, gold in again], workers=workers)
+        for (row, gold), found in zip(again, verdicts, strict=True):
+            if found.status == "correct" or (row["status"] == "gold_unparseable" != found.status):
+                row |= found.columns | {"gold": gold}
+
+
+def run_row(imported: Imported) -> dict[str, Any]:
     """The run's row: where it came from stands in its config."""
-    first = rows[0]
+    run, first = imported.run, imported.rows[0]
+    settings = {key: value for key, value in run.kwargs.items() if key not in (*BUDGET_SETTINGS, *SEEDS)}
     config = {
-        "imported_from": log.path.name,
-        "sha256": file_digest(log.path),
-        "logged_accuracy": _logged_accuracy(rows),
+        "imported_from": [log.path.name for log in run.logs],
+        "sha256": [file_digest(log.path) for log in run.logs],
+        "format": run.format,
+        "logged_accuracy": _logged_accuracy(imported.rows),
+        "logged_by_filter": by_filter(run),
+        "gen_kwargs": run.kwargs,
+        "task_config": dict(run.task_config),
+        "sampling": settings,
+        "logged_settings": fingerprint(json.dumps(settings, sort_keys=True, default=str)),
     }
     return {name: first.get(name) for name in RUN_SCHEMA.names} | {
-        "num_problems": len(log.samples), "num_samples": max(row["sample_index"] for row in rows) + 1, "status": "done",
-        "error": None, "config": json.dumps(config, sort_keys=True), "versions": json.dumps(versions(), sort_keys=True),
+        "num_problems": len({row["problem_id"] for row in imported.rows}),
+        "num_samples": max(row["sample_index"] for row in imported.rows) + 1, "status": "done",
+        "error": None, "config": json.dumps(config, sort_keys=True, default=str),
+        "versions": json.dumps(versions(), sort_keys=True),
         "commit": "", "engine": "imported", "device": None, "seconds": None,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
 
 
-def summary(log: Log, rows: list[dict[str, Any]], counter: TokenCounter) -> str:
-    """What was read, our accuracy beside the log's, and where the two graders differ."""
-    scored = [row["correct"] for row in rows if row["correct"] is not None]
-    both = [(row["correct"], row["logged"]) for row in rows if None not in (row["correct"], row["logged"])]
-    what = f"{len(rows)} responses to {len(log.samples)} problems of {rows[0]['task']}"
-    text = f"{log.path.name}: {what}, {rows[0]['model']}"
-    text += f"; accuracy {100 * sum(scored) / len(scored):.1f} %" if scored else "; nothing could be scored"
+def by_filter(run: Run) -> dict[str, float]:
+    """The log's own accuracy under each of its filters, where it has several."""
+    found: dict[str, list[bool]] = {}
+    for sample in run.samples:
+        for name, correct in sample.filters.items():
+            if correct is not None:
+                found.setdefault(name, []).append(correct)
+    return {name: sum(known) / len(known) for name, known in found.items()} if len(found) > 1 else {}
+
+
+def summary(imported: Imported) -> str:
+    """What was read, our accuracy beside the log's, where the two graders differ, and what was done with the file."""
+    run, rows = imported.run, imported.rows
+    per_problem: dict[str, list[bool]] = {}
+    for row in rows:
+        if row["correct"] is not None and row["status"] != "gold_unparseable":
+            per_problem.setdefault(row["problem_id"], []).append(row["correct"])
+    both = [
+        (row["correct"], row["logged_correct"]) for row in rows if None not in (row["correct"], row["logged_correct"])
+    ]
+    num = len({row["problem_id"] for row in rows})
+    names = ", ".join(log.path.name for log in run.logs[:3]) + (", ..." if len(run.logs) > 3 else "")
+    text = f"{names}: {len(rows)} responses to {num} problems of {run.task} ({run.format}, {run.kind}), {run.model}"
+    means = [sum(known) / len(known) for known in per_problem.values()]
+    text += f"; accuracy {100 * sum(means) / len(means):.1f} %" if means else "; nothing could be scored"
     if both:
         differ = sum(bool(ours) != bool(theirs) for ours, theirs in both)
         text += f", in the log {100 * sum(bool(t) for _, t in both) / len(both):.1f} % ({differ} verdicts differ)"
-    text += "; no token counts: give --tokenizer" if counter.approximate else ""
-    return text + (f"; {_skipped(log)}" if log.skipped else "")
+    if filters := by_filter(run):
+        text += "; its filters: " + ", ".join(f"{name} {100 * value:.1f} %" for name, value in filters.items())
+    return "; ".join([text, *notes(imported)])
+
+
+def notes(imported: Imported) -> list[str]:
+    """What a reader of the summary has to know of the files and rows."""
+    run, rows = imported.run, imported.rows
+    split_ids = sum(log.num_split for log in run.logs)
+    unread = sum(row["status"] == "gold_unparseable" for row in rows)
+    missing = sum(row["missing"] for row in rows)
+    replaced = sum(log.num_replaced for log in run.logs)
+    told = [
+        *run.notes,
+        f"{split_ids} id(s) stand for several problems: told apart by their question" if split_ids else "",
+        f"{missing} response(s) are null in the log: counted wrong" if missing else "",
+        f"{unread} gold(s) cannot be read: left out" if unread else "",
+        f"{replaced} line(s) with a broken character, replaced by U+FFFD" if replaced else "",
+        "no token counts: give --tokenizer" if imported.counter.approximate else "",
+        "the log does not name its model: give --model" if run.model == UNKNOWN_MODEL else "",
+        *(skipped_lines(log) for log in run.logs),
+    ]
+    return [note for note in told if note]
 
 
 def _logged_accuracy(rows: list[dict[str, Any]]) -> float | None:
-    known = [bool(row["logged"]) for row in rows if row["logged"] is not None]
+    known = [bool(row["logged_correct"]) for row in rows if row["logged_correct"] is not None]
     return sum(known) / len(known) if known else None
-
-
-def _skipped(log: Log) -> str:
-    lines = ", ".join(f"{number} ({reason})" for number, reason in log.skipped[:3])
-    return f"{len(log.skipped)} line(s) skipped: {lines}" if log.skipped else ""

@@ -1,6 +1,7 @@
-"""Read published logs: lm-eval's samples JSONL (s1's fork, current, ours) and the Qwen2.5-Math output format.
+"""Read published logs of any known format: which reader a file needs, and what its name and neighbours tell.
 
-A broken, cut or foreign line is never fatal: it is counted, with its number and reason, and skipped.
+A broken, cut or foreign line is never fatal: it is counted, with its number and reason, and skipped. A file of which no
+line can be read is refused with what it is.
 """
 
 from __future__ import annotations
@@ -8,209 +9,209 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.logs import inspect_logs, lighteval_logs, lm_eval_logs, record_logs
+from harness.analysis.logs.logged import Log, Logged
+from harness.analysis.logs.text_files import records, start_of
 from harness.errors import UserError
-from harness.files import JSON_LINES, read_json_lines
+from harness.questions import question_key
 
 TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
               "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Logged:
-    """One problem of a log with all its responses. `correct` are the log's own scores, None where it has none."""
-
-    line: int
-    doc_id: str
-    problem_id: str
-    question: str
-    gold: str
-    prompt: str
-    responses: tuple[str, ...]
-    correct: tuple[bool | None, ...]
-    extracted: tuple[str | None, ...]
-    model: str | None = None
-    choices: tuple[str, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)  # generation kwargs
-
-
-@dataclass
-class Log:
-    """One file: its problems, and the lines that were skipped as (number, reason)."""
-
-    path: Path
-    samples: list[Logged] = field(default_factory=list)
-    skipped: list[tuple[int, str]] = field(default_factory=list)
-    num_repeated: int = 0  # lines that repeat a generation under another filter
+ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".eval")
+KNOWN = ("lm-eval", "inspect_ai", "lighteval", *(one.name for one in record_logs.FORMATS))
+DATE = re.compile(r"_?\d{4}-\d\d-\d\d[T_ ]\d\d[-:_]\d\d[-:_]\d\d(?:[.,]\d+)?(?:[+-]\d\d[-:]?\d\d)?")
+SHOWN = 3
 
 
 def expand(patterns: Sequence[str | Path]) -> list[Path]:
-    """Files from names, globs and folders (their samples*.jsonl and *_samples.jsonl). UserError when one names none."""
+    """Files from names, globs and folders (the samples, details and .eval files in them). UserError for none."""
     found: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            lines = sorted(found for ending in JSON_LINES for found in path.rglob(f"*{ending}"))
-            matches = [found for found in lines if "samples" in found.name] or lines
+            files = sorted(one for ending in ENDINGS for one in path.rglob(f"*{ending}") if not _is_results(one))
+            named = [one for one in files if re.search(r"samples|details", one.name) or one.suffix == ".eval"]
+            matches = named or [one for one in files if one.name.endswith((".jsonl", ".jsonl.gz"))] or files
         elif path.is_file():
             matches = [path]
         else:
             matches = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file())
+            matches = [one for one in matches if not _is_results(one)] or matches
         if not matches:
             raise UserError(f"no such file: {pattern}; give samples JSONL files, globs or folders")
         found += matches
     return list(dict.fromkeys(found))
 
 
-def read_log(path: Path) -> Log:
-    """All problems of one file. Never raises on its content; a file that cannot be opened is a UserError."""
-    log, seen = Log(path), {}  # type: Log, dict[tuple[str, str], tuple[str, ...]]
-    for number, record in _records(path, log):
-        sample = _parse(record, number)
-        if isinstance(sample, str):
-            log.skipped.append((number, sample))
-            continue
-        key = (sample.doc_id, sample.prompt)
-        if seen.get(key) == sample.responses and "filter" in record:
-            log.num_repeated += 1  # current lm-eval writes a line for each filter of the same generation
-            continue
-        seen[key] = sample.responses
-        log.samples.append(sample)
+def _is_results(path: Path) -> bool:
+    """Whether a file is lm-eval's or lighteval's summary, which lies beside the samples."""
+    return path.suffix == ".json" and re.search(r"(^|_)results(_|\.)", path.name) is not None
+
+
+def read_log(path: Path, fields: Mapping[str, str] | None = None) -> Log:
+    """All problems of one file; never raises on a line's content.
+
+    Args:
+        path: The file.
+        fields: `--map`: the names of the fields of plain rows.
+
+    Raises:
+        UserError: the file cannot be opened, is of no known format, or holds log-likelihoods.
+    """
+    log = Log(path)
+    start = start_of(path)
+    if start.startswith(b"PK\x03\x04") and path.suffix == ".eval":
+        inspect_logs.read(path, log)
+    elif start.startswith(b"PAR1"):
+        _read_parquet(path, log, fields)
+    else:
+        _read_text(path, log, fields)
+    log.samples = _told_apart(log)
+    log.skipped.sort()
     return log
 
 
-def _records(path: Path, log: Log) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line in read_json_lines(path, encodable=True):
-        if line.error:
-            log.skipped.append((line.number, line.error))
-        else:
-            yield line.number, line.value
+def _read_parquet(path: Path, log: Log, fields: Mapping[str, str] | None) -> None:
+    names = lighteval_logs.columns(path)
+    if fields is None and lighteval_logs.is_lighteval(names):
+        lighteval_logs.read(path, log)
+        return
+    if {"run_id", "sample_key"} <= set(names):
+        raise UserError(f"{path} is a results file of this program already: give its folder to leaderboard or compare")
+    _read_records([(number, row) for number, row in enumerate(lighteval_logs.rows(path), 1)], log, fields)
 
 
-def _parse(record: dict[str, Any], number: int) -> Logged | str:
-    """The record as a sample, or the reason why it is none."""
-    if "resps" in record or "filtered_resps" in record:
-        return _parse_lm_eval(record, number)
-    if "code" in record and ("gt" in record or "answer" in record):
-        return _parse_qwen_math(record, number)
-    return "no responses (neither resps, filtered_resps nor code)"
+def _read_text(path: Path, log: Log, fields: Mapping[str, str] | None) -> None:
+    found = records(path, log)
+    if fields is None and len(found) == 1 and inspect_logs.is_inspect(found[0][1]):
+        inspect_logs.read(path, log)
+        return
+    if not found and not log.skipped:
+        return
+    _read_records(found, log, fields)
 
 
-def _parse_lm_eval(record: dict[str, Any], number: int) -> Logged | str:
-    responses = _texts(record.get("resps")) or _texts(record.get("filtered_resps"))
-    if not responses:
-        return "responses are not text"
-    doc = record.get("doc") if isinstance(record.get("doc"), dict) else {}
-    assert isinstance(doc, dict)
-    question = _first_text(doc, "problem", "question", "Question", "input", "query")
-    target = record.get("target", doc.get("answer"))
-    prompt = _prompt(record)
-    doc_id = str(record.get("doc_id", number - 1))
-    identity = next((str(doc[key]) for key in ("unique_id", "id", "ID") if doc.get(key) not in (None, "")), doc_id)
-    return Logged(
-        line=number,
-        doc_id=doc_id,
-        problem_id=identity,
-        question=question or prompt,
-        gold=str(target),
-        prompt=prompt,
-        responses=responses,
-        correct=_scores(record, len(responses)),
-        extracted=_padded(record.get("extracted_answers"), len(responses)),
-        model=record.get("model") if isinstance(record.get("model"), str) else None,
-        choices=tuple(str(c) for c in doc.get("choices") or () if isinstance(doc.get("choices"), list)),
-        kwargs=kwargs_of(record),
-    )
+def _read_records(found: list[tuple[int, dict[str, Any]]], log: Log, fields: Mapping[str, str] | None) -> None:
+    if fields is None and sum(lm_eval_logs.is_lm_eval(record) for _, record in found) * 2 >= max(len(found), 1):
+        lm_eval_logs.read(found, log)
+        return
+    if fields is None:
+        found = record_logs.opened(found, log)
+        if found and all(lm_eval_logs.is_lm_eval(record) for _, record in found):
+            lm_eval_logs.read(found, log)
+            return
+    chosen = record_logs.mapped_format(fields) if fields else record_logs.format_of(found)
+    if chosen is not None:
+        record_logs.read(found, log, chosen)
+        return
+    log.skipped += [(number, "of no known format") for number, _ in found]
+    keys = Counter(key for _, record in found for key in record)
+    if keys:
+        log.name = f"unknown: rows with the fields {', '.join(name for name, _ in keys.most_common(8))}"
 
 
-def _parse_qwen_math(record: dict[str, Any], number: int) -> Logged | str:
-    responses = _texts(record["code"])
-    if not responses:
-        return "code holds no text"
-    scores = record.get("score")
-    correct = (
-        tuple(bool(s) if isinstance(s, bool | int | float) else None for s in scores)
-        if isinstance(scores, list)
-        else ()
-    )
-    identity = str(record.get("unique_id") or record.get("idx", number - 1))
-    question = _first_text(record, "question", "problem")
-    return Logged(
-        line=number,
-        doc_id=str(record.get("idx", number - 1)),
-        problem_id=identity,
-        question=question,
-        gold=str(record.get("answer", record.get("gt"))),
-        prompt=_first_text(record, "query") or question,
-        responses=responses,
-        correct=(correct + (None,) * len(responses))[: len(responses)],
-        extracted=_padded(record.get("pred"), len(responses)),
-    )
+def unreadable(log: Log) -> str:
+    """Why a file without any sample is refused, in one line."""
+    reason = skipped_lines(log) or "the file is empty"
+    what = f"its format is not known ({log.name.removeprefix('unknown: ')})" if log.name.startswith("unknown") else ""
+    advice = f"known are {', '.join(KNOWN)}; for other rows give --map response=FIELD --map gold=FIELD"
+    return f"{log.path}: no sample could be read ({reason})" + (f": {what}; {advice}" if what else "")
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    """All strings of a possibly nested list, in order; empty when anything else stands in it."""
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list):
-        return ()
-    found: list[str] = []
-    for item in value:
-        inner = _texts(item)
-        if not inner:
-            return ()
-        found += inner
-    return tuple(found)
+def skipped_lines(log: Log) -> str:
+    """The lines that were left out, with the first reasons; "" for none."""
+    lines = ", ".join(f"{number} ({reason})" for number, reason in log.skipped[:SHOWN])
+    return f"{len(log.skipped)} line(s) skipped: {lines}" if log.skipped else ""
 
 
-def _prompt(record: dict[str, Any]) -> str:
-    """The prompt: arguments are {gen_args_0: {arg_0: ...}} in s1's time, [[prompt, kwargs]] before."""
-    arguments: Any = record.get("arguments")
-    while isinstance(arguments, dict | list) and arguments:
-        keyed = arguments if isinstance(arguments, dict) else dict(enumerate(arguments))
-        arguments = next((keyed[key] for key in ("gen_args_0", "arg_0", 0) if key in keyed), None)
-    return arguments if isinstance(arguments, str) else ""
-
-
-def _scores(record: dict[str, Any], num: int) -> tuple[bool | None, ...]:
-    """The log's own 0/1 scores: one a response where it has them, else the sample's for its first response."""
-    each = record.get("exact_matches")
-    if isinstance(each, list) and len(each) == num:
-        return tuple(None if s is None else bool(s) for s in each)
-    names = ["exact_match", *(n for n in record.get("metrics") or () if isinstance(n, str)), "acc"]
-    one = next((record[n] for n in names if isinstance(record.get(n), bool | int | float)), None)
-    return (None if one is None else bool(one), *(None,) * (num - 1))
-
-
-def _padded(values: Any, num: int) -> tuple[str | None, ...]:
-    texts = [None if v is None else str(v) for v in values] if isinstance(values, list) else []
-    return tuple((texts + [None] * num)[:num])
-
-
-def _first_text(record: dict[str, Any], *names: str) -> str:
-    return next((record[name] for name in names if isinstance(record.get(name), str)), "")
+def _told_apart(log: Log) -> list[Logged]:
+    """The samples, with a problem id of its own for each question: a log whose ids restart names two problems alike."""
+    questions: dict[str, list[str]] = {}
+    keys = [question_key(one.question, one.choices) or f"={one.gold}" for one in log.samples]
+    for sample, key in zip(log.samples, keys, strict=True):
+        known = questions.setdefault(sample.problem_id, [])
+        if key not in known:
+            known.append(key)
+    log.num_split = sum(len(known) > 1 for known in questions.values())
+    if not log.num_split:
+        return log.samples
+    taken = set(questions)
+    names: dict[tuple[str, str], str] = {}
+    for identity, known in questions.items():
+        for nth, key in enumerate(known):
+            name = identity
+            while nth and name in taken:
+                name, nth = f"{identity}.{nth + 1}", nth + 1
+            taken.add(name)
+            names[identity, key] = name
+    return [replace(one, problem_id=names[one.problem_id, key]) for one, key in zip(log.samples, keys, strict=True)]
 
 
 def task_of(path: Path) -> str:
     """The task a file's name tells (lm-eval writes samples_{task}_{date}.jsonl), else the name without its ending."""
     name = path.name
-    known = next((task for task in TASK_NAMES if task in name), None)
-    if known:
+    if match := re.match(r"details_(.+?)_\d{4}-\d\d-\d\dT", name):
+        return lighteval_logs.task_of(match.group(1))
+    if known := next((task for task in TASK_NAMES if task in name), None):
         return known
-    match = re.match(r"samples_(.+?)_\d{4}-\d\d-\d\dT", name)
-    return match.group(1) if match else path.stem.removeprefix("samples_")
+    if match := re.match(r"samples_(.+?)_\d{4}-\d\d-\d\dT", name):
+        return match.group(1)
+    return bare_name(path).removeprefix("samples_") or "unknown"
 
 
-def kwargs_of(record: dict[str, Any]) -> dict[str, Any]:
-    """The generation kwargs of a line, {} where it has none."""
-    found = record.get("arguments")
-    first = found.get("gen_args_0") if isinstance(found, dict) else None
-    kwargs = first.get("arg_1") if isinstance(first, dict) else None
-    return kwargs if isinstance(kwargs, dict) else {}
+def bare_name(path: Path) -> str:
+    """A file's name without its endings and without a date."""
+    name = path.name
+    for ending in (".gz", *ENDINGS):
+        name = name.removesuffix(ending)
+    return DATE.sub("", name).strip("_-")
+
+
+def name_from(path: Path) -> str | None:
+    """A model's name from where its log lies: lm-eval's folder org__name, else the file's name without the task.
+
+    None where that leaves nothing: a date is no model's name.
+    """
+    if "__" in path.parent.name.strip("_"):
+        organisation, _, model = path.parent.name.partition("__")
+        return f"{organisation}/{model}" if organisation else path.parent.name.rpartition("__")[2]
+    if path.name.startswith("details_") and path.parent.parent.name:
+        folders = [one for one in path.parts[-4:-2] if one not in ("details", "/")]
+        return "/".join(folders) or None
+    name = bare_name(path)
+    if name.startswith("samples_"):
+        return None
+    name = name.removesuffix("_samples").replace(task_of(path), "").strip("_-")
+    return name or None
+
+
+def kwargs_of(log: Log) -> dict[str, Any]:
+    """The generation settings of the whole run: those of the header, and those that all rows share."""
+    rows = [dict(sample.kwargs) for sample in log.samples if sample.kwargs]
+    shared = (
+        {key: value for key, value in rows[0].items() if all(row.get(key) == value for row in rows)} if rows else {}
+    )
+    return dict(log.kwargs) | shared
+
+
+def with_results(log: Log) -> None:
+    """Add to `log` what the results file beside it tells of the run: settings, and the task's configuration."""
+    for results in _results_beside(log.path):
+        config = results.get("config")
+        told = lm_eval_logs.settings_of(config.get("gen_kwargs")) if isinstance(config, Mapping) else {}
+        tasks = results.get("configs")
+        task = tasks.get(task_of(log.path)) if isinstance(tasks, Mapping) else None
+        if isinstance(task, Mapping):
+            log.task_config = task
+            told = lm_eval_logs.settings_of(task.get("generation_kwargs")) | told
+        log.kwargs = told | dict(log.kwargs)
+        return
 
 
 def model_of(path: Path, samples: Sequence[Logged]) -> str | None:
@@ -218,27 +219,46 @@ def model_of(path: Path, samples: Sequence[Logged]) -> str | None:
     named = next((sample.model for sample in samples if sample.model), None)
     if named:
         return named
-    for config in _results_beside(path):
-        found = re.search(r"pretrained=([^,]+)", str((config.get("config") or {}).get("model_args", "")))
-        if found or config.get("model_name"):
-            return found.group(1) if found else str(config["model_name"])
+    for results in _results_beside(path):
+        found = _argument(results, "pretrained", "model", "path")
+        if found or results.get("model_name"):
+            return found or str(results["model_name"])
+        general = results.get("config_general")
+        if isinstance(general, Mapping) and general.get("model_name"):
+            return str(general["model_name"])
     return None
 
 
 def tokenizer_of(path: Path) -> str | None:
     """The tokenizer that the results JSON beside a log names in its model_args, if any."""
-    for config in _results_beside(path):
-        found = re.search(r"\btokenizer=([^,]+)", str((config.get("config") or {}).get("model_args", "")))
-        if found:
+    return next((found for results in _results_beside(path) if (found := _argument(results, "tokenizer"))), None)
+
+
+def _argument(results: Mapping[str, Any], *names: str) -> str | None:
+    """One of lm-eval's model_args, which are an object or text."""
+    config = results.get("config")
+    arguments = config.get("model_args") if isinstance(config, Mapping) else None
+    for name in names:
+        if isinstance(arguments, Mapping):
+            if isinstance(arguments.get(name), str):
+                return str(arguments[name])
+        elif found := re.search(rf"\b{name}=([^,]+)", str(arguments or "")):
             return found.group(1)
     return None
 
 
 def _results_beside(path: Path) -> Iterator[dict[str, Any]]:
-    """The results JSON files of the same run: lm-eval's results_{date}.json, or one with the log's own beginning."""
-    for results in sorted(path.parent.glob("*results*.json")):
+    """The results files of the same run: lm-eval's results_{date}.json, or one with the log's own beginning."""
+    date = DATE.search(path.name)
+    found = sorted(path.parent.glob("*results*.json"))
+    same = [one for one in found if date and date.group().strip("_") in one.name]
+    yield from _loaded(same or found, path)
+
+
+def _loaded(files: Iterable[Path], log: Path) -> Iterator[dict[str, Any]]:
+    for results in files:
         shared = re.split(r"_?results", results.name)[0]
-        if shared and not path.name.startswith(shared):
+        if results == log or (shared and not log.name.startswith(shared)):
             continue
         try:
             config = json.loads(results.read_text(encoding="utf-8"))

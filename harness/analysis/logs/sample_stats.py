@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import marks as thoughts
-from harness.analysis.logs.published import Log, Logged, expand, model_of, read_log, tokenizer_of
+from harness.analysis.logs.logged import Log, Logged
+from harness.analysis.logs.published import expand, model_of, read_log, tokenizer_of, unreadable
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
 from harness.marks import Marks
@@ -108,6 +109,8 @@ def compute(
     found, responses = [], []
     for path in paths:
         log = read_log(path)
+        if not log.samples:
+            raise UserError(unreadable(log))
         if fixed is None:
             name = tokenizer_of(path) or model_of(path, log.samples)
             counters.setdefault(name, load_counter(name))
@@ -171,10 +174,17 @@ def _answered(text: str) -> bool:
     return any(cue in text for cue in ANSWER_CUES)
 
 
+def _counted(sample: Logged, compat: str | None) -> tuple[str, ...]:
+    """The responses that are counted: all of them; by s1 the first, as its filters left it."""
+    if not compat:
+        return sample.texts
+    return (sample.texts[0] if sample.filtered is None else sample.filtered,)
+
+
 def _responses(
     log: Log, counter: TokenCounter, budget: int | None, compat: str | None, context: int, marks: Sequence[Marks]
 ) -> list[ResponseStats]:
-    picked = [(s, i, text) for s in log.samples for i, text in enumerate(s.responses[: 1 if compat else None])]
+    picked = [(s, i, text) for s in log.samples for i, text in enumerate(_counted(s, compat))]
     parts = [split_as_s1(text) if compat else split(text, sample.prompt, marks) for sample, _, text in picked]
     totals = counter.count([text for _, _, text in picked])  # first: the parts are made of the same lines
     thinking = counter.count([p.thinking for p in parts])

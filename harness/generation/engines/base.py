@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +27,6 @@ class Request:
     on_done: Callable[[Request], Iterable[Request]]
     round_temperatures: tuple[float, ...] = ()
     error: str | None = None
-    engine_deaths: int = 0  # times the engine died under it
     submissions: int = 0  # times it was given to the engine anew; part of the seed, so that no noise is used twice
 
     def __post_init__(self) -> None:
@@ -78,6 +77,7 @@ class Counters:
     appended_tokens: int = 0  # prompt and injected tokens handed to it
     submissions: int = 0  # requests it had to start from the prompt on
     finished: int = 0
+    notes: list[str] = field(default_factory=list)  # what the user should be told of it, each once
 
 
 class Engine(Protocol):

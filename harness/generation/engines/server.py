@@ -7,9 +7,11 @@ that returns no ids is refused with one line. Its prefix cache makes the turns c
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,11 @@ from harness.generation.engines.parameters import biases, decoding
 from harness.generation.engines.probe import FILE
 from harness.generation.rules import Vocabulary
 
-RETRIES = 3  # of one completion, when the server is busy or the connection breaks
-BACKOFF_SECONDS = 1.0  # before the first of them
+RETRIES = 6  # of one completion, when the server is busy or the connection breaks
+OPENING_RETRIES = 3  # of the first call: a wrong address is to be told soon
+BACKOFF_SECONDS = 1.0  # before the first of them, doubled before each next one
+LONGEST_WAIT_SECONDS = 60.0  # before any, whatever the server asks for
+MOST_BIASES = 300  # of one call: what OpenAI's API allows, and servers after it
 TIMEOUT_SECONDS = 3600.0
 CHUNK = 256  # tokens of one completion where a thought can end in its text
 MOST_TOKENS = 4096  # of one completion: a long thought comes in pieces, or the watch on tokens would take it for a hang
@@ -45,18 +50,21 @@ class ServerEngine:
             raise UserError("the openai engine needs a base_url, such as http://localhost:8000/v1")
         self.url = config.base_url.rstrip("/")
         self.url = self.url if self.url.endswith("/v1") else self.url + "/v1"
-        self.config = config
-        self._client = ChatClient(
-            Server(
-                self.url,
-                timeout_seconds=TIMEOUT_SECONDS,
-                max_retries=RETRIES,
-                concurrency=config.max_num_seqs,
-                first_wait_seconds=BACKOFF_SECONDS,
-            )
+        self.config, self.counters = config, Counters()
+        server = Server(
+            self.url,
+            config.api_key_env,
+            header_env=dict(config.header_env),
+            extra_body=json.loads(config.extra_body or "{}"),
+            timeout_seconds=TIMEOUT_SECONDS,
+            max_retries=RETRIES,
+            concurrency=config.max_num_seqs,
+            first_wait_seconds=BACKOFF_SECONDS,
+            longest_wait_seconds=LONGEST_WAIT_SECONDS,
         )
+        self._client = ChatClient(server, say=self.counters.notes.append)
         self.shown_url = self._client.shown_url
-        served = self._served()
+        served = self._served(replace(server, max_retries=OPENING_RETRIES))
         self.model = model
         self.served_model: str | None = config.served_name or model
         if self.served_model not in served:
@@ -72,13 +80,14 @@ class ServerEngine:
         info = read_model(model, min(config.max_model_len, served[self.served_model] or config.max_model_len))
         self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
         self.version = self._version()
-        self.counters = Counters()
-        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+        self._unknown = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
+        self._outside = frozenset(self._unknown)
 
-    def _served(self) -> dict[str, int | None]:
+    def _served(self, server: Server) -> dict[str, int | None]:
         """The models the server has, with their contexts where it tells them."""
         try:
-            listed = self._call("/models", None)
+            with ChatClient(server) as client:
+                listed = client.call("/models", None, dict).value
         except CallFailedError as error:
             self.close()
             raise UserError(f"no OpenAI-compatible server at {self.shown_url}: {error}") from error
@@ -118,14 +127,15 @@ class ServerEngine:
                 raise
 
     def _serve(self, request: Request) -> None:
+        barred = list[int]()  # ids outside the vocabulary that the server has sampled here
         try:
             while not request.error and (turn := request.machine.turn()) is not None:
                 request.submissions += 1
-                self._complete(request, turn)
+                self._complete(request, turn, barred)
         except (CallFailedError, ValueError, LookupError) as error:  # the engine call, or an answer out of form
             request.error = f"{type(error).__name__}: {error}"
 
-    def _complete(self, request: Request, turn: Turn) -> None:
+    def _complete(self, request: Request, turn: Turn, barred: list[int]) -> None:
         # The server cannot see what only the text shows: it is asked for a little at a time then, not for the budget.
         most = min(turn.max_tokens, CHUNK if request.machine.rules.reads_text else MOST_TOKENS)
         if request.sampling.presence_penalty or request.sampling.frequency_penalty:
@@ -139,7 +149,7 @@ class ServerEngine:
             "stop_token_ids": sorted(turn.stop_ids),
             "ignore_eos": True,
             **decoding(request, turn),
-            "logit_bias": {str(token): bias for token, bias in biases(request, self._masked).items()} or None,
+            "logit_bias": self._biases(request, barred) or None,
             "return_token_ids": True,
             "skip_special_tokens": False,
         }
@@ -152,9 +162,22 @@ class ServerEngine:
         self.counters.appended_tokens += len(context)
         self.counters.sampled_tokens += len(ids)
         before = request.machine.sampled_tokens
-        request.machine.feed(ids, (choice.get("logprobs") or {}).get("token_logprobs") or ())
-        if request.machine.sampled_tokens == before:
+        known = next((at for at, token in enumerate(ids) if token in self._outside), len(ids))
+        request.machine.feed(ids[:known], (choice.get("logprobs") or {}).get("token_logprobs") or ())
+        if known < len(ids) and ids[known] not in barred:
+            barred.append(ids[known])  # and go on from there without it: the others' odds are what they were
+        elif request.machine.sampled_tokens == before:
             request.error = f"the server sampled nothing (finish_reason {choice.get('finish_reason')})"
+
+    def _biases(self, request: Request, barred: Sequence[int]) -> dict[str, float]:
+        """The user's, and -100 for ids that the tokenizer does not know, as many as a call may have.
+
+        Those that the server has sampled for this request come first.
+        """
+        given = biases(request, ())
+        room = MOST_BIASES - len(given)
+        masked = dict.fromkeys((*reversed(barred), *self._unknown))
+        return {str(token): bias for token, bias in (given | dict.fromkeys([*masked][:room], -100.0)).items()}
 
     def _call(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         return self._client.call(path, body, dict).value

@@ -1,4 +1,4 @@
-"""vLLM in one pass: each request is one streaming-input session (a public API of vLLM 0.32 and 0.33).
+"""vLLM in one pass: each request is one streaming-input session, a public API (`vllm_releases` says since when).
 
 The engine drops the stop token, keeps the session's keys and values and computes only the appended tokens: a forced
 generation costs what an unforced one of the same length costs. Where a session cannot go on (its context must be cut
@@ -22,19 +22,19 @@ from typing import Any, TypeVar
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
+from harness.generation.engines import vllm_deaths, vllm_mask, vllm_releases
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
 from harness.generation.engines.parameters import biases, decoding
-from harness.generation.engines.vllm_process import end_children, quiet_start, vllm_children
+from harness.generation.engines.vllm_process import attention_backend, end_children, new_log, quiet_start, vllm_children
 from harness.generation.rules import Vocabulary
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 SLACK = 8  # requests submitted beyond max_num_seqs, so that a freed slot is filled in the same step
-MAX_BIASES = 1000  # vLLM keeps at most 1,024 biases a request
 SHUTDOWN_SECONDS = 30.0  # vLLM's own 5 are too few on a busy machine: it then kills the core and orphans the workers
-MAX_RESTARTS = 3  # of a dead engine, in one run
+STUCK_SECONDS = 30.0  # without a token from any request, after which a waiting session gives up its keys and values
 CACHE_TRIES = 50  # at emptying the prefix cache, which vLLM refuses while a session is not yet freed
 CACHE_WAIT_SECONDS = 0.1
 
@@ -51,10 +51,19 @@ class VllmEngine:
         import vllm
 
         self.version = str(vllm.__version__)
-        self.config, self.log_path, self.arguments = config, log_path, arguments
+        self.config, self.log_path = config, log_path or new_log()
+        plan = vllm_releases.plan(self.version, config.strategy, arguments.get("async_scheduling"))
+        if plan.reason:
+            logger.warning(
+                "%s: thoughts are submitted anew after an ignored end (slower, the same tokens)", plan.reason
+            )
+        self.strategy = self._planned = plan.strategy
+        self.arguments = {**arguments, "async_scheduling": plan.async_scheduling}
         self._read(model)
         self.counters = Counters()
         self._names = itertools.count()
+        self._submitted: dict[int, asyncio.Task[None]] = {}  # by the request's id()
+        self._resumed: dict[int, Request] = {}  # sessions that wait for the first token of their next turn, in order
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm-engine", daemon=True)
         self._thread.start()
@@ -72,17 +81,19 @@ class VllmEngine:
         info = read_model(model, self.config.max_model_len, self.config.tokenizer)
         self.model, self._model_config = model, info.config
         self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
-        self._masked = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
-        self._num_embeddings = info.num_embeddings
+        self._missing = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         before = vllm_children(starting=True)
-        start = quiet_start(self.config, self.model, self.max_model_len, self.log_path, self.arguments)
+        self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
+        arguments = {**vllm_mask.arguments(self._missing), **self.arguments}
+        start = quiet_start(self.config, self.model, self.max_model_len, self.log_path, arguments)
         with self._guard.watching(lambda: vllm_children(starting=True) - before):
             self._llm = self._wait(start)
         self._children = vllm_children() - before
+        self.attention = attention_backend(self.log_path, self._log_start)
         self.dtype = str(self._llm.model_config.dtype).removeprefix("torch.")
 
     def _stop(self) -> None:
@@ -101,13 +112,15 @@ class VllmEngine:
         """
         from vllm.platforms import current_platform
 
-        before = self._model_config
+        before, missing = self._model_config, self._missing
         self._read(str(path))
         refusal: str | None = "no swap was asked for"
         if in_place:
             refusal = swap_refusal(
                 before, self._model_config, dtype=self.config.dtype, on_cpu=current_platform.is_cpu()
             )
+            if refusal is None and self._missing != missing:
+                refusal = "its tokenizer knows other ids"  # the mask of the others was set at the start
             if refusal is None:
                 try:
                     refusal = self._wait(self._reload(str(path)))
@@ -153,15 +166,17 @@ class VllmEngine:
         waiting, finished = iter(requests), queue.SimpleQueue[Request]()
         first: deque[Request] = deque()
         flying: dict[int, tuple[Request, Any]] = {}
-        exhausted, restarts = False, 0
-        limit = self.config.max_num_seqs + SLACK
+        deaths = vllm_deaths.Deaths(self.config.max_num_seqs + SLACK)
+        self.strategy, exhausted, hopeless = self._planned, False, ""
         try:
             while True:
-                while len(flying) < limit and not (exhausted and not first):
+                while len(flying) < deaths.limit and not (exhausted and not first):
                     request = first.popleft() if first else next(waiting, None)
                     if request is None:
                         exhausted = True
                         continue
+                    if hopeless and not request.machine.done:
+                        request.error = request.error or hopeless
                     if request.machine.done or request.error:
                         first.extendleft(reversed(list(request.on_done(request))))
                         continue
@@ -169,54 +184,88 @@ class VllmEngine:
                     flying[id(request)] = (request, task)
                 if not flying:
                     return
-                request = finished.get()
+                request = self._next(finished)
                 if self._died(request):
                     lost = [other for other, _ in flying.values()]
                     for _, task in flying.values():
                         task.cancel()
                     flying.clear()
                     finished = queue.SimpleQueue()
-                    restarts += 1
-                    first.extendleft(reversed(self._revive(lost, restarts)))
+                    hopeless = self._revive(lost, deaths)
+                    first.extendleft(reversed(lost))
                     continue
                 del flying[id(request)]
+                deaths.finished()
                 self.counters.finished += 1
                 first.extendleft(reversed(list(request.on_done(request))))
         finally:
             for _, task in flying.values():
                 task.cancel()
 
+    def _next(self, finished: queue.SimpleQueue[Request]) -> Request:
+        """The next request that is over. Meanwhile, sessions that block each other are parted.
+
+        A session between two turns keeps its blocks of the KV cache. Where several fill it, each may wait for one block
+        more that none gives up, and nothing runs that vLLM could preempt.
+        """
+        while True:
+            before = self.counters.sampled_tokens
+            try:
+                return finished.get(timeout=STUCK_SECONDS)
+            except queue.Empty:
+                if self.counters.sampled_tokens == before and len(self._resumed) > 1:
+                    self._loop.call_soon_threadsafe(self._part)
+
+    def _part(self) -> None:
+        """Ends the session that came last; its request is submitted anew. In the engine's thread."""
+        if self._resumed:
+            key, _ = self._resumed.popitem()
+            logger.warning("sessions wait for each other's part of the KV cache: one of them is submitted anew")
+            self._submitted[key].cancel()
+
     def _died(self, request: Request) -> bool:
         return request.error is not None and (self._llm is None or bool(self._llm.errored))
 
-    def _revive(self, lost: list[Request], restarts: int) -> list[Request]:
+    def _revive(self, lost: list[Request], deaths: vllm_deaths.Deaths) -> str:
         """Starts a dead engine again; `lost` go on as `Request.resume` says.
 
-        A request that sees the engine die twice is given up.
+        Returns why not, where it is beyond help.
         """
-        reasons = [request.error for request in lost if request.error]
-        logger.warning("the vLLM engine died (%s); %s", reasons[0] if reasons else "?", self._log_hint())
+        cause = vllm_deaths.cause(self.log_path, self._log_start)
+        logger.warning("the vLLM engine died (%s); see %s", cause, self.log_path)
+        self._resumed.clear()
+        if not deaths.died(cause, lost):
+            return (
+                f"the engine died {deaths.in_a_row} times without finishing a request, the last time of this: {cause}"
+            )
+        if cause != vllm_deaths.OUTSIDE and self.strategy == "session":
+            logger.warning("from here on thoughts are submitted anew after an ignored end, without sessions")
+            self.strategy = "resubmit"
         for request in lost:
-            request.engine_deaths += 1
-            given_up = request.engine_deaths > 1 or restarts > MAX_RESTARTS
-            request.error = f"the engine died while this was generated: {reasons[0]}" if given_up else None
             request.resume()
         self.restart()
-        return lost
-
-    def _log_hint(self) -> str:
-        return f"see {self.log_path}" if self.log_path else "its log was not kept"
+        return ""
 
     async def _serve(self, request: Request, finished: queue.SimpleQueue[Request]) -> None:
         """Runs `request` to its end; whatever happens is recorded on it, and it is put into `finished`."""
+        key = id(request)
         try:
             while request.machine.turn() is not None:
                 request.submissions += 1
                 self.counters.submissions += 1
-                await self._submission(request)
+                self._submitted[key] = task = asyncio.ensure_future(self._submission(request))
+                try:
+                    await task
+                except asyncio.CancelledError:
+                    current = asyncio.current_task()
+                    if current is None or current.cancelling():
+                        raise  # not parted: the run is over
+                    request.resume()
         except Exception as error:  # noqa: BLE001  the engine call: an error belongs to this row alone
             request.error = f"{type(error).__name__}: {error}"
         finally:
+            self._submitted.pop(key, None)
+            self._resumed.pop(key, None)
             finished.put(request)
 
     async def _submission(self, request: Request) -> None:
@@ -230,7 +279,7 @@ class VllmEngine:
         turns: asyncio.Queue[tuple[list[int], Any]] = asyncio.Queue()
         params = self._params(request, turn, len(append))
         prompt: Any = _tokens(append)
-        if session := self.config.strategy == "session":
+        if session := self.strategy == "session":
             turns.put_nowait((append, params))
             prompt = _inputs(turns)
         self.counters.appended_tokens += len(append)
@@ -238,6 +287,7 @@ class VllmEngine:
         try:
             async for output in outputs:
                 completion = output.outputs[0]
+                self._resumed.pop(id(request), None)
                 self.counters.sampled_tokens += len(completion.token_ids)
                 sampled.extend(completion.token_ids)
                 going_on = machine.feed(completion.token_ids, _sampled_logprobs(completion))
@@ -256,6 +306,7 @@ class VllmEngine:
                     return
                 append, sampled = extension, []
                 self.counters.appended_tokens += len(append)
+                self._resumed[id(request)] = request
                 turns.put_nowait((append, self._params(request, turn, len(held) + len(append))))
         finally:
             await outputs.aclose()  # frees the session's blocks, which stay in the prefix cache
@@ -288,8 +339,6 @@ class VllmEngine:
 
         if context + turn.max_tokens > self.max_model_len:
             raise ValueError(f"{context} + {turn.max_tokens} tokens exceed the context of {self.max_model_len}")
-        few = len(self._masked) + len(request.sampling.logit_bias) <= MAX_BIASES
-        masked = set(self._masked)
         return SamplingParams(
             **decoding(request, turn),
             max_tokens=turn.max_tokens,
@@ -298,10 +347,7 @@ class VllmEngine:
             ignore_eos=True,  # the ends of text are among stop_ids
             detokenize=False,
             output_kind=RequestOutputKind.DELTA,
-            # Ids that the tokenizer does not know: -100 leaves them no chance, at 3 KB a request; a mask over the whole
-            # vocabulary costs a list of 150,000 ids a turn and is kept for models that pad a lot.
-            logit_bias=biases(request, self._masked if few else ()) or None,
-            allowed_token_ids=None if few else [i for i in range(self._num_embeddings) if i not in masked],
+            logit_bias=biases(request, ()) or None,
         )
 
 

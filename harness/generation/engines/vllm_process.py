@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,18 +20,21 @@ STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-s
 CPU_KV_CACHE_BYTES = 1 << 30  # allocated lazily; a real model on a CPU fits 80,000 tokens of a 0.5B Qwen2.5 in it
 
 
+def new_log() -> Path:
+    """A file for what vLLM says, where nobody named one."""
+    handle, name = tempfile.mkstemp(prefix="harness-vllm-", suffix=".log")
+    os.close(handle)
+    return Path(name)
+
+
 async def quiet_start(
-    config: EngineConfig, model: str, max_model_len: int, log_path: Path | None, arguments: Mapping[str, Any]
+    config: EngineConfig, model: str, max_model_len: int, log_path: Path, arguments: Mapping[str, Any]
 ) -> Any:
     """An `AsyncLLM` with `model` loaded, whose processes write to `log_path` alone.
 
     Raises:
         UserError: it cannot start; the line names the log.
     """
-    if log_path is None:
-        handle, name = tempfile.mkstemp(prefix="harness-vllm-", suffix=".log")
-        os.close(handle)
-        log_path = Path(name)
     with _environment(config), _without_main(), output_to(log_path):
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
@@ -84,6 +88,20 @@ def _in_one_process(config: EngineConfig) -> bool:
     return config.num_gpus == 0 and config.tensor_parallel_size == 1
 
 
+ATTENTION = re.compile(r"Using (\w+) (?:attention )?backend")
+
+
+def attention_backend(log: Path, start: int) -> str | None:
+    """The attention that a core chose for its dtype, as its log says behind byte `start`; None where it says nothing.
+
+    FlashAttention takes 16 bits only: float32 gets Triton's, which is slower. A CPU has no choice and says nothing.
+    """
+    with log.open("rb") as file:
+        file.seek(start)
+        found = ATTENTION.search(file.read().decode(errors="replace"))
+    return found[1] if found else None
+
+
 def vllm_children(starting: bool = False) -> set[Any]:
     """The processes below this one that call themselves vLLM's; `starting`: also those that have no name yet."""
     import psutil
@@ -117,6 +135,9 @@ def _environment(config: EngineConfig) -> Iterator[None]:
         "OMP_NUM_THREADS": str(max(1, config.num_cpus)),
         "TOKENIZERS_PARALLELISM": "false",
     }
+    if config.dtype == "float32":
+        # On a GPU attention in float32 is Triton's, which multiplies in tf32 (10 bits) unless it is told not to.
+        wanted["TRITON_F32_DEFAULT"] = "ieee"
     if _in_one_process(config):
         # The CPU platform reads it as "no worker process"; the core stays a process of its own. What vLLM
         # fears there is its pinning of threads to cores, which is off ("nobind"): OMP_NUM_THREADS holds for it as well.

@@ -2,17 +2,20 @@ r"""Sets whose index runs through finitely many integers, written out: \{2n : n 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
 from harness.grading.compare.inequalities import quadratic, zeros_of
 from harness.grading.compare.integers import INTEGER_NAMES
-from harness.grading.grammar.nodes import Add, Group, Member, Neg, Node, Num, NumberSet, Rel, Seq, SuchThat, Sym
+from harness.grading.compare.real_sets import real_set
+from harness.grading.grammar.nodes import Add, Group, Member, Neg, Node, Num, NumberSet, Rel, Seq, SetOp, SuchThat, Sym
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import replaced, symbols
 from harness.grading.limits import TooBigError
 
 _MAX_VALUES = 60
+_MAX_SIZE = 10**6
 
 
 def written_out(node: Node) -> Node:
@@ -26,6 +29,9 @@ def written_out(node: Node) -> Node:
             return Group("{", "}", tuple(zeros_of(*found)))
         case SuchThat(subject=subject, condition=condition):
             return _set(subject, _parts(condition), node)
+        case SetOp(kind="cap", parts=(one, other)):
+            index = Sym("\0n")
+            return _set(index, [Member(index, one), Member(index, other)], node)
         case Seq(items=(Sym() | Rel() | Member() as first, *_)) if any(_is_whole(x) for x in node.items):
             named = (
                 first.subject
@@ -70,39 +76,38 @@ def _set(subject: Node, conditions: Sequence[Node], node: Node) -> Node:
 def _values(name: str, conditions: Sequence[Node]) -> list[Fraction] | None:
     """The whole numbers that `name` runs through; None where the conditions do not say so."""
     declared = any(_is_whole(x) and isinstance(x, Member) and x.subject == Sym(name) for x in conditions)
-    low: Fraction | None = None
-    high: Fraction | None = None
-    listed: list[Fraction] | None = None
-    for k, condition in enumerate(conditions):
-        match condition:
-            case Member(subject=Sym(name=other), container=Group(opener="{", items=items), negated=False) if (
-                other == name
-            ):
-                found = [_number(x) for x in items]
-            case Rel(sides=(Sym(name=other), _), ops=("=",)) if other == name and k == 0:
-                rest = (condition.sides[1], *conditions[1:])
-                found = [_number(x) for x in rest]
-                return None if any(x is None for x in found) else [x for x in found if x is not None]
-            case Member() if _is_whole(condition):
-                continue
-            case Rel(sides=(first, Sym(name=other), last), ops=("<" | "<=" as left, "<" | "<=" as right)) if (
-                other == name
-            ):
-                ends = _number(first), _number(last)
-                if ends[0] is None or ends[1] is None or ends[0].denominator != 1 or ends[1].denominator != 1:
-                    return None
-                low, high = ends[0] + (left == "<"), ends[1] - (right == "<")
-                continue
-            case _:
-                return None
-        if any(x is None for x in found):
-            return None
-        listed = [x for x in found if x is not None]
-    if listed is not None:
-        return listed if low is None else None
-    if low is None or high is None or not (declared or name in INTEGER_NAMES) or not 0 <= high - low < _MAX_VALUES:
+    natural = any(isinstance(x, Member) and x.container == NumberSet("N") for x in conditions)
+    rest = [x for x in conditions if not _is_whole(x)]
+    match rest:
+        case [Member(subject=Sym(name=other), container=Group(opener="{", items=items), negated=False)] if (
+            other == name
+        ):
+            return _numbers(items)
+        case [Rel(sides=(Sym(name=other), first), ops=("=",)), *more] if other == name:
+            return _numbers((first, *more))
+    chain = len(rest) == 1 and isinstance(rest[0], Rel) and len(rest[0].ops) == 2
+    if not rest or not (declared or (chain and name in INTEGER_NAMES)):
         return None
-    return [low + k for k in range(int(high - low) + 1)]
+    found = real_set(rest[0] if len(rest) == 1 else Seq(tuple(rest), "and"))
+    if found is None or found[1] != name or any(max(abs(i.low.at), abs(i.high.at)) > _MAX_SIZE for i in found[0]):
+        return None
+    values: list[Fraction] = []
+    for interval in found[0]:
+        low, high = _number(interval.low.node), _number(interval.high.node)
+        if low is None or high is None or high - low > _MAX_VALUES:
+            return None
+        least = math.ceil(low) + (low.denominator == 1 and not interval.low.closed)
+        last = math.floor(high) - (high.denominator == 1 and not interval.high.closed)
+        values += [Fraction(k) for k in range(least, last + 1)]
+    if natural and any(value <= 0 for value in values):
+        return None if 0 in values else [value for value in values if value > 0]  # 0 is natural to some
+    return values
+
+
+def _numbers(nodes: Sequence[Node]) -> list[Fraction] | None:
+    found = [_number(node) for node in nodes]
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else None
 
 
 def _number(node: Node) -> Fraction | None:

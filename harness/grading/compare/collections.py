@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.grading.compare.comparison import Comparison
-from harness.grading.compare.equations import is_equation, list_items, names_of, solutions, stated_values
+from harness.grading.compare.equations import is_equation, is_name, list_items, names_of, solutions, stated_values
 from harness.grading.compare.matrices import ijk_components
 from harness.grading.compare.real_sets import RealSet, is_set, real_set
 from harness.grading.compare.relations import compare_orders
@@ -254,6 +254,8 @@ def _two_lists(c: Comparison, a: Seq, b: Seq) -> bool:
         return c.each(a.items, [b.items[named_b.index(name)] for name in named_a])
     if set(named_a) & set(named_b):
         return False
+    if any(is_equation(item) and not is_name(item.sides[0]) for item in (*a.items, *b.items) if isinstance(item, Rel)):
+        return c.unordered(a.items, b.items)  # equations of curves
     labels_a, labels_b = (_labels(x) for x in (a, b))
     if len(labels_a) > 1 and len(labels_b) > 1 and len(set(labels_a)) != len(set(labels_b)):
         return False  # two values of one unknown, and one value of each of two

@@ -64,6 +64,8 @@ def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:
 def as_family(node: Node) -> Node:
     r"""The tree with a condition `k \in \mathbb{Z}` read as what it says of the values before it."""
     match node:
+        case Rel(sides=(divisor, value), ops=("∣",)):  # 7 divides n
+            return Congruence(value, (ZERO,), divisor)
         case Seq(items=(*values, condition)) if values and (found := _integers(condition)):
             body: Node = values[0] if len(values) == 1 else Seq(tuple(values), node.connector)
             if all(name in symbols(body) for name in found[0]):

@@ -48,11 +48,10 @@ def compare_relations(c: Comparison, answer: Node, gold: Node) -> bool | None:
             point = equation.sides[1]  # A = (1, 2) and A(1, 2)
             if equation.sides[0] == Sym(other.name):
                 return c.each(other.args, point.items) if other is answer else c.each(point.items, other.args)
-        if isinstance(other, Seq) and all(isinstance(side, Sym) for side in equation.sides[:-1]):
-            if len(equation.ops) > 1:  # x = y = z = 1
-                each = tuple(Rel((side, equation.sides[-1]), ("=",)) for side in equation.sides[:-1])
-                chain = Seq(each, ",")
-                return c.equal(chain, other) if equation is answer else c.equal(other, chain)
+        names, is_chain = equation.sides[:-1], len(equation.ops) > 1
+        if isinstance(other, Seq) and is_chain and all(isinstance(side, Sym) for side in names):  # x = y = z = 1
+            chain = Seq(tuple(Rel((side, equation.sides[-1]), ("=",)) for side in names), ",")
+            return c.equal(chain, other) if equation is answer else c.equal(other, chain)
         if isinstance(other, Seq) and any(isinstance(item, Rel) for item in other.items):
             return _branches(c, equation, other) or None
         values = stated_values(equation, c.policy, as_gold=equation is gold)

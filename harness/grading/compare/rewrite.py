@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -12,6 +13,7 @@ from harness.grading.grammar.nodes import (
     Add,
     Based,
     Big,
+    Call,
     Congruence,
     Const,
     Deg,
@@ -32,6 +34,7 @@ from harness.grading.grammar.nodes import (
 )
 from harness.grading.grammar.rational import NoValueError, rational
 from harness.grading.grammar.tree import holds, mapped, replaced, symbols, walk
+from harness.grading.limits import MAX_ITEMS
 
 # --- plus and minus ---------------------------------------------------------------------------------------------
 
@@ -112,6 +115,12 @@ def hoist(node: Node) -> Node:
             parts = [hoist(part) for part in terms]
             if all(isinstance(part, Deg) for part in parts):
                 return Deg(Add(tuple(part.body for part in parts if isinstance(part, Deg))))
+        case Mul(factors=(Call(name="compose", args=(Sym(name=f), Sym(name=g))), *args)) if len(args) == 1:
+            return Call(f, (Call(g, (args[0],)),))
+        case Mul(factors=factors) if all(isinstance(f, Group) and f.opener == "{" for f in factors):
+            sets = [f.items for f in factors if isinstance(f, Group)]
+            if math.prod(len(items) for items in sets) <= MAX_ITEMS:
+                return Group("{", "}", tuple(Group("(", ")", pair) for pair in itertools.product(*sets)))
         case Mul(factors=factors):
             parts = [hoist(part) for part in factors]
             if sum(isinstance(part, Deg) for part in parts) == 1:

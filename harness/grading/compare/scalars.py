@@ -9,7 +9,23 @@ from harness.grading.compare.comparison import Comparison
 from harness.grading.compare.identity import same_value
 from harness.grading.compare.real_sets import infinite
 from harness.grading.grammar.atoms import differential
-from harness.grading.grammar.nodes import ONE, Add, Big, Call, Div, Member, Mul, Neg, Node, Pow, Rel, SetOp, Sym, Text
+from harness.grading.grammar.nodes import (
+    ONE,
+    Add,
+    Big,
+    Call,
+    Div,
+    Member,
+    Mul,
+    Neg,
+    Node,
+    Num,
+    Pow,
+    Rel,
+    SetOp,
+    Sym,
+    Text,
+)
 from harness.grading.grammar.tree import bound_names, holds, mapped, replaced, symbols, walk
 from harness.grading.grammar.vocabulary import CONSTANTS
 
@@ -88,6 +104,7 @@ def _matrices(node: Node) -> bool:
 
 def _one_derivative(a: Node, b: Node) -> tuple[Node, Node]:
     """`y'` as `dy/dx` where the other side has one derivative of y and no `y'`."""
+    a, b = _derivative_called(a, b), _derivative_called(b, a)
     names_a, names_b = symbols(a), symbols(b)
     for name in names_a ^ names_b:
         bare, _, variable = name.partition("|")
@@ -99,6 +116,14 @@ def _one_derivative(a: Node, b: Node) -> tuple[Node, Node]:
         if len(others) == 1:
             a, b = (_renamed(node, name, bare) for node in (a, b))
     return a, b
+
+
+def _derivative_called(node: Node, other: Node) -> Node:
+    """f'(x) as df/dx where the other side has that one."""
+    match node:
+        case Call(name=name, args=(Sym(name=x),)) if name.endswith("'") and f"{name}|{x}" in symbols(other):
+            return Sym(f"{name}|{x}")
+    return node if isinstance(node, Num | Sym) else mapped(node, lambda part: _derivative_called(part, other))
 
 
 def _renamed(node: Node, old: str, new: str) -> Node:

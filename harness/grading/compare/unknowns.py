@@ -54,6 +54,10 @@ def _with_unknowns(node: Node, atoms: list[tuple[str, Node, Sym]], domain: Domai
                 power == index and index % 2 == 0 and symbols(u)
             ):
                 return _unknown("abs", u, atoms, domain)
+            case Root(radicand=Mul(factors=factors), index=Num(value=index)) if (
+                symbols(part) and index == 2 and all(_is_square(f) for f in factors)
+            ):
+                return Mul(tuple(change(Root(factor, part.index)) for factor in factors))
             case Fn(name="max" | "min", args=(u, v)) if symbols(u) | symbols(v):
                 gap = _unknown("abs", Add((u, Neg(v))), atoms, domain)
                 gap = gap if part.name == "max" else Neg(gap)
@@ -74,6 +78,15 @@ def _with_unknowns(node: Node, atoms: list[tuple[str, Node, Sym]], domain: Domai
     return None if failed else changed
 
 
+def _is_square(node: Node) -> bool:
+    match node:
+        case Pow(exponent=Num(value=power)):
+            return power == 2
+        case Num(value=value):
+            return value >= 0
+    return False
+
+
 def _unknown(kind: str, u: Node, atoms: list[tuple[str, Node, Sym]], domain: Domain) -> Node:
     """The unknown for |u| or floor(u): an earlier one where the arguments are provably alike."""
     for known, v, name in atoms:
@@ -81,13 +94,27 @@ def _unknown(kind: str, u: Node, atoms: list[tuple[str, Node, Sym]], domain: Dom
             continue
         if u == v or analytic_equal(u, v, domain):
             return name
-        if kind == "abs" and analytic_equal(u, Neg(v), domain):
-            return name
+        if kind == "abs" and (ratio := _ratio(u, v, domain)) is not None:
+            return Mul((Num(abs(ratio)), name))
         if kind == "floor" and (shift := _whole_difference(u, v, domain)) is not None:
             return Add((name, Num(Fraction(shift))))
     name = Sym(f"\0{kind}{len(atoms)}")
     atoms.append((kind, u, name))
     return name
+
+
+def _ratio(u: Node, v: Node, domain: Domain) -> Fraction | None:
+    """The rational number k with u = k v everywhere, or None."""
+    point = next(iter(real_points(sorted(symbols(u) | symbols(v)), seed=3)))
+    try:
+        env = domain.env(point, FLOATS)
+        quotient = complex(number_value(u, env, FLOATS)) / complex(number_value(v, env, FLOATS))
+    except (*ERRORS, TooBigError):
+        return None
+    k = Fraction(quotient.real).limit_denominator(1_000) if abs(quotient) < 10**6 else Fraction(0)
+    if not k or abs(quotient - float(k)) > 1e-9 * abs(k):
+        return None
+    return k if analytic_equal(u, Mul((v, Num(k))), domain) else None
 
 
 def _whole_difference(u: Node, v: Node, domain: Domain) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.grading.compare.comparison import Comparison
@@ -32,7 +33,20 @@ _SAYS_REALS = frozenset(
 
 
 _SAYS_NOTHING = frozenset(
-    ("no solution", "no real solution", "none", "empty set", "no real root", "no root", "no value", "no such value")
+    (
+        "no solution",
+        "no real solution",
+        "none",
+        "empty set",
+        "no real root",
+        "no root",
+        "no value",
+        "no such value",
+        "no solution exist",
+        "no real solution exist",
+        "no such number",
+        "no such integer",
+    )
 )
 
 
@@ -68,7 +82,7 @@ def texts(c: Comparison, a: Node, b: Node) -> bool | None:
     if isinstance(other, SetOp | Group | Rel):
         return words in _SAYS_REALS and c.equal(NumberSet("R"), other)
     letters = letters_of(other)
-    if letters.casefold() in _UNDEFINED and words in _UNDEFINED:
+    if letters.casefold() in _UNDEFINED and _says_undefined(words):
         return True
     if letters:
         return text.words == letters or (c.policy.text_case and text.words.casefold() == letters.casefold())
@@ -82,7 +96,7 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
         subject_a, said_a, subject_b, said_b = (x.casefold() for x in (subject_a, said_a, subject_b, said_b))
     if said_a in _SAYS_NOTHING and said_b in _SAYS_NOTHING:
         return True
-    if {said_a, said_b} <= _UNDEFINED:
+    if _says_undefined(said_a) and _says_undefined(said_b):
         return True
     said_a, said_b = (_OPPOSITES.get(said, said) for said in (said_a, said_b))
     ends = [_LIMITING.get(said.rpartition(" ")[2]) for said in (said_a, said_b)]
@@ -94,6 +108,49 @@ def _same_words(policy: Policy, a: str, b: str) -> bool:
         return _with_its_noun(said_a, said_b)
     subject, said, other = (subject_a, said_a, said_b) if subject_a else (subject_b, said_b, said_a)
     return other == subject or _with_its_noun(other, said)
+
+
+def _says_undefined(words: str) -> bool:
+    return words in _UNDEFINED or words.endswith((" does not exist", " doe not exist", " is undefined"))
+
+
+_OPPOSED = tuple(
+    tuple(pair.split("/"))
+    for pair in [
+        "maximum/minimum",
+        "increasing/decreasing",
+        "increase/decrease",
+        "left/right",
+        "odd/even",
+        "clockwise/counterclockwise",
+        "north/south",
+        "east/west",
+        "upward/downward",
+        "prime/composite",
+        "rational/irrational",
+        "convergent/divergent",
+        "converges/diverges",
+        "up/down",
+        "gain/loss",
+        "profit/loss",
+        "above/below",
+        "true/false",
+        "max/min",
+        "concave/convex",
+    ]
+)
+_LONG_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+def opposed(a: str, b: str) -> bool:
+    """Whether one text says one word of a pair of opposites, and the other text only the other one."""
+    words_a = {w.lower() for w in _LONG_WORD.findall(a)}
+    words_b = {w.lower() for w in _LONG_WORD.findall(b)}
+    return any(
+        x in words_a and y in words_b and x not in words_b and y not in words_a
+        for pair in _OPPOSED
+        for x, y in (pair, pair[::-1])
+    )
 
 
 def _with_its_noun(a: str, b: str) -> bool:

@@ -14,27 +14,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 
-from harness.grading.extract.cues import cues
+from harness.grading.extract.asked import asked_value, signed, speaks_of_it
+from harness.grading.extract.conclusions import GIVEN_UP, YES_NO, conclusion, firm_conclusion
+from harness.grading.extract.cues import TAKEN_BACK, TAKEN_BACK_AT_ONCE, cues
 from harness.grading.extract.parts import answer_part
 from harness.grading.extract.sentences import (
     COMPLETE,
-    GIVEN_UP,
-    NEGATED,
+    IMAGINED,
+    INSERTED,
     PROSE,
     SENTENCE,
     SENTENCE_STARTS,
-    WRONG,
-    YES_NO,
     bare_consequence,
-    conclusion,
     directly_stated,
     first_sentence,
     is_remark,
+    is_value,
+    readable,
     value_in,
 )
-from harness.grading.grammar.clean import clean
+from harness.grading.extract.stated_numbers import NEGATED, WRONG
+from harness.grading.grammar.clean import clean, translate
 
 CUE_WINDOW_CHARS = 20_000  # "Final Answer:" is looked for in the last so many characters
 LAST_LINE_CHARS = 2_000  # of the last line, when nothing else states an answer
@@ -48,7 +51,10 @@ _BOX_JOINT = re.compile(
     r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:for (?:part|"
     r"case)?\s?\(?\w\)?)?(?:,?\s*and|,?\s*or)\s*\}|\band\b|\bor\b|,)*$"
 )
-_TAG = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(
+    r"[<\[](?:answer|final|final_answer|solution|result)[>\]](.{1,500}?)[<\[]/(?:answer|final|final_answer|solution|result)[>\]]",
+    re.DOTALL | re.IGNORECASE,
+)
 _JSON = re.compile(
     r'"(?:(?:final_?)?answer|result|solution)"\s*:\s*(?:"((?:[^"\\\n]|\\.){1,500})"|\[([^\]\n]{1,500})\]|([^"\n}]{1,500}?))\s*(?:[,}\n]|$)',
     re.IGNORECASE,
@@ -58,14 +64,32 @@ _DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
 _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
-_GUESS = re.compile(r"\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$", re.IGNORECASE)
+_GUESS = re.compile(
+    r"(?<!\bI\s)\b(?:claims|says|thinks|believes|claimed|said|guesses)\b[^,]{0,40}$|\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$",
+    re.IGNORECASE,
+)
 _HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)
-_FINAL_LINE = re.compile(r"(?:^|\n)[#*\s]{0,6}(?:Final )?Answer[*\s]{0,3}:[*\s]{0,3}\S.{0,200}(?=\n)")
+_FINAL_LINE = re.compile(
+    r"(?:(?:^|\n)[#*\s]{0,6}(?:Final )?Answer[*\s]{0,3}:[*\s]{0,3}\S.{0,200}|"
+    r"\b[Tt]he (?:final )?answer is\s\S.{0,200})(?=\n)"
+)
 _OWN_PROBLEM = re.compile(r"\n[#*\s]{0,6}(?:Problem|Question|Human|User)(?:\s\d{1,3})?[*\s]{0,3}:", re.IGNORECASE)
 _SAYS_OF = re.compile(r"[^\W\d_a-zA-Z][^\n]*[=:：]|^\W*[^\W\d_]{3,}\s?[:：]")  # "Solución: 36", "合计 12+36=48 元"
+_CJK_WITH_NUMBER = re.compile(r"[^\W\d_a-zA-Z\u0370-\u03ff]{2}.*\d|\d.*[^\W\d_a-zA-Z\u0370-\u03ff]{2}")
+_NUMBER_IN_CLAUSE = re.compile(
+    r"[^\W\d_]{2}\s\d[\d.,]*\s[^\W\d]|['’]s\s\d|\b(?:is|are|es|est|ist|equals|è|é)\s", re.IGNORECASE
+)
+_LABEL = re.compile(r"\d{1,2}[.)]")
+_LEADING_SIGNS = re.compile(r"\A(?:[→∴⇒]|=>|->|=(?!=))\s*")
+_NEGATIVE = re.compile(r"\A(?:negative|minus)\s(?=\$?\d)", re.IGNORECASE)
+_EXCLAIMED = re.compile(r"[^$\\(){}]*\d!")
+_FACTORIAL = re.compile(r"[\w)]!(?=\s*[-+*/=^,)$}]|\w)|\\!|factorial|permut|arrang", re.IGNORECASE)
+_WORKED_LEFT = re.compile(r"\\(?:int|sum|lim|prod|iint|oint)(?![A-Za-z])")
 _BULLET = re.compile(r"\s*[-*•]\s+(\S.*)")
 _SPACING = re.compile(r"\s+|\\[,;:! ]|\\(?:left|right|displaystyle|q?quad)(?![A-Za-z])|[$]|\\[()\[\]]")
 _WORKED_OUT = re.compile(r"[-+]?\\?\$?(?:\d[\d,.]*|\d+/\d+|\\frac\{?-?\d+\}?\{?\d+\}?|[A-Za-z]|\\[A-Za-z]+)%?")
+_INTEGER_FRACTION = re.compile(r"(\d{1,12})/(\d{1,12})|\\frac\{(\d{1,12})\}\{(\d{1,12})\}")
+_BRACES = re.compile(r"[{}]")
 _OPERATION = re.compile(r"[-+*/^!=<>]|\\(?:cdot|times|div|sqrt|frac|binom|sum|int|prod|lim|log|ln|sin|cos|tan|pm|bmod)")
 
 
@@ -198,6 +222,8 @@ def _cued(text: str, question: str, final: bool, after_box: bool) -> tuple[int, 
             continue
         if not rest.startswith(("\\[", "$$", "\\begin")):
             rest = rest.split("\n", 1)[0].removeprefix("}").lstrip()  # \text{Answer: } 5
+        if taken := list(TAKEN_BACK_AT_ONCE.finditer(rest)):
+            rest = rest[taken[-1].end() :]
         if rest.count("**") == 1:  # **The final answer is: 5**
             rest = rest.replace("**", "")
         line = text.rfind("\n", 0, at) + 1
@@ -257,9 +283,17 @@ def stands_in(answer: str, question: str) -> bool:
     if not question:
         return False
     text = _SPACING.sub("", clean(answer)).replace("dfrac", "frac").replace("tfrac", "frac").rstrip(".,;")
-    if len(text) < 3 or _WORKED_OUT.fullmatch(text) or not _OPERATION.search(text):
+    if len(text) < 3 or (_WORKED_OUT.fullmatch(text) and not _reducible(text)) or not _OPERATION.search(text):
         return False
-    return text in _SPACING.sub("", question).replace("dfrac", "frac").replace("tfrac", "frac")
+    asked = _SPACING.sub("", question if question.isascii() else translate(question))
+    asked = asked.replace("dfrac", "frac").replace("tfrac", "frac")
+    return text in asked or ("sqrt" in text and _BRACES.sub("", text) in _BRACES.sub("", asked))
+
+
+def _reducible(text: str) -> bool:
+    """Whether `text` is a fraction that was never reduced."""
+    match = _INTEGER_FRACTION.fullmatch(text)
+    return match is not None and gcd(*(int(number) for number in match.groups() if number)) > 1
 
 
 def _without_code(text: str) -> str:
@@ -287,7 +321,33 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
         return Extraction(None, "the thought was cut before any answer", truncated=True)
     if not text.strip():
         return Extraction(None, "the answer part is empty", truncated=not final)
-    text = text[: _next_problem(text)]
+    found = _found(text[: _next_problem(text)], final, question)
+    if found.text is None or found.how == "box":
+        return found
+    value = _NEGATIVE.sub("-", _exclaimed(found.text, text, question))
+    return replace(found, text=_worked_out(value, question))
+
+
+def _exclaimed(value: str, text: str, question: str) -> str:
+    """`value` without the exclamation mark that ends its sentence, where nothing speaks of a factorial."""
+    if not value.endswith("!") or not _EXCLAIMED.fullmatch(value) or value == text.strip():
+        return value
+    return value if _FACTORIAL.search(text) or _FACTORIAL.search(question) else value[:-1]
+
+
+def _worked_out(value: str, question: str) -> str:
+    r"""The right side of an equation whose left side is the task: `\int_0^1 x\,dx = \frac12`."""
+    left, equals, right = value.strip("$ .").rpartition("=")
+    if not equals or not right.strip() or left.endswith(("\\", "<", ">", "!")) or "$" in left + right:
+        return value
+    first = left.partition("=")[0]
+    if _WORKED_LEFT.match(first.lstrip("\\([ ")) or _WORKED_LEFT.match(first.strip()) or stands_in(first, question):
+        return right.strip() if is_value(readable(right.strip())) else value
+    return value
+
+
+def _found(text: str, final: bool, question: str) -> Extraction:
+    """What `text`, the answer part, states."""
     boxed = last_box(text)
     if boxed and not final and _cut_box(text, boxed):
         text, boxed = text[: boxed[0]], None
@@ -298,6 +358,9 @@ def extract_answer(response: str, final: bool = True, question: str = "", prompt
             return Extraction(None, "the boxed value is denied")
         boxed = before
     if boxed and not (cued and cued[1]):
+        behind = text[boxed[1] :]
+        if final and TAKEN_BACK.search(behind) and (instead := _last_line(behind, question)).text is not None:
+            return instead  # "Wait, I forgot to add 12. So the total is 42."
         return Extraction(boxed[2].strip(), "box")
     if cued:
         return Extraction(cued[2].strip(), "stated")
@@ -328,6 +391,8 @@ def _next_problem(text: str) -> int:
 def _few_words(text: str) -> bool:
     """Whether at most three words stand there and no sentence begins: "June 5", "red and blue"."""
     words = text.split()
+    if _CJK_WITH_NUMBER.search(text) or _NUMBER_IN_CLAUSE.search(text):
+        return False
     return (
         len(words) <= 3
         and words[0].lower() not in SENTENCE_STARTS
@@ -339,14 +404,16 @@ def _few_words(text: str) -> bool:
 
 def _last_line(text: str, question: str) -> Extraction:
     """What the last sentence states; remarks and checks let the sentence before them speak."""
-    whole = text.strip()
+    whole = _LEADING_SIGNS.sub("", text.strip())
     if whole.endswith((":", "：")) or _HEADING_ONLY.fullmatch(whole.strip("*# :")):
         return Extraction(None, "the response ends before what it announces")
     one_line = "\n" not in whole and len(whole) <= LAST_LINE_CHARS
+    if one_line and len(whole) < 80 and conclusion(whole) == "no solution":
+        return Extraction("no solution", "the whole response")
     if (
         one_line
         and not _SAYS_OF.search(whole)
-        and (not PROSE.search(whole) or _few_words(whole))
+        and ((not PROSE.search(whole) and not _NUMBER_IN_CLAUSE.search(whole)) or _few_words(whole))
         and not stands_in(whole, question)
     ):
         return Extraction(whole, "the whole response")
@@ -356,21 +423,31 @@ def _last_line(text: str, question: str) -> Extraction:
     lines = [line.strip()[-LAST_LINE_CHARS:] for line in tail.split("\n") if line.strip()]
     if lines[-1] in ("\\]", "$$", "\\)", "```") or lines[-1].startswith("\\end"):
         lines = [tail[-LAST_LINE_CHARS:]]  # a displayed formula: take all of it
+    if _LABEL.fullmatch(lines[-1]) and any(_ITEM.match(line) for line in lines[:-1]):
+        return Extraction(None, "the response ends at the number of a list item")
     if (values := _bulleted(lines)) is not None:
         return Extraction(values, "a list of values")
     for line in reversed(lines[-MAX_CLOSING_LINES:]):
         sentences = [s for s in SENTENCE.split(line) if s and s.strip()]
         remark = False
-        for sentence in reversed(sentences[-3:]):
-            complete = bool(COMPLETE.search(sentence))
-            remark = is_remark(sentence)
-            if remark:
+        for k, sentence in reversed(list(enumerate(sentences[-3:]))):
+            if k and speaks_of_it(sentence, sentences[-3:][k - 1], question):
                 continue
-            value = value_in(sentence, complete=complete) or (conclusion(sentence) if complete else None)
+            complete = bool(COMPLETE.search(sentence))
+            if sentence.rstrip().endswith(("?", "？")) or IMAGINED.match(sentence):
+                if k or is_remark(sentence):
+                    remark = True  # it states nothing
+                    continue
+                return Extraction(None, "the response ends in a question or a supposition")
+            remark = is_remark(sentence) and not (k == 0 and line is lines[0] and INSERTED.match(sentence))
+            asked = (asked_value(sentence, question) or firm_conclusion(sentence)) if complete else None
+            if remark and asked is None:
+                continue
+            value = asked or value_in(sentence, complete=complete) or (conclusion(sentence) if complete else None)
             if value is not None and stands_in(value, question):
                 return Extraction(None, "only an expression of the question stands there")
             if value is not None:
-                return Extraction(value.strip(), "last line")
+                return Extraction(signed(value.strip(), sentence, question), "last line")
             if any(c.isdigit() for c in sentence):
                 break
             if sentence is sentences[-1] and line is lines[-1] and len(sentences) > 1 and not complete:

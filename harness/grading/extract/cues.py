@@ -8,7 +8,8 @@ from collections.abc import Iterator
 MAX_CUES = 40  # cues looked at, from the end
 # "answer" in the languages of MGSM and of common models, lower case.
 ANSWER_WORDS = (
-    "answer", "答案", "回答", "答え", "解答", "réponse", "reponse", "antwort", "respuesta", "resposta", "risposta",
+    "answer", "ans", "答案", "回答", "答え", "解答", "réponse", "reponse", "antwort",
+    "respuesta", "resposta", "risposta",
     "ответ", "jibu", "సమాధానం", "উত্তর", "คำตอบ", "정답", "답은", "답:", "الإجابة", "الجواب", "الاجابة",
     "उत्तर", "đáp án", "đáp số",
     "solución", "lösung", "решение", "cevap", "antwoord", "odpowiedź",
@@ -24,6 +25,17 @@ _STRONG_BEFORE = re.compile(
     r"(?:^|\n|final|finale|correct|最终|最終的な|最终的|正确)[\s#>*_`-]*(?:the\s+|la\s+|el\s+|die\s+)?$", re.IGNORECASE
 )
 _NO_SUBJECT = re.compile(r"\b(?:check\w*|verif\w*|was|were|key|sheet|because|since|if)\b", re.IGNORECASE)
+TAKEN_BACK = re.compile(  # a sentence that takes back what stands before it
+    r"(?:^|[.!?。\n]\s{0,3})\W{0,3}(?:(?:oh|hmm|but)[,.]?\s)?(?:wait|hold on|actually,|no,|no:|correction|"
+    r"scratch that|oops|sorry,|"
+    r"my mistake|on second thought|on reflection|warte|moment,|attendez|espera|等等|不对|待って|いや)",
+    re.IGNORECASE,
+)
+TAKEN_BACK_AT_ONCE = re.compile(  # "30... no wait, it's 42"
+    r"(?:\.\.\.|…|,|—|–|\s-)\s*(?:no,? wait|wait,? no|wait|actually|sorry|no),?\s+(?:it(?:['’]s| is)\s+|"
+    r"that(?:['’]s| is)\s+)?",
+    re.IGNORECASE,
+)
 _SKIP = re.compile(r"[\s:：*_]*")
 
 
@@ -43,6 +55,8 @@ def cues(text: str) -> Iterator[tuple[int, bool, int]]:
             at = lowered.rfind(word, 0, at) if len(found) < MAX_CUES else -1
     for at, word in sorted(found, reverse=True)[:MAX_CUES]:
         if word.isascii() and at and lowered[at - 1].isalpha():
+            continue
+        if word == "ans" and lowered[at + 3 : at + 4].isalpha():
             continue
         match = _LINK.match(text, at + len(word))
         if match is None:

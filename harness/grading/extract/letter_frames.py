@@ -32,14 +32,25 @@ _CERTAINTY = frozenset(
     (
         "definitely", "certainly", "surely", "probably", "likely", "most likely", "presumably", "clearly", "obviously",
         "undoubtedly", "sicher", "wahrscheinlich", "probablement", "sans doute", "probablemente", "provavelmente",
-        "probabilmente",
+        "probabilmente", "vermutlich", "vraisemblablement", "eindeutig", "claramente",
     )
 )  # fmt: skip
 _FITTING = frozenset(("fit", "match", "explanation", "description", "interpretation", "representation", "candidate"))
 _ORDINALS = frozenset(("first", "second", "third", "fourth", "fifth", "last"))
 _CONCESSIONS = frozenset(("while", "whereas"))
+_WITHIN = frozenset(("in", "by", "under", "as", "with", "from"))
+_LOOSE = frozenset(  # what gives a letter may be a product or a vector: only "option C" or "(C)" behind them is one
+    ("gives", "giving", "yields", "yielding", "we get", "we obtain", "we have", "we find", "we arrive at", "that is")
+)
+_HEDGES = frozenset(
+    ("maybe", "perhaps", "possibly", "could", "may", "might", "könnte", "pourrait", "podría", "poderia")
+)
+_SOUGHT = frozenset(("looking", "want", "need", "asked", "seek", "after"))
+_CONCEDING = frozenset(
+    ("although", "though", "even", "despite", "obwohl", "bien que", "aunque", "embora", "sebbene", "хотя")
+)
 _NEAR = 9  # tokens within which "if" without a comma reaches
-_INSTEAD = frozenset(("rather than", "instead of", "unlike", "as opposed to"))
+_INSTEAD = frozenset(("rather than", "instead of", "unlike", "as opposed to", "而不是", "而非", "statt", "anstatt"))
 
 
 class Rank(IntEnum):
@@ -87,13 +98,14 @@ def read(mention: Mention) -> Said:
     while after and after[0].text in _OPTION_SUFFIXES:
         del after[0]
     named = _noun(before)
-    if mention.letter in _ARTICLES and not opened and named is None and _is_article(mention.after, after):
+    held = before[-1:] and before[-1].roles & (_R.LEAVE | _R.CHOOSE)  # "makes A correct"
+    if mention.letter in _ARTICLES and not opened and not held and named is None and _is_article(mention.after, after):
         return NOTHING
     if mention.affirmed:
         return Said(Rank.TURN)
     if mention.mark in ("?", "？") and not (before and before[0].text == "why"):
         return NOTHING
-    verdict = _judged(before, after, named is not None or opened)
+    verdict = _judged(before, after, named is not None or opened, bool(mention.mark))
     if verdict.denied:
         return verdict
     ends = not mention.after.strip(" .)]\"'*\ue001!>")
@@ -102,6 +114,12 @@ def read(mention: Mention) -> Said:
         return stated
     best = max((verdict, stated), key=lambda said: said.rank or 0)
     return _DENIED if _unsettled(before, after, best.rank or Rank.TURN) else best
+
+
+def is_predicate(mention: Mention) -> bool:
+    """Whether the mention ends its sentence behind "is": "the capital is Paris"."""
+    before = tokens(mention.before.rstrip(" (\ue000").lower())
+    return bool(before and before[-1].roles & _R.LINK) and not mention.after.strip(" .)\ue001")
 
 
 def _is_article(after: str, tokens_after: Sequence[Token]) -> bool:
@@ -136,15 +154,17 @@ def _stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened:
             break
         at -= 1
     named = noun is not None
+    if named and at > 0 and before[at].text in _WITHIN and before[at - 1].roles & (_R.LINK | _R.MATCH):
+        at -= 1  # "is in option B"
     first = at  # the last token of the chain
-    linked = so = comma = modal = False
+    linked = so = comma = modal = hedged = False
     while at >= 0 and first - at < _MAX_LINK:
         word, roles = before[at]
         if roles & _R.PRONOUN and (linked or "'" in word or "’" in word or word in ("这", "これ", "それ")):
             return _turn(ends or named or opened or not linked or _closes(after))
         if roles & _CHOSEN and not linked and not (roles & _R.LINK and at and before[at - 1].roles & _NOUNS):
             break
-        if roles & _R.NEG:
+        if roles & _R.NEG and not roles & _R.BUT:
             if comma or so:
                 break
             return _DENIED
@@ -163,13 +183,15 @@ def _stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened:
             comma = True
         elif not roles & _LINKING:
             break
+        hedged = hedged or word in _HEDGES
         modal = modal or (bool(roles & _R.MODAL) and word not in ("would", "seria", "sería", "serait"))
         at -= 1
     subject = before[at] if at >= 0 else None
     closes = ends or _closes(after)
     if subject is not None and subject.roles & _CHOSEN and not comma:
-        return _chosen(before, at, after, linked or named or opened or ends, closes)
-    if subject is not None and subject.roles & _R.INSPECT and not linked:
+        loose = before[at].text in _LOOSE
+        return _chosen(before, at, after, linked or named or opened or (ends and not loose), closes)
+    if subject is not None and subject.roles & _R.INSPECT and not linked and not comma:
         return _DENIED
     if linked:
         return _linked(before, at, noun, so, modal, ends, closes or opened, is_text)
@@ -187,7 +209,7 @@ def _stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened:
         if noun.roles & _R.ANSWER and (closes or not after[0].text.isalpha()):
             return Said(Rank.STATEMENT)
         return _turn(ends)
-    if is_text:
+    if is_text or hedged:
         return NOTHING
     if so or (subject and subject.roles & (_R.SO | _R.BUT)):
         return _turn(closes and not (comma and not ends and not so))
@@ -277,14 +299,17 @@ def _subject(before: Sequence[Token], at: int) -> int | None:
 # --- behind the mention -------------------------------------------------------------------------------------------
 
 
-def _judged(before: Sequence[Token], after: Sequence[Token], named: bool) -> Said:
+def _judged(before: Sequence[Token], after: Sequence[Token], named: bool, ended: bool) -> Said:
     """What the chain of words behind the mention says: it is right, it is wrong, it holds, it fails."""
     at = 0
     while at < len(after) and after[at].text in ")]\"'":
         at += 1
+    if after[at : at + 1] and after[at].text == "(" and after[at + 2 : at + 3] and after[at + 2].text == ")":
+        roles = after[at + 1].roles  # "B (correct)"
+        return _DENIED if roles & _R.BAD else Said(Rank.STATEMENT, judged=True) if roles & _R.GOOD else NOTHING
     if at < len(after) and (at or after[at].text in (":", ".")) and at + 1 < len(after):
         at = _over_text(after, at)
-    linked = negated = modal = False
+    linked = negated = modal = hedged = False
     start = at
     while at < len(after) and at - start < _MAX_LINK:
         word, roles = after[at]
@@ -294,31 +319,44 @@ def _judged(before: Sequence[Token], after: Sequence[Token], named: bool) -> Sai
             negated = True
         elif roles & _R.LINK:
             linked = True
-        elif not roles & (_R.ADVERB | _R.DET | _R.ONLY | _R.MODAL) or roles & (_R.GOOD | _R.FIT | _R.BAD):
+        elif not roles & (_R.ADVERB | _R.DET | _R.ONLY | _R.MODAL | _R.SO) or roles & (_R.GOOD | _R.FIT | _R.BAD):
             break
         modal = modal or bool(roles & _R.MODAL)
+        hedged = hedged or word in _HEDGES
         at += 1
     rest = after[at:]
     if not rest:
-        elliptic = linked and not negated and bool(before) and before[-1].text == ","  # "..., B is."
-        return _turn(elliptic and after[-1].text not in _MARKS and bool(after[-1].roles & _R.LINK))
+        if linked and not negated and after[-1].text == "one":
+            return Said(Rank.STATEMENT)  # "B is the one"
+        elliptic = ended and linked and not negated and (not before or before[-1].text == ",")  # "..., B is."
+        return _turn(elliptic and after[-1].text in ("is", "ist", "est", "es"))
+    if linked and not negated and rest[0].text in ("it", "what") and (len(rest) == 1 or rest[0].text == "what"):
+        return Said(Rank.STATEMENT) if len(rest) == 1 else _turn(any(t.text in _SOUGHT for t in rest))
     if rest[0].text == "it" and len(rest) == 2 and rest[1].text in ("is", "'s"):
         return Said(Rank.STATEMENT)  # "C it is"
     roles, conditional = rest[0].roles, bool(rest[0].roles & _R.IF)
     if conditional and not (linked or negated):
-        return _DENIED
+        return NOTHING if rest[0].text in _CONCEDING else _DENIED
     if roles & _R.FAIL and (not linked or negated):
         return _DENIED
     if (linked or negated or not rest[0].text.isascii()) and (negated or roles & _R.BAD):
         return _DENIED
-    makes = bool(before) and bool(before[-1].roles & (_R.LEAVE | _R.LINK) or (named and _leaves(before)))
+    last = next((token for token in reversed(before) if not token.roles & _R.ONLY), None)
+    makes = last is not None and bool(last.roles & (_R.LEAVE | _R.LINK) or (named and _leaves(before)))
+    if not linked and roles & _R.CHOOSE and last is not None and last.roles & _R.MODAL:
+        return _turn(True)  # "ich würde B wählen"
+    if hedged or _roles(rest[1:4]) & _R.OPINION:
+        return _DENIED if roles & _R.GOOD else NOTHING
     if roles & _R.GOOD and (linked or makes or not rest[0].text.isascii()):
         return _good(rest, modal)
     named_one = len(rest) > 1 and rest[1].roles & _NOUNS and not roles & _R.BAD and rest[0].text not in _ORDINALS
-    if linked and at and after[at - 1].text == "the" and named_one:
+    if linked and at and "the" in (after[at - 1].text, after[max(0, at - 2)].text) and named_one:
         return _good(rest[1:], modal)  # "is the safer choice"
     if linked and roles & (_R.ANSWER | _R.OPTION):
         return NOTHING if _conditional(rest[1:]) else Said(Rank.STATEMENT, judged=False)
+    only = bool(before) and bool(before[-1].roles & _R.ONLY or (named and _only(before)))
+    if only and start == at and rest[0].text.isalpha() and not roles & (_R.PREPOSITION | _R.AND | _R.PRONOUN):
+        return _turn(True)  # "only option D meets ..."
     if roles & _R.FIT:
         strong = bool(before) and bool(before[-1].roles & _R.ONLY or (named and _only(before)))
         return _turn((strong or _fully(rest[1:])) and not modal and (linked or at == start or strong))
@@ -352,8 +390,8 @@ def _good(rest: Sequence[Token], modal: bool) -> Said:
         at += 1
     if at < len(rest) and rest[at].text in _FITTING:
         at += 1  # "the best fit"
-    if _conditional(rest[1:]):
-        return NOTHING
+    if _conditional(rest[1:]) or (modal and len(rest) > at and rest[at].text in ("for", "in", "under", "when")):
+        return _DENIED
     spaced = rest[0].text.isascii()
     follows = rest[at] if at < len(rest) else None
     if spaced and follows is not None and not (follows.text in _MARKS or follows.roles & (_R.BECAUSE | _R.PREPOSITION)):
@@ -375,7 +413,10 @@ def _fully(rest: Sequence[Token]) -> bool:
 
 def _unsettled(before: Sequence[Token], after: Sequence[Token], rank: Rank) -> bool:
     """Whether the sentence takes the weight: a condition, a concession, a first idea, the word of others."""
-    if after and (after[0].roles & _R.IF or (after[0].roles & _R.ONLY and _conditional(after[1:2]))):
+    if after and (
+        (after[0].roles & _R.IF and after[0].text not in _CONCEDING)
+        or (after[0].roles & _R.ONLY and _conditional(after[1:2]))
+    ):
         return True
     roles, since = 0, len(before)
     while since and not before[since - 1].roles & _R.BUT:  # what stands before "but" does not matter

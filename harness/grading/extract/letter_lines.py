@@ -10,7 +10,10 @@ from harness.grading.extract.option_names import Named
 
 OPTION_LINE = re.compile(r"\W{0,3}([A-Z])\s?[).:、．]")
 _BARE = re.compile(rf"(?:[-•>✅👉☑✔]\s?)?{NAME}\(?\s?(?P<letter>[A-Za-z])\s?[).,:;!。]{{0,3}}", re.IGNORECASE)
-_WITH_TEXT = re.compile(rf"{NAME}(?P<open>\()?\s?(?P<letter>[A-Z])(?:[).:,]|。|，)\s?\S", re.IGNORECASE)
+_WITH_TEXT = re.compile(
+    rf"{NAME}(?P<open>\()?\s?(?P<letter>[A-Z])(?:[).:,;]|。|，|\s[-–—(](?!>)|\s(?:because|since|as|for|due)\b)\s?\S",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(
     r"\b(?:not|isn't|isn’t|incorrect|wrong|false|never|cannot|can't|fails|doesn't|doesn’t|falsch|falsa|fausse|incorrecta)\b|"
     r"错误|不正确|不对|誤り|不符",

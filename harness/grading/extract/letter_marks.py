@@ -31,7 +31,7 @@ _SAID_NO = (
 _YES = re.compile(rf"^\W{{0,4}}(?:{_SAID_YES}|✓|✔|✅|☑|x|○)\W{{0,3}}(?:$|\s)", re.IGNORECASE)
 _NO = re.compile(rf"^\W{{0,4}}(?:{_SAID_NO}|✗|✘|❌|×)\W{{0,3}}(?:$|\s)", re.IGNORECASE)
 _JUDGED = re.compile(  # an option and its verdict side by side
-    r"(?P<letter>[A-Z])(?<![A-Za-z'’][A-Z])[\s.):：、,|*—–-]{1,8}"
+    r"(?P<letter>[A-Z])(?<![A-Za-z'’][A-Z])[\s.):：、,|*—–=-]{1,8}"
     rf"(?P<verdict>(?i:{_SAID_YES}|{_SAID_NO})|[✓✔✅✗✘❌×])(?![A-Za-z])"
 )
 _CHECK_BOX = re.compile("(?m:^)[☐□☑☒■✅]")
@@ -52,9 +52,12 @@ _SECOND = re.compile(  # "A or B", "A and B"; not "B, A is wrong"
 )
 
 
+_NEXT = re.compile(r"\s(?P<letter>[A-Z])(?=(?:\s[A-Z])*\s*(?:$|\n))")  # "A B C D"
+
+
 def second_letter(text: str, at: int) -> str:
     """The letter that "and", "or" or a comma joins to what ends at `at`; "" without one."""
-    second = _SECOND.match(text, at)
+    second = _SECOND.match(text, at) or _NEXT.match(text, at)
     return second.group("letter") if second else ""
 
 

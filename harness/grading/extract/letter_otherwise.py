@@ -64,13 +64,19 @@ def true_false(text: str, choices: Sequence[str]) -> Found:
 
 def stated_value(text: str, choices: Sequence[str], same: SameAnswer) -> Found:
     """The one option that equals the answer which the response states as an open answer."""
-    found = extract_answer(text).text
+    answer = extract_answer(text)
+    found = answer.text
     if found is None or len(found) > 300:
         return
     equal = [k for k, choice in enumerate(choices) if same(found, choice)]
     if len(equal) == 1:
         yield (Rank.VALUE, 0, chr(ord("A") + equal[0]))
-    elif not equal and (match := _STATED_NUMBER.fullmatch(found)) and not any(c.isdigit() for x in choices for c in x):
+    elif (
+        not equal
+        and answer.how != "last line"
+        and (match := _STATED_NUMBER.fullmatch(found))
+        and not any(c.isdigit() for x in choices for c in x)
+    ):
         index = int(match.group("number")) - 1
         if 0 <= index < len(choices):
             yield (Rank.VALUE, 0, chr(ord("A") + index))

@@ -69,26 +69,29 @@ _WORDS: dict[int, str] = {
         "options|choices|each|every|statements|alternatives|letters|optionen|opciones|opções|选项中|各选项|选项分析"
     ),
     _R.DET: (
-        "the|la|le|les|die|der|das|dem|den|el|los|las|lo|il|gli|i|l'|l’|d'|d’|o|a|os|as|um|de|du|del|da|do|"
-        "della|one|my|our|your|meine|ma|mi|mia|minha|final|finale|finali|final是|de la|dass|that|among|这个|"
-        "该|の|一|个|第|definitiva|definitive|endgültige|endgültig|finalement|的|题意|题目|要求|最终|最終|"
-        "最终的|最終的な|最后|总的"
+        "both|all|the|la|le|les|die|der|das|dem|den|el|los|las|lo|il|gli|i|l'|l’|d'|d’|o|a|os|as|um|de|du|"
+        "del|da|do|della|one|my|our|your|meine|ma|mi|mia|minha|final|finale|finali|final是|de la|dass|that|"
+        "among|这个|该|の|一|个|第|definitiva|definitive|endgültige|endgültig|finalement|的|题意|题目|要求|"
+        "最终|最終|最终的|最終的な|最后|总的"
     ),
     _R.LINK: (
-        "is|are|was|were|be|been|being|equals|means|seems|appears|looks|'s|becomes|=|:|→|->|=>|⇒|–|—|-|\\to|"
-        "\\rightarrow|】|ist|sind|lautet|war|wäre|bleibt|est|sont|está|estão|sta|serait|es|sería|seria|son|é|"
-        "são|è|sono|sarebbe|is that|ni|là|to|es la|to be|jest|это|является|является:|будет|是|为|為|就是|"
-        "应该是|应是|应为|应当是|应该为|應該是|即|即为|应该选|应选|选|選|选择|は|が|はおそらく|은|는|이|가|"
-        "هي|هو|है|हैं|হল|হলো|হচ্ছে|হবে|คือ|ได้แก่|dir|adalah|este|är|er|:="
+        "says|reads|is|are|was|were|be|been|being|equals|means|seems|appears|looks|'s|becomes|=|:|→|->|=>|⇒|"
+        "–|—|-|\\to|\\rightarrow|】|ist|sind|lautet|war|wäre|bleibt|est|sont|está|estão|sta|serait|es|sería|"
+        "seria|son|é|são|è|sono|sarebbe|is that|ni|là|to|es la|to be|jest|это|является|является:|будет|是|为|"
+        "為|就是|应该是|应是|应为|应当是|应该为|應該是|即|即为|应该选|应选|选|選|选择|は|が|はおそらく|은|는|"
+        "이|가|هي|هو|है|हैं|হল|হলো|হচ্ছে|হবে|คือ|ได้แก่|dir|adalah|este|är|er|:="
     ),
     _R.ADVERB: (
-        "must|should|would|will|shall|can|could|may|might|has|have|to|appears|seems|seem|appear|turns|out|"
-        "comes|given|found|by|as|most|likely|probably|possibly|perhaps|maybe|obviously|clearly|certainly|"
-        "definitely|surely|simply|indeed|just|still|now|here|also|undoubtedly|presumably|evidently|"
-        "necessarily|exactly|finally|again|i think|i believe|in my opinion|in this case|at last|of course|"
-        "wohl|wahrscheinlich|eindeutig|offensichtlich|hier|damit|nur|demnach|bien|probablement|sans doute|"
-        "ici|probablemente|claramente|provavelmente|probabilmente|скорее всего|очевидно|应该|應該|应当|应|"
-        "当然|显然|可能|大概|肯定|必然|只能|也就是|只有|やはり|おそらく|たぶん|明らかに|아마|아마도|바로"
+        "nonetheless|nevertheless|more|much|slightly|far|quite|rather|arguably|undeniably|absolutely|almost certainly|trotzdem|dennoch|néanmoins|sin embargo es|if i had to choose|if i had to guess|if i had to pick|if i had to|if i must|if forced|"
+        "unless i'm mistaken|unless i am mistaken|if i'm not mistaken|if i am not mistaken|vermutlich|"
+        "vraisemblablement|supongo que|creo que|acho que|must|should|would|will|shall|can|could|may|might|"
+        "has|have|to|appears|seems|seem|appear|turns|out|comes|given|found|by|as|most|likely|probably|"
+        "possibly|perhaps|maybe|obviously|clearly|certainly|definitely|surely|simply|indeed|just|still|now|"
+        "here|also|undoubtedly|presumably|evidently|necessarily|exactly|finally|again|i think|i believe|"
+        "in my opinion|in this case|at last|of course|wohl|wahrscheinlich|eindeutig|offensichtlich|hier|"
+        "damit|nur|demnach|bien|probablement|sans doute|ici|probablemente|claramente|provavelmente|"
+        "probabilmente|скорее всего|очевидно|应该|應該|应当|应|当然|显然|可能|大概|肯定|必然|只能|也就是|"
+        "只有|やはり|おそらく|たぶん|明らかに|아마|아마도|바로"
     ),
     _R.NEG: (
         "not|isn't|isn’t|aren't|aren’t|wasn't|wasn’t|never|neither|nor|rather than|instead of|unlike|"
@@ -124,10 +127,11 @@ _WORDS: dict[int, str] = {
         "틀리|잘못|옳지|خاطئة|خاطئ|غير صحيح|غير صحيحة|गलत|ভুল|ผิด"
     ),
     _R.FIT: (
-        "fits|works|makes sense|make sense|holds true|holds up|checks out|holds|satisfies|satisfy|matches|"
-        "match|follows|remains|survives|qualifies|applies|agrees|stands|does|explains|passt|stimmt|bleibt|"
-        "gilt|trifft|trifft zu|zutrifft|convient|reste|encaja|cumple|queda|coincide|serve|confere|left|当选|"
-        "当選|残る|남는다|подходит|остаётся|остается"
+        "meets|fulfills|fulfils|passes|wins|applies|übrig|prevails|succeeds|suffices|erfüllt|satisface|respecte|répond|makes the most sense|makes most sense|make the most sense|fits|works|makes sense|make sense|"
+        "holds true|holds up|checks out|holds|satisfies|satisfy|matches|match|follows|remains|survives|"
+        "qualifies|applies|agrees|stands|does|explains|passt|stimmt|bleibt|gilt|trifft|trifft zu|zutrifft|"
+        "convient|reste|encaja|cumple|queda|coincide|serve|confere|left|当选|当選|残る|남는다|подходит|"
+        "остаётся|остается"
     ),
     _R.FAIL: (
         "fails|fail|violates|violate|contradicts|contradict|ignores|ignore|neglects|neglect|lacks|omits|"
@@ -140,21 +144,23 @@ _WORDS: dict[int, str] = {
         "soltanto|只有|仅|只|のみ|だけ|только"
     ),
     _R.CHOOSE: (
-        "choose|chose|chosen|choosing|pick|picks|picked|picking|select|selects|selecting|mark|tick|circle|"
-        "favour|favours|favor|favors|prefer|supports|support|suggests|suggest|indicates|indicate|implies|"
-        "confirms|go with|going with|went with|go for|going for|opt for|opting for|settle on|settle for|"
-        "settling on|stick with|sticking with|leaning toward|leaning towards|lean toward|lean towards|"
-        "lean to|inclined toward|inclined towards|inclined to|inclined to say|bet on|bet is on|vote for|"
-        "decides for|decide for|speaks for|speak for|argues for|argue for|in favour of|in favor of|points to|"
-        "point to|pointing to|pointing toward|pointing towards|narrows down to|boils down to|comes down to|"
-        "leads to|lead to|leads us to|leading to|lands on|conclude|concluding|conclude that|i say|i'd say|"
-        "would say|will say|i'll say|i answer|would answer|i'd answer|i guess|i'd guess|would guess|i'd put|"
-        "report|submit|final pick|wähle|wählen|tippe auf|nehme|entscheide mich für|mich für|spricht für|"
-        "sprechen für|fällt auf|choisis|choisir|choisit|opte pour|optons pour|retiens|retient|penche pour|"
-        "elijo|elegir|elegimos|escojo|selecciono|opto por|optamos por|me quedo con|marco|me inclino por|"
-        "escolho|escolher|marcar|fico com|assinalar|scelgo|scegliere|opto per|выбираю|выбираем|выбрать|kies|"
-        "seçiyorum|选|選|选择|選擇|应选|应该选|应选择|应该选择|故选|故选择|因此选|因此选择|所以选|所以选择|"
-        "本题选|本题应选|则选|选出|为选|選ぶ|選びます|고르|선택한다"
+        "going to say|i mean|i meant|we mean|going to answer|going to guess|gehe mit|votaría por|voto por|voterais|marcaría|elegiría|escogería|diría|dirais|dirait|choisirais|escolheria|diria|sceglierei|direi|würde wählen|"
+        "plädiere für|tendiere zu|выбрал бы|говорю|choose|chose|chosen|choosing|pick|picks|picked|picking|"
+        "select|selects|selecting|mark|tick|circle|favour|favours|favor|favors|prefer|supports|support|"
+        "suggests|suggest|indicates|indicate|implies|confirms|go with|going with|went with|go for|going for|"
+        "opt for|opting for|settle on|settle for|settling on|stick with|sticking with|leaning toward|"
+        "leaning towards|lean toward|lean towards|lean to|inclined toward|inclined towards|inclined to|"
+        "inclined to say|bet on|bet is on|vote for|decides for|decide for|speaks for|speak for|argues for|"
+        "argue for|in favour of|in favor of|points to|point to|pointing to|pointing toward|pointing towards|"
+        "narrows down to|boils down to|comes down to|leads to|lead to|leads us to|leading to|lands on|"
+        "conclude|concluding|conclude that|i say|i'd say|would say|will say|i'll say|i answer|would answer|"
+        "i'd answer|i guess|i'd guess|would guess|i'd put|report|submit|final pick|wähle|wählen|tippe auf|"
+        "nehme|entscheide mich für|mich für|spricht für|sprechen für|fällt auf|choisis|choisir|choisit|"
+        "opte pour|optons pour|retiens|retient|penche pour|elijo|elegir|elegimos|escojo|selecciono|opto por|"
+        "optamos por|me quedo con|marco|me inclino por|escolho|escolher|marcar|fico com|assinalar|scelgo|"
+        "scegliere|opto per|выбираю|выбираем|выбрать|kies|seçiyorum|选|選|选择|選擇|应选|应该选|应选择|"
+        "应该选择|故选|故选择|因此选|因此选择|所以选|所以选择|本题选|本题应选|则选|选出|为选|選ぶ|選びます|"
+        "고르|선택한다"
     ),
     _R.LEAVE: (
         "leaves|leaving|leave|left with|left only with|that leaves|leaves only|leaves us with|"
@@ -162,7 +168,7 @@ _WORDS: dict[int, str] = {
         "nos deja|resta|restando|sobra|剩下|只剩|只剩下|剩下的是|残るのは|残りは|남는 것은"
     ),
     _R.MATCH: (
-        "corresponds to|correspond to|corresponding to|matches|matching|match|agrees with|agree with|"
+        "we get|we obtain|we have|we arrive at|we find|corresponds to|correspond to|corresponding to|matches|matching|match|agrees with|agree with|"
         "agreeing with|consistent with|closest to|nearest to|equal to|equivalent to|namely|i.e.|i.e|"
         "aligns with|aligned with|that is|gives|giving|yields|yielding|which is|identical to|"
         "best described by|described by|represented by|shown in|explained by|supported by|captured by|"
@@ -173,7 +179,7 @@ _WORDS: dict[int, str] = {
         "соответствует|对应|对应的是|对应于|与|符合|也就是|即|に対応|に一致|に該当|에 해당"
     ),
     _R.SO: (
-        "so|thus|hence|therefore|then|ergo|consequently|accordingly|∴|因此|因而|所以|故|于是|综上|综上所述|"
+        "that's why|that’s why|that is why|which is why|this is why|deswegen|c'est pourquoi|por eso|así que|therefore we|so|thus|hence|therefore|then|ergo|consequently|accordingly|∴|因此|因而|所以|故|于是|综上|综上所述|"
         "从而|由此可见|可知|したがって|従って|よって|ゆえに|だから|つまり|以上より|daher|somit|folglich|also|"
         "deshalb|demnach|damit|donc|ainsi|luego|entonces|por lo tanto|por tanto|por consiguiente|por ende|"
         "en conclusión|en conclusion|en résumé|par conséquent|portanto|logo|assim|então|quindi|perciò|dunque|"
@@ -183,17 +189,17 @@ _WORDS: dict[int, str] = {
         "do đó|dolayısıyla|o halde|in short|to conclude|to summarize"
     ),
     _R.BUT: (
-        "but|however|yet|actually|in fact|in reality|instead|rather|whereas|aber|sondern|jedoch|tatsächlich|"
-        "mais|en fait|cependant|plutôt|pero|sino|sin embargo|en realidad|mas|porém|na verdade|ma|bensì|"
-        "invece|а|но|однако|на самом деле|但|但是|而是|而|然而|其实|实际上|しかし|実際は|하지만|그러나|بل|"
-        "لكن|बल्कि|lekin"
+        "ではなく|아니라|but|however|yet|actually|in fact|in reality|instead|rather|whereas|aber|sondern|"
+        "jedoch|tatsächlich|mais|en fait|cependant|plutôt|pero|sino|sin embargo|en realidad|mas|porém|"
+        "na verdade|ma|bensì|invece|а|но|однако|на самом деле|但|但是|而是|而|然而|其实|实际上|しかし|実際は|"
+        "하지만|그러나|بل|لكن|बल्कि|lekin"
     ),
     _R.PRONOUN: (
         "it|that|this|it's|it’s|that's|that’s|this's|which|es|dies|das|c'|c’|ce|cela|ça|esto|eso|isso|isto|"
         "ciò|это|这|这就是|那|これ|それ|이것|هذا|هذه|यह"
     ),
     _R.OPINION: (
-        "tempted|tempting|misled|fooled|at first glance|at first sight|at first i|common mistake|"
+        "at first|tempted|tempting|misled|fooled|at first glance|at first sight|at first i|common mistake|"
         "common error|common misconception|common wrong|usual mistake|typical mistake|frequent mistake|"
         "mistakenly|wrongly|erroneously|naively|initially|first thought|first guessed|initial|originally|"
         "previous answer|was thinking|one might|one may|one could|you might|you may|you could|may seem|"
@@ -209,10 +215,9 @@ _WORDS: dict[int, str] = {
     ),
     _R.SAY: (
         "say|says|said|think|thinks|believe|believes|give|gives|might|may|could|chose|choose|chooses|pick|"
-        "picks|argue|argues|claim|claims|assume|assumes|answer|answers|report|reports|list|lists|suggest|"
-        "suggests|select|selects|sagen|denken|meinen|glauben|wählen|pensent|disent|croient|choisissent|dicen|"
-        "piensan|creen|eligen|dizem|pensam|escolhem|dicono|pensano|scelgono|думают|считают|выбирают|认为|"
-        "觉得|选|说"
+        "picks|argue|argues|claim|claims|assume|assumes|report|reports|list|lists|suggest|suggests|select|"
+        "selects|sagen|denken|meinen|glauben|wählen|pensent|disent|croient|choisissent|dicen|piensan|creen|"
+        "eligen|dizem|pensam|escolhem|dicono|pensano|scelgono|думают|считают|выбирают|认为|觉得|选|说"
     ),
     _R.IF: (
         "if|unless|had|although|though|even|whether|supposing|provided|despite|otherwise|wenn|falls|obwohl|"

@@ -21,22 +21,22 @@ from itertools import starmap
 from typing import NamedTuple
 
 from harness.grading.extract.answer import CUE_WINDOW_CHARS, Extraction
-from harness.grading.extract.letter_frames import NOTHING, Rank, Said, read
+from harness.grading.extract.cues import TAKEN_BACK
+from harness.grading.extract.letter_frames import NOTHING, Rank, Said, is_predicate, read
 from harness.grading.extract.letter_lines import lines_that_choose, list_blocks
 from harness.grading.extract.letter_marks import run_of_verdicts, spelled_out, ticks_in_words
 from harness.grading.extract.letter_mentions import Sentences, is_label, joined, joined_letter, mentions
 from harness.grading.extract.letter_otherwise import SameAnswer, by_exclusion, ordinals, stated_value, true_false
-from harness.grading.extract.option_names import Named, named, undecorated
+from harness.grading.extract.option_names import Named, named, plain, undecorated
 from harness.grading.extract.parts import answer_part
 from harness.grading.grammar.clean import translate
 
-_TAKEN_BACK = re.compile(
-    r"(?:^|[.!?。\n]\s{0,3})\W{0,3}(?:(?:oh|hmm|but)[,.]?\s)?(?:wait|hold on|actually,|no,|no:|"
-    r"correction|scratch that|oops|my mistake|"
-    r"on second thought|on reflection|warte|moment,|attendez|espera|等等|不对|待って|いや)",
-    re.IGNORECASE,
+_TURNS_AWAY = re.compile(
+    r"[^.!?;。\n]*[,\s](?:but|however|yet|aber|mais|pero|mas|但|而是)[\s,][^.!?;。\n]*", re.IGNORECASE
 )
-_LAST_WORD = re.compile(r"(?<=[.!?;])\s\(?([A-Z])[\s.)]*$")
+_LAST_WORD = re.compile(
+    r"(?<=[.!?;])(?<!Mr\.)(?<!Ms\.)(?<!Dr\.)(?<!Eq\.)(?<!Mrs\.)(?<!Fig\.)(?<!Sec\.)\s\(?([A-Z])[\s.)]*$"
+)
 _UNFINISHED = re.compile(r"\s(?:is|are|was|the|an?|of|and|or|to|it|we|because|since|with|by|has|have)\s*$")
 _NEXT_QUESTION = re.compile(
     r"(?:\n\s{0,4}\W{0,4}(?:question|problem|human|user|frage|pregunta|问题|题目|問題)\s?\d{0,3}|"
@@ -121,6 +121,7 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
             judged[letter] = at
         else:
             evidence.append(Evidence(this.rank, at, letter))
+    evidence = _without_contradicted(evidence, options.text)
     evidence += [Evidence(Rank.STATEMENT, at, letter) for at, letter in run_of_verdicts(options.text, letters)]
     if len(judged) == 1 or not any(e.rank >= Rank.TURN for e in evidence):
         evidence += [Evidence(Rank.STATEMENT, at, letter) for letter, at in judged.items()]
@@ -132,7 +133,7 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
         return Extraction(None, reason, ambiguous=reason.startswith("two"))
     evidence += [Evidence(Rank.LINE, at, letter) for at, letter in lines_that_choose(options, letters, choices)]
     if not any(e.rank >= Rank.TURN for e in evidence):
-        evidence += _named_options(options, sentences, blocks, said, letters)
+        evidence += _named_options(options, sentences, blocks, said, letters, choices)
         if not evidence:
             evidence += starmap(Evidence, true_false(options.text, choices))
     if not evidence and same is not None and choices:
@@ -142,10 +143,24 @@ def _read(text: str, choices: Sequence[str], letters: str, same: SameAnswer | No
     return _decided(evidence, options.text, judged)
 
 
+def _without_contradicted(evidence: list[Evidence], text: str) -> list[Evidence]:
+    """`evidence` without what the same sentence turns away from: "my answer was A, but it should be B"."""
+    kept: list[Evidence] = []
+    for this in sorted(evidence, key=lambda e: e.at):
+        if (
+            kept
+            and kept[-1].letter != this.letter
+            and _TURNS_AWAY.fullmatch(text, max(kept[-1].at, this.at - 300), this.at)
+        ):
+            kept.pop()
+        kept.append(this)
+    return kept
+
+
 def _decided(evidence: list[Evidence], text: str, judged: dict[str, int]) -> Extraction:
     """The letter by the written rule: of the highest rank the last one."""
     told = {e.letter for e in evidence}
-    back = max((m.start() for m in _TAKEN_BACK.finditer(text)), default=0) if len(told) > 1 else 0
+    back = max((m.start() for m in TAKEN_BACK.finditer(text)), default=0) if len(told) > 1 else 0
     if back and any(e.at > back and e.rank >= Rank.TURN for e in evidence):
         evidence = [e for e in evidence if e.at > back]
     if not evidence:
@@ -170,7 +185,12 @@ def _in_blocks(at: int, blocks: Sequence[tuple[int, int]]) -> bool:
 
 
 def _named_options(
-    options: Named, sentences: Sentences, blocks: Sequence[tuple[int, int]], said: dict[int, Said], letters: str
+    options: Named,
+    sentences: Sentences,
+    blocks: Sequence[tuple[int, int]],
+    said: dict[int, Said],
+    letters: str,
+    choices: Sequence[str],
 ) -> Iterator[Evidence]:
     """Letters with their own texts, and texts alone where one sentence names no other option."""
 
@@ -197,11 +217,20 @@ def _named_options(
         return
     if _UNFINISHED.search(options.text):
         return  # the sentence that would choose was never ended
-    alone = {at: x for at, x in options.text_only.items() if stands(at)}
-    mentioned = {x for at, x in options.text_only.items() if not _in_blocks(at, blocks)}
+    short = {
+        chr(ord("A") + k) for k, choice in enumerate(choices) if len(plain(choice)) <= 2 and plain(choice).isalpha()
+    }
+    texts = {at: x for at, x in options.text_only.items() if x not in short}  # "x" is a variable of the text, too
+    alone = {at: x for at, x in texts.items() if stands(at)}
+    mentioned = {x for at, x in texts.items() if not _in_blocks(at, blocks)}
+    at_last = {x for at, x in alone.items() if at >= last}
+    at_first = {x for at, x in alone.items() if at < first}
+    said_last = {x for at, x in alone.items() if is_predicate(sentences.mention(at, x, options))}
+    conflict = len(at_last) == len(at_first) == 1 and at_last != at_first
     for chosen in (
-        {x for at, x in alone.items() if at >= last},
-        {x for at, x in alone.items() if at < first},
+        said_last if conflict else set(),
+        at_last,
+        at_first,
         mentioned if set(alone.values()) == mentioned else set(),
     ):
         if len(chosen) == 1:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from harness.grading.grammar.clean import translate
 
 TEXT_OPEN, TEXT_CLOSE = "\ue000", "\ue001"
+_PRONOUN = re.compile(r"\A(?:it|they|this|there)\s", re.IGNORECASE)
 MAX_MENTIONS = 400  # of option texts in one response
 _WORD = re.compile(r"(?<=\d)\.(?=\d)|[^\W_]+|[-+/^=<>%]")
 _BLANKED = str.maketrans(dict.fromkeys('*_`$"“”‘„«»{}[]#', " "))
@@ -23,11 +24,11 @@ _TAGS = re.compile(r"</?(?:b|i|u|p|em|strong|span|br)\s?/?>")
 _COMMANDS = re.compile(
     r"\\(?:text|textbf|mathbf|mathrm|textrm|textit|boxed|fbox|bf|rm|displaystyle)(?![A-Za-z])|\\[()\[\],;:! ]|\\q?quad"
 )
-_ANGLES = re.compile(r"(?<!\s)[<>]|[<>](?!\s)|(?m:^>)")
+_ANGLES = re.compile(r"(?<![\s=-])[<>]|(?<![=-])[<>](?!\s)|(?m:^>)")
 _QUOTES = re.compile(r"(?<![A-Za-z])['’]|['’](?![A-Za-z])")
 _SPACES = re.compile(r"[^\S\n]+")
 _LETTER_BEFORE = re.compile(
-    r"(?<![A-Za-z'’])\(?[^\S\n]?([A-Z])[^\S\n]?(?:\)[^\S\n]?)?[.:,、．)]?[^\S\n]{0,2}(?:[-–—:：=][^\S\n]?)?$"
+    r"(?<![A-Za-z'’])\(?[^\S\n]?([A-Z]|[a-z](?=\)))[^\S\n]?(?:\)[^\S\n]?)?[.:,、．)]?[^\S\n]{0,2}(?:[-–—:：=][^\S\n]?)?$"
 )
 _LETTER_AFTER = re.compile(
     r"[^\S\n]?[,;–-]?[^\S\n]?(?:\([^\S\n]?(?:(?:option|choice|answer|opci[óo]n|réponse|antwort|选项|選択肢)[^\S\n]?)?([A-Z])[^\S\n]?\)|"
@@ -100,7 +101,7 @@ def named(text: str, choices: Sequence[str]) -> Named:
         before = _LETTER_BEFORE.search(text, max(done, start - 10), start)
         after = _LETTER_AFTER.match(text, end)
         other = (after.group(1) or after.group(2)).upper() if after else ""
-        if before and before.group(1) == letter:
+        if before and before.group(1).upper() == letter:
             put(text[done : before.start()])
             out.with_letter[length + 1] = letter
             put(f"({letter})")
@@ -110,7 +111,7 @@ def named(text: str, choices: Sequence[str]) -> Named:
             out.with_letter[length + 1] = letter
             put(f"({letter})")
             done = after.end()
-        elif (before and before.group(1) in _letters(choices)) or other in _letters(choices):
+        elif (before and before.group(1).upper() in _letters(choices)) or other in _letters(choices):
             continue  # another option's letter stands there: the letter is what is said
         else:
             put(text[done:start])
@@ -156,6 +157,10 @@ def _mentions(text: str, choices: Sequence[str]) -> list[tuple[int, int, str]]:
     return kept
 
 
+def _first_word(text: str) -> str:
+    return str(_WORD.findall(undecorated(translate(text)))[0]).lower()
+
+
 @lru_cache(maxsize=1_024)
 def _forms(choices: tuple[str, ...]) -> list[tuple[str, str, str]]:
     """(first word, plain form, letter) of the options whose text tells them apart and is no option's letter."""
@@ -164,8 +169,13 @@ def _forms(choices: tuple[str, ...]) -> list[tuple[str, str, str]]:
     out = []
     for k, (choice, form) in enumerate(zip(choices, forms, strict=True)):
         if form and forms.count(form) == 1 and not (len(form) == 1 and form.upper() in letters):
-            first = _WORD.findall(undecorated(translate(choice)))[0].lower()
-            out.append((first, form, chr(ord("A") + k)))
+            letter = chr(ord("A") + k)
+            out.append((_first_word(choice), form, letter))
+            rest = _PRONOUN.sub("", choice)
+            if (
+                rest != choice and len(rest.split()) >= 3
+            ):  # "the limit cannot be determined" for "It cannot be determined"
+                out.append((_first_word(rest), plain(rest), letter))
     return out
 
 

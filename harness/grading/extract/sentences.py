@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from harness.grading.extract.conclusions import GIVEN_UP
+from harness.grading.extract.stated_numbers import NEGATED, NUMBER, counted, denied_before, last_number
 from harness.grading.grammar.clean import clean
 from harness.grading.grammar.nodes import Const, Node, Sym, Text, Unit
 from harness.grading.grammar.parser import parse
@@ -19,21 +21,20 @@ _MATH = re.compile(
     r"\$\$([^$]{1,2000})\$\$|\$([^$\n]{1,500})\$|\\\((.{1,500}?)\\\)|\\\[(.{1,2000}?)\\\]|\*\*([^*\n]{1,200})\*\*",
     re.DOTALL,
 )
-_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,])[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?%?(?![A-Za-z_]*\d)")
 _LEADING_NUMBER = re.compile(
     r"[$€£¥]?\s?[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?[%€£¥]?(?=\s?(?:[^\W\d_]{2}|[.,;。，]|$))"
 )
 _COPULA = re.compile(
-    r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind|beträgt|es|son|é|è|is equal to|equal to)\s+"
+    r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind es|ist es|sind|beträgt|es|son|é|è|is equal to|"
+    r"equal to)\s+"
     r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
     re.IGNORECASE,
 )
 _RESULT = re.compile(
     r"\b(?:which is|get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE
 )
-NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither)\b|不是|并非", re.IGNORECASE)
 _TAIL = re.compile(
-    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
+    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|i\.e\.|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
     r"by|however|therefore|thus|according|not|rather than|instead of)\b|\s+to(?=\s+[a-z]{2})|"
     r"[,，;；。]\s*(?=[^\x00-\x7f])|\.\s|\n|\s+\((?=[a-z]{3})",
     re.IGNORECASE,
@@ -54,21 +55,13 @@ SENTENCE_STARTS = frozenset(
 )
 # Words of a sentence, no answer with a unit: two words on end, a word before a value, a script without spaces.
 PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s:,]+(?:[^\W\d_]|[$\\]|\d)|[^\W\d_a-zA-Z]{2}")
-WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
-GIVEN_UP = re.compile(
-    r"\b(?:cannot|can't|can’t|could not|couldn't|unable to|impossible to|not (?:able|possible|enough \w{1,20}) to|"
-    r"do not know|don't know)\s*(?:be\s)?(?:how to\s)?(?:uniquely\s|further\s)?"
-    r"(?:determined?|solved?|answer|found|find|computed?|calculated?|known?|what|the answer|conclude|$)|"
-    r"(?:^|\banswer is)\W*(?:unknown|unclear|unsure|not sure|not known|undetermined|n/a|tbd|see above)\W*$",
-    re.IGNORECASE,
-)
 _NOTHING = re.compile(
     r"\bno (?:\w{1,12} )?(?:solutions?|answers?|such|values?|roots?)\b|\bI (?:need|give up|gave up)\b", re.IGNORECASE
 )
 # A sentence that says what is to be done: its formulas are the task, not the result.
 _PURPOSE = re.compile(
     r"\W*(?:(?:first|now|next|so|then),?\s+)?(?:to\s+[a-z]+|in order to|we\s+(?:first\s+|now\s+|then\s+|still\s+)?"
-    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can|will|start|begin|use|consider|"
+    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can(?!\s(?:\w+\s)?(?:conclude|see|say|deduce|infer))|will|start|begin|use|consider|"
     r"let|know)|let\b|"
     r"consider|recall|note that|start|begin|our (?:task|goal|aim)|the (?:problem|question|task|goal)\s)",
     re.IGNORECASE,
@@ -77,11 +70,13 @@ _REMARK = re.compile(
     r"\(\w{2,}\s\w{2,}\s[^()]*[.!]\)\s*$|"
     r"\W*(?:i hope|hope (?:this|that|it)|let me know|feel free|please|thank|thanks|good luck|"
     r"if you (?:have|need|want|would)|is there anything|would you like|note:|sorry)|\b(?:let me know|i hope|"
-    r"hope this|hope that|feel free)\b",
+    r"hope this|hope that|feel free)\b|"
+    r"\W*(?:does (?:that|this) (?:make sense|help)|can i help|anything else|do you (?:want|have|need)|shall i|"
+    r"should i)\b",
     re.IGNORECASE,
 )
 _CHECK = re.compile(
-    r"\W*(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|"
+    r"\W*(?:(?:step\s)?\d{1,2}[.:)]\s\W*)?(?:we (?:can |may |also )?(?:double[- ]?)?(?:check|verify|confirm)|"
     r"(?:(?:as a|quick|sanity|final|to|let us|let's) ){0,3}"
     r"(?:double[- ]?)?(?:check|verif)|"
     r"indeed|this (?:is|equals) (?:approximately|about|roughly|around)\s|"
@@ -98,33 +93,38 @@ _UNFINISHED = re.compile(
     r"(?:^|\s)(?:i|the|a|an|we|is|are|to|of|that|it|let|this|and|or|be|in|for|by|answers?|answer is|answer:)\W*$",
     re.IGNORECASE,
 )
-_SIDE_BY_SIDE = re.compile(r"\d\s+$")
-_BOUND = re.compile(
-    r"\b(?:between|at least|at most|more than|less than|greater than|fewer than|up to)\b", re.IGNORECASE
-)
 COMPLETE = re.compile(r"[.!?。！？।:)\]$*}]\s*$")
 _BUT = re.compile(r"not\s.{1,60}?,?\s(?:but|rather)\s+(.*)", re.IGNORECASE | re.DOTALL)
 _WHICH_MAKES = re.compile(
     r",\s*(?:which|that|this)\s+(?:makes|gives|yields|equals|totals|comes to|leaves)\s+"
     r"(?:an?\s\w{1,12}\sof\s+)?|,\s*(?:giving|making|"
-    r"for a total of)\s+",
+    r"for a total of)\s+|,\s*we (?:get|obtain|find|have|arrive at)\s+(?=[-\d$\\])|"
+    r",\s*where (?:the (?:value|minimum|maximum|function)|it|the function value) (?:is|equals)\s+|"
+    r"\bround(?:s|ed)?\s(?:up\s|down\s|off\s)?to\s(?=[-$]?\d)|,\s*which is\s(?=[$-]?\d[\d.,]*(?:\s[a-z]+)?\s*[.!]?$)",
     re.IGNORECASE,
 )
 # The consequence of what the sentence said before: "x = 4 or x = -2, but x > 0, so x = 4".
 _CONSEQUENCE = re.compile(r"[,;:]\s+(?:and\s+)?(?:so|thus|hence|therefore|which means)\s*,?\s+", re.IGNORECASE)
 # A remark in brackets behind the value: "(the other root, k = 2, is extraneous)".
 _ASIDE = re.compile(
-    r"\s+\((?=[a-z]{2,}\s|\d+\sof\s|[^()\n]{1,60}\s(?:is|are)\s(?:rejected|extraneous|invalid))[^()\n]{1,200}\)\s*[.!]?\s*$",
+    r"\s+\((?=[a-z]{2,}\s|\d[\d.,]*\s[a-z]+\s[a-z]+\s|\d+\sof\s|[^()\n]{1,60}\s(?:is|are)\s(?:rejected|extraneous|invalid))[^()\n]{1,200}\)\s*[.!]?\s*$",
     re.IGNORECASE,
 )
 # What is not the value: "1/6, not 1/3".
-_NOT_THAT = re.compile(r"\s*,\s(?:and\s)?(?:not|rather than|instead of)\s[^,;]{1,60}$", re.IGNORECASE)
+_NOT_THAT = re.compile(
+    r"\s*,\s\d[\d,]*\sof\s(?:which|them|whom)\b[^;]{1,80}$|"
+    r"\s*[;,]\s(?:and\s)?the\s(?:next|other|second)\b[^;]{1,80}$|\s*,\s(?:and\s)?(?:not|rather than|"
+    r"instead of)\s[^,;]{1,60}$",
+    re.IGNORECASE,
+)
 # A value that is thrown away: "k = -1; the value k = 3 is rejected".
 _REJECTED = re.compile(
     r"\s*[;,]\s[^;]{1,100}\b(?:is|are|was|were|must be|can be)\s(?:rejected|extraneous|discarded|invalid|impossible|"
     r"inadmissible|excluded|ruled out)\W*$",
     re.IGNORECASE,
 )
+# Where the value is taken: "the maximum is 5 at x = 2".
+_AT_POINT = re.compile(r"\s(?:at|when|for|if)\s(?:\$|\\\()?\(?[a-zA-Z]\w?\s*=\s*[^,;=\s]{1,24}\s?(?:\$|\\\))?[.!]*$")
 # An equation is the value as a whole, not its right side.
 _EQUATION = re.compile(r"\bequation\b[^$\\=\n]{0,80}\s(?:is|becomes)\s*(?=\$|\\\()", re.IGNORECASE)
 # Work that is still to be done; what stands beside it is no result.
@@ -132,47 +132,47 @@ _UNDONE = re.compile(
     r"\b(?:still\s(?:have|has|need|needs|must)|(?:it\s)?remains\sto|yet\sto\sbe|(?:have|has)\snot\s(?:yet\s)?been)\b",
     re.IGNORECASE,
 )
-# The circumstances of the value before it: "450 dollars in 3 weeks", "84 marbles after giving away 16".
-_CIRCUMSTANCE = re.compile(
-    r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during|out of)\s(?=\D{0,40}\d)"
-)
 # "x = 6 is the only solution": what stands before it is the value, whatever follows.
 _IS_THE_ANSWER = re.compile(
     r"\s(?:is|are)\s(?:therefore\s|thus\s|indeed\s)?(?:the|our)\s"
     r"(?:(?!extraneous|spurious|other|wrong|false|rejected|first|second|incorrect)\w{1,12}\s){0,3}?(?:solutions?|answers?|result|roots?)\b"
 )
-# What the value is for: "7 more hours to earn 100 dollars"; "5 and 3 to get 8" is the value itself.
-_FOR_WHAT = re.compile(
-    r"\s(?:in order\s)?to\s(?!(?:get|give|make|obtain|yield|find|have|be|reach|total|arrive|become|form|conclude)\b)"
-    r"[a-z]{2,}\s"
-)
 _JOINT = re.compile(r"\s*(?:[,;]\s*(?:and|or|und|et|y|e|和|或)?|(?:and|or|und|oder|et|ou|y|o|e)\b|[、和或])\s*")
 _NAMED_VALUE = re.compile(r"\s*(?:([A-Za-z](?:_\{?\w{1,4}\}?)?)\s*=)?\s*([^=]+?)\s*[.,]?\s*")
 _DEPENDENT = re.compile(r"\W*(?:since|because|as|if|when|given|where|for|with)\b", re.IGNORECASE)
 _EXACTLY = re.compile(r"\bexactly\s+", re.IGNORECASE)
-_NO_SOLUTION = re.compile(
-    r"\b(?:there\s+(?:are|is|exists?)|has|have|possesses?)\s+no\s+(?:\w{1,12}\s+){0,2}(?:solutions?|roots?|zeros?)\b|"
-    r"\bno\s+(?:\w{1,12}\s+){0,2}solutions?\s+exists?\b|\bno such \w{1,20}(?:\s\w{1,20}){0,2} exists?\b|无解|没有解",
+
+
+# A clause that states another value: "$m = 5$, $n = 8$ and the requested sum is 13".
+_GOES_ON = re.compile(r",?\s+and (?:the|their|its)\s[^.;]{1,60}\s(?:is|are|equals)\s+[-$\\\d]", re.IGNORECASE)
+# Words before a number or a verb: no value by themselves.
+_OPENS_CLAUSE = re.compile(
+    r"\W*(?!(?:sqrt|log|ln|sin|cos|tan|arcsin|arccos|arctan|pi|minus|negative|about|approximately|infinity)\b)"
+    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s"
+)
+_PRICE = re.compile(r"\$(?=\d[\d.,]*\s*[-+=×x*/]\s*\$\d)")  # 7 x $12 = $84
+_PRONOUN_IS = re.compile(
+    r"\A\W*(?:(?:wow|hmm|ok|okay|yes|right|great|well),?\s)?(?:it|that|this)(?:['’]s|\sis)\s+(?=[-$\\\d(])",
     re.IGNORECASE,
 )
-_INFINITELY_MANY = re.compile(
-    r"\b(?:there\s+(?:are|exist)|has|have)\s+(infinitely many(?:\s+(?:\w{1,12}\s+)?(?:solutions|values))?)",
+# A check, or the last step where nothing stands before it.
+INSERTED = re.compile(r"\W*(?:substitut|plug)", re.IGNORECASE)
+# What would be: "if the answer were 42, then ...".
+IMAGINED = re.compile(
+    r"[^,;]{2,60}\s(?:claims|thinks|believes|claimed|guesses)\s(?!.*\bbut\b)|\W*(?:let(?: us|['’]?s)? )?(?:suppose|assume)\b(?! ideal)|\W*(?:if|suppose|had|assuming|unless)\b.{0,200}\b(?:were|would|had)\b",
     re.IGNORECASE,
 )
-_EMPTY = re.compile(r"\b(?:solution set|set|intersection)\s+is\s+empty\b|\bis the empty set\b", re.IGNORECASE)
-YES_NO = re.compile(r"\W*(yes|no|true|false)\b\s*[,.;:!—–-]", re.IGNORECASE)
-_NEITHER = re.compile(r"\bis\s+(neither)\s+\w{2,16}\s+nor\s+\w{2,16}\s*[.!]", re.IGNORECASE)
-_PROPERTY = re.compile(
-    r"\b(?:is|are)\s+(?:therefore\s+|thus\s+|indeed\s+|always\s+|also\s+)?(?:an?\s+|the\s+)?((?:even|odd|prime|"
-    r"composite|"
-    r"increasing|decreasing|rational|irrational|convergent|divergent|undefined|infinite|infinity|positive|"
-    r"negative|zero|"
-    r"isosceles|equilateral|scalene|acute|obtuse|right|consistent|inconsistent|independent|dependent|parallel|"
-    r"perpendicular|one-to-one|onto|bounded|unbounded|concave|convex|linear|quadratic|empty|circle|ellipse|parabola|"
-    r"hyperbola|line|plane|sphere|cone|cylinder|true|false|yes|no|neither|both)(?:\s(?:number|function|"
-    r"triangle))?)\s*[.!]",
-    re.IGNORECASE,
+_WORD_ALONE = re.compile(
+    r"\W*(?:[Hh]e|[Ss]he|[Ww]e|[Ii]t|[Tt]hey|[Tt]his|[Tt]hat|[Ss]o|[Tt]hus|[Ii]ts?|[Hh]ere|[Tt]here)\W*"
 )
+_HOLDS_VALUE = re.compile(r"\d|[$\\π∞√]|^\W*[A-Za-z]\W*$|[^\W\d_a-zA-Z]|^\W*[A-Za-z]{1,3}\s?[-+*/^=(]")
+
+
+def _stands_alone(head: str) -> bool:
+    """Whether the words before a tail are a value: "He" of "He therefore has 42 left" is none."""
+    return (
+        bool(head) and bool(_HOLDS_VALUE.search(head)) and not _WORD_ALONE.fullmatch(head) and is_value(readable(head))
+    )
 
 
 def readable(text: str) -> Node | None:
@@ -196,7 +196,12 @@ def is_value(tree: Node | None, words: int = 0) -> bool:
             return False
         if isinstance(node, Unit):
             said = node.words.lower().split()
-            if len(said) > 6 or isinstance(node.value, Sym | Const) or not _CLAUSE_WORDS.isdisjoint(said):
+            if (
+                any(w.endswith("ed") and w != "hundred" for w in said)
+                or len(said) > 6
+                or isinstance(node.value, Sym | Const)
+                or not _CLAUSE_WORDS.isdisjoint(said)
+            ):
                 return False
     return True
 
@@ -214,10 +219,12 @@ def directly_stated(sentence: str, words: int = 4) -> str | None:
     sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
     if not sentence or GIVEN_UP.search(sentence):
         return None
+    if number_word(sentence.strip(" .!*")) is not None:
+        return sentence.strip(" .!*")
     if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
         return sentence
     head = _TAIL.split(sentence, maxsplit=1)[0].strip()
-    if head and head != sentence and is_value(readable(head)) and not NEGATED.search(head):
+    if head != sentence and _stands_alone(head) and not NEGATED.search(head):
         return head
     formula = _MATH.match(sentence)
     if formula and is_value(readable(inner := next(g for g in formula.groups() if g is not None))):
@@ -238,7 +245,9 @@ _COMPREHENSION = re.compile(r"\bfor \w+ in \w+\(")  # `[5 for _ in range(10)]`: 
 
 def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None:
     """The value that a sentence states: itself, what follows its last "is" or "=", its last formula or number."""
-    sentence = _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1)
+    if "$" in sentence:
+        sentence = _PRICE.sub("", sentence)
+    sentence = _PRONOUN_IS.sub("", _CONNECTIVE.sub("", _HOPE.sub(" ", sentence).strip(), count=1))
     if not sentence or GIVEN_UP.search(sentence) or _COMPREHENSION.search(sentence):
         return None
     if not complete and (sentence.endswith((",", "，")) or _DEPENDENT.match(sentence)):
@@ -249,11 +258,17 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
         said = pattern.sub("", sentence)
         if said != sentence and (value := value_in(said, words=0)) is not None:
             return value
+    if complete and "..." in sentence and (value := value_in(sentence.rpartition("...")[2].lstrip(". "), words=0)):
+        return value
+    if complete and (value := counted(sentence)) is not None:
+        return value
     if consequences := list(_CONSEQUENCE.finditer(sentence)):
         rest = sentence[consequences[-1].end() :].strip()
         value = rest if is_value(readable(rest)) else _after_copula(rest, formulas=False)
         if complete and value:
             return value
+    if complete and (at := _AT_POINT.search(sentence)) and (value := value_in(sentence[: at.start()], words=0)):
+        return value
     if (equation := _EQUATION.search(sentence)) and (formula := _MATH.match(sentence, equation.end())):
         inner = next(g for g in formula.groups() if g is not None)
         if not sentence[formula.end() :].strip(" .!") and is_value(readable(inner)):
@@ -266,14 +281,27 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
         formulas = [m for m in _MATH.finditer(sentence, 0, said_of.start()) if m.end() == said_of.start()]
         if formulas and is_value(readable(inner := next(g for g in formulas[-1].groups() if g is not None))):
             return inner
-    if is_value(readable(sentence), words=words) and (_MATH.search(sentence) or not _UNFINISHED.search(sentence)):
+    clause = bool(_OPENS_CLAUSE.match(sentence)) and not _MATH.search(sentence)
+    clause = clause or bool(_DEPENDENT.match(sentence) and "," in sentence)
+    few = 0 if _COPULA.search(sentence) and _MATH.search(sentence) else words
+    if (
+        not clause
+        and is_value(readable(sentence), words=few)
+        and (_MATH.search(sentence) or not _UNFINISHED.search(sentence))
+    ):
         return sentence
-    if (makes := _WHICH_MAKES.search(sentence)) and (value := directly_stated(sentence[makes.end() :], 0)) is not None:
+    makes = max(_WHICH_MAKES.finditer(sentence), key=lambda match: match.end(), default=None)
+    if (
+        makes
+        and "\n" not in sentence[makes.end() :]
+        and (value := directly_stated(sentence[makes.end() :], 0)) is not None
+    ):
         return value
     head = _TAIL.split(sentence, maxsplit=1)[0].strip()
     if _NOTHING.search(head):
         return None
-    if head and head != sentence and is_value(readable(head)) and not NEGATED.search(head):
+    goes_on = _GOES_ON.match(sentence, sentence.find(head) + len(head))
+    if head != sentence and not goes_on and _stands_alone(head) and not NEGATED.search(head):
         return head
     if _PURPOSE.match(sentence):
         return _result(sentence) if complete else None
@@ -285,14 +313,14 @@ def value_in(sentence: str, complete: bool = True, words: int = 4) -> str | None
     value = _after_copula(sentence, formulas=True, ends=not complete)
     if value is not None:
         return None if value == "" else value
-    return _last_number(sentence) if complete else None
+    return last_number(sentence) if complete else None
 
 
 def bare_consequence(sentence: str) -> str | None:
     """The value alone that ends a sentence behind "so": "the two answers are 3 and 4; we want the larger, so 4."."""
     found = list(_CONSEQUENCE.finditer(sentence))
     rest = sentence[found[-1].end() :].strip(" .") if found else ""
-    return rest if _NUMBER.fullmatch(rest) else None
+    return rest if NUMBER.fullmatch(rest) else None
 
 
 def _enumerated(sentence: str) -> str | None:
@@ -330,11 +358,13 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
             starts.append((m.start(), next(g for g in m.groups() if g is not None), m.end()))
     for at, formula, end in sorted(starts, key=lambda x: x[0], reverse=True):
         rest = sentence[at:].strip()
+        if formula is None and number_word(spelled := rest.strip(" .!*")) is not None:
+            return spelled
         for piece in (formula,) if formula is not None else (rest, _TAIL.split(rest, maxsplit=1)[0].strip()):
             if piece and is_value(readable(piece)):
                 if ends and formula is not None and re.search(r"[A-Za-z]{2}", sentence[end:]):
                     return ""  # the sentence went on: its formula may be anything
-                denied = _denied_before(sentence, at) or (formula is None and NEGATED.match(rest))
+                denied = denied_before(sentence, at) or (formula is None and NEGATED.match(rest))
                 return "" if denied else piece
     return None
 
@@ -347,47 +377,9 @@ def _result(sentence: str) -> str | None:
     for match in sorted(found, key=lambda m: m.end(), reverse=True):
         rest = sentence[match.end() :].strip()
         announced = match.group().strip() in (":", "：")  # a formula behind it may be the task
-        if _NUMBER.fullmatch(rest.rstrip(".")) if announced else is_value(readable(rest)):
+        if NUMBER.fullmatch(rest.rstrip(".")) if announced else is_value(readable(rest)):
             return rest
     return None
-
-
-def _last_number(sentence: str) -> str | None:
-    for pattern in (_FOR_WHAT, _CIRCUMSTANCE):
-        for tail in reversed(list(pattern.finditer(sentence))):
-            if _NUMBER.search(sentence, 0, tail.start()):
-                sentence = sentence[: tail.start()]
-                break
-    numbers = list(_NUMBER.finditer(sentence))
-    if (
-        not numbers
-        or WRONG.search(sentence)
-        or _BOUND.search(sentence[max(0, numbers[-1].start() - 24) : numbers[-1].start()])
-    ):
-        return None
-    last = numbers[-1]
-    if _denied_before(sentence, last.start()) or _SIDE_BY_SIDE.search(sentence[: last.start()]):
-        return None
-    return last.group()
-
-
-def conclusion(sentence: str) -> str | None:
-    """What a sentence concludes in words: no solution, the empty set, yes or no, neither, a property."""
-    if GIVEN_UP.search(sentence):
-        return None
-    if _EMPTY.search(sentence):
-        return "\\emptyset"
-    if _NO_SOLUTION.search(sentence):
-        return "no solution"
-    for pattern in (YES_NO, _INFINITELY_MANY, _NEITHER, _PROPERTY):
-        if match := (pattern.match(sentence) if pattern is YES_NO else pattern.search(sentence)):
-            return match.group(1)
-    return None
-
-
-def _denied_before(sentence: str, at: int) -> bool:
-    """Whether "not" stands just before `at`; in "not 5 but 6" it does not reach the 6."""
-    return bool(NEGATED.search(sentence[max(0, at - 12) : at].rpartition("but ")[2]))
 
 
 def first_sentence(line: str) -> str:

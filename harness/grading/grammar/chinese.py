@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _DIGITS = {c: k for k, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
@@ -56,6 +57,7 @@ _MEASURES = {
 _MEASURE_NAMES = "|".join(sorted(_MEASURES, key=len, reverse=True))
 _MEASURED = re.compile(rf"(?<=[\d}}])\s*({_MEASURE_NAMES})(?![\u4e00-\u9fff])")
 _SPELLED_MEASURE = re.compile(rf"(负?)([{_NUMERAL}]+)({_MEASURE_NAMES})")
+_TIMES = re.compile(r"(\d{1,20}(?:\.\d{1,8})?)\s*([万亿])")
 _HOURS = re.compile(r"(\d+)\s*(?:小时|时)\s*(\d+)\s*分钟?")
 _ANNOUNCED = re.compile(r"^\s*答(?:案)?\s*(?:[:：]\s*|[为是]\s*)+")
 _ORDERS = (
@@ -111,6 +113,7 @@ def from_chinese(text: str) -> str:
     if match := _SPELLED_MEASURE.fullmatch(bare):
         whole = numeral(match.group(2))
         text = bare if whole is None else f"{'-' if match.group(1) else ''}{whole}{match.group(3)}"
+    text = _TIMES.sub(lambda m: f"{Fraction(m.group(1)) * (10**4 if m.group(2) == '万' else 10**8)}", text)
     text = _MEASURED.sub(
         lambda m: f"\\text{{ {_MEASURES[m.group(1)]}}}", _HOURS.sub(r"\1\\text{ hours }\2\\text{ minutes}", text)
     )

@@ -28,6 +28,7 @@ from harness.grading.grammar.nodes import (
     Text,
     Unit,
 )
+from harness.grading.grammar.units import meaning
 from harness.grading.grammar.vocabulary import names
 from harness.grading.limits import UnreadableError
 
@@ -162,7 +163,8 @@ class Arithmetic(Names):
             else:
                 break
             self.pos += 1
-        if NEGATIONS & {word.lower() for phrase in words for word in phrase.split()}:
+        denied = NEGATIONS & {word.lower() for phrase in words for word in phrase.split()}
+        if denied and not (denied == {"or"} and meaning(" ".join(words)).bound):  # 7 or more
             raise UnreadableError("a denied value")
         return self.made(Unit(left, " ".join(words)))
 

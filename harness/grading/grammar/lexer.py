@@ -137,7 +137,7 @@ def _styled(command: str, text: str, i: int, out: list[Token], depth: int) -> in
         out.append(("sym", "vec_" + bare.strip("\\")[0]))
     elif command in ("\\mathbb", "\\Bbb", "\\mathcal"):
         known = bare in ("R", "Z", "N", "Q", "C") and command != "\\mathcal"
-        out.append(("set", bare) if known else ("sym", f"set_{bare}"))
+        out.append(("set", bare) if known else ("sym", bare if bare in ("E", "P") else f"set_{bare}"))
     elif command in NAME_MARKS and (marked := _marked_name(command, bare)):
         out.extend(marked)
     elif command in ACCENTS or len(bare) == 1 or any(c.isdigit() or c in "\\$^=" for c in bare):

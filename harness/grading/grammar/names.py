@@ -18,7 +18,7 @@ ALWAYS_CALLED = names("f g f' g' f'' g'' f''' f_1 f_2 phi psi cross perm Gamma z
 _CALLED_ON_VARIABLES = names("h F G H P Q R S T U V W p q u v w r s y x z N L M E A B C a b c h' y' x' u' v' F' G'")
 _VARIABLES = names("x t n z s theta k y u m")
 _CALLED_ON_NUMBERS = names("h F G H P Q p q y h' y' F'")
-_OF_RANDOM_VARIABLES = names("P Pr E Var Cov set_E set_P")
+_OF_RANDOM_VARIABLES = names("P Pr E Var Cov")
 _BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
           "ten": "10", "twelve": "12", "sixteen": "16"}  # fmt: skip
 
@@ -95,8 +95,12 @@ class Names(Cursor):
         if self.take("close", ")"):
             return self.made(Sym(name))
         self.deeper()
+        bars, self.bar_open = self.bar_open, int(name in _OF_RANDOM_VARIABLES)
         inner = self.sequence()
+        self.bar_open = bars
         self.depth -= 1
+        if name in _OF_RANDOM_VARIABLES and self.take("bar"):  # P(A | B)
+            name, inner = f"{name}|", self.made(Seq((inner, self.sequence()), ","))
         if self.peek() != ("close", ")"):
             raise UnreadableError("'(' is not closed")
         self.pos += 1

@@ -8,6 +8,7 @@ from functools import lru_cache
 from harness.grading.grammar.atoms import READERS
 from harness.grading.grammar.expressions import Arithmetic
 from harness.grading.grammar.lexer import lex
+from harness.grading.grammar.names import ATOM_STARTS
 from harness.grading.grammar.nodes import (
     Add,
     Big,
@@ -34,9 +35,11 @@ from harness.grading.grammar.nodes import (
     Seq,
     SetOp,
     Sym,
+    Text,
     Unit,
 )
 from harness.grading.grammar.tree import holds, mapped
+from harness.grading.grammar.vocabulary import QUANTITIES
 from harness.grading.limits import MAX_ITEMS, TooBigError, UnreadableError
 
 _ENDS = ("end_of_text", "close", "unbrace", "row", "end")
@@ -76,6 +79,10 @@ class Parser(Arithmetic):
             self.pos += 1
             body = self.union()
             return body if op in ("=", "≈", "~") else self.made(Rel((Sym("?"), body), (op,)))
+        kind, value = self.peek()
+        if kind == "text" and value.lower().strip(" :,") in QUANTITIES and self.peek(1)[0] in ATOM_STARTS:
+            self.pos += 1  # "radius 3"
+            return self.made(Rel((Text(value.lower().strip(" :,")), self.union()), ("=",)))
         sides: list[Node] = [self.union()]
         ops: list[str] = []
         while True:
@@ -191,6 +198,8 @@ def unbracketed(node: Node) -> Node:
     node = mapped(node, unbracketed)
     if not isinstance(node, _ARITHMETIC):
         return node
+    if isinstance(node, Mul) and all(isinstance(f, Group) and f.opener == "{" for f in node.factors):
+        return node  # a product of sets
 
     def bare(part: Node) -> Node:
         match part:

@@ -77,6 +77,7 @@ _DEGREES_AND_MINUTES = re.compile(
     r"(\d{1,3})\s*(?:°|\^\s*\{?\s*\\circ\s*\}?)\s*(\d{1,2})\s*'(?!')(?:\s*(\d{1,2}(?:\.\d{1,6})?)\s*(?:''|\"))?"
 )
 _PERMUTATIONS = re.compile(r"(?<![\w\\}])A_\s*\{?\s*(\d{1,3})\s*\}?\s*\^\s*\{?\s*(\d{1,3})\s*\}?(?![\d(])")
+_UPRIGHT_CHOOSE = re.compile(r"\\(?:mathrm|text|rm|operatorname)\s*\{C\}(?=\s*[_^])")
 _REPEATED_DIGIT = re.compile(r"\\(?:overline|bar)\s*(\d)")
 _CONJUGATE = re.compile(r"\\(?:overline|bar)\s*(?:\{\s*([zw])\s*\}|([zw]))(?!\s*_)")
 _CURL_OR_DIVERGENCE = re.compile(r"\\nabla\s*\\(times|cdot)(?![a-z])")
@@ -168,6 +169,8 @@ def respelled(text: str) -> str:
         text = _PRIMED_GROUPS.sub(lambda m: m.group().replace("'", ""), text)
     if "A_" in text:
         text = _PERMUTATIONS.sub(_permute, text)
+    if "{C}" in text:
+        text = _UPRIGHT_CHOOSE.sub("C", text)
     if "C" in text and "_" in text:
         text = _SUPER_CHOOSE.sub(_choose, _SCRIPT_CHOOSE.sub(_choose, text))
     if "base" in text.lower() and (match := _BASE_WORDS.fullmatch(text)):

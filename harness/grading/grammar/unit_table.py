@@ -42,7 +42,7 @@ _SI: dict[str, tuple[str, str, str]] = {
     "L": ("L3", "1/1000", "liter litre"), "l": ("L3", "1/1000", ""),
     "eV": ("M L2 T-2", "1602176634/10000000000000000000000000000", "electronvolt"),
     "cal": ("M L2 T-2", "4184/1000", "calorie"), "bar": ("M L-1 T-2", "100000", ""),
-    "pc": ("L", "30856775814913673", "parsec"),
+    "Wh": ("M L2 T-2", "3600", ""), "pc": ("L", "30856775814913673", "parsec"),
     "M": ("N L-3", "1000", ""), "B": ("bit", "8", "byte"), "bit": ("bit", "1", ""),
 }  # fmt: skip
 # symbol or name -> (dimension, factor); no prefixes, plural of names by rule

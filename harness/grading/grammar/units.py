@@ -21,7 +21,8 @@ from harness.grading.grammar.vocabulary import (
 
 _PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
           "eighth": 8, "ninth": 9, "tenth": 10}  # fmt: skip
-_FACTORS = {"dozen": Fraction(12), "gross": Fraction(144), "halve": Fraction(1, 2), "score": Fraction(20),
+_FACTORS = {"ten": Fraction(10), "dozen": Fraction(12),
+            "gross": Fraction(144), "halve": Fraction(1, 2), "score": Fraction(20),
             "hundredth": Fraction(1, 100),
             "thousandth": Fraction(1, 1000),
             **{name: Fraction(1, n) for name, n in _PARTS.items() if n not in (2, 4)}}  # fmt: skip
@@ -74,8 +75,8 @@ def meaning(words: str) -> Meaning:
         operation, words = "negative", re.sub(r"\b(?:below|under) zero\b", " ", words, flags=re.IGNORECASE)
     tokens = _joined(_TOKEN.findall(words.replace("per cent", "percent")))
     factor = Fraction(1)
-    while tokens and tokens[0].lower() in MAGNITUDES:
-        factor *= MAGNITUDES[tokens.pop(0).lower()]
+    while tokens and tokens[0].lower().removesuffix("s") in MAGNITUDES:
+        factor *= MAGNITUDES[tokens.pop(0).lower().removesuffix("s")]
     while tokens and tokens[0].lower().rstrip("s") in _FACTORS:
         factor *= _FACTORS[tokens.pop(0).lower().rstrip("s")]
     if tokens and tokens[0].lower() in ("squared", "cubed", "factorial"):

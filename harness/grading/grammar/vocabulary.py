@@ -124,7 +124,7 @@ DESCRIPTIONS = names(
     " more less"
     " greater fewer longer shorter higher lower older younger inside outside forward backward discount markup"
     " first last"
-    " ago now hence early late earlier later"
+    " off ago now hence early late earlier later"
     " wins losses boys girls men women male female morning afternoon evening night deposit withdrawal"
 )
 # Words behind a value that say nothing about it.
@@ -135,6 +135,12 @@ NEUTRAL_WORDS = names(
     " different number numbers case cases choice choices outcome outcomes arrangement arrangements combination"
     " combinations result size length area volume cost amount price distance speed age respectively approx roughly"
     " element elements term terms possible piece pieces item items"
+)
+# Quantities whose value may stand right behind their name.
+QUANTITIES = names(
+    "center centre radius diameter vertex focus foci directrix slope intercept length width height area perimeter"
+    " volume mean median mode variance period amplitude sum product maximum minimum domain range real imaginary"
+    " eccentricity"
 )
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 # Names of the constants that an integration leaves free.

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from harness.analysis.logs.importing import import_files, kind_of, name_from
-from harness.analysis.logs.published import model_of, read_log, task_of
+from harness.analysis.logs.importing import import_files
+from harness.analysis.logs.published import model_of, name_from, read_log, task_of
+from harness.analysis.logs.runs import kind_of
 from harness.analysis.measure import measure, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError
@@ -46,7 +47,8 @@ def test_a_response_is_cut_at_its_delimiters_and_graded_from_its_answer(tmp_path
     path = written(tmp_path / "s1-32B_aime24_nofigures_samples.jsonl", log_line(THOUGHT))
     import_files([path], tmp_path / "out")
     row = rows(tmp_path / "out")[0]
-    assert row["thinking"] + row["closing"] + row["answer"] == THOUGHT
+    assert row["prompt"] + row["thinking"] + row["closing"] + row["answer"] == "prompt" + THOUGHT
+    assert row["prompt"].endswith("<|im_start|>think"), "what opens the thought ends the prompt, as in native rows"
     assert (row["closing"], row["status"], row["extracted"], row["correct"]) == (
         "<|im_start|>answer",
         "correct",

@@ -184,10 +184,11 @@ def test_current_lm_evals_lines_per_filter_count_once(tmp_path: Path, tokenizer:
     assert (stats.num_samples, stats.num_repeated) == (1, 1)
 
 
-def test_an_empty_file_has_empty_figures(tmp_path: Path, tokenizer: Any) -> None:
-    stats = compute([file_of(tmp_path)], tokenizer)
-    assert stats.files[0].mean_thinking_tokens is None and stats.files[0].num_samples == 0
-    assert "avg total thinking tokens: –" in as_text(stats)
+def test_an_empty_file_and_a_foreign_one_are_refused(tmp_path: Path, tokenizer: Any) -> None:
+    with pytest.raises(UserError, match="the file is empty"):
+        compute([file_of(tmp_path)], tokenizer)
+    with pytest.raises(UserError, match=r"format is not known \(rows with the fields loss, step\)"):
+        compute([file_of(tmp_path, '{"loss": 1, "step": 2}')], tokenizer)
 
 
 def test_globs_and_folders_are_expanded_and_a_name_without_files_is_refused(tmp_path: Path, tokenizer: Any) -> None:

@@ -27,10 +27,14 @@ BUDGETS = [Budget(b, n) for b in (0, 5, 40, 80) for n in (0, 1, 2)] + [Budget("a
 
 
 class Completions(BaseHTTPRequestHandler):
-    """`chatter` as a service. `faults`: the status codes of the next calls."""
+    """`chatter` as a service. `faults`: the status codes of the next calls; `unknown`: ids that it likes better."""
 
     faults: ClassVar[list[int]] = []
+    wait: ClassVar[str] = "0"
     with_ids: ClassVar[bool] = True
+    unknown: ClassVar[tuple[int, ...]] = ()
+    headers_seen: ClassVar[list[dict[str, str]]] = []
+    bodies: ClassVar[list[dict[str, Any]]] = []
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
@@ -39,6 +43,8 @@ class Completions(BaseHTTPRequestHandler):
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
+        if status == 429:
+            self.send_header("Retry-After", self.wait)
         self.end_headers()
         self.wfile.write(data)
 
@@ -50,13 +56,18 @@ class Completions(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.headers_seen.append({name.lower(): value for name, value in self.headers.items()})
+        self.bodies.append(asked)
         if self.faults:
             self.answer(self.faults.pop(), {"error": "as asked"})
             return
         context, stops = list(asked["prompt"]), frozenset(asked["stop_token_ids"])
         ids: list[int] = []
         while len(ids) < asked["max_tokens"]:
-            ids.append(MODEL(context, stops if len(ids) < asked["min_tokens"] else frozenset()))
+            wanted = [i for i in self.unknown if str(i) not in (asked["logit_bias"] or {}) and len(context) % 7 == 3]
+            ids.append(
+                wanted[0] if wanted else MODEL(context, stops if len(ids) < asked["min_tokens"] else frozenset())
+            )
             context.append(ids[-1])
             if ids[-1] in stops:
                 break
@@ -67,7 +78,8 @@ class Completions(BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
     threading.Thread(target=http.serve_forever, daemon=True).start()
-    Completions.faults, Completions.with_ids = [], True
+    Completions.faults, Completions.with_ids, Completions.unknown, Completions.wait = [], True, (), "0"
+    Completions.headers_seen, Completions.bodies = [], []
     yield f"http://127.0.0.1:{http.server_port}"
     http.shutdown()
     http.server_close()
@@ -85,8 +97,8 @@ def rows(engine: Any) -> list[Generation]:
     return found
 
 
-def open_server(url: str, model: Path, name: str | None = "tiny") -> Any:
-    return open_engine(EngineConfig(name="openai", base_url=url, served_name=name, max_num_seqs=3), str(model))
+def open_server(url: str, model: Path, name: str | None = "tiny", **more: Any) -> Any:
+    return open_engine(EngineConfig(name="openai", base_url=url, served_name=name, max_num_seqs=3, **more), str(model))
 
 
 def test_a_server_gives_the_tokens_of_the_same_model_in_process(server: str, model: Path) -> None:
@@ -136,3 +148,41 @@ def test_a_server_without_token_ids_and_no_server_at_all_say_so(server: str, mod
         open_server("http://127.0.0.1:9", model)
     with pytest.raises(UserError, match="needs base_url"):
         open_engine(EngineConfig(name="openai"), str(model))
+
+
+def test_the_key_headers_and_extra_fields_reach_every_call(
+    server: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "k3y")
+    monkeypatch.setenv("TEAM", "blue")
+    more: dict[str, Any] = {"api_key_env": "MY_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 7}}
+    rows(open_server(server, model, **more))
+    sent = [(one["authorization"], one["x-team"]) for one in Completions.headers_seen]
+    assert set(sent) == {("Bearer k3y", "blue")} and {body["priority"] for body in Completions.bodies} == {7}
+    with pytest.raises(UserError, match="no JSON object"):
+        EngineConfig(name="openai", base_url=server, extra_body="[1]")
+
+
+def test_a_long_wait_that_the_server_asks_for_is_cut_and_told_once(
+    server: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.generation.engines.server.LONGEST_WAIT_SECONDS", 0.1)
+    engine = open_server(server, model)
+    expected = by_cell(rows(engine))
+    Completions.faults, Completions.wait = [429] * 5, "900"
+    assert by_cell(rows(engine)) == expected
+    (note,) = engine.counters.notes
+    assert "asks to wait 900 s" in note
+
+
+def test_no_call_carries_more_biases_than_servers_take(server: str, tmp_path: Path) -> None:
+    """A model with 400 more embeddings than its tokenizer has ids, and a server that samples some of them."""
+    padded = make_model(tmp_path, hidden=32, layers=1, padded=400)
+    outside = range(259, 659)
+    engine = open_server(server, padded)
+    expected = by_cell(rows(engine))
+    assert {len(body["logit_bias"]) for body in Completions.bodies} == {300}
+    Completions.unknown, Completions.bodies = (outside[350], outside[390]), []
+    assert by_cell(rows(engine)) == expected
+    sent = [body["logit_bias"] for body in Completions.bodies]
+    assert max(map(len, sent)) == 300 and any(str(outside[350]) in one and str(outside[390]) in one for one in sent)

@@ -1,0 +1,139 @@
+"""What every reader of published logs makes of a file: its problems, their responses, and the facts of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One problem of a log with all its responses; a response that the log has as null is None.
+
+    gold       the answer as text; for an option that is told by its number, the number
+    golds      every accepted answer, where a log lists several; `gold` is the first
+    index      the option's number from 0, where the log tells one
+    correct    the log's own verdicts, None where it has none; extracted: the answers that it read
+    filtered   the log's own shortened form of the first response, as s1's script reads it
+    model      and `task`, `kind`: where the row or the file's header tells them
+    kwargs     generation settings of the row
+    metadata   small facts about the problem: subject, level, year, ...
+    filters    further verdicts of the same generation: name of the filter -> verdict of the first response
+    """
+
+    line: int
+    doc_id: str
+    problem_id: str
+    question: str
+    gold: str
+    prompt: str
+    responses: tuple[str | None, ...]
+    correct: tuple[bool | None, ...]
+    extracted: tuple[str | None, ...]
+    golds: tuple[str, ...] = ()
+    index: int | None = None
+    filtered: str | None = None
+    model: str | None = None
+    task: str | None = None
+    kind: str | None = None
+    choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    filters: Mapping[str, bool | None] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The responses, an empty text for one that the log has as null."""
+        return tuple("" if text is None else text for text in self.responses)
+
+
+@dataclass
+class Log:
+    """One file: its problems, and the lines that were skipped as (number, reason).
+
+    name         of the format
+    task_config  lm-eval's configuration of the task, where a results file tells it
+    kwargs       generation settings that the file's header tells for all rows
+    """
+
+    path: Path
+    samples: list[Logged] = field(default_factory=list)
+    skipped: list[tuple[int, str]] = field(default_factory=list)
+    num_repeated: int = 0  # lines that repeat a generation under another filter
+    num_replaced: int = 0  # lines with a lone surrogate, which was replaced
+    num_split: int = 0  # ids that stand for several problems
+    name: str = ""
+    model: str | None = None  # where the file's header tells it
+    task_config: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def flat_texts(value: Any) -> tuple[str | None, ...] | None:
+    """All texts of a possibly nested list, in order, null as None; None when anything else stands in it."""
+    if value is None or isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        return None
+    found: list[str | None] = []
+    for item in value:
+        inner = flat_texts(item)
+        if inner is None:
+            return None
+        found += inner
+    return tuple(found)
+
+
+def message_text(content: Any) -> str | None:
+    """The text of a chat message's content: a string, or a list of parts of which the text counts."""
+    if content is None or isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        return "".join(part for part in parts if isinstance(part, str))
+    return str(content)
+
+
+def chat_prompt(messages: Any) -> tuple[str, str]:
+    """(the whole prompt as text, the last user turn) of a list of chat messages."""
+    turns = [turn for turn in messages if isinstance(turn, dict)]
+    texts = [(str(turn.get("role") or ""), message_text(turn.get("content")) or "") for turn in turns]
+    asked = [text for role, text in texts if role == "user"]
+    return "\n\n".join(text for _, text in texts), asked[-1] if asked else (texts[-1][1] if texts else "")
+
+
+def with_reasoning(reasoning: str | None, answer: str | None) -> str | None:
+    """A response whose thought a log has apart from its answer, as one text with delimiters."""
+    if not reasoning:
+        return answer
+    return f"<think>{reasoning}</think>{answer or ''}"
+
+
+def verdict(value: Any) -> bool | None:
+    """A score of a log as a verdict; None for one that is no clear yes or no (a mean over samples, NaN, null)."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return bool(value) if value in (0, 1) else None
+    if isinstance(value, str):
+        return {"1": True, "1.0": True, "true": True, "c": True, "correct": True, "0": False, "0.0": False,
+                "false": False, "i": False, "incorrect": False, "n": False}.get(value.strip().lower())  # fmt: skip
+    return None
+
+
+def padded(values: Any, num: int) -> tuple[str | None, ...]:
+    """A log's list of `num` texts: cut, or filled up with None."""
+    texts = [None if v is None else str(v) for v in values] if isinstance(values, list) else []
+    return tuple((texts + [None] * num)[:num])
+
+
+def first_text(record: Mapping[str, Any], *names: str) -> str:
+    """The first of the named fields that is text; "" when none is."""
+    return next((record[name] for name in names if isinstance(record.get(name), str)), "")
+
+
+def first_known(record: Mapping[str, Any], *names: str) -> Any:
+    """The first of the named fields that is there and not null or empty."""
+    return next((record[name] for name in names if record.get(name) not in (None, "", [])), None)

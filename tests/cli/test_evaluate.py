@@ -1,0 +1,319 @@
+"""`harness evaluate` from end to end on real parts: every method, several models, what is lost, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.main import cli
+from harness.config import Budget
+from harness.errors import UserError
+from harness.quickstart import TINY_MODEL
+from harness.studies.evaluate import Sweep, headline_of, study_name
+from harness.studies.inputs import check_weights
+from tests.tiny import byte_tokenizer, varied
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Sweep(budgets="500,auto", ignores="0,2"), (Budget(500), Budget(), Budget(num_ignores=2))),
+        (
+            Sweep("rejection_sampling", budgets="500", max_attempts=9),
+            (Budget(500, method="rejection_sampling", max_attempts=9),),
+        ),
+        (
+            Sweep("token_conditional", instructed="64,128"),
+            tuple(Budget(method="token_conditional", instructed=n, force=False) for n in ("64", "128")),
+        ),
+        (
+            Sweep("token-conditional", instructed="64,128", force=True),
+            tuple(Budget(int(n), method="token_conditional", instructed=n) for n in ("64", "128")),
+        ),
+        (
+            Sweep("step_conditional", instructed="16", force=True, budgets="900"),
+            (Budget(900, method="step_conditional", instructed="16"),),
+        ),
+        (
+            Sweep("class_conditional"),
+            tuple(Budget(method="class_conditional", instructed=n, force=False) for n in ("short", "long")),
+        ),
+        (Sweep("no_thinking"), (Budget(method="no_thinking"),)),
+        (Sweep("budget_forcing,no_thinking", no_thinking=True), (Budget(method="no_thinking"), Budget())),
+        (Sweep("rebase", budgets="300"), (Budget(300, method="rebase"),)),
+        (Sweep(budgets="90", min_thinking=30), (Budget(90, min_thinking_tokens=30),)),
+        (
+            Sweep(
+                "budget_forcing,no_thinking", budgets="90", grace=9, wrap_up="So:", wrap_up_tokens=20, final_answer="A:"
+            ),
+            (
+                Budget(90, grace_tokens=9, wrap_up_str="So:", wrap_up_tokens=20, final_answer="A:"),
+                Budget(method="no_thinking"),
+            ),
+        ),
+    ],
+)
+def test_each_method_is_said_with_its_options(asked: Sweep, expected: tuple[Budget, ...]) -> None:
+    assert asked.settings() == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (Sweep("rebas"), "did you mean 'rebase'"),
+        (Sweep(""), "--method is empty"),
+        (Sweep("token_conditional"), "needs --instructed"),
+        (Sweep("class_conditional", instructed="medium"), "known: long, short"),
+        (Sweep(max_attempts=3), "--max-attempts belongs to --method rejection_sampling"),
+        (Sweep(reward="m"), "--reward belongs to --method rebase"),
+        (Sweep("no_thinking", ignores="2"), "--ignores belongs to --method budget_forcing"),
+        (Sweep(instructed="9"), "--instructed belongs to"),
+        (Sweep("rebase", grace=9), "--grace belongs to --method budget_forcing"),
+        (Sweep(wrap_up_tokens=9), "needs wrap_up_str"),
+    ],
+)
+def test_an_option_that_cannot_be_read_or_has_no_effect_is_one_line(asked: Sweep, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        asked.settings()
+
+
+def test_the_headline_is_a_setting_by_its_name() -> None:
+    budgets = Sweep(budgets="1000,auto", ignores="2").settings()
+    assert headline_of(budgets, "auto+2 Wait") == Budget(num_ignores=2) == headline_of(budgets, None)
+    assert headline_of(budgets, "1,000") == Budget(1000)
+    with pytest.raises(UserError, match="did you mean 'auto\\+2 Wait'"):
+        headline_of(budgets, "auto+2 Waits")
+
+
+def test_an_evaluation_is_called_by_its_models() -> None:
+    assert study_name(["org/a"]) == "evaluate-org--a"
+    assert study_name([TINY_MODEL, "b", "c"]) == "evaluate-model+2"
+
+
+def evaluate(*arguments: str) -> Any:
+    return CliRunner().invoke(cli, ["evaluate", *arguments, "--engine", "transformers"])
+
+
+@pytest.fixture
+def emptied(tmp_path: Path) -> Path:
+    folder = tmp_path / "emptied"
+    shutil.copytree(TINY_MODEL, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["EMPTIED", "--tasks", "quick_aime"], "the folder has no weights"),
+        ([TINY_MODEL, "--tasks", "math500", "--data-dir", "DATA"], "math500.jsonl"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--samples", "3"], "one text 3 times"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--samples", "4"], "above 0"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--method", "rejection_sampling"], "as a number|temperature above 0"),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", "EMPTIED"],
+            "the folder has no weights",
+        ),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--headline", "900"], "unknown --headline"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.logit_bias={'Wait, no': 2}"], "tokens of it"),
+        ([TINY_MODEL, "no such model", "--tasks", "quick_aime"], "no such folder"),
+    ],
+)
+def test_what_is_missing_is_known_before_ray_starts_and_out_is_not_claimed(
+    arguments: list[str], message: str, emptied: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    named = {"EMPTIED": str(emptied), "DATA": str(data)}
+    done = evaluate(*(named.get(one, one) for one in arguments), "--out", str(tmp_path / "out"))
+    assert isinstance(done.exception, UserError)  # `harness.cli.exits.call` makes it one line and exit code 2
+    assert any(part in str(done.exception) for part in message.split("|")), done.exception
+    assert not (tmp_path / "out").exists() and "ray" not in str(done.exception)
+
+
+def test_a_server_that_is_not_there_is_known_before_ray_starts(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--tasks", "quick_aime", "--engine", "openai", "--base-url", "http://127.0.0.1:9/v1", "--out", str(out)]
+    done = CliRunner().invoke(cli, ["evaluate", TINY_MODEL, *options])
+    assert "no OpenAI-compatible server at http://127.0.0.1:9" in str(done.exception) and not out.exists()
+
+
+def test_a_name_that_the_hub_does_not_know_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's own client, against a server here that knows no model."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    import huggingface_hub
+
+    class Hub(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            """Silent."""
+
+        def do_GET(self) -> None:
+            known = self.path.startswith("/api/models/org/there")
+            body = json.dumps({"id": "org/there", "siblings": []} if known else {"error": "Repository not found"})
+            self.send_response(200 if known else 404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{http.server_port}"
+    client = huggingface_hub.HfApi
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: client(endpoint=address))
+    check_weights("base_model", "org/there")
+    with pytest.raises(UserError, match="base_model org/gone: no such folder, and the Hugging Face hub says"):
+        check_weights("base_model", "org/gone")
+    http.shutdown()
+    http.server_close()
+    with pytest.raises(UserError, match="the hub does not answer"):
+        check_weights("base_model", "org/there")
+
+
+def test_a_dry_run_prints_the_plan_of_each_model_and_claims_nothing(tmp_path: Path) -> None:
+    done = evaluate(TINY_MODEL, "org/other", "--tasks", "quick_aime,quick_math", "--budgets", "64,auto", "--dry-run")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert done.output.count("4 runs") == 2 and "org/other" in done.output
+
+
+METHODS = (
+    *("--method", "budget_forcing,rejection_sampling,rebase,class_conditional,no_thinking", "--budgets", "4"),
+    *("--max-attempts", "2", "--samples", "4", "--temperature", "1", "--tasks", "quick_gpqa", "--max-problems", "6"),
+    *("--engine", "transformers", "--answer-logprobs", "--set", "engine.batch_size=32", "--headline", "4"),
+)
+
+
+def reward_model(folder: Path) -> Path:
+    """A classifier of one logit that has learnt nothing."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForSequenceClassification
+
+    torch.manual_seed(0)
+    tokenizer = byte_tokenizer()
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, num_labels=1, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    Qwen2ForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path, subprocess.CompletedProcess[str]]:
+    """Two models of one architecture and every method, sampled."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    models = [TINY_MODEL, str(varied(Path(TINY_MODEL), folder / "moved", seed=1))]
+    reward = str(reward_model(folder / "reward"))
+    return (
+        models,
+        folder / "out",
+        harness("evaluate", *models, *METHODS, "--reward", reward, "--out", str(folder / "out")),
+    )
+
+
+@pytest.mark.slow
+def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(evaluated: Any) -> None:
+    models, out, done = evaluated
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    samples, runs = pd.read_parquet(out / "samples"), pd.read_parquet(out / "runs.parquet")
+    assert (runs["status"] == "done").all() and len(runs) == 2 * 6  # short and long are two
+    assert sorted(runs["model"].unique()) == sorted(models) and set(runs["recipe"]) == {"base"}
+    assert len(samples) == 2 * 6 * 6 * 4 and samples["error"].isna().all()
+    board = (out / "LEADERBOARD.md").read_text()
+    assert "| model |" in board and "| moved |" in board and "| base |" not in board
+    assert "evaluate moved: done" in done.stdout and "evaluate base" not in done.stdout
+    assert "tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
+
+
+@pytest.mark.slow
+def test_what_is_discarded_and_shared_is_priced(evaluated: Any) -> None:
+    """From the stored rows by pandas, against the figures of metrics.parquet."""
+    models, out, _ = evaluated
+    samples, metrics = pd.read_parquet(out / "samples"), pd.read_parquet(out / "metrics.parquet")
+    spent = samples["thinking_tokens"] + samples["closing_tokens"] + samples["answer_tokens"]
+    samples["spent"] = spent + samples["discarded_tokens"] - samples["shared_tokens"]
+    rejected = samples[samples["method"] == "rejection_sampling"]
+    used_up = rejected[rejected["thinking_finish"] == "rejected"]
+    assert len(used_up) and not used_up["correct"].any() and (used_up["num_attempts"] == 2).all()
+    assert (used_up["discarded_tokens"] == 2 * 5).all()  # each attempt is cut one token beyond the budget
+    for model in models:
+        mine = rejected[rejected["model"] == model]
+        found = metrics[(metrics["model"] == model) & (metrics["method"] == "rejection_sampling")]
+        value = found.set_index("metric")["value"]
+        assert value["mean_discarded_tokens"] == pytest.approx(mine["discarded_tokens"].mean())
+        per_1k = 1000 * mine["correct"].astype(float).mean() / mine["spent"].mean()
+        assert value["accuracy_per_1k_tokens"] == pytest.approx(per_1k)
+        assert value["rejected_count"] == (mine["thinking_finish"] == "rejected").sum()
+        kept = mine[mine["thinking_finish"] != "rejected"].groupby("problem_id")["thinking_tokens"].mean()
+        if len(kept):
+            assert value["mean_thinking_tokens"] == pytest.approx(kept.mean())
+    trees = samples[samples["method"] == "rebase"]
+    assert trees["reward"].between(0, 1).all() and (trees["shared_tokens"] <= trees["thinking_tokens"]).all()
+    search = metrics[(metrics["method"] == "rebase") & (metrics["metric"] == "difference_to_majority")]
+    assert len(search) == 2 and search["reference"].str.match(r"maj@[1-4]$").all()
+    for _, row in search.iterrows():
+        mine = trees[trees["model"] == row["model"]]
+        assert f"{mine.groupby('problem_id')['spent'].sum().mean():,.0f} tokens per problem" in row["note"]
+
+
+@pytest.mark.slow
+def test_log_probabilities_of_answers_are_stored(evaluated: Any) -> None:
+    _, out, _ = evaluated
+    samples = pd.read_parquet(out / "samples")
+    known = samples[samples["answer_logprob_mean"].notna()]
+    assert len(known) > len(samples) / 4 and (known["answer_logprob_min"] <= known["answer_logprob_mean"] + 1e-9).all()
+    assert (known["answer_logprob_mean"] <= 0).all() and known["extracted"].notna().all()
+
+
+@pytest.mark.slow
+def test_a_lost_file_comes_back_as_it_was(evaluated: Any, tmp_path: Path) -> None:
+    """One row at a time: a batch's last bits depend on the rows in it, and a draw may fall between two of them."""
+    model, out = evaluated[0][0], tmp_path / "out"
+    command = ["evaluate", model, *METHODS, "--set", "engine.batch_size=1", "--max-problems", "2", "--out", str(out)]
+    done = harness(*command)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    columns = ["method", "thinking_ids", "answer_ids", "correct", "discarded_tokens", "shared_tokens", "reward"]
+
+    def rows() -> pd.DataFrame:
+        return pd.read_parquet(out / "samples").set_index("sample_key").sort_index()[columns]
+
+    before = rows()
+    for path in (out / "samples").glob("*.parquet"):
+        path.unlink()
+    kept = before.sample(frac=0.5, random_state=0).index
+    assert harness(*command).returncode == 0  # all of it, then only what is missing of it
+    whole = pq.read_table(out / "samples")
+    for path in (out / "samples").glob("*.parquet"):
+        path.unlink()
+    pq.write_table(
+        whole.filter([key in set(kept) for key in whole["sample_key"].to_pylist()]), out / "samples" / "a.parquet"
+    )
+    assert harness(*command).returncode == 0
+    after = rows()
+    assert list(after.index) == list(before.index)
+    for name in columns:
+        assert all(str(a) == str(b) for a, b in zip(after[name], before[name], strict=True)), name
