@@ -398,7 +398,7 @@ class Study:
         if not recipe.training:
             return self.training
         given = {**to_plain(self.training), **dict(recipe.training)}
-        return from_plain(Training, given, f"recipe {recipe.name}: training.")
+        return from_plain(Training, given, f"recipe {recipe.name}: training: ")
 
     def seen_by(self, name: str) -> Study:
         """The study as the model of recipe `name` sees it: its own pool, base, format, training and sweep.

@@ -263,6 +263,42 @@ def decontaminate(
     click.echo(steps.decontaminated(_load(pool, data_dir), tasks, min_share, data_dir, out, report_file))
 
 
+@data.command()
+@click.argument("pool")
+@click.option("--fix", is_flag=True, help="Write the rows to --out: mended where that loses no word, else dropped.")
+@click.option("--tokenizer", help="Also look for rows that lose all loss at --block-size.")
+@click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
+@click.option("--variant", default="plain", show_default=True, help="Of the training text, for --tokenizer.")
+@click.option("--fast", is_flag=True, help="Do not grade answers, nor look for near duplicates.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a row has an error.")
+@MAP
+@DATA_DIR
+@click.option("--out", type=click.Path(path_type=Path), help="For --fix: the file to write.")
+def lint(
+    pool: str,
+    fix: bool,
+    tokenizer: str | None,
+    block_size: int,
+    variant: str,
+    fast: bool,
+    strict: bool,
+    mapping: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path | None,
+) -> None:
+    """Look for rows that would teach the wrong thing: kinds, examples, and what they cost in tokens."""
+    from harness.cli import data_steps as steps
+    from harness.cli.exits import SOME_RUNS_FAILED, stop
+
+    if fix != (out is not None):
+        raise UserError("--fix writes the rows that are left to --out FILE; give both or neither")
+    rows = _progress(_load(pool, data_dir, mapping), "lint")
+    table, errors = steps.linted(rows, fast, tokenizer, block_size, variant, out)
+    click.echo(table)
+    if strict and errors:
+        stop(f"{errors:,} rows have an error; --fix mends or drops them", SOME_RUNS_FAILED)
+
+
 @data.command("format")
 @click.argument("pool")
 @click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")

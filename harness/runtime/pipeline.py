@@ -25,7 +25,7 @@ from harness.runtime import reference_answers as references
 from harness.runtime.cluster import Demand, disconnect, pending_training_needs
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
-from harness.runtime.select_stage import PoolWithAnswers, load_pool, select_rows
+from harness.runtime.select_stage import PoolWithAnswers, linted, load_pool, select_rows
 from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
 from harness.studies.formats import resolved
@@ -164,6 +164,8 @@ class Ablation:
                 if pool.needs_answers(recipe):
                     pool.answer(self.engines_of, self.progress)
                 rows, manifest = select_rows(pool, recipe, study.seed, folder)
+                if found := linted(rows, recipe.name, study.lint):
+                    self.progress.say(f"{recipe.name}: lint: {found}")
             except (UserError, EngineFailedError) as error:
                 self.fail(recipe.name, "train", str(error))
                 continue

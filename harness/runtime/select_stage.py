@@ -190,3 +190,19 @@ def select_rows(
     save(map(pool_row, rows), folder / "rows.parquet")
     write_json(folder / "manifest.json", selected.manifest)
     return rows, selected.manifest
+
+
+def linted(rows: list[dict[str, Any]], recipe: str, how: str) -> str:
+    """What is wrong with a recipe's rows, in one line; "" where nothing is, or is not looked for (how="off").
+
+    Raises:
+        UserError: something would harm the training, and how="strict".
+    """
+    if how == "off":
+        return ""
+    from harness.data import lint
+
+    found = lint.lint(rows, graded=False, near=False)
+    if how == "strict":
+        lint.check(found, f"recipe {recipe}")
+    return found.line()
