@@ -147,15 +147,16 @@ def collect(
 @click.option("--domains", help="keywords, model (the endpoint), or the metadata key that holds the domain.")
 @click.option("--tokenizer", help="Count the traces' tokens with this tokenizer.")
 @click.option("--grade", is_flag=True, help="Grade the attempts, and mark benchmark-like rows.")
+@MAP
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for what is kept row by row; default: OUT.work.")
 @WORKERS
 @DATA_DIR
 @OUT
-def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> None:
+def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, ...], **options: Any) -> None:
     """Fill features: traces, reference answers (difficulty), domains, trace lengths, grades. Resumable by row."""
     from harness.runtime import featurize as feature_run
 
-    feature_run.featurize(_load(pool, data_dir), out, feature_run.Options(**options), click.echo)
+    feature_run.featurize(_load(pool, data_dir, mapping), out, feature_run.Options(**options), click.echo)
 
 
 @data.command("filter")
@@ -182,7 +183,11 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
 
 @data.command()
 @click.argument("pool")
-@click.option("--selection", required=True, help="random, diverse, longest, s1k or full.")
+@click.option(
+    "--selection",
+    required=True,
+    help="random, diverse, longest, s1k, full, quality, reward, limo, kcenter, or your own file.py:function.",
+)
 @click.option("--size", type=int, help="Rows; default 1,000, and all of them for full.")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
@@ -192,18 +197,50 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
     show_default=True,
     help="s1k: drop what any (s1) or all reference models solve.",
 )
+@click.option(
+    "--traces",
+    type=click.Choice(["each", "one", "best", "all"]),
+    default="each",
+    show_default=True,
+    help="Of a question with several traces: each is a row to draw; one or the best stands for its question; all of "
+    "a drawn question are taken (--size then counts questions).",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the selection: column=score (reward), model=... (kcenter), ungraded=keep (s1k). Repeatable.",
+)
 @DATA_DIR
 @OUT
 def select(
-    pool: str, selection: str, size: int | None, seed: int, solved_by: Any, data_dir: Path | None, out: Path
+    pool: str,
+    selection: str,
+    size: int | None,
+    seed: int,
+    solved_by: Any,
+    traces: str,
+    options: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path,
 ) -> None:
     """Draw a subset. The manifest (ids, counts, sha256) is written beside OUT as OUT.manifest.json."""
     from harness.data.load import save
+    from harness.data.selection import check
     from harness.data.selection import select as draw
     from harness.report import pool_tables as report
+    from harness.studies.load import parse
 
+    check(selection)
+    given = {}
+    for one in options:
+        name, separator, value = one.partition("=")
+        if not separator or not name:
+            raise UserError(f"--option {one}: write NAME=VALUE, for example column=score")
+        given[name] = parse(value)
     rows = _load(pool, data_dir)
-    selected = draw(rows, selection, size, seed, solved_by)
+    selected = draw(rows, selection, size, seed, solved_by, traces=traces, options=given)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
     write_json(manifest, selected.manifest)
@@ -227,12 +264,50 @@ def decontaminate(
     click.echo(steps.decontaminated(_load(pool, data_dir), tasks, min_share, data_dir, out, report_file))
 
 
+@data.command()
+@click.argument("pool")
+@click.option("--fix", is_flag=True, help="Write the rows to --out: mended where that loses no word, else dropped.")
+@click.option("--tokenizer", help="Also look for rows that lose all loss at --block-size.")
+@click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
+@click.option("--variant", default="plain", show_default=True, help="Of the training text, for --tokenizer.")
+@click.option("--fast", is_flag=True, help="Do not grade answers, nor look for near duplicates.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a row has an error.")
+@MAP
+@DATA_DIR
+@click.option("--out", type=click.Path(path_type=Path), help="For --fix: the file to write.")
+def lint(
+    pool: str,
+    fix: bool,
+    tokenizer: str | None,
+    block_size: int,
+    variant: str,
+    fast: bool,
+    strict: bool,
+    mapping: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path | None,
+) -> None:
+    """Look for rows that would teach the wrong thing: kinds, examples, and what they cost in tokens."""
+    from harness.cli import data_steps as steps
+    from harness.cli.exits import SOME_RUNS_FAILED, stop
+
+    if fix != (out is not None):
+        raise UserError("--fix writes the rows that are left to --out FILE; give both or neither")
+    rows = _progress(_load(pool, data_dir, mapping), "lint")
+    table, errors = steps.linted(rows, fast, tokenizer, block_size, variant, out)
+    click.echo(table)
+    if strict and errors:
+        stop(f"{errors:,} rows have an error; --fix mends or drops them", SOME_RUNS_FAILED)
+
+
 @data.command("format")
 @click.argument("pool")
 @click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")
 @click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
 @chat_options
-@click.option("--variant", default="plain", show_default=True, help="plain, tokens or steps (conditional control).")
+@click.option(
+    "--variant", default="plain", show_default=True, help="plain, s1 (its text byte for byte), tokens, steps or class."
+)
 @click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
 @click.option("--batch-size", default=16, show_default=True, help="For the padding statistics.")
 @DATA_DIR

@@ -61,7 +61,7 @@ def ablate(
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     if dry_run:
-        show_plan(chosen, data_dir)
+        show_plan(chosen, data_dir, out)
         return
     run_study(chosen, out or default_out(chosen.name), data_dir, audited)
 

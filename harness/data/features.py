@@ -23,6 +23,7 @@ from harness.errors import UserError
 
 MAX_FAILURES_IN_A_ROW = 20  # then the endpoint is down, and more calls would only cost
 LONG_MATH_TOKENS = 5600  # s1's Algorithm 1: a correct MATH row with a longer trace is preselected
+BENCHMARKS = ("AIME", "GPQA", "MATH")  # sources whose rows s1 may preselect
 Call = tuple[str, str]  # key, question
 Tick = Callable[[int, int], None]  # called with the rows done so far, and the tokens of the last one
 
@@ -162,6 +163,76 @@ def benchmark_like(row: Mapping[str, Any]) -> bool | None:
     return correct and source == "MATH" and (row["thinking_tokens"] or 0) > LONG_MATH_TOKENS
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What the selections of a study read of a row, beside its texts."""
+
+    domain: bool = False
+    length: bool = False
+    benchmark_like: bool = False
+    difficulty: bool = False
+
+    @classmethod
+    def of(cls, selections: Iterable[str]) -> Needs:
+        """The needs of all named selections together; one's own may read anything that costs no model's answers."""
+        names = set(selections)
+        own = any(name.partition(":")[0].endswith(".py") for name in names)
+        return cls(
+            domain=own or bool(names & {"diverse", "s1k"}),
+            length=own or bool(names & {"longest", "s1k"}),
+            benchmark_like="s1k" in names,
+            difficulty=bool(names & {"s1k", "limo"}),
+        )
+
+
+@dataclass
+class Filled:
+    """How many rows each feature was filled in for."""
+
+    domain: int = 0
+    length: int = 0
+    benchmark_like: int = 0
+
+
+def fill(
+    rows: Iterable[Mapping[str, Any]], needs: Needs, how: str | None, tokenizer: str | None, counts: Filled
+) -> Iterator[Row]:
+    """`rows` with what `needs` asks for and a row lacks, by the same functions as `harness data featurize`.
+
+    Args:
+        rows: read once, in order.
+        needs: which features.
+        how: domains: "keywords" or a metadata key; None leaves them.
+        tokenizer: of the lengths; None leaves them.
+        counts: is counted up.
+    """
+    waiting: list[Row] = []
+
+    def flush() -> Iterator[Row]:
+        found: dict[str, int] = {}
+        if needs.length and tokenizer is not None:
+            found = lengths([row for row in waiting if row["thinking_tokens"] is None], tokenizer)
+        for row in waiting:
+            if row["id"] in found:
+                row["thinking_tokens"] = found[row["id"]]
+                counts.length += 1
+            if needs.domain and how is not None and not row["domain"].strip():
+                row["domain"] = domain_of(row, how)
+                counts.domain += bool(row["domain"])
+            if needs.benchmark_like and row["benchmark_like"] is None:
+                may = row["source"].startswith(BENCHMARKS)  # no other source's row is one, whatever its grade
+                row = next(grade_attempts([row])) if may else {**row, "benchmark_like": False}
+                counts.benchmark_like += row["benchmark_like"] is not None
+            yield row
+        waiting.clear()
+
+    for row in rows:
+        waiting.append(dict(row))
+        if len(waiting) == 1000:
+            yield from flush()
+    yield from flush()
+
+
 def grade_attempts(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     """`rows` with `attempt_correct` in their metadata where there is a gold answer, and `benchmark_like` after it.
 
@@ -182,16 +253,20 @@ def grade_attempts(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         yield new
 
 
+def domain_of(row: Mapping[str, Any], how: str) -> str:
+    """A row's domain by keywords, or what its metadata (or a column) hold under the key `how`."""
+    if how == "keywords":
+        return domains.by_keywords(row["question"])
+    return str(metadata_of(row).get(how) or row.get(how) or "")
+
+
 def with_domains(rows: Iterable[Mapping[str, Any]], how: str) -> Iterator[Row]:
     """`rows` with a domain: `how` is "keywords", or the name of a metadata key (or column) that holds it."""
     empty = 0
     total = 0
     for row in rows:
         total += 1
-        if how == "keywords":
-            found = domains.by_keywords(row["question"])
-        else:
-            found = str(metadata_of(row).get(how) or row.get(how) or "")
+        found = domain_of(row, how)
         empty += not found
         yield {**row, "domain": found}
     if total and empty == total:

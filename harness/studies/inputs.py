@@ -29,13 +29,21 @@ def check_inputs(study: Study, data_dir: Path | None) -> None:
             check_model("reward", budget.reward_model)
     if not study.recipes:
         return
+    from harness.data.selection import check as check_selection
     from harness.training import placement
 
-    placement.check(study.training)
-    if study.pool != "quickstart":
-        from harness.data.load import find
+    for recipe in study.recipes:
+        own = study.seen_by(recipe.name)
+        check_selection(recipe.selection)
+        check_model(f"recipe {recipe.name}: base_model", own.base_model)
+        placement.check(own.training)
+        if own.pool != "quickstart":
+            from harness.data.load import find
 
-        find(study.pool, data_dir)
+            find(own.pool, data_dir)
+    for model in study.features.references:
+        check_model("features.references", model)
+    tasks.names(study.features.decontaminate)
 
 
 def check_sources(study: Study) -> None:
