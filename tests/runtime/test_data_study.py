@@ -40,6 +40,7 @@ def mine():
         tasks=("quick_math",),
         max_problems=2,
         training=replace(study.training, num_epochs=1, block_size=1024),
+        engine=replace(study.engine, name="transformers"),
         recipes=(
             Recipe("s1k", "s1k", 8, variant="s1"),
             Recipe("too_many", "s1k", 100000),
@@ -120,9 +121,9 @@ def test_a_recipe_sees_the_study_with_what_is_its_own() -> None:
     own = study.seen_by("b")
     assert (own.pool, own.training.num_epochs, own.thinking) == ("p.jsonl", 3, "think")
     assert own.budgets == (Budget(8), study.headline)
-    with pytest.raises(UserError, match="recipe b: training: unknown key 'num_epoch'; did you mean 'num_epochs'"):
+    with pytest.raises(UserError, match=r"recipe b: training: unknown key 'num_epoch'; did you mean 'num_epochs'"):
         replace(study, recipes=(Recipe("b", "full", training={"num_epoch": 3}),))
-    with pytest.raises(UserError, match="recipe b: training: num_epochs=0: give 1 or more"):
+    with pytest.raises(UserError, match=r"recipe b: training: num_epochs=0: give 1 or more"):
         replace(study, recipes=(Recipe("b", "full", training={"num_epochs": 0}),))
 
 
