@@ -114,7 +114,7 @@ def test_a_recipe_sees_the_study_with_what_is_its_own() -> None:
         load("quickstart"),
         recipes=(
             Recipe("a", "full"),
-            Recipe("b", "full", pool="p.jsonl", training={"num_epochs": 3}, budgets=(Budget(8),), thinking="think"),
+            Recipe("b", "full", pool="p.jsonl", training=(("num_epochs", 3),), budgets=(Budget(8),), thinking="think"),
         ),
     )
     assert study.seen_by("a") == study == study.seen_by("base")
@@ -122,9 +122,9 @@ def test_a_recipe_sees_the_study_with_what_is_its_own() -> None:
     assert (own.pool, own.training.num_epochs, own.thinking) == ("p.jsonl", 3, "think")
     assert own.budgets == (Budget(8), study.headline)
     with pytest.raises(UserError, match=r"recipe b: training: unknown key 'num_epoch'; did you mean 'num_epochs'"):
-        replace(study, recipes=(Recipe("b", "full", training={"num_epoch": 3}),))
+        replace(study, recipes=(Recipe("b", "full", training=(("num_epoch", 3),)),))
     with pytest.raises(UserError, match=r"recipe b: training: num_epochs=0: give 1 or more"):
-        replace(study, recipes=(Recipe("b", "full", training={"num_epochs": 0}),))
+        replace(study, recipes=(Recipe("b", "full", training=(("num_epochs", 0),)),))
 
 
 @pytest.mark.slow
