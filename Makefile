@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test faults real check docs bench chaos paper-tables clean
+.PHONY: setup ablate test faults real check docs bench chaos gpu-check paper-tables clean
 
 setup: $(VENV)/.installed
 
@@ -47,6 +47,12 @@ docs: setup
 bench: setup
 	@for name in grading budget_forcing report sample_stats data store; do \
 		echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+# What a GPU has to show, step by step, into one JSON; without one the same steps in a reduced form. MODEL, POOL, DATA:
+# a real model's folder, a JSONL file of training rows, a folder with math500.jsonl.
+gpu-check: setup
+	$(BIN)/python benchmarks/gpu.py --out gpu.json $(if $(MODEL),--model $(MODEL)) $(if $(POOL),--pool $(POOL)) \
+		$(if $(DATA),--data-dir $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 # Kills something every few seconds until a study is done, and compares its rows with an undisturbed run's.
 chaos: setup

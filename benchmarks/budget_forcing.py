@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from harness.records import Generation  # noqa: E402
 from harness.thinking import FORMATS  # noqa: E402
 from tests.tiny import make_model  # noqa: E402
 
-CONTEXT, BLOCK, ANSWER = 2048, 32, 48
+CONTEXT, BLOCK, ANSWER = 2048, 32, 48  # blocks of 32 are the CPU's: a GPU's are of 16, and a cut cache is cut more
 THINKING = FORMATS["s1"]
 SAMPLING = Sampling(max_answer_tokens=ANSWER)
 SWEEP = [Budget(b, n) for b in (64, 128, 256, 512, 1024) for n in (0, 1, 2, 4)]
@@ -62,10 +62,9 @@ class Cost:
 class Bench:
     """One engine and its step log."""
 
-    def __init__(self, model: Path, log: Path, requests: int, num_gpu_blocks: int | None) -> None:
+    def __init__(self, model: Path, log: Path, requests: int, config: EngineConfig) -> None:
         self.log = log
         os.environ[VARIABLE] = str(log)
-        config = EngineConfig(max_model_len=CONTEXT, max_num_seqs=256, num_gpu_blocks_override=num_gpu_blocks)
         self.engine = VllmEngine(config, str(model), log.with_suffix(".vllm"), scheduler_cls=CountingScheduler)
         vocabulary = Vocabulary(self.engine.tokenizer)
         questions = [f"Problem {i}: what is {37 * i + 11} times {i + 3}?" for i in range(requests)]
@@ -249,17 +248,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--requests", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--model", type=Path, help="instead of a random one of 2.5M parameters")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("--kv", default="full,60", help="KV cache: full, and per cent of need")
     arguments = parser.parse_args()
+    config = EngineConfig(
+        max_model_len=CONTEXT, max_num_seqs=256, dtype=arguments.dtype, num_gpus=arguments.gpus,
+        gpu_memory_utilization=0.5,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        model = make_model(Path(folder) / "model", hidden=192, layers=4, padded=0)
+        model = arguments.model or make_model(Path(folder) / "model", hidden=192, layers=4, padded=0)
         longest: Ids = {}
         for setting in arguments.kv.split(","):
             blocks = None
             if setting != "full":
                 blocks = max(CONTEXT // BLOCK + 1, need_in_blocks(longest, 80) * int(setting) // 100)
             print(f"KV cache: {'ample' if blocks is None else f'{setting}% of need, {blocks} blocks'}", flush=True)
-            bench = Bench(model, Path(folder) / f"steps-{setting}", arguments.requests, blocks)
+            here = replace(config, num_gpu_blocks_override=blocks)
+            bench = Bench(model, Path(folder) / f"steps-{setting}", arguments.requests, here)
             longest = compare(bench, arguments.repeats)
             bench.engine.close()
 

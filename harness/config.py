@@ -359,7 +359,7 @@ class Study:
     sampling: Text[Sampling] = Sampling()
     training: Source[Training] = Training()
     engine: Text[EngineConfig] = EngineConfig()
-    replay: Text[Flag] = True  # think once to the largest setting, branch the answers (greedy)
+    replay: Text[Flag] = True  # think once to the largest setting, branch the answers
     max_problems: Source[Positive | None] = None
     pool_size: Source[Positive | None] = None
     # What the pool calls a column of ours (thinking=trace), as a mapping or as pairs: harness.data.shapes

@@ -3,7 +3,7 @@
 Generation, training, grading, log statistics, imports, the data pools, the teacher and the quality filter all read
 `FAMILIES`. s1's strings are from its paper (section 4.1, App. D) and released tokenisation; the others from the
 families' public chat templates and model cards. A model's own format is read from its chat template by
-`harness.generation.template`; `harness.marks` finds a thought in a text; what an engine makes of the strings is in
+`harness.generation.templates`; `harness.marks` finds a thought in a text; what an engine makes of the strings is in
 `harness.generation.budget`.
 """
 
@@ -114,7 +114,7 @@ class Family:
 
     @property
     def format(self) -> ThinkingFormat:
-        """The family's format as its card gives it; a template may say more (`harness.generation.template`)."""
+        """The family's format as its card gives it; a template may say more (`harness.generation.templates`)."""
         stops = self.stops or (self.end.strip(),)
         return ThinkingFormat(self.name, self.start, self.end, self.final_answer, stops, self.answer_stops, self.gap)
 

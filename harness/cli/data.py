@@ -94,10 +94,11 @@ def _object(option: str, text: str | None) -> dict[str, Any]:
 
 def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]:
     """`rows`, with a progress line on a terminal."""
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    from harness.console import PlainConsole
+
+    console = PlainConsole(stderr=True)
     return iter(track(rows, label, total=length, console=console, disable=not console.is_terminal, transient=True))
 
 

@@ -27,8 +27,8 @@ def default_out(name: str) -> Path:
 def show_plan(study: Study, data_dir: Path | None, out: Path | None = None) -> None:
     """Print `--dry-run`. Raises `UserError` for a pool that is here and cannot be trained on."""
     from harness import tasks
+    from harness.console import plain_console
     from harness.report.plan import planned_table
-    from harness.report.terminal import plain_console
 
     pools: dict[str, int] = {}
     notes: list[str] = []
@@ -53,10 +53,10 @@ def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0, 
     `others`: the same study of other base models, into the same folder. Exits with 1 when runs failed or a row does not
     hold.
     """
+    from harness.console import plain_console
     from harness.logs import quiet_libraries
     from harness.progress import Progress, clock
     from harness.report import leaderboard
-    from harness.report.terminal import plain_console
     from harness.runtime.pipeline import ablate as run
 
     quiet_libraries()

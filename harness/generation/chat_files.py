@@ -23,7 +23,7 @@ FILES = (
 
 
 class ChatFiles:
-    """What of a tokenizer `harness.generation.template` needs, under transformers' own names."""
+    """What of a tokenizer `harness.generation.templates` needs, under transformers' own names."""
 
     def __init__(self, name: str, template: str, tokens: Mapping[str, str], added: Mapping[str, int]) -> None:
         self.name_or_path, self.chat_template = name, template

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.errors import UserError
-from harness.generation.template import turns_of
+from harness.generation.templates.template import turns_of
 from harness.thinking import Ask
 
 

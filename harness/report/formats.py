@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from harness.generation.template import Reading, Template, shape
+from harness.generation.templates.reading import Reading
+from harness.generation.templates.template import Template, shape
 from harness.thinking import FAMILIES, Ask, ThinkingFormat
 
 SHOWN_CHARACTERS = 80  # of a prompt's end
@@ -42,5 +43,5 @@ def families_table() -> Table:
     """The formats that have a name."""
     table = Table("format", "thought", "models")
     for family in FAMILIES:
-        table.add_row(family.name, f"{family.start!r} ... {family.end!r}".replace("[", r"\["), family.used_by)
+        table.add_row(family.name, f"{family.start!r} ... {family.end!r}", family.used_by)
     return table

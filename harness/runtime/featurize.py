@@ -112,9 +112,9 @@ def featurize(pool: Any, out: Path, options: Options, say: Say) -> None:
 @contextmanager
 def _stage(title: str, total: int) -> Iterator[tuple[Progress, features.Tick]]:
     """A live line on a terminal, plain lines otherwise, on stderr."""
-    from rich.console import Console
+    from harness.console import PlainConsole
 
-    with Progress(Console(stderr=True)) as progress:
+    with Progress(PlainConsole(stderr=True)) as progress:
         progress.add(title, title, total)
         progress.update(title, "running")
         yield progress, lambda done, tokens: progress.update(title, done=done, tokens=tokens)

@@ -66,7 +66,7 @@ class EngineWorker:
             os.nice(ENGINE_NICENESS)  # here: niceness is a thread's, and those of Ray and the engine come from this one
 
     def open(self) -> dict[str, str]:
-        """Start the engine. What generates then: name, version, dtype, device, and the attention backend where vLLM says it."""
+        """Start the engine. What generates then: name, version, dtype, device, attention backend ("" if not told)."""
         from harness import provenance
 
         asked = time.monotonic()

@@ -11,7 +11,8 @@ from harness.config import Budget, Chat, Sampling, Study
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
 from harness.generation.rules import Vocabulary
-from harness.generation.template import RESOLVED, Reading, resolve, shape, turns_of
+from harness.generation.templates.reading import RESOLVED, Reading, resolve
+from harness.generation.templates.template import shape, turns_of
 from harness.thinking import Ask, thinking_format
 
 logger = logging.getLogger(__name__)

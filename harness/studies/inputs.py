@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from harness import tasks
 from harness.config import Study
 from harness.errors import UserError, one_line
+from harness.generation.reward import judges_tokens
 from harness.generation.sweep import check as check_budget
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
@@ -59,6 +61,9 @@ def check_sources(study: Study) -> None:
     for budget in dict.fromkeys((*study.budgets, *study.base_budgets)):
         if budget.reward_model:
             check_weights("reward", budget.reward_model)
+            config = Path(budget.reward_model) / "config.json"
+            if config.is_file():
+                judges_tokens(budget.reward_model, json.loads(config.read_text(encoding="utf-8")).get("architectures"))
 
 
 def check_weights(what: str, model: str) -> None:

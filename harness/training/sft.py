@@ -1,8 +1,7 @@
 """One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
 
 Training text is made by `harness.training.variants` and tokenised with its labels by `harness.training.examples`: the
-loss is on thinking and answer only. TRL uses labels that it is given, so nothing of the mask depends on its collators,
-which have moved before.
+loss is on thinking and answer only. TRL uses labels that it is given: nothing of the mask depends on its collators.
 
 A worker that dies (a kill, a lost node, no memory) is started again and goes on from the last whole checkpoint in
 FOLDER/steps; so does the next call after the driver itself was killed. Either ends with the weights of a training that

@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 
 from harness.errors import UserError
 from harness.generation.prompts import render_prompt
-from harness.generation.template import read
+from harness.generation.templates.reading import read
 from harness.thinking import ThinkingFormat
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out

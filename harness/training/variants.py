@@ -21,7 +21,7 @@ from harness.config import VARIANTS, Budget
 from harness.errors import UserError, unknown
 from harness.generation.instructions import instruct
 from harness.generation.prompts import prompt_text
-from harness.generation.template import turns_of
+from harness.generation.templates.template import turns_of
 from harness.thinking import FORMATS, S1, ThinkingFormat
 from harness.training.text import check_tokenizer, completion_text, end_of_turn, masked
 

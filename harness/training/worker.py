@@ -18,7 +18,7 @@ import torch.distributed as dist
 from harness.config import Training
 from harness.files import write_json
 from harness.generation.engines import probe
-from harness.generation.template import resolve
+from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
 from harness.training import checkpoints
 

@@ -135,6 +135,10 @@ def emptied(tmp_path: Path) -> Path:
             [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", "EMPTIED"],
             "the folder has no weights",
         ),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", TINY_MODEL],
+            "ForSequenceClassification",
+        ),
         ([TINY_MODEL, "--tasks", "quick_aime", "--headline", "900"], "unknown --headline"),
         ([TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.logit_bias={'Wait, no': 2}"], "tokens of it"),
         ([TINY_MODEL, "no such model", "--tasks", "quick_aime"], "no such folder"),
@@ -246,6 +250,8 @@ def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(eva
     board = (out / "LEADERBOARD.md").read_text()
     assert "| model |" in board and "| moved |" in board and "| base |" not in board
     assert "evaluate moved: done" in done.stdout and "evaluate base" not in done.stdout
+    status = CliRunner().invoke(cli, ["status", str(out)]).output
+    assert "complete" in status and status.count("6/6") == 2 and "moved" in status
     assert "tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
 
 
@@ -301,16 +307,12 @@ def test_a_lost_file_comes_back_as_it_was(evaluated: Any, tmp_path: Path) -> Non
     def rows() -> pd.DataFrame:
         return pd.read_parquet(out / "samples").set_index("sample_key").sort_index()[columns]
 
-    before = rows()
-    for path in (out / "samples").glob("*.parquet"):
-        path.unlink()
-    kept = before.sample(frac=0.5, random_state=0).index
-    assert harness(*command).returncode == 0  # all of it, then only what is missing of it
-    whole = pq.read_table(out / "samples")
+    before, whole = rows(), pq.read_table(out / "samples")
+    kept = set(before.sample(frac=0.5, random_state=0).index)
     for path in (out / "samples").glob("*.parquet"):
         path.unlink()
     pq.write_table(
-        whole.filter([key in set(kept) for key in whole["sample_key"].to_pylist()]), out / "samples" / "a.parquet"
+        whole.filter([key in kept for key in whole["sample_key"].to_pylist()]), out / "samples" / "a.parquet"
     )
     assert harness(*command).returncode == 0
     after = rows()

@@ -104,7 +104,7 @@ def test_the_worker_asks_for_a_prompt_without_thinking_by_the_templates_switch()
 
     worker = EngineWorker(EngineConfig(), "m", "log")
     worker.engine = Engine()
-    from harness.generation.template import read
+    from harness.generation.templates.reading import read
 
     thinking = read(Engine.tokenizer).thinking
     problem = Problem("p", "quick", "2 + 2?", "4", "math")

@@ -20,7 +20,8 @@ from harness.generation.chat_files import chat_files
 from harness.generation.prompts import render_prompt
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
-from harness.generation.template import Reading, Template, read, resolve
+from harness.generation.templates.reading import Reading, read, resolve
+from harness.generation.templates.template import Template
 from harness.grading.grader import grade_row
 from harness.marks import own_marks
 from harness.records import Generation

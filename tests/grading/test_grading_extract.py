@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from harness.grading import grade
 from harness.grading.extract.answer import extract_answer
 from harness.grading.extract.parts import answer_part
 
+CORPUS = Path(__file__).parent / "corpus"
 EXTRACTED = [  # (response, answer)
     ("The answer is \\boxed{42}.", "42"),
     ("<|im_start|>think\n\\boxed{6}?\n<|im_start|>answer\nThe answer is \\boxed{5}.", "5"),
@@ -140,3 +144,33 @@ def test_a_decimal_point_in_the_response_keeps_dots_decimal() -> None:
     response = "El precio es de 3.50 dólares para cada una, por eso las dos cuestan 7.000 dólares."
     assert grade(response, "7").correct is True
     assert grade(response, "7000").correct is False
+
+
+def test_what_a_response_states_is_read_and_what_it_does_not_state_is_not() -> None:
+    """Responses written blind, in four styles, labelled by reading before they were run."""
+    wrong = []
+    for line in (CORPUS / "stated_answers.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        verdict = grade(row["response"], row["gold"], question=row.get("question", ""), final=row.get("final", True))
+        if (verdict.correct is True) != row["correct"]:
+            wrong.append((row, verdict))
+    assert not wrong
+
+
+@pytest.mark.parametrize(("wanted", "value"), [("perimeter", "40"), ("area", "96")])
+def test_the_question_says_which_of_several_values_is_the_answer(wanted: str, value: str) -> None:
+    for response in ("The perimeter is 40, the area is 96.", "The area is 96 and the perimeter is 40."):
+        assert extract_answer(response, question=f"Find the {wanted} of the rectangle.").text == value
+
+
+def test_a_loss_is_no_gain() -> None:
+    response = "She made a loss of $30."
+    assert grade(response, "30", question="What is her profit in dollars?").correct is False
+    assert grade(response, "-30", question="What is her profit in dollars?").correct is True
+    assert grade(response, "30", question="How much did she lose?").correct is True
+
+
+def test_an_exclamation_mark_is_no_factorial_where_nothing_speaks_of_one() -> None:
+    assert grade("The answer is 10!", "10").correct is True
+    assert grade("There are $10!$ orders.", "3628800").correct is True
+    assert grade("The number of permutations is 5!", "120").correct is True

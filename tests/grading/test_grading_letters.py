@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.grading import grade
+from harness.grading.extract.letters import extract_letter
 
 CORPUS = Path(__file__).parent / "corpus"
 PREAMBLES = (
@@ -107,3 +110,40 @@ def test_ten_options_have_ten_letters() -> None:
 
 def test_a_gold_that_is_no_letter_leaves_the_denominator() -> None:
     assert grade("Answer: B", "blue", "choice").status == "gold_unparseable"
+
+
+def stated_letters() -> list[dict[str, Any]]:
+    """Responses written blind, in four styles and a dozen languages, labelled by reading before they were run."""
+    return [json.loads(line) for line in (CORPUS / "stated_letters.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_what_a_response_says_is_read_and_what_it_does_not_say_is_not() -> None:
+    wrong = []
+    for row in stated_letters():
+        verdict = grade(row["response"], row["letter"] or "A", "choice", choices=row.get("choices", ()))
+        if verdict.extracted != row["letter"]:
+            wrong.append((row, verdict))
+    assert not wrong
+
+
+def test_a_statement_keeps_its_letter_whatever_letter_that_is() -> None:
+    """Every response that states B states the letter that stands in its place, too."""
+    word = re.compile(r"(?<![A-Za-z'’])[BC](?![A-Za-z'’])")
+    letters = [row for row in stated_letters() if row["letter"] == "B" and "choices" not in row]
+    texts = [row["response"] for row in letters if word.search(row["response"])]
+    swapped = str.maketrans("BC", "CB")
+    moved = [word.sub(lambda m: m.group().translate(swapped), text) for text in texts]
+    wrong = [text for text in moved if extract_letter(text).text != "C"]
+    assert len(moved) > 120 and not wrong
+
+
+@pytest.mark.parametrize(
+    "piece", ["A ", "Answer: A. ", "option A or option B, ", "A)\n", "B is correct if ", "(c) ", "- [ ] A\n"]
+)
+def test_time_is_linear_in_the_response(piece: str) -> None:
+    seconds = []
+    for length in (40_000, 400_000):
+        start = time.process_time()
+        extract_letter(piece * (length // len(piece)), ("Alpha rays", "Beta rays", "Gamma rays", "Neutrons"))
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 2 + 20 * seconds[0]

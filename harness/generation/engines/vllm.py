@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
-from harness.generation.engines import vllm_deaths, vllm_mask, vllm_releases
+from harness.generation.engines import vllm_deaths, vllm_releases
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
@@ -86,6 +86,8 @@ class VllmEngine:
     # -- life --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
+        from harness.generation.engines import vllm_mask  # which imports vLLM
+
         before = vllm_children(starting=True)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         arguments = {**vllm_mask.arguments(self._missing), **self.arguments}
@@ -239,7 +241,7 @@ class VllmEngine:
                 f"the engine died {deaths.in_a_row} times without finishing a request, the last time of this: {cause}"
             )
         if cause != vllm_deaths.OUTSIDE and self.strategy == "session":
-            logger.warning("from here on thoughts are submitted anew after an ignored end, without sessions")
+            logger.warning("from here on greedy thoughts are submitted anew after an ignored end, without sessions")
             self.strategy = "resubmit"
         for request in lost:
             request.resume()
@@ -279,7 +281,9 @@ class VllmEngine:
         turns: asyncio.Queue[tuple[list[int], Any]] = asyncio.Queue()
         params = self._params(request, turn, len(append))
         prompt: Any = _tokens(append)
-        if session := self.strategy == "session":
+        # A sampled row in a session has other random numbers than one that is submitted anew: it stays in one.
+        session = self.strategy == "session" or (request.sampled and self._planned == "session")
+        if session:
             turns.put_nowait((append, params))
             prompt = _inputs(turns)
         self.counters.appended_tokens += len(append)

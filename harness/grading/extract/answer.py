@@ -65,7 +65,8 @@ _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ITEM = re.compile(r"^\s*(\d{1,2})[.)]\s+(\S.{0,300}?)\s*$")
 _GUESS = re.compile(
-    r"(?<!\bI\s)\b(?:claims|says|thinks|believes|claimed|said|guesses)\b[^,]{0,40}$|\b(?:maybe|perhaps|suppose|guess(?:ed)? that|if)\b[^,]{0,40}$",
+    r"(?<!\bI\s)\b(?:claims|says|thinks|believes|claimed|said|guesses)\b[^,]{0,40}$|\b(?:maybe|perhaps|suppose|"
+    r"guess(?:ed)? that|if)\b[^,]{0,40}$",
     re.IGNORECASE,
 )
 _HEADING_ONLY = re.compile(r"(?:final\s+)?answers?", re.IGNORECASE)

@@ -34,11 +34,10 @@ _OF_NAME = (  # what a name equals at the end
     r"((?:\\[a-zA-Z]{1,12}|[^=,;a-zA-Z]|(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])){1,60}?)\s*\.?\s*$"
 )
 _MAX_CHARS = 400  # of a sentence that is looked at clause by clause
+_HAS_COPULA = re.compile(r"\s(?:is|are|was|were|equals?|be)\s|[=:]")
 _SUBORDINATE = re.compile(r",\s(?:which|who|of which)\s|;\s")
 _NAME = re.compile(r"(?<!^)\b[A-Z][a-z]{2,}\b")
-_NOUN_AND_VALUE = re.compile(
-    r"\b([a-z]{3,})\s(?:of\s|is\s)?(-?\d[\d.,/]*|\([^()a-z]{3,40}\))(?=\s(?:and|with)\s|[,.]?\s|[.,]?$)"
-)
+_NOUN_AND_VALUE = re.compile(r"\b([a-z]{3,})\s(-?\d[\d.,/]*|\([^()a-z]{3,40}\))(?=\s(?:and|with)\s|[,.]?\s|[.,]?$)")
 _GAIN = re.compile(r"\b(?:profit|gain|gained|gains|profits)\b", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:loss|lost|loses|losses|lose)\b", re.IGNORECASE)
 _ELABORATES = re.compile(
@@ -85,7 +84,11 @@ def asked_value(sentence: str, question: str) -> str | None:
             stated.append((_words(match.group("subject")), value))
     return (
         _one_of(stated, wanted)
-        or _one_of([(_words(noun), value) for noun, value in _NOUN_AND_VALUE.findall(plain)], wanted)
+        or (
+            _one_of([(_words(noun), value) for noun, value in _NOUN_AND_VALUE.findall(plain)], wanted)
+            if not _HAS_COPULA.search(plain)
+            else None
+        )
         or _one_of(
             [(_words(part), value) for part in _CLAUSE.split(plain) if (value := last_number(part))], _names(question)
         )

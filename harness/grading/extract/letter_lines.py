@@ -9,6 +9,7 @@ from harness.grading.extract.letter_marks import NAME, second_letter
 from harness.grading.extract.option_names import Named
 
 OPTION_LINE = re.compile(r"\W{0,3}([A-Z])\s?[).:、．]")
+_LABELS = re.compile(r"^\W{0,3}[A-Z]\s?[).:、．]", re.MULTILINE)
 _BARE = re.compile(rf"(?:[-•>✅👉☑✔]\s?)?{NAME}\(?\s?(?P<letter>[A-Za-z])\s?[).,:;!。]{{0,3}}", re.IGNORECASE)
 _WITH_TEXT = re.compile(
     rf"{NAME}(?P<open>\()?\s?(?P<letter>[A-Z])(?:[).:,;]|。|，|\s[-–—(](?!>)|\s(?:because|since|as|for|due)\b)\s?\S",
@@ -62,6 +63,8 @@ def _listed(lines: Sequence[str], letter: str) -> bool:
 
 def list_blocks(text: str) -> list[tuple[int, int]]:
     """(start, end) of the runs of lines that list three or more options one after the other."""
+    if len(_LABELS.findall(text)) < 3:
+        return []
     blocks: list[tuple[int, int]] = []
     run: list[tuple[int, int, str]] = []
     start = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from functools import cached_property
 
 from harness.grading.extract.letter_frames import AFTER_CHARS, BEFORE_CHARS, Mention
 from harness.grading.extract.letter_lines import OPTION_LINE
@@ -24,7 +25,7 @@ _HEADING = re.compile(  # a colon or a line "Final Answer" before the letter's o
 )
 _ANSWER_A = re.compile(r"(?<![^\s])(?:A\s?:|[Aa]ns\))\s?(?=\(?[B-J]\)?\.?\s*$)")
 _YES = re.compile(r"\s{1,2}(?:yes|ja|oui|sí|sim|да|是的?|对|はい|예|네)\b", re.IGNORECASE)
-_BOUNDARY = re.compile(r"\n|[!?;。！？；।]+|(?<!\bi\.e)(?<!\be\.g)(?<!\bd\.h)\.(?=\s|$|[^\x00-\x7f])")
+_BOUNDARY = re.compile(r"\n|[!?;。！？；।]+|\.(?<!\bi\.e\.)(?<!\be\.g\.)(?<!\bd\.h\.)(?=\s|$|[^\x00-\x7f])")
 _CAPITAL = re.compile(
     r"[A-Z](?<![A-Za-z0-9'’_^\\/.][A-Z])(?![A-Za-z0-9_])(?!['’][a-z]{2})(?!\s?[=^_+*]\s?[\w\\(]|/[^A-Z\s])"
 )
@@ -72,12 +73,13 @@ class Sentences:
 
     def first_end(self) -> int:
         """The end of the first sentence that holds anything."""
-        return next((end for start, end in self._whole() if self.text[start:end].strip()), 0)
+        return next((end for start, end in self._whole if self.text[start:end].strip()), 0)
 
     def last_start(self) -> int:
         """The start of the last sentence that holds anything."""
-        return next((start for start, end in reversed(self._whole()) if self.text[start:end].strip(" \n.*")), 0)
+        return next((start for start, end in reversed(self._whole) if self.text[start:end].strip(" \n.*")), 0)
 
+    @cached_property
     def _whole(self) -> list[tuple[int, int]]:
         """(start, end) of the sentences; a semicolon parts clauses, no sentences."""
         pairs = [(0, self.ends[0])]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from harness.grading.extract.answer import extract_answer
-from harness.grading.extract.letter_frames import Rank
+from harness.grading.extract.letter_ranks import Rank
 
 SameAnswer = Callable[[str, str], bool]
 Found = Iterator[tuple[Rank, int, str]]  # rank, position, letter

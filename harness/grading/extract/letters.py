@@ -22,11 +22,12 @@ from typing import NamedTuple
 
 from harness.grading.extract.answer import CUE_WINDOW_CHARS, Extraction
 from harness.grading.extract.cues import TAKEN_BACK
-from harness.grading.extract.letter_frames import NOTHING, Rank, Said, is_predicate, read
+from harness.grading.extract.letter_frames import is_predicate, read
 from harness.grading.extract.letter_lines import lines_that_choose, list_blocks
 from harness.grading.extract.letter_marks import run_of_verdicts, spelled_out, ticks_in_words
 from harness.grading.extract.letter_mentions import Sentences, is_label, joined, joined_letter, mentions
 from harness.grading.extract.letter_otherwise import SameAnswer, by_exclusion, ordinals, stated_value, true_false
+from harness.grading.extract.letter_ranks import NOTHING, Rank, Said
 from harness.grading.extract.option_names import Named, named, plain, undecorated
 from harness.grading.extract.parts import answer_part
 from harness.grading.grammar.clean import translate
@@ -218,7 +219,9 @@ def _named_options(
     if _UNFINISHED.search(options.text):
         return  # the sentence that would choose was never ended
     short = {
-        chr(ord("A") + k) for k, choice in enumerate(choices) if len(plain(choice)) <= 2 and plain(choice).isalpha()
+        chr(ord("A") + k)
+        for k, choice in enumerate(choices)
+        if plain(choice).isalpha() and len(plain(choice)) <= 1 + choice.strip().islower()
     }
     texts = {at: x for at, x in options.text_only.items() if x not in short}  # "x" is a variable of the text, too
     alone = {at: x for at, x in texts.items() if stands(at)}

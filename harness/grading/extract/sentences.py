@@ -27,14 +27,15 @@ _LEADING_NUMBER = re.compile(
 _COPULA = re.compile(
     r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind es|ist es|sind|beträgt|es|son|é|è|is equal to|"
     r"equal to)\s+"
-    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
+    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<=[Ii]t)['’]s\s+(?=[-$\\\d(])|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
     re.IGNORECASE,
 )
 _RESULT = re.compile(
     r"\b(?:which is|get|gets|obtain|obtains|gives|yields?|equals|leaves|makes)\s+(?:us\s+)?", re.IGNORECASE
 )
 _TAIL = re.compile(
-    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|i\.e\.|where|when|for|if|after|but|and (?:the|that|it)|that|in order|with|"
+    r"(?:[,;]\s+|\s+)(?:because|since|so|as|which|i\.e\.|where|when|for|if|after|but|and (?:the|that|it)|that|"
+    r"in order|with|"
     r"by|however|therefore|thus|according|not|rather than|instead of)\b|\s+to(?=\s+[a-z]{2})|"
     r"[,，;；。]\s*(?=[^\x00-\x7f])|\.\s|\n|\s+\((?=[a-z]{3})",
     re.IGNORECASE,
@@ -61,7 +62,8 @@ _NOTHING = re.compile(
 # A sentence that says what is to be done: its formulas are the task, not the result.
 _PURPOSE = re.compile(
     r"\W*(?:(?:first|now|next|so|then),?\s+)?(?:to\s+[a-z]+|in order to|we\s+(?:first\s+|now\s+|then\s+|still\s+)?"
-    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can(?!\s(?:\w+\s)?(?:conclude|see|say|deduce|infer))|will|start|begin|use|consider|"
+    r"(?:need|want|are (?:asked|given|looking|to|told)|must|have to|should|can(?!\s(?:\w+\s)?(?:conclude|see|say|"
+    r"deduce|infer))|will|start|begin|use|consider|"
     r"let|know)|let\b|"
     r"consider|recall|note that|start|begin|our (?:task|goal|aim)|the (?:problem|question|task|goal)\s)",
     re.IGNORECASE,
@@ -148,7 +150,7 @@ _GOES_ON = re.compile(r",?\s+and (?:the|their|its)\s[^.;]{1,60}\s(?:is|are|equal
 # Words before a number or a verb: no value by themselves.
 _OPENS_CLAUSE = re.compile(
     r"\W*(?!(?:sqrt|log|ln|sin|cos|tan|arcsin|arccos|arctan|pi|minus|negative|about|approximately|infinity)\b)"
-    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s"
+    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*(?:\s(?:is|are|equals)|n['’]t|['’]s)\s(?=.*\d)"
 )
 _PRICE = re.compile(r"\$(?=\d[\d.,]*\s*[-+=×x*/]\s*\$\d)")  # 7 x $12 = $84
 _PRONOUN_IS = re.compile(
@@ -159,7 +161,8 @@ _PRONOUN_IS = re.compile(
 INSERTED = re.compile(r"\W*(?:substitut|plug)", re.IGNORECASE)
 # What would be: "if the answer were 42, then ...".
 IMAGINED = re.compile(
-    r"[^,;]{2,60}\s(?:claims|thinks|believes|claimed|guesses)\s(?!.*\bbut\b)|\W*(?:let(?: us|['’]?s)? )?(?:suppose|assume)\b(?! ideal)|\W*(?:if|suppose|had|assuming|unless)\b.{0,200}\b(?:were|would|had)\b",
+    r"[^,;]{2,60}\s(?:claims|thinks|believes|claimed|guesses)\s(?!.*\bbut\b)|\W*(?:let(?: us|['’]?s)? )?(?:suppose|"
+    r"assume)\b(?! ideal)|\W*(?:if|suppose|had|assuming|unless)\b.{0,200}\b(?:were|would|had)\b",
     re.IGNORECASE,
 )
 _WORD_ALONE = re.compile(

@@ -21,7 +21,8 @@ _SIDE_BY_SIDE = re.compile(r"\d\s+$")
 _CIRCUMSTANCE = re.compile(
     r"(?<!result)(?<!results)(?<!resulting)(?<!resulted)\s(?:after|before|in|within|during|out of|upon|"
     r"on dividing)\s(?=\D{0,40}\d)|"
-    r"\sof (?:the|her|his|their|its|our|my|these|those)\s(?=(?:\w+\s)?\d)|\s(?:on|from)\s(?=\d)|\sfor\s(?=(?:the\s|an?\s)?\d)|,\s(?:at|"
+    r"\sof (?:the|her|his|their|its|our|my|these|those)\s(?=(?:\w+\s)?\d)|\s(?:on|from)\s(?=\d)|\sfor\s(?=(?:the\s|"
+    r"an?\s)?\d)|,\s(?:at|"
     r"by)\s(?=\d{1,2}(?::\d\d)?\s?[ap]\.?m)"
 )
 # What the value is for: "7 more hours to earn 100 dollars"; "5 and 3 to get 8" is the value itself.
