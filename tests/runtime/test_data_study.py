@@ -127,7 +127,7 @@ def test_a_recipe_sees_the_study_with_what_is_its_own() -> None:
         replace(study, recipes=(Recipe("b", "full", training=(("num_epochs", 0),)),))
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_variants_formats_own_selections_and_a_failed_recipe_in_one_study(tmp_path: Path) -> None:
     pool = eight_columns.write(tmp_path / "59K.jsonl", 60)
     (tmp_path / "chosen.py").write_text(SELECTION)
