@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def data() -> None:
     """
 
 
-def _load(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -> Any:
+def load_pool(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -> Any:
     """The pool; what was read and what was left out is said on stderr."""
     from harness.data.load import load_with_report
 
@@ -67,6 +68,28 @@ def _mapping(given: tuple[str, ...]) -> dict[str, str]:
             raise UserError(f"--map {one}: write OURS=THEIRS, for example --map thinking=trace")
         told[target.strip().lower()] = source
     return told
+
+
+def _number_or_none(option: str, text: str) -> float | None:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UserError(f"{option} {text}: give 0 or more, or none")
+    return value
+
+
+def _object(option: str, text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError as error:
+        raise UserError(f"{option} {text}: not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{option} {text}: give a JSON object, for example '{{\"top_p\": 0.95}}'")
+    return found
 
 
 def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]:
@@ -105,7 +128,7 @@ def collect(
     from harness.report import pool_tables as report
 
     if spec is not None:
-        count = save(_progress(_load(spec, data_dir, mapping), "convert"), out)
+        count = save(_progress(load_pool(spec, data_dir, mapping), "convert"), out)
         click.echo(f"{count:,} rows -> {out}")
         return
     rows, counts = collect_rows(names or tuple(SOURCES), folder, seed)
@@ -131,7 +154,12 @@ def collect(
 @click.option("--traces", is_flag=True, help="Ask the model for a trace for every row that has none.")
 @click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
 @click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
-@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--temperature", default="0", show_default=True, help="A number; none: the server's own.")
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Traces for each question.")
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds of one try, to the last byte.")
+@click.option(
+    "--extra-body", help="JSON object into every call's body, e.g. '{\"top_p\": 0.95}'; null takes a field out."
+)
 @click.option("--concurrency", default=16, show_default=True, help="Concurrent calls.")
 @click.option("--requests-per-minute", type=float)
 @click.option("--max-retries", default=6, show_default=True)
@@ -156,7 +184,9 @@ def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, .
     """Fill features: traces, reference answers (difficulty), domains, trace lengths, grades. Resumable by row."""
     from harness.runtime import featurize as feature_run
 
-    feature_run.featurize(_load(pool, data_dir, mapping), out, feature_run.Options(**options), click.echo)
+    options["temperature"] = _number_or_none("--temperature", options["temperature"])
+    options["extra_body"] = _object("--extra-body", options["extra_body"])
+    feature_run.featurize(load_pool(pool, data_dir, mapping), out, feature_run.Options(**options), click.echo)
 
 
 @data.command("filter")
@@ -175,7 +205,7 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
     from harness.cli import data_steps as steps
     from harness.data.load import save
 
-    kept, table = steps.filtered(_load(pool, data_dir), solved_by)
+    kept, table = steps.filtered(load_pool(pool, data_dir), solved_by)
     count = save(_progress(kept, "filter"), out)
     click.echo(table())
     click.echo(f"{count:,} rows -> {out}")
@@ -239,7 +269,7 @@ def select(
         if not separator or not name:
             raise UserError(f"--option {one}: write NAME=VALUE, for example column=score")
         given[name] = parse(value)
-    rows = _load(pool, data_dir)
+    rows = load_pool(pool, data_dir)
     selected = draw(rows, selection, size, seed, solved_by, traces=traces, options=given)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
@@ -261,7 +291,7 @@ def decontaminate(
     """Drop rows that share an 8-gram, or a whole short text, with an evaluation problem; says what matched what."""
     from harness.cli import data_steps as steps
 
-    click.echo(steps.decontaminated(_load(pool, data_dir), tasks, min_share, data_dir, out, report_file))
+    click.echo(steps.decontaminated(load_pool(pool, data_dir), tasks, min_share, data_dir, out, report_file))
 
 
 @data.command()
@@ -293,7 +323,7 @@ def lint(
 
     if fix != (out is not None):
         raise UserError("--fix writes the rows that are left to --out FILE; give both or neither")
-    rows = _progress(_load(pool, data_dir, mapping), "lint")
+    rows = _progress(load_pool(pool, data_dir, mapping), "lint")
     table, errors = steps.linted(rows, fast, tokenizer, block_size, variant, out)
     click.echo(table)
     if strict and errors:
@@ -328,7 +358,7 @@ def format_pool(
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
     from harness.cli import data_steps as steps
 
-    rows = _load(pool, data_dir)
+    rows = load_pool(pool, data_dir)
     chat = chat_of(template_arguments, system_prompt, instruction)
     progress = _progress(rows, "format", len(rows))
     statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
@@ -351,7 +381,7 @@ def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: P
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
     from harness.cli import data_steps as steps
 
-    text = steps.tables(_load(pool, data_dir), [steps.read_manifest(path) for path in manifests])
+    text = steps.tables(load_pool(pool, data_dir), [steps.read_manifest(path) for path in manifests])
     if out is None:
         click.echo(text)
     else:

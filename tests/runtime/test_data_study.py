@@ -40,6 +40,7 @@ def mine():
         tasks=("quick_math",),
         max_problems=2,
         training=replace(study.training, num_epochs=1, block_size=1024),
+        engine=replace(study.engine, name="transformers"),
         recipes=(
             Recipe("s1k", "s1k", 8, variant="s1"),
             Recipe("too_many", "s1k", 100000),
@@ -113,20 +114,20 @@ def test_a_recipe_sees_the_study_with_what_is_its_own() -> None:
         load("quickstart"),
         recipes=(
             Recipe("a", "full"),
-            Recipe("b", "full", pool="p.jsonl", training={"num_epochs": 3}, budgets=(Budget(8),), thinking="think"),
+            Recipe("b", "full", pool="p.jsonl", training=(("num_epochs", 3),), budgets=(Budget(8),), thinking="think"),
         ),
     )
     assert study.seen_by("a") == study == study.seen_by("base")
     own = study.seen_by("b")
     assert (own.pool, own.training.num_epochs, own.thinking) == ("p.jsonl", 3, "think")
     assert own.budgets == (Budget(8), study.headline)
-    with pytest.raises(UserError, match="recipe b: training: unknown key 'num_epoch'; did you mean 'num_epochs'"):
-        replace(study, recipes=(Recipe("b", "full", training={"num_epoch": 3}),))
-    with pytest.raises(UserError, match="recipe b: training: num_epochs=0: give 1 or more"):
-        replace(study, recipes=(Recipe("b", "full", training={"num_epochs": 0}),))
+    with pytest.raises(UserError, match=r"recipe b: training: unknown key 'num_epoch'; did you mean 'num_epochs'"):
+        replace(study, recipes=(Recipe("b", "full", training=(("num_epoch", 3),)),))
+    with pytest.raises(UserError, match=r"recipe b: training: num_epochs=0: give 1 or more"):
+        replace(study, recipes=(Recipe("b", "full", training=(("num_epochs", 0),)),))
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_variants_formats_own_selections_and_a_failed_recipe_in_one_study(tmp_path: Path) -> None:
     pool = eight_columns.write(tmp_path / "59K.jsonl", 60)
     (tmp_path / "chosen.py").write_text(SELECTION)
