@@ -105,7 +105,17 @@ class Generation:
 # adds are passed over.
 SCHEMA_VERSION = 2
 SINCE = dict.fromkeys(
-    ("thinking_budget", "question_hash", "metadata", "logged_correct", "logged_extracted", "gen_kwargs"), 2
+    (
+        "thinking_budget",
+        "question_hash",
+        "metadata",
+        "logged_correct",
+        "logged_extracted",
+        "gen_kwargs",
+        "shared_tokens",
+        "reward",
+    ),
+    2,
 )  # columns that an earlier version cannot have
 
 SAMPLE_SCHEMA = pa.schema(

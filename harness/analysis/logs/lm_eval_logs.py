@@ -172,7 +172,8 @@ def kwargs_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(record: Mapping[str, Any], num: int) -> tuple[bool | None, ...]:
     """The log's own verdicts: one for each response where it has them, else the sample's for its first response."""
-    named = [name for name in listed(record.get("metrics")) if isinstance(name, str)]
+    metrics = record.get("metrics")
+    named = [name for name in metrics if isinstance(name, str)] if isinstance(metrics, list) else []
     for name in ("exact_matches", *SCORES, *named):
         value = record.get(name)
         if isinstance(value, list) and len(value) == num:

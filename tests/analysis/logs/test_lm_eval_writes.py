@@ -69,7 +69,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_its_generations_are_read_with_both_filters_and_all_settings(logs: dict[str, Path], tmp_path: Path) -> None:
     summary = import_files([logs["sums"]], tmp_path, model="m")[0]
     rows = pq.read_table(tmp_path / "samples").to_pylist()
-    assert sorted((row["problem_id"], row["sample_index"]) for row in rows) == [(f"q{n}", k) for n in range(3) for k in range(2)]  # fmt: skip
+    found = sorted((row["problem_id"], row["sample_index"]) for row in rows)
+    assert found == [(f"q{n}", k) for n in range(3) for k in range(2)]
     assert {row["gold"] for row in rows} == {"1", "2", "3"} and {row["answer"] for row in rows} == {"lol"}
     settings = json.loads(rows[0]["gen_kwargs"])
     assert (settings["until"], settings["temperature"]) == (["Q:"], 0.7)
