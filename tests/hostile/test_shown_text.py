@@ -92,7 +92,7 @@ def test_a_report_holds_no_markup_and_nothing_invisible_from_data(board: Path) -
         text = (board / name).read_text()
         assert "\\x1b" in text and not set(text) & {"\x1b", "\u202e"}
     assert "</script>" not in (board / "LEADERBOARD.md").read_text()
-    assert (board / "leaderboard.html").read_text().count("</script>") == 5  # theme, index, one block, the page's own
+    assert (board / "leaderboard.html").read_text().count("</script>") == 4  # two scripts, index, a block
 
 
 def test_the_page_runs_its_own_scripts_by_their_hashes_alone(board: Path) -> None:
