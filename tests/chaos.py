@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from tests.disturbed import TEXT, named, rows, start
+from tests.disturbed import TEXT, family, named, rows, start
 
 STUDY = """
 from dataclasses import replace
@@ -94,7 +95,7 @@ class Chaos:
             self.driver.wait()
             self.driver = self._start()
             return True
-        victims = named(VICTIMS[name][0], psutil.process_iter())
+        victims = named(VICTIMS[name][0], family(os.getpid()))  # our nodes' and our driver's, nobody else's
         if victims:
             with contextlib.suppress(psutil.Error):
                 self.random.choice(victims).kill()

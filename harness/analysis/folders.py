@@ -212,4 +212,5 @@ def read_runs(path: Path, notes: list[str]) -> pd.DataFrame:
         configs.append(json.dumps(config))
         if odd:
             notes.append(f"{path.name}: of run {run}'s configuration, {odd} left out")
-    return runs.assign(config=pd.Series(configs, index=runs.index, dtype=object))
+    assigned: pd.DataFrame = runs.assign(config=pd.Series(configs, index=runs.index, dtype=object))
+    return assigned

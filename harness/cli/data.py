@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from harness.cli.exits import say
 from harness.cli.group import chat_of, chat_options
 from harness.errors import UserError
 from harness.files import write_json, write_text
@@ -46,16 +47,14 @@ def load_pool(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -
 
     loaded = load_with_report(pool, data_dir, _mapping(mapping))
     for where, why in loaded.broken[:10]:
-        click.echo(f"left out: {where}: {why}", err=True)
+        say(f"left out: {where}: {why}", err=True)
     if len(loaded.broken) > 10:
-        click.echo(f"left out: {len(loaded.broken) - 10} more broken rows", err=True)
-    click.echo(f"{pool}: {loaded.summary}", err=True)
+        say(f"left out: {len(loaded.broken) - 10} more broken rows", err=True)
+    say(f"{pool}: {loaded.summary}", err=True)
     for note in loaded.notes:
-        click.echo(f"{pool}: {note}", err=True)
+        say(f"{pool}: {note}", err=True)
     if not loaded.num_traces:
-        click.echo(
-            f"{pool}: no row has a trace to train on; `harness data featurize --traces` asks a teacher", err=True
-        )
+        say(f"{pool}: no row has a trace to train on; `harness data featurize --traces` asks a teacher", err=True)
     return loaded.dataset
 
 
@@ -129,22 +128,22 @@ def collect(
 
     if spec is not None:
         count = save(_progress(load_pool(spec, data_dir, mapping), "convert"), out)
-        click.echo(f"{count:,} rows -> {out}")
+        say(f"{count:,} rows -> {out}")
         return
     rows, counts = collect_rows(names or tuple(SOURCES), folder, seed)
     count = save(_progress(rows, "collect"), out)
     columns = ("read", "not_wanted", "broken", "repeated", "not_drawn", "kept", "missing_figures")
     table = [(name, *(f"{getattr(one, column):,}" for column in columns)) for name, one in counts.items()]
-    click.echo(report.markdown("Collected", ("source", *(column.replace("_", " ") for column in columns)), table))
+    say(report.markdown("Collected", ("source", *(column.replace("_", " ") for column in columns)), table))
     for name, one in counts.items():
         if one.error:
-            click.echo(f"{name} is missing: {one.error}", err=True)
+            say(f"{name} is missing: {one.error}", err=True)
         for repair, times in one.repairs.items():
-            click.echo(f"{name}: {times:,} questions repaired: {repair}")
+            say(f"{name}: {times:,} questions repaired: {repair}")
     if not count:
         raise UserError("no source could be read; give --from a folder with their files, or check the network")
-    click.echo(report.sources(load(str(out)), in_tokens=False))
-    click.echo(f"{count:,} rows -> {out}")
+    say(report.sources(load(str(out)), in_tokens=False))
+    say(f"{count:,} rows -> {out}")
 
 
 @data.command()
@@ -186,7 +185,7 @@ def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, .
 
     options["temperature"] = _number_or_none("--temperature", options["temperature"])
     options["extra_body"] = _object("--extra-body", options["extra_body"])
-    feature_run.featurize(load_pool(pool, data_dir, mapping), out, feature_run.Options(**options), click.echo)
+    feature_run.featurize(load_pool(pool, data_dir, mapping), out, feature_run.Options(**options), say)
 
 
 @data.command("filter")
@@ -207,8 +206,8 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
 
     kept, table = steps.filtered(load_pool(pool, data_dir), solved_by)
     count = save(_progress(kept, "filter"), out)
-    click.echo(table())
-    click.echo(f"{count:,} rows -> {out}")
+    say(table())
+    say(f"{count:,} rows -> {out}")
 
 
 @data.command()
@@ -274,8 +273,8 @@ def select(
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
     write_json(manifest, selected.manifest)
-    click.echo(report.stages([selected.manifest]))
-    click.echo(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
+    say(report.stages([selected.manifest]))
+    say(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
 
 
 @data.command()
@@ -291,7 +290,7 @@ def decontaminate(
     """Drop rows that share an 8-gram, or a whole short text, with an evaluation problem; says what matched what."""
     from harness.cli import data_steps as steps
 
-    click.echo(steps.decontaminated(load_pool(pool, data_dir), tasks, min_share, data_dir, out, report_file))
+    say(steps.decontaminated(load_pool(pool, data_dir), tasks, min_share, data_dir, out, report_file))
 
 
 @data.command()
@@ -325,7 +324,7 @@ def lint(
         raise UserError("--fix writes the rows that are left to --out FILE; give both or neither")
     rows = _progress(load_pool(pool, data_dir, mapping), "lint")
     table, errors = steps.linted(rows, fast, tokenizer, block_size, variant, out)
-    click.echo(table)
+    say(table)
     if strict and errors:
         stop(f"{errors:,} rows have an error; --fix mends or drops them", SOME_RUNS_FAILED)
 
@@ -362,14 +361,14 @@ def format_pool(
     chat = chat_of(template_arguments, system_prompt, instruction)
     progress = _progress(rows, "format", len(rows))
     statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
-    click.echo(steps.statistics_table(statistics.report(batch_size)))
+    say(steps.statistics_table(statistics.report(batch_size)))
     if statistics.cut:
-        click.echo(
+        say(
             f"warning: {statistics.cut:,} of {statistics.rows:,} rows are longer than {block_size:,} tokens and lose "
             "their answer (the paper's Table 8: 20 points on AIME24); raise --block-size",
             err=True,
         )
-    click.echo(f"{statistics.rows:,} rows -> {out}")
+    say(f"{statistics.rows:,} rows -> {out}")
 
 
 @data.command()
@@ -383,6 +382,6 @@ def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: P
 
     text = steps.tables(load_pool(pool, data_dir), [steps.read_manifest(path) for path in manifests])
     if out is None:
-        click.echo(text)
+        say(text)
     else:
         write_text(out, text)

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
-
+from harness.cli.exits import say
 from harness.config import Chat
 from harness.data import quality
 from harness.data.formats import Statistics, format_rows
@@ -138,7 +137,7 @@ def formatted(
     reading = read_for(thinking, loaded, chat)
     refuse_closed(loaded, reading, chat)
     for note in reading.notes:
-        click.echo(f"{tokenizer}: {note}", err=True)
+        say(f"{tokenizer}: {note}", err=True)
     schema = pa.schema(
         [("id", pa.string()), ("text", pa.string()), ("budget", pa.int64()), ("prompt_tokens", pa.int64()),
          ("num_tokens", pa.int64()), ("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32())),

@@ -58,6 +58,11 @@ def _give_up() -> NoReturn:
     os._exit(INTERRUPTED)
 
 
+def say(text: object = "", err: bool = False) -> None:
+    """Print what may hold text from data: as text, whatever it holds."""
+    click.echo(visible(str(text)), err=err)
+
+
 def stop(message: object, code: int = WRONG_INPUT) -> NoReturn:
     """End with one line on standard error."""
     click.echo(visible(f"harness: {' '.join(str(message).split())}"), err=True)

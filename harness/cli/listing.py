@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.exits import SOME_RUNS_FAILED, stop
+from harness.cli.exits import SOME_RUNS_FAILED, say, stop
 from harness.cli.group import data_option
 from harness.errors import UserError
 
@@ -79,8 +79,8 @@ def _checked(task: Task, data_dir: Path) -> tuple[int, list[str]]:
 def studies() -> None:
     """List the studies of ablations/, here and in the package: what `harness ablate` takes, and their hypotheses."""
     for name, summary in _studies():
-        click.echo(name)
-        click.echo(textwrap.fill(summary, 96, initial_indent="    ", subsequent_indent="    "))
+        say(name)
+        say(textwrap.fill(summary, 96, initial_indent="    ", subsequent_indent="    "))
 
 
 def _studies() -> Iterator[tuple[str, str]]:

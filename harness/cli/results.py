@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness.cli.exits import SOME_RUNS_FAILED, call, interruptible, stop
+from harness.cli.exits import SOME_RUNS_FAILED, call, interruptible, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
@@ -69,7 +69,7 @@ def audit(out: Path, sample: int, seed: int) -> None:
 
     audits = hold(out, sample, seed)
     plain_console().print(rendered(audit_table(audits)))
-    click.echo(summary(audits))
+    say(summary(audits))
     if any(run.faults for run in audits):
         stop("the audit found rows that do not hold; they are listed above", SOME_RUNS_FAILED)
 
@@ -82,7 +82,7 @@ def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
     from harness.report import leaderboard as report
 
     for path in report.write(list(dirs), out):
-        click.echo(path)
+        say(path)
 
 
 @click.command("sample-stats")
@@ -109,7 +109,7 @@ def sample_stats(
 
     arguments = {} if context is None else {"context": context}
     stats = compute(list(files), tokenizer, budget, compat, marks=own_marks(pairs), **arguments)
-    click.echo(as_text(stats))
+    say(as_text(stats))
     if out:
         write(stats, out)
 
@@ -167,7 +167,7 @@ def import_(
         merge=merge,
         fields=mapping(pairs_of_fields),
     ):
-        click.echo(line)
+        say(line)
 
 
 @click.command()

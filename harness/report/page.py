@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.analysis.measure import Measured, distinguishable, reference_name
 from harness.analysis.settings import setting_name
+from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
 from harness.report.names import recipe_order, row_name
@@ -20,17 +24,50 @@ from harness.report.tables import MISSING, Column, Table, number
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
+
+
+def _shown(value: object) -> object:
+    """What a reader sees of a text from data; our own style, scripts and figures are marked as safe."""
+    return visible(value) if type(value) is str else value
+
+
+def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """The page's Content-Security-Policy: our own scripts and style sheets by their hashes, and nothing else.
+
+    Attributes may hold styles: bars are placed by them, and matplotlib's figures coloured; they can run nothing and,
+    without images or fonts from elsewhere, fetch nothing.
+    """
+    return (
+        f"default-src 'none'; script-src {_hashes(scripts)}; style-src-elem {_hashes(styles)}; "
+        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hashes(texts: Sequence[str]) -> str:
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
 def render(measured: Measured, figures: dict[str, list[Drawn]], browser: Browser, title: str) -> str:
     """The page as text. `figures` are a study's; `browser` holds the samples."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        finalize=_shown,
     )
+    css, js, theme = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "theme.js"))
+    drawn = {style for found in figures.values() for figure in found for style in STYLE.findall(figure.svg)}
     return environment.get_template("page.html.j2").render(
         title=title,
-        css=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
-        js=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        css=css,
+        js=js,
+        theme=theme,
+        policy=policy([js, theme], [css, *sorted(drawn)]),
         studies=[_study(measured, study, tasks, figures[study]) for study, tasks in builders.studies(measured)],
         legend=builders.LEGEND,
         browser=browser,

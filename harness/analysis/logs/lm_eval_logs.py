@@ -15,6 +15,7 @@ from harness.analysis.logs.logged import (
     first_text,
     flat_texts,
     padded,
+    parsed,
     verdict,
 )
 from harness.errors import UserError
@@ -46,7 +47,8 @@ def read(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> None:
     seen: dict[tuple[Any, ...], list[int]] = {}  # a generation -> its places in log.samples, one for each sample
     lines: dict[tuple[Any, ...], int] = {}  # a generation under one filter -> lines so far
     for number, record in records:
-        sample = "log-likelihoods" if _holds_likelihoods(record) else _sample(record, number, identity)
+        likelihoods = _holds_likelihoods(record)
+        sample = "log-likelihoods" if likelihoods else parsed(_sample, record, number, identity)
         if isinstance(sample, str):
             log.skipped.append((number, sample))
             continue

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from harness.errors import UserError, one_line
 from harness.grading.choices import LETTERS
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -145,3 +148,21 @@ def first_text(record: Mapping[str, Any], *names: str) -> str:
 def first_known(record: Mapping[str, Any], *names: str) -> Any:
     """The first of the named fields that is there and not null or empty."""
     return next((record[name] for name in names if record.get(name) not in (None, "", [])), None)
+
+
+# What reading a value of another type than a format says can end in.
+_ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def parsed(read: Callable[..., T | str], *arguments: Any) -> T | str:
+    """What `read` makes of a record, or why it is none: a value of an unexpected type leaves out that record alone.
+
+    Raises:
+        UserError: `read` refuses the whole file.
+    """
+    try:
+        return read(*arguments)
+    except UserError:
+        raise
+    except _ODD as error:
+        return f"a value is not as its format says ({one_line(error, most=80)})"

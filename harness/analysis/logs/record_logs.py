@@ -23,6 +23,7 @@ from harness.analysis.logs.logged import (
     flat_texts,
     message_text,
     padded,
+    parsed,
     verdict,
     with_reasoning,
 )
@@ -367,7 +368,7 @@ def read(records: Sequence[tuple[int, dict[str, Any]]], log: Log, chosen: Format
     log.name = chosen.name
     found: list[Logged] = []
     for number, record in records:
-        samples = chosen.read(record, number) if chosen.matches(record) else f"no record of {chosen.name}"
+        samples = parsed(chosen.read, record, number) if chosen.matches(record) else f"no record of {chosen.name}"
         if isinstance(samples, str):
             log.skipped.append((number, samples))
         else:

@@ -49,6 +49,8 @@ HARD = (
 # A byte without a printable character is written as another character in a byte-level vocabulary.
 BYTE_LETTERS = {byte: 256 + byte for byte in range(33)} | {127: 289}
 
+MAX_NAME = 200  # characters of a tokenizer's name or path
+
 
 class Memo(dict[str, int]):
     """The counts of texts; one that is missing is counted once and kept."""
@@ -180,6 +182,8 @@ def load_counter(name: str | None, *, required: bool = False) -> TokenCounter:
     try:
         tokenizer = Tokenizer.from_buffer(path.read_bytes())
     except ValueError as error:
+        if not required:
+            return TokenCounter(None, APPROXIMATION)
         raise UserError(f"{path} is not a fast tokenizer's tokenizer.json: {one_line(error)}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -188,6 +192,8 @@ def load_counter(name: str | None, *, required: bool = False) -> TokenCounter:
 
 def find_file(name: str) -> tuple[Path | None, str]:
     """(tokenizer.json, "") of a file, a folder, the hub's cache or the hub; (None, the reason) when there is none."""
+    if len(name) > MAX_NAME or not name.isprintable():  # a log's own word for its model may be anything
+        return None, "no such name"
     path = Path(name)
     if path.is_dir():
         found = path / "tokenizer.json"

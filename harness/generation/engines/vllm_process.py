@@ -130,6 +130,7 @@ def _environment(config: EngineConfig) -> Iterator[None]:
     wanted = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
+        "PYTHONSAFEPATH": "1",  # what lies in the working folder is not code, nor while a child starts
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": str(max(1, config.num_cpus)),

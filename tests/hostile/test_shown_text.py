@@ -1,0 +1,111 @@
+"""Text from data is shown as text: in the terminal, in Markdown, in CSV and on the page."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.console import PlainConsole, visible
+from harness.report import leaderboard
+from harness.report.tables import Column, Table, markdown
+from harness.report.terminal import rendered
+from tests import made_up_study as made_up
+from tests.hostile.odd_folders import MARKUP
+
+
+@given(st.text())
+def test_what_is_visible_holds_no_control_and_no_mark_of_direction(text: str) -> None:
+    left = visible(text)
+    assert not [c for c in left if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") and c not in "\t\n"]
+    assert not [c for c in left if unicodedata.bidirectional(c) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI")]
+
+
+@given(st.text(st.characters(categories=("L", "M", "N", "P", "S", "Zs"))))
+def test_letters_of_every_language_stay(text: str) -> None:
+    assert visible(text) == text
+
+
+@given(st.text())
+def test_a_terminal_gets_no_order_from_a_cell(text: str) -> None:
+    out = io.StringIO()
+    console = PlainConsole(file=out, force_terminal=True, color_system=None, width=200)
+    table = Table("t", text, [Column(text)], text)
+    table.add(text)
+    table.notes.append(text)
+    console.print(rendered(table), text)
+    assert not re.search(r"\x1b\](?!8;)|[\x07\x9b\u202e]", out.getvalue())
+
+
+def test_markup_is_no_markup() -> None:
+    out = io.StringIO()
+    PlainConsole(file=out, width=200).print("[red]x[/nope] :smile: [link=http://a]b[/link]")
+    assert out.getvalue() == "[red]x[/nope] :smile: [link=http://a]b[/link]\n"
+
+
+TAGS = ("<script>alert(1)</script>", "</td>", "<!-- x", "<img src=x onerror=y>", "<?php", "a<b>c")
+
+
+@pytest.mark.parametrize("text", TAGS)
+def test_markdown_holds_no_html_from_data(text: str) -> None:
+    table = Table("t", text, [Column(text)], text)
+    table.add(text)
+    table.footnote(text)
+    table.notes.append(text)
+    assert not re.search(r"<(?!/?sup>)[A-Za-z/!?]", markdown(table))
+
+
+@pytest.mark.parametrize("text", ["![x](http://h/a.png)", "[x](http://h/)", "[x][y]", "`code`", "[x]: http://h/"])
+def test_markdown_holds_no_links_or_pictures_from_data(text: str) -> None:
+    table = Table("t", "t", [Column("c")])
+    table.add(text)
+    assert not re.search(r"(?<!\\)\][(\[:]|(?<!\\)`", markdown(table).splitlines()[4])
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("board")
+    rows = [
+        made_up.sample(problem_id=f"p{i}", sample_key=str(i), recipe=f"={MARKUP}", study=MARKUP, answer=MARKUP)
+        for i in range(4)
+    ]
+    leaderboard.write([made_up.write(folder / "in", rows)], folder / "out")
+    return folder / "out"
+
+
+def test_a_csv_cell_is_no_formula(board: Path) -> None:
+    cells = [c for row in csv.reader(io.StringIO((board / "leaderboard.csv").read_text())) for c in row]
+    assert any(cell.startswith("'=") for cell in cells)
+    assert not [c for c in cells if c[:1] in "=+@\t\r" and c and not re.fullmatch(r"[+-]?[\d.e-]+", c)]
+
+
+def test_a_report_holds_no_markup_and_nothing_invisible_from_data(board: Path) -> None:
+    for name in ("LEADERBOARD.md", "leaderboard.csv"):
+        text = (board / name).read_text()
+        assert "\\x1b" in text and not set(text) & {"\x1b", "\u202e"}
+    assert "</script>" not in (board / "LEADERBOARD.md").read_text()
+    assert (board / "leaderboard.html").read_text().count("</script>") == 4  # two scripts, index, a block
+
+
+def test_the_page_runs_its_own_scripts_by_their_hashes_alone(board: Path) -> None:
+    page = (board / "leaderboard.html").read_text()
+    found = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert found is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in found[1].replace("&#39;", "'").split(";"))
+    assert rules["default-src"] == "'none'" and "unsafe" not in rules["script-src"] + rules["style-src-elem"]
+    for tag, rule in (("script", "script-src"), ("style", "style-src-elem")):
+        inside = [
+            text for kind, text in re.findall(rf"<{tag}([^>]*)>(.*?)</{tag}>", page, re.DOTALL) if "id=" not in kind
+        ]
+        for text in inside:
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in rules[rule]
+    assert not re.search(r"\son[a-z]+=", re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL))
