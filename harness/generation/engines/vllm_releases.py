@@ -1,6 +1,6 @@
 """What each release of vLLM can be trusted with: the one home of every "since which version".
 
-Input sessions, read in each release and run on its own scheduler (benchmarks/NOTES.md has the table):
+Input sessions, read in each release; 0.26, 0.31 and 0.32 also run on their own schedulers (benchmarks/NOTES.md):
 
 - up to 0.30 a session keeps the first turn's `max_tokens`, so that a later turn ends too early or too late;
 - up to 0.31 the hash of a block that ended in the dropped token stays: the prefix cache gives the block to others;
@@ -18,7 +18,7 @@ from harness.errors import UserError
 Strategy = Literal["session", "resubmit"]
 OLDEST = (0, 26)
 SESSIONS = (0, 32)  # sound with synchronous scheduling
-ASYNC_SESSIONS = (0, 33)  # sound with asynchronous scheduling, too, as far as the scheduler alone can show
+ASYNC_SESSIONS = (0, 33)  # sound with asynchronous scheduling, too, by its source alone
 
 
 @dataclass(frozen=True)
