@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from harness.console import PlainConsole
+
 PLAIN_SECONDS = 10.0  # between two plain lines of the same stage
 
 
@@ -55,7 +57,7 @@ class Stage:
 class Progress:
     """The stages of one call. Use as a context manager."""
 
-    console: Console = field(default_factory=Console)
+    console: Console = field(default_factory=PlainConsole)
     stages: dict[str, Stage] = field(default_factory=dict)
     _live: Live | None = None
     _start: float = field(default_factory=time.monotonic)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from harness.config import Budget
+from harness.files import json_row
 from harness.grading.verdict import Kind, Verdict
 from harness.questions import question_hash
 
@@ -244,6 +245,29 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
         "ignore_str": "|".join(ignore) if isinstance(ignore, tuple) else ignore,
         "instructed": budget.instructed,
     }
+
+
+CONFIG_TYPES: dict[str, type] = {
+    "budget": dict, "engine": dict, "headline": dict, "recipe_config": dict, "sampling": dict, "training": dict,
+    "setup": str, "hypothesis": str, "reference_recipe": str, "base_model": str, "thinking": str, "model_identity": str,
+}  # fmt: skip
+
+
+def run_config(text: object) -> tuple[dict[str, Any], str]:
+    """A run's stored configuration, and what of it had to be left out.
+
+    Returns:
+        The JSON object in `text` without the keys whose values are null or of another type than we write; and the
+        names of the latter, or why nothing is left; "" where it is as we write it.
+    """
+    if text is None or text != text:
+        return {}, ""
+    found = json_row(str(text).encode("utf-8", "replace"), encodable=True)
+    if isinstance(found, str):
+        return {}, f"everything ({found})"
+    left_out = [name for name, kind in CONFIG_TYPES.items() if not isinstance(found.get(name), kind)]
+    odd = [name for name in left_out if found.get(name) is not None]
+    return {name: value for name, value in found.items() if name not in left_out}, ", ".join(odd)
 
 
 def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, verdict: Verdict) -> dict[str, Any]:

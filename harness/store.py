@@ -4,6 +4,7 @@
     OUT/samples/*.parquet   one row a generation (records.SAMPLE_SCHEMA), appended as they come
     OUT/runs.parquet        one row a run, with its whole configuration
     OUT/metrics.parquet     long form
+    OUT/README.md           which of them are which part for datasets.load_dataset(OUT)
     OUT/quarantine/         files that could not be read, kept for inspection
 
 Every file is written beside its place and renamed into it, so a reader never sees half a file, and a writer that was
@@ -26,8 +27,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from harness.dataset_card import write_card
 from harness.errors import UserError
 from harness.files import PARTIAL, atomic, read_json, write_json
+from harness.parquet import read_rows, scan
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 
 FLUSH_ROWS = 2000
@@ -136,6 +139,7 @@ class Store:
     ) -> None:
         try:
             self.flush()
+            write_card(self.out)
         finally:
             if self._lock is not None:
                 self._lock.close()
@@ -227,7 +231,7 @@ class Store:
         if not files:
             schema = SAMPLE_SCHEMA if columns is None else pa.schema([SAMPLE_SCHEMA.field(name) for name in columns])
             return schema.empty_table()
-        return ds.dataset([str(path) for path in files], schema=SAMPLE_SCHEMA).to_table(columns=columns, filter=where)
+        return scan(files, SAMPLE_SCHEMA, columns, where, self.samples)
 
     def done_keys(self, recipe: str, run_ids: Sequence[str]) -> set[str]:
         """`sample_key` of these runs' samples on disk that did not end in an engine error (those are tried again).
@@ -315,7 +319,7 @@ class Store:
     def runs(self) -> list[dict[str, Any]]:
         """The run rows so far."""
         path = self.out / "runs.parquet"
-        return pq.read_table(path).to_pylist() if path.is_file() else []
+        return read_rows(path, RUN_SCHEMA) if path.is_file() else []
 
     def put_runs(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add run rows, or replace those with the same run_id."""

@@ -13,11 +13,11 @@ import harness
 ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
-    ("digests", "errors", "logs", "progress", "questions", "ray_cluster"),
-    ("files", "chat_client", "checked", "provenance", "thinking"),
+    ("console", "digests", "errors", "logs", "questions", "ray_cluster"),
+    ("files", "chat_client", "checked", "parquet", "progress", "provenance", "thinking"),
     ("marks",),
     ("config", "grading"),
-    ("records",),
+    ("dataset_card", "records"),
     ("store", "quickstart", "generation"),
     ("tasks", "training"),
     ("analysis", "data"),

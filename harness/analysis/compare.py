@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.analysis.bootstrap import (
@@ -28,8 +29,9 @@ from harness.analysis.measure import find_headlines
 from harness.analysis.pairing import pair
 from harness.analysis.settings import Cell, Cells, load
 from harness.errors import UserError
+from harness.parquet import told, typed
 from harness.questions import question_hash
-from harness.records import first_difference, generated_ids
+from harness.records import SAMPLE_SCHEMA, first_difference, generated_ids
 
 
 @dataclass(frozen=True)
@@ -196,10 +198,13 @@ def _rows(folder: Path, cell: Cell, columns: Sequence[str]) -> list[dict[str, An
     """The cell's rows; a column that an older file lacks is None."""
     rows: list[dict[str, Any]] = []
     for path in sample_files(folder):
-        file = pq.ParquetFile(path)
-        present = [name for name in ("run_id", "problem_id", *columns) if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=2_000, columns=present):
-            rows += [dict.fromkeys(columns) | row for row in batch.to_pylist() if row["run_id"] in cell.run_ids]
+        names = ("run_id", "problem_id", *columns)
+        with told(path):
+            file = pq.ParquetFile(path)
+            present = [name for name in names if name in file.schema_arrow.names]
+            for batch in file.iter_batches(batch_size=2_000, columns=present):
+                whole = typed(pa.Table.from_batches([batch]), SAMPLE_SCHEMA, names).to_pylist()
+                rows += [row for row in whole if row["run_id"] in cell.run_ids]
     return rows
 
 

@@ -7,6 +7,7 @@ version. The first differing token says where two greedy texts part; the changed
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
-from harness.analysis.folders import current_runs, sample_files
+from harness.analysis.folders import current_runs, read_runs, sample_files
 from harness.analysis.settings import budget_of
 from harness.config import Budget
 from harness.errors import UserError
+from harness.parquet import scan
 from harness.records import SAMPLE_SCHEMA, budget_columns, first_difference, generated_ids
 
+log = logging.getLogger(__name__)
 RUN = ("recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed", "seed")
 TEXT = ("thinking_ids", "closing_ids", "answer_ids")
 
@@ -71,19 +72,23 @@ def diff(a: Path, b: Path) -> Iterator[tuple[RunDiff, list[dict[str, Any]]]]:
             yield _summed(columns, budget, rows), rows
 
 
-def _dataset(folder: Path) -> ds.Dataset:
+def _rows(folder: Path, columns: list[str], where: pc.Expression | None = None) -> pa.Table:
     files = sample_files(folder)
     if not files:
         raise UserError(f"{folder} has no samples/*.parquet; give a results folder")
-    return ds.dataset([str(path) for path in files], schema=SAMPLE_SCHEMA)
+    named = pc.field("run_id").is_valid() & pc.field("problem_id").is_valid() & pc.field("sample_index").is_valid()
+    return scan(files, SAMPLE_SCHEMA, columns, named if where is None else named & where, folder / "samples")
 
 
 def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
     """What each run of the folder's study is, its whole setting included -> its run_ids."""
-    table = _dataset(folder).to_table(columns=["run_id", *RUN])
+    table = _rows(folder, ["run_id", *RUN])
     path = folder / "runs.parquet"
-    runs = pq.read_table(path, columns=["run_id", "recipe", "config"]).to_pandas() if path.is_file() else None
-    configs = {} if runs is None else {row["run_id"]: json.loads(row["config"] or "{}") for _, row in runs.iterrows()}
+    notes: list[str] = []
+    runs = read_runs(path, notes) if path.is_file() else None
+    for note in notes:
+        log.warning(note)
+    configs = {} if runs is None else {row["run_id"]: json.loads(row["config"]) for row in runs.to_dict("records")}
     current = None if runs is None else current_runs(folder, runs, [])
     found: dict[tuple[Any, ...], list[str]] = {}
     for row in table.group_by(["run_id", *RUN]).aggregate([]).to_pylist():
@@ -97,7 +102,7 @@ def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
 def _texts(folder: Path, run_ids: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
     columns = ["problem_id", "sample_index", *TEXT, "extracted", "correct"]
     good = pc.field("run_id").isin(run_ids) & pc.field("error").is_null()
-    rows = _dataset(folder).to_table(columns=columns, filter=good).to_pylist()
+    rows = _rows(folder, columns, good).to_pylist()
     return {(row["problem_id"], row["sample_index"]): row for row in rows}
 
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.errors import UserError, one_line
-from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE
+from harness.errors import UserError
+from harness.parquet import told, typed
+from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE, run_config
 from harness.store import read_claim
 
 TOKENS = (
@@ -94,9 +95,9 @@ def read_folder(out_dir: Path, notes: list[str]) -> Folder:
     if not run_file.exists():
         notes.append(f"{out_dir}: no runs.parquet, so headline and reference recipe are guessed")
         return Folder(out_dir, samples, pd.DataFrame(columns=RUN_SCHEMA.names))
-    runs = read_columns(run_file, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    runs = read_runs(run_file, notes)
     if (kept := current_runs(out_dir, runs, notes)) is not None:
-        study = read_claim(out_dir)["study"]
+        study = read_claim(out_dir).get("study", {})
         runs = runs[runs["run_id"].isin(kept)]
         runs = runs.assign(config=[_as_now(config, study) for config in runs["config"]])
         values = pa.array(sorted(kept))
@@ -125,7 +126,8 @@ def current_runs(out_dir: Path, runs: pd.DataFrame, notes: list[str]) -> set[str
 
 def _as_now(config: str | None, study: Mapping[str, Any]) -> str:
     """A run's configuration with the study's present headline and reference: a run that was kept has those of old."""
-    return json.dumps(json.loads(config or "{}") | {name: study[name] for name in ("headline", "reference_recipe")})
+    now = {name: study[name] for name in ("headline", "reference_recipe") if name in study}
+    return json.dumps(json.loads(config or "{}") | now)
 
 
 def _changes(
@@ -166,37 +168,48 @@ def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: lis
 
     Raises UserError for a file that is no Parquet, was cut, or holds something else than our rows.
     """
-    try:
-        return _read_columns(pq.ParquetFile(path), path, schema, names, notes)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        reason = one_line(error, most=120)
-        raise UserError(
-            f"{path} cannot be read ({reason}); remove it, the run that wrote it can be repeated"
-        ) from error
+    with told(path):
+        file = pq.ParquetFile(path)
+        if foreign := [name for name in IDENTITY if name not in file.schema_arrow.names and name in schema.names]:
+            raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
+        version = _version(file.schema_arrow)
+        if version > SCHEMA_VERSION:
+            notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
+        present = [name for name in names if name in file.schema_arrow.names]
+        if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
+            notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
+        table = typed(file.read(columns=present), schema, names)
+    if nameless := [name for name in IDENTITY if name in names and table[name].null_count]:
+        whole = table.filter(_all_known(table, nameless))
+        notes.append(f"{path.name}: {table.num_rows - whole.num_rows} row(s) without {', '.join(nameless)} left out")
+        table = whole
+    if schema is SAMPLE_SCHEMA:
+        texts = [name for name in names if pa.types.is_string(schema.field(name).type)]
+        for name in texts:
+            table = table.set_column(table.schema.get_field_index(name), name, table[name].dictionary_encode())
+    return table
 
 
-def _read_columns(
-    file: pq.ParquetFile, path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]
-) -> pa.Table:
-    if foreign := [name for name in IDENTITY if name not in file.schema_arrow.names and name in schema.names]:
-        raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
-    version = int((file.schema_arrow.metadata or {}).get(b"s1_harness_schema", b"0") or 0)
-    if version > SCHEMA_VERSION:
-        notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
-    present = [name for name in names if name in file.schema_arrow.names]
-    if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
-        notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
-    table = file.read(columns=present)
-    columns = {}
-    for name in names:
-        kind = schema.field(name).type
-        column = _cast(table[name], kind) if name in present else pa.nulls(table.num_rows, kind)
-        columns[name] = column.dictionary_encode() if pa.types.is_string(kind) and schema is SAMPLE_SCHEMA else column
-    return pa.table(columns)
+def _all_known(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+    known = pc.is_valid(table[names[0]])
+    for name in names[1:]:
+        known = pc.and_(known, pc.is_valid(table[name]))
+    return known
 
 
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """The column in another type; a NaN where a whole number belongs is no number."""
-    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
-        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-    return column.cast(kind)
+def _version(schema: pa.Schema) -> int:
+    """The version that a file names; 0 for none, or one that is no number."""
+    text = (schema.metadata or {}).get(b"s1_harness_schema", b"")
+    return int(text) if text.isdigit() and len(text) < 10 else 0
+
+
+def read_runs(path: Path, notes: list[str]) -> pd.DataFrame:
+    """The run rows of a runs.parquet. A configuration that is none is left out, and noted. Raises `UserError`."""
+    runs = read_columns(path, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    configs = []
+    for run, text in zip(runs["run_id"], runs["config"], strict=True):
+        config, odd = run_config(text)
+        configs.append(json.dumps(config))
+        if odd:
+            notes.append(f"{path.name}: of run {run}'s configuration, {odd} left out")
+    return runs.assign(config=pd.Series(configs, index=runs.index, dtype=object))

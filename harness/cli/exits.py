@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 import sys
+import threading
 from typing import Any, NoReturn
 
 import click
 
+from harness.console import visible
 from harness.errors import UserError
 
 DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED_LINE = "interrupted; what was finished is kept, the same command continues"
+PATIENCE_SECONDS = 4.0  # from Ctrl-C to the end, whatever still cleans up
 
 
 class Commands(click.Group):
@@ -29,9 +34,33 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def interruptible() -> None:
+    """Make SIGTERM and SIGHUP end this process as Ctrl-C does, and Ctrl-C end it within `PATIENCE_SECONDS`.
+
+    What is finished is on disk by then: rows are written as they come. What a killed driver leaves (engines, Ray's
+    processes, workers) ends by itself. A SIGHUP that is ignored, as below `nohup`, stays ignored.
+    """
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    timer = threading.Timer(PATIENCE_SECONDS, _give_up)
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
+
+
+def _give_up() -> NoReturn:
+    os.write(2, f"harness: {INTERRUPTED_LINE}\n".encode())
+    os._exit(INTERRUPTED)
+
+
 def stop(message: object, code: int = WRONG_INPUT) -> NoReturn:
     """End with one line on standard error."""
-    click.echo(f"harness: {' '.join(str(message).split())}", err=True)
+    click.echo(visible(f"harness: {' '.join(str(message).split())}"), err=True)
     sys.exit(code)
 
 
@@ -48,7 +77,7 @@ def call(command: click.Command, arguments: list[str] | None = None, name: str =
     except UserError as error:
         stop(error)
     except (click.Abort, KeyboardInterrupt):
-        stop("interrupted; what was finished is kept, the same command continues", INTERRUPTED)
+        stop(INTERRUPTED_LINE, INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

@@ -108,6 +108,7 @@ def _is_study(function: ast.FunctionDef) -> bool:
 
 
 def _show(table: Table) -> None:
-    from harness.report.terminal import plain_console, rendered
+    from harness.console import plain_console
+    from harness.report.terminal import rendered
 
     plain_console().print(rendered(table))

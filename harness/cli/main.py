@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it: `harness --help` answers at
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,14 +12,15 @@ import click
 
 from harness.cli import data, listing, results
 from harness.cli.evaluate import evaluate
-from harness.cli.exits import call
+from harness.cli.exits import call, interruptible
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
+from harness.cli.train import train
 
 
 def main() -> NoReturn:
     """The console script `harness`. A polite kill ends it as Ctrl-C does, so that engines are stopped, not orphaned."""
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    interruptible()
     call(cli)
 
 
@@ -62,7 +62,7 @@ def ablate(
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     if dry_run:
-        show_plan(chosen, data_dir)
+        show_plan(chosen, data_dir, out)
         return
     run_study(chosen, out or default_out(chosen.name), data_dir, audited)
 
@@ -78,8 +78,8 @@ def thinking(
 
     MODEL is a folder or a hub name; without it, the known formats are shown.
     """
+    from harness.console import plain_console
     from harness.report.formats import families_table, reading_lines
-    from harness.report.terminal import plain_console
 
     console = plain_console()
     if model is None:
@@ -98,8 +98,8 @@ def thinking(
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def status(out: Path) -> None:
     """Where the study in OUT stands, running or dead, from its files alone."""
+    from harness.console import plain_console
     from harness.report.plan import status_table
-    from harness.report.terminal import plain_console
     from harness.studies.status import status as read
 
     plain_console().print(status_table(read(out), out), soft_wrap=True)
@@ -108,6 +108,7 @@ def status(out: Path) -> None:
 cli.add_command(data.data)
 for command in (
     evaluate,
+    train,
     results.audit,
     results.grade,
     results.leaderboard,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness.cli.exits import SOME_RUNS_FAILED, call, stop
+from harness.cli.exits import SOME_RUNS_FAILED, call, interruptible, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
@@ -61,8 +61,9 @@ def audit(out: Path, sample: int, seed: int) -> None:
     Greedy rows must be the checkpoint's own greedy path; ids must decode to the text, ledgers add up, forced spans and
     ends be where the budget says, and verdicts be the grader's of today. Exits with 1 when something does not hold.
     """
+    from harness.console import plain_console
     from harness.report.audits import audit_table
-    from harness.report.terminal import plain_console, rendered
+    from harness.report.terminal import rendered
     from harness.runtime.audit import audit as hold
     from harness.runtime.audit import summary
 
@@ -115,6 +116,7 @@ def sample_stats(
 
 def sample_stats_main() -> NoReturn:
     """The console script `compute_sample_stats`."""
+    interruptible()
     call(sample_stats, name="compute_sample_stats")
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from harness.errors import UserError, one_line
 from harness.files import json_row, read_json_lines
+from harness.parquet import told
 
 Record = tuple[str, str, int, Any]  # where, the set's name, its index in the file, the record or why there is none
 
@@ -136,7 +137,7 @@ def open_bytes(path: Path) -> IO[bytes]:
             raise UserError(f"{path} is not compressed as {path.suffix} says; rename it or pack it again")
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise UserError(f"{path} is UTF-16; save it as UTF-8")
-        return path.open("rb") if found is None else COMPRESSIONS[found](path, "rb")  # type: ignore[no-any-return, operator]
+        return path.open("rb") if found is None else COMPRESSIONS[found](path, "rb")  # type: ignore[operator]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -165,9 +166,9 @@ def _json(path: Path) -> Iterator[Record]:
             yield from document
             return
     if path.suffix in (".bz2", ".xz"):
-        for number, line in enumerate(_text(path).split("\n"), 1):
-            if line.strip():
-                yield f"{path.name} line {number}", name, number - 1, json_row(line.encode(), encodable=True)
+        for number, words in enumerate(_text(path).split("\n"), 1):
+            if words.strip():
+                yield f"{path.name} line {number}", name, number - 1, json_row(words.encode(), encodable=True)
         return
     for line in read_json_lines(path, encodable=True):
         yield f"{path.name} line {line.number}", name, line.number - 1, line.error or line.value
@@ -307,12 +308,12 @@ def _cell(name: str, text: str) -> Any:
     if column == "thinking_tokens":
         try:
             return int(float(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             return text
     if column in NESTED and text.lstrip()[:1] in "[{":
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         try:
             return ast.literal_eval(text)
@@ -327,28 +328,39 @@ def _cell(name: str, text: str) -> Any:
 def _parquet(path: Path) -> Iterator[Record]:
     import pyarrow.parquet as pq
 
-    try:
+    with told(path, "write it again"):
         batches_read = pq.ParquetFile(path).iter_batches(batch_size=1000)
-        for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
+        for index, record in enumerate(record for batch in batches_read for record in _of_batch(batch)):
             yield f"{path.name} row {index}", stem(path), index, record
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path.name} is not a Parquet file ({one_line(error)}); write it again") from error
+
+
+def _of_batch(batch: pa.RecordBatch) -> Iterator[Any]:
+    """The records of a batch; for one with a value that Python has no object for, the reason as text."""
+    try:
+        whole: list[Any] = batch.to_pylist()
+    except (pa.ArrowException, UnicodeError, OverflowError, ValueError):
+        whole = [_of_row(batch.slice(at, 1)) for at in range(batch.num_rows)]
+    yield from whole
+
+
+def _of_row(row: pa.RecordBatch) -> Any:
+    try:
+        return row.to_pylist()[0]
+    except (pa.ArrowException, UnicodeError, OverflowError, ValueError) as error:
+        return f"a value cannot be read ({one_line(error, most=80)})"
 
 
 def _arrow(path: Path) -> Iterator[Record]:
     """One Arrow file: the stream that `datasets` writes, or Arrow's file format."""
-    try:
-        with pa.memory_map(str(path)) as source:
-            try:
-                reader = pa.ipc.open_stream(source)
-                batches_read: Any = iter(reader)
-            except pa.ArrowInvalid:
-                whole = pa.ipc.open_file(source)
-                batches_read = (whole.get_batch(number) for number in range(whole.num_record_batches))
-            for index, record in enumerate(record for batch in batches_read for record in batch.to_pylist()):
-                yield f"{path.name} row {index}", stem(path), index, record
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path.name} is not an Arrow file ({one_line(error)}); write it again") from error
+    with told(path, "write it again"), pa.memory_map(str(path)) as source:
+        try:
+            reader = pa.ipc.open_stream(source)
+            batches_read: Any = iter(reader)
+        except pa.ArrowInvalid:
+            whole = pa.ipc.open_file(source)
+            batches_read = (whole.get_batch(number) for number in range(whole.num_record_batches))
+        for index, record in enumerate(record for batch in batches_read for record in _of_batch(batch)):
+            yield f"{path.name} row {index}", stem(path), index, record
 
 
 def _saved(folder: Path) -> Iterator[Record]:
@@ -367,7 +379,7 @@ def _saved(folder: Path) -> Iterator[Record]:
         found = found["train"] if "train" in found else next(iter(found.values()))
     index = 0
     for batch in found.with_format("arrow").iter(batch_size=1000):
-        for record in batch.to_pylist():
+        for record in (one for piece in batch.to_batches() for one in _of_batch(piece)):
             yield f"{folder.name} row {index}", folder.name, index, record
             index += 1
 

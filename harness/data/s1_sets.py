@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.data import sources
-from harness.data.schema import BadRowError, Row, row, text_of
+from harness.data.schema import BadRowError, Row, optional_text, row, text_of
 from harness.data.traces import ASSISTANT, THINK, split_response
 from harness.grading.extract.answer import last_box
 
@@ -57,11 +57,11 @@ def from_s1(record: Mapping[str, Any], name: str, index: int) -> Row:
     if grade is not None:
         kept["attempt_correct"] = str(grade).strip().lower() == "yes"
     length = record.get("gemini_length", record.get("genmini_length"))
-    source_type = record.get("source_type") or ""
+    source_type = optional_text(record, "source_type")
     source = sources.name_of(source_type)
     if source_type != source:
         kept["source_type"] = source_type
-    answer, is_choice = gold_of(source, record.get("solution") or "")
+    answer, is_choice = gold_of(source, optional_text(record, "solution"))
     if is_choice:
         kept["kind"] = "choice"
     text = record.get("text")
@@ -89,9 +89,9 @@ def joined(parts: Any) -> str:
     if isinstance(parts, str):
         try:
             parts = json.loads(parts)
-        except json.JSONDecodeError:
-            return parts
-    return "\n".join(part for part in parts or () if isinstance(part, str))
+        except (ValueError, RecursionError):
+            return str(parts)
+    return "\n".join(part for part in parts if isinstance(part, str)) if isinstance(parts, list) else ""
 
 
 # How a whole chat was written as text: what opens the user's turn, what ends it, what opens the assistant's.

@@ -66,10 +66,14 @@ def row(record: Mapping[str, Any]) -> Row:
 
 def _typed(record: Mapping[str, Any], name: str, kind: type) -> Any:
     value = record.get(name)
-    if isinstance(value, float) and kind is int:  # pandas turns an int column with holes into floats; NaN is a hole
-        return None if value != value else int(value)
+    if isinstance(value, float) and kind is int and abs(value) < 2.0**63:
+        value = int(value)  # pandas turns an int column with holes into floats
+    if isinstance(value, float) and value != value:  # and NaN is a hole
+        return None
     if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-        raise BadRowError(f"'{name}' is {value!r}, not {kind.__name__}")
+        raise BadRowError(f"'{name}' is {str(value)[:40]!r}, not {kind.__name__}")
+    if kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise BadRowError(f"'{name}' is beyond 64 bits")
     return value
 
 
@@ -90,16 +94,23 @@ def text_of(record: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def optional_text(record: Mapping[str, Any], key: str) -> str:
+    """The text under `key`, "" where there is none. Raises `BadRowError` for anything else."""
+    return "" if record.get(key) is None else text_of(record, key)
+
+
 def _json_text(metadata: Any) -> str:
     if isinstance(metadata, str):
-        with contextlib.suppress(json.JSONDecodeError):  # s1's sets hold Python literals here; they are kept as text
+        with contextlib.suppress(ValueError, RecursionError):  # s1's sets hold Python literals here; they stay text
             metadata = json.loads(metadata)
     if metadata is not None and not isinstance(metadata, dict):
         metadata = {"metadata": metadata}
     try:
-        return json.dumps(metadata or {}, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        return _dumped(metadata or {})
     except (TypeError, ValueError):
-        return json.dumps(plain(metadata), ensure_ascii=False, sort_keys=True)
+        return _dumped(plain(metadata))
+    except RecursionError:
+        raise BadRowError("'metadata' is nested too deeply") from None
 
 
 def plain(value: Any) -> Any:
@@ -113,6 +124,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _dumped(metadata: dict[str, Any]) -> str:
+    text = json.dumps(metadata, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    # A lone surrogate goes into no Arrow file; its escape does.
+    return text if _is_text(text) else json.dumps(metadata, sort_keys=True)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def metadata_of(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from harness.analysis.bootstrap import (
 )
 from harness.analysis.compare import Comparison, compare
 from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
+from harness.errors import UserError
 from harness.records import setting
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ LISTED = 10  # problems named in each list
 
 def compare_runs(a: str, b: str) -> list[Comparison]:
     """Compare two runs and print the result; returns it, one comparison a shared task."""
-    from harness.report.terminal import plain_console
+    from harness.console import plain_console
 
     found = compare(a, b)
     plain_console().print(comparison_tables(found))
@@ -90,13 +91,15 @@ def _listed(problems: Sequence[str]) -> str:
 
 def diff_folders(a: Path, b: Path, out: Path | None = None) -> list[RunDiff]:
     """Print what differs between two folders, and write each sample to `out` (Parquet, DIFF_SCHEMA)."""
-    from harness.report.terminal import plain_console
+    from harness.console import plain_console
     from harness.store import write_table
 
     runs, rows = [], []
     for run, samples in diff(a, b):
         runs.append(run)
         rows += samples
+    if not rows:
+        raise UserError(f"{a} and {b} have no sample in common: problem and sample_index have to agree")
     if out:
         write_table(pa.Table.from_pylist(rows, schema=DIFF_SCHEMA), out)
     plain_console().print(diff_table(runs))

@@ -43,5 +43,5 @@ def families_table() -> Table:
     """The formats that have a name."""
     table = Table("format", "thought", "models")
     for family in FAMILIES:
-        table.add_row(family.name, f"{family.start!r} ... {family.end!r}".replace("[", r"\["), family.used_by)
+        table.add_row(family.name, f"{family.start!r} ... {family.end!r}", family.used_by)
     return table

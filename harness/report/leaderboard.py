@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 from harness.analysis.estimates import COUNT_NAMES
 from harness.analysis.measure import Measured, is_headline, measure_cells
 from harness.analysis.settings import KEY, load
+from harness.console import visible
 from harness.files import write_together
 from harness.report import study_tables as builders
 from harness.report.page import render
 from harness.report.plots import draw_all
 from harness.report.samples import collect
-from harness.report.tables import Entry, Table, markdown
+from harness.report.tables import Entry, Table, escaped, markdown
 from harness.report.terminal import rendered
 
 if TYPE_CHECKING:
     from rich.console import Group
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of one
 CSV_FIGURES = ("accuracy", "difference_to_reference", "mean_thinking_tokens", "mean_answer_tokens", "mean_total_tokens")
 
 
@@ -91,11 +93,11 @@ def as_markdown(measured: Measured) -> str:
     """LEADERBOARD.md: the recipes of every task first, then the other tables, then the warnings."""
     parts = ["# Leaderboard", ""]
     for study, tasks in builders.studies(measured):
-        parts += [f"## {study}", ""]
+        parts += [f"## {escaped(study)}", ""]
         built = [table for task in tasks for table in builders.all_tables(measured, study, task)]
         built.sort(key=lambda table: not table.id.startswith("recipes_"))
         parts += [markdown(table) for table in built]
-    parts += [f"- {note}" for note in measured.cells.notes]
+    parts += [f"- {escaped(note)}" for note in measured.cells.notes]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -109,15 +111,28 @@ def as_csv(measured: Measured) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(header)
     for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
-        row: list[object] = [getattr(cell, name) for name in KEY]
+        row: list[object] = [_guarded(getattr(cell, name)) for name in KEY]
         row += [is_headline(cell), cell.num_problems, cell.num_generations]
         for name in CSV_FIGURES:
             figure = figures.get(name)
             row += [_csv(v) for v in (figure.mean, figure.low, figure.high)] if figure else ["", "", ""]
         p = figures.get("p_holm_to_reference")
-        row += [_csv(p.mean) if p else "", *(int(figures[name].mean) for name in COUNT_NAMES)]
+        row += [_csv(p.mean) if p else "", *(_whole(figures[name].mean) for name in COUNT_NAMES)]
         rows.writerow(row)
     return text.getvalue()
+
+
+def _whole(value: float) -> int | str:
+    """A count; empty where an imported log does not tell it."""
+    return int(value) if value == value else ""
+
+
+def _guarded(value: object) -> object:
+    """A text from data as a spreadsheet shows it: it is no formula, and holds nothing invisible."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _csv(value: float) -> object:

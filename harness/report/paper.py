@@ -190,6 +190,7 @@ def _paper_control(method: str, rows: Sequence[dict[str, str]]) -> float:
 
 
 if __name__ == "__main__":
-    from harness.report.terminal import plain_console, rendered
+    from harness.console import plain_console
+    from harness.report.terminal import rendered
 
     plain_console().print(rendered(rebuilt_table2()), rendered(rebuilt_table3()))

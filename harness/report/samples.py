@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.analysis.folders import sample_files
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
-from harness.records import generated_ids
+from harness.parquet import told, typed
+from harness.records import SAMPLE_SCHEMA, generated_ids
 from harness.report.names import recipe_order, row_name
 
 MOST_SAMPLES = 10_000
@@ -134,18 +136,20 @@ def _rows(dirs: Sequence[Path], runs: set[str]) -> Iterator[dict[str, Any]]:
     wanted = list(runs)
     seen: set[tuple[Any, ...]] = set()
     for path in (path for out_dir in dirs for path in sample_files(Path(out_dir))):
-        file = pq.ParquetFile(path)
-        columns = [name for name in COLUMNS if name in file.schema_arrow.names]
-        for group in range(file.num_row_groups):
-            mask = pc.is_in(file.read_row_group(group, columns=["run_id"])["run_id"], value_set=_array(wanted))
-            if not pc.any(mask).as_py():
-                continue
-            for batch in file.iter_batches(batch_size=1_000, row_groups=[group], columns=columns):
-                for row in batch.filter(pc.is_in(batch["run_id"], value_set=_array(wanted))).to_pylist():
-                    key = (row["run_id"], row["problem_id"], row["sample_index"])
-                    if key not in seen:
-                        seen.add(key)
-                        yield dict.fromkeys(COLUMNS) | row
+        with told(path):
+            file = pq.ParquetFile(path)
+            columns = [name for name in COLUMNS if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                ids = typed(file.read_row_group(group, columns=["run_id"]), SAMPLE_SCHEMA, ["run_id"])["run_id"]
+                if not pc.any(pc.is_in(ids, value_set=_array(wanted))).as_py():
+                    continue
+                for batch in file.iter_batches(batch_size=1_000, row_groups=[group], columns=columns):
+                    table = typed(pa.Table.from_batches([batch]), SAMPLE_SCHEMA, COLUMNS)
+                    for row in table.filter(pc.is_in(table["run_id"], value_set=_array(wanted))).to_pylist():
+                        key = (row["run_id"], row["problem_id"], row["sample_index"])
+                        if key not in seen:
+                            seen.add(key)
+                            yield row
 
 
 def _array(values: list[str]) -> Any:

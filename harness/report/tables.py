@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from harness.analysis.bootstrap import Interval
+from harness.console import visible
 
 MISSING = "–"
 
@@ -112,15 +114,15 @@ def _sortable(value: float) -> float | None:
 
 def markdown(table: Table) -> str:
     """GitHub-flavoured Markdown with footnote marks as superscript numbers."""
-    lines = [f"### {table.title}", ""]
+    lines = [f"### {escaped(table.title)}", ""]
     if table.caption:
-        lines += [table.caption, ""]
+        lines += [escaped(table.caption), ""]
     lines.append("| " + " | ".join(_escaped(c.name) for c in table.columns) + " |")
     lines.append("|" + "|".join("---:" if c.numeric else "---" for c in table.columns) + "|")
     for row in table.rows:
         lines.append("| " + " | ".join(_markdown_entry(entry) for entry in row) + " |")
-    lines += [""] + [f"<sup>{i}</sup> {text}  " for i, text in enumerate(table.footnotes, 1)]
-    lines += [f"{note}  " for note in table.notes]
+    lines += [""] + [f"<sup>{i}</sup> {escaped(text)}  " for i, text in enumerate(table.footnotes, 1)]
+    lines += [f"{escaped(note)}  " for note in table.notes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -131,5 +133,15 @@ def _markdown_entry(entry: Entry) -> str:
     return text + (f"<sup>{entry.footnote}</sup>" if entry.footnote else "")
 
 
+# What a reader of Markdown would make something else of: a tag, a link or a picture, a code span.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_LINK = re.compile(r"\](?=[(\[:])")
+
+
+def escaped(text: str) -> str:
+    """`text` as Markdown shows it: no HTML, links or pictures from data, nothing invisible, on one line."""
+    return _LINK.sub(r"\]", _TAG.sub("&lt;", visible(text.replace("\n", " ")))).replace("`", "\\`")
+
+
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return escaped(text).replace("|", "\\|")

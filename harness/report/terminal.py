@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 from harness.report.tables import Entry, Table
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Group
     from rich.text import Text
-
-PLAIN_WIDTH = 110
-
-
-def plain_console() -> Console:
-    """Standard output; a pipe or a file, which has no width of its own, gets `PLAIN_WIDTH` columns."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
 
 
 def rendered(table: Table) -> Group:
@@ -28,6 +18,8 @@ def rendered(table: Table) -> Group:
     from rich.padding import Padding
     from rich.table import Table as RichTable
     from rich.text import Text
+
+    from harness.console import visible
 
     grid = RichTable(
         title=table.title or None,
@@ -42,18 +34,20 @@ def rendered(table: Table) -> Group:
     for row in table.rows:
         grid.add_row(*(_text(entry) for entry in row))
     notes = ([table.caption] if table.caption else []) + [f"{i}) {text}" for i, text in enumerate(table.footnotes, 1)]
-    below = [Padding(Text(text, style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
+    below = [Padding(Text(visible(text), style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
     return Group(grid, *below, Text(""))
 
 
 def _text(entry: Entry) -> Text:
     from rich.text import Text
 
-    text = Text(entry.text, style="bold green" if entry.style == "best" else "")
+    from harness.console import visible
+
+    text = Text(visible(entry.text), style="bold green" if entry.style == "best" else "")
     if entry.style == "tied":
         text.append(" ≈")
     if entry.footnote:
         text.append(f" {entry.footnote})", style="dim")
     if entry.detail:
-        text.append(f" {entry.detail.replace(', ', ',')}", style="dim")
+        text.append(f" {visible(entry.detail).replace(', ', ',')}", style="dim")
     return text

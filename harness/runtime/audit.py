@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness import provenance
+from harness.checked import from_plain
 from harness.config import Budget, Sampling, to_plain
 from harness.errors import UserError
+from harness.records import run_config
 from harness.runtime.ledger import closing_faults, ledger_faults, verdict_faults
 from harness.runtime.witness import Witness, greedy_gap, text_faults
 from harness.store import Store
@@ -104,7 +106,7 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
         runs = [run for run in Store(out).runs() if run["status"] == "done"]
         keys = _keys(out)
         drawn = _draw(out, keys, num_rows, seed)
-    except (pa.ArrowInvalid, OSError) as error:
+    except OSError as error:
         raise UserError(f"{out}: its Parquet files cannot be read ({error}); restore them from a copy") from error
     if not runs:
         raise UserError(f"{out} holds no finished run to audit; give the --out of `harness ablate` or `evaluate`")
@@ -112,8 +114,11 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
     by_model: dict[str, list[tuple[RunAudit, dict[str, Any]]]] = {}
     for run in runs:
         config = _config(run)
-        one = RunAudit(run["run_id"], run["recipe"], run["task"], config, _near_tie(config))
+        one = RunAudit(run["run_id"], run["recipe"] or "", run["task"] or "", config, _near_tie(config))
         audits.append(one)
+        if odd := _not_ours(run, config):
+            one.not_audited = odd
+            continue
         if "imported_from" in config:
             one.not_audited = "imported from a log: it holds no token ids and names no checkpoint"
             continue
@@ -152,9 +157,26 @@ def summary(audits: Sequence[RunAudit]) -> str:
 
 def _config(run: Mapping[str, Any]) -> dict[str, Any]:
     """A run's configuration; settings that are younger than the results have their defaults."""
-    config: dict[str, Any] = json.loads(run["config"])
+    config, _ = run_config(run["config"])
     defaults = {"budget": to_plain(Budget()), "sampling": to_plain(Sampling())}
     return config | {name: plain | config.get(name, {}) for name, plain in defaults.items()}
+
+
+def _not_ours(run: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    """Why a run's row does not say enough to audit it, if it does not."""
+    if "imported_from" in config:
+        return None
+    lacking = [name for name in ("run_id", "recipe", "task", "num_problems", "num_samples") if run[name] is None]
+    lacking += [name for name in ("model_identity", "thinking") if name not in config]
+    if lacking:
+        return f"its row in runs.parquet has no {', '.join(lacking)}"
+    try:
+        thinking_format(config["thinking"])
+        from_plain(Budget, config["budget"], "its budget: ")
+        from_plain(Sampling, config["sampling"], "its sampling: ")
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _near_tie(config: Mapping[str, Any]) -> float:

@@ -118,7 +118,7 @@ def test_a_pool_of_broken_rows_alone_is_an_error_that_shows_the_first(tmp_path: 
 def test_a_file_that_is_no_parquet_is_the_users_error(tmp_path: Path) -> None:
     path = tmp_path / "pool.parquet"
     path.write_text("no")
-    with pytest.raises(UserError, match=r"pool\.parquet is not a Parquet file"):
+    with pytest.raises(UserError, match=r"pool\.parquet cannot be read"):
         pool.load(str(path))
 
 

@@ -242,8 +242,8 @@ def test_a_document_that_is_cut_gives_what_is_whole_and_says_where_it_ends(tmp_p
         ("pool.json", b'{"model": "x", "loss": 1}', "no known shape: columns loss, model"),
         ("pool.csv", b"a,a\n1,2\n", "two columns named 'a'"),
         ("pool.jsonl.gz", b"not packed", "not compressed as .gz says"),
-        ("pool.parquet", b"PAR1", "not a Parquet file"),
-        ("pool.arrow", b"no", "not an Arrow file"),
+        ("pool.parquet", b"PAR1", "cannot be read"),
+        ("pool.arrow", b"no", "cannot be read"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_that_says_what_to_do(
