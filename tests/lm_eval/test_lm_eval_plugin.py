@@ -55,10 +55,7 @@ def test_thinking_has_its_own_sampling_and_the_tasks_stops_end_the_answer_alone_
     assert fork.stop_strings == ("Problem:",) and fork.thinking.stops == (*S1.stops, "Problem:")
 
 
-def test_the_words_of_other_models_have_their_meaning() -> None:
-    found = settings("top_k=20,min_p=0.1,presence_penalty=1.5,repetition_penalty=1.05,temperature=0.6").sampling
-    assert (found.top_k, found.min_p, found.presence_penalty, found.repetition_penalty) == (20, 0.1, 1.5, 1.05)
-    assert parse({"top_k": -1}, S1).sampling.top_k == 0  # vLLM's word for all tokens
+def test_other_models_words_for_the_answers_cap_are_taken() -> None:
     assert parse({"max_new_tokens": 7}, S1).sampling.max_answer_tokens == 7
     assert parse({"max_gen_toks": 5, "max_tokens": 7}, S1).sampling.max_answer_tokens == 5
 
