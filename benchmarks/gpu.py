@@ -39,6 +39,9 @@ def main() -> None:
     parser.add_argument("--pool", help="a JSONL file of training rows for the study; default: the shipped pool")
     parser.add_argument("--data-dir", help="folder of math500.jsonl and others")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for all steps together")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, help="factor on every step's time limit (a busy machine)"
+    )
     parser.add_argument("--step", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = [name for name in arguments.only.split(",") if name not in STEPS]
@@ -55,7 +58,7 @@ def main() -> None:
     for name in arguments.only.split(","):
         left = arguments.seconds - (time.monotonic() - begun)
         print(f"== {name}: {STEPS[name].what}", flush=True)
-        report["steps"][name] = one(name, settings, min(STEPS[name].seconds, left))
+        report["steps"][name] = one(name, settings, min(arguments.patience * STEPS[name].seconds, left))
         print(json.dumps(report["steps"][name]["found"], indent=1), flush=True)
         arguments.out.write_text(json.dumps(report, indent=1) + "\n")  # after each: a lost machine loses one step
     failed = [name for name, step in report["steps"].items() if step["rc"] != 0]

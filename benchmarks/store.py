@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, EngineConfig, Recipe, Sampling, Study
+from harness.quickstart import TINY_MODEL
 from harness.records import SAMPLE_SCHEMA, Generation, Problem
 from harness.runtime.evaluate_stage import Evaluation
 from harness.store import Store
@@ -44,7 +45,7 @@ def study(num_samples: int) -> Study:
     budgets = tuple(Budget(max_thinking_tokens=2**k) for k in range(9, 9 + BUDGETS))
     return Study(
         name="scale",
-        base_model="model",
+        base_model=TINY_MODEL,
         pool="",
         tasks=tuple(f"task{i}" for i in range(TASKS)),
         budgets=budgets,
@@ -126,6 +127,7 @@ def scale(rows: int, out: Path) -> dict[str, float]:
 def talker(thinking: int, answer: str) -> Any:
     """A scripted engine that thinks `thinking` tokens, ends its thought and gives `answer`."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from harness.generation.engines.vllm_process import STREAM_INTERVAL
     from tests.scripted import ScriptedEngine
     from tests.tiny import byte_tokenizer
 
@@ -144,7 +146,7 @@ def talker(thinking: int, answer: str) -> Any:
         thought += 1
         return int(letter if thought <= thinking else end)
 
-    return ScriptedEngine(next_token, tokenizer, 32768, (end,))
+    return ScriptedEngine(next_token, tokenizer, 32768, (end,), interval=STREAM_INTERVAL)
 
 
 def cost(rows: int) -> dict[str, float]:

@@ -33,6 +33,7 @@ from harness.checked import (
     Source,
     Text,
     checked,
+    from_plain,
     is_checked,
     parts,
 )
@@ -58,7 +59,8 @@ Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
 CAPPED: tuple[Method, ...] = ("budget_forcing", "token_conditional", "step_conditional", "class_conditional")
 VARIANTS = ("plain", "s1", "tokens", "steps", "class")  # of the training text: harness.training.variants
-SELECTIONS = ("random", "diverse", "longest", "s1k", "full")
+SELECTIONS = ("random", "diverse", "longest", "s1k", "full", "quality", "reward", "limo", "kcenter")
+TRACES = ("each", "one", "best", "all")  # of a question with several: harness.data.selection
 
 
 @checked
@@ -254,17 +256,47 @@ class Chat:
 
 
 @checked
+class Features:
+    """What is filled in of a pool before its rows are selected: only what a recipe's selection needs and rows lack."""
+
+    domains: Source[Name | None] = "keywords"  # or the metadata key that holds a domain; None: as the pool has them
+    references: Source[tuple[Name, ...]] = ()  # models whose direct answers show the difficulty; (): the base
+    tokenizer: Source[Name | None] = "base"  # of the traces' lengths: the base model's, another, or None: characters
+    decontaminate: Source[tuple[Name, ...]] = ()  # tasks: rows that share an 8-gram with one of their problems go
+    min_share: Source[Fraction] = 0.0  # ... or this share of a problem's 8-grams
+
+    @property
+    def asks_base(self) -> bool:
+        """Whether the base model itself answers the pool."""
+        return not self.references
+
+
+@checked
 class Recipe:
-    """One subset of the pool to train on. `size` None means the selection's own (all of it, for `full`)."""
+    """What to train on, and how: a subset of a pool; and what differs from the study's own settings.
+
+    `size` None means the selection's own (all of it, for `full`). `training` holds fields of `Training`, as a mapping
+    or as pairs; fields that are None or empty are the study's.
+    """
 
     name: Text[Name]
-    selection: Text[Name]  # one of SELECTIONS
+    selection: Text[Name]  # one of SELECTIONS, or file.py:function
     size: Text[Positive | None] = None
     seed: Seed[Natural] = 0
+    pool: Source[Name | None] = None  # identity: the rows that were selected
+    traces: Text[Literal["each", "one", "best", "all"]] = "each"  # of a question with several
+    options: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()  # of the selection
+    variant: Text[Literal["plain", "s1", "tokens", "steps", "class"]] = "plain"  # of the training text
+    base_model: Source[Name | None] = None
+    thinking: Source[Name | None] = None
+    training: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()
+    budgets: Text[tuple[Budget, ...]] = ()  # the sweep of this model
 
     def __post_init__(self) -> None:
-        if self.selection not in SELECTIONS:
+        if self.selection not in SELECTIONS and not self.selection.partition(":")[0].endswith(".py"):
             raise unknown("selection", self.selection, SELECTIONS)
+        if self.thinking is not None:
+            check_name(self.thinking)
 
 
 @checked
@@ -314,7 +346,7 @@ class Study:
 
     name: Text[Name]
     base_model: Source[Name]  # a hub name or a local folder
-    pool: Source[str]  # "quickstart", or a JSONL / Parquet file or a hub dataset in the pool schema
+    pool: Source[str]  # "quickstart", or a file, a folder or a hub dataset of any shape that harness.data reads
     recipes: Source[tuple[Recipe, ...]]
     tasks: Source[Annotated[tuple[Name, ...], Field(min_length=1)]]
     budgets: Source[Annotated[tuple[Budget, ...], Field(min_length=1)]]
@@ -330,6 +362,10 @@ class Study:
     replay: Text[Flag] = True  # think once to the largest setting, branch the answers
     max_problems: Source[Positive | None] = None
     pool_size: Source[Positive | None] = None
+    # What the pool calls a column of ours (thinking=trace), as a mapping or as pairs: harness.data.shapes
+    pool_columns: Source[Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]] = ()
+    features: Source[Features] = Features()
+    lint: Label[Literal["count", "strict", "off"]] = "count"  # of each recipe's rows before training: harness.data.lint
     seed: Source[Natural] = 0
     hypothesis: Label[str] = ""
 
@@ -342,7 +378,9 @@ class Study:
             raise unknown("reference_recipe", self.reference_recipe, (*names, "base"))
         if self.headline not in (*self.budgets, *self.base_budgets):
             raise UserError(f"the headline {self.headline} is none of the study's budgets; take one of them, or add it")
-        for budget in (*self.budgets, *self.base_budgets):
+        for recipe in self.recipes:
+            self.training_of(recipe)
+        for budget in (*self.budgets, *self.base_budgets, *(b for recipe in self.recipes for b in recipe.budgets)):
             if budget.max_thinking_tokens != "auto" and budget.min_thinking_tokens > budget.max_thinking_tokens:
                 raise UserError(
                     f"min_thinking_tokens={budget.min_thinking_tokens} is more than max_thinking_tokens="
@@ -354,6 +392,27 @@ class Study:
                 f"sampling.max_answer_tokens={self.sampling.max_answer_tokens} leaves nothing of "
                 f"engine.max_model_len={self.engine.max_model_len} to the prompt; lower it"
             )
+
+    def training_of(self, recipe: Recipe) -> Training:
+        """The study's training with the fields of the recipe's. Raises `UserError` for one that there is not."""
+        if not recipe.training:
+            return self.training
+        given = {**to_plain(self.training), **dict(recipe.training)}
+        return from_plain(Training, given, f"recipe {recipe.name}: training: ")
+
+    def seen_by(self, name: str) -> Study:
+        """The study as the model of recipe `name` sees it: its own pool, base, format, training and sweep.
+
+        Itself for "base". The headline setting is part of every sweep.
+        """
+        recipe = next((one for one in self.recipes if one.name == name), None)
+        if recipe is None:
+            return self
+        names = ("pool", "base_model", "thinking", "budgets")
+        own: dict[str, Any] = {field: getattr(recipe, field) for field in names if getattr(recipe, field)}
+        if recipe.budgets and self.headline in self.budgets and self.headline not in recipe.budgets:
+            own["budgets"] = (*recipe.budgets, self.headline)
+        return replace(self, **own, training=self.training_of(recipe))
 
 
 _DEFAULT_REFERENCE = "s1k"

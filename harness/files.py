@@ -186,7 +186,7 @@ def json_row(line: bytes, *, encodable: bool = False) -> dict[str, Any] | str:
         return str(error) if isinstance(error, _NotANumberError) else "a number of thousands of digits"
     if not isinstance(row, dict):
         return f"a JSON {type(row).__name__}, not an object"
-    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _depth(row) > MAX_DEPTH:
+    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and nesting(row) > MAX_DEPTH:
         return f"nested more than {MAX_DEPTH} deep"
     if encodable and ESCAPED_SURROGATE.search(line) and not _encodes(row):
         return "a lone surrogate in a string"
@@ -226,7 +226,7 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
-def _depth(value: Any) -> int:
+def nesting(value: Any) -> int:
     """How deep lists and objects are nested; without recursion."""
     deepest = 0
     waiting: list[tuple[Any, int]] = [(value, 1)]

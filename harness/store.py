@@ -4,6 +4,7 @@
     OUT/samples/*.parquet   one row a generation (records.SAMPLE_SCHEMA), appended as they come
     OUT/runs.parquet        one row a run, with its whole configuration
     OUT/metrics.parquet     long form
+    OUT/README.md           which of them are which part for datasets.load_dataset(OUT)
     OUT/quarantine/         files that could not be read, kept for inspection
 
 Every file is written beside its place and renamed into it, so a reader never sees half a file, and a writer that was
@@ -26,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from harness.dataset_card import write_card
 from harness.errors import UserError
 from harness.files import PARTIAL, atomic, read_json, write_json
 from harness.parquet import read_rows, scan
@@ -137,6 +139,7 @@ class Store:
     ) -> None:
         try:
             self.flush()
+            write_card(self.out)
         finally:
             if self._lock is not None:
                 self._lock.close()

@@ -29,8 +29,10 @@ class ScriptedEngine:
         max_model_len: int,
         eos_ids: tuple[int, ...] = (),
         sampled: bool = False,
+        interval: int = 1,
     ) -> None:
-        self.sampled = sampled
+        """`interval`: tokens that reach the machine at a time, as an engine's messages bring them."""
+        self.sampled, self.interval = sampled, interval
         self.next_token, self.tokenizer, self.max_model_len, self.eos_ids = (
             next_token,
             tokenizer,
@@ -56,13 +58,17 @@ class ScriptedEngine:
         noise = (random.Random(request.turn_seed()),) if self.sampled else ()
         while (turn := machine.turn()) is not None:
             context = [*request.prompt_ids, *machine.ids]
+            fed = len(context)
             for count in range(turn.max_tokens):
                 masked = turn.stop_ids if count < turn.min_tokens else frozenset()
                 token = self.next_token(context, masked, *noise)
                 self.counters.sampled_tokens += 1
                 context.append(token)
-                if not machine.feed([token]) or token in turn.stop_ids:
-                    break
+                over = token in turn.stop_ids or count + 1 == turn.max_tokens
+                if over or len(context) - fed >= self.interval:
+                    if not machine.feed(context[fed:]) or over:
+                        break
+                    fed = len(context)
 
     def load_weights(self, path: str | Path) -> None:
         raise UserError("a scripted engine has no weights to replace")

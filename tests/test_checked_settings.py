@@ -14,7 +14,18 @@ import pytest
 from harness.checked import from_plain
 from harness.cli.exits import WRONG_INPUT, call
 from harness.cli.main import cli
-from harness.config import Budget, Chat, EngineConfig, Recipe, Sampling, Study, Training, fingerprint, to_plain
+from harness.config import (
+    Budget,
+    Chat,
+    EngineConfig,
+    Features,
+    Recipe,
+    Sampling,
+    Study,
+    Training,
+    fingerprint,
+    to_plain,
+)
 from harness.errors import UserError
 from harness.studies.load import load
 
@@ -51,6 +62,10 @@ WRONG = [
     ("training.report_to", "trakio", "did you mean 'trackio'"),
     ("training.bf16", "3", "give true or false"),
     ("training.per_device_batch_size", "7", "is not a multiple of per_device_batch_size=7"),
+    ("training.loss_mean", "rows", "did you mean 'row'"),
+    ("features.min_share", "2", "give 1 or less"),
+    ("features.references", "7", "give a list"),
+    ("lint", "stric", "did you mean 'strict'"),
     ("replay", "3", "give true or false"),
     ("seed", "abc", "give a whole number"),
     ("max_problems", "0", "give 1 or more"),
@@ -58,7 +73,13 @@ WRONG = [
     ("name", "", "give a name"),
     ("reference_recipe", "rando", "did you mean 'random'"),
 ]
-GROUPS: dict[str, type] = {"chat": Chat, "engine": EngineConfig, "sampling": Sampling, "training": Training}
+GROUPS: dict[str, type] = {
+    "chat": Chat,
+    "engine": EngineConfig,
+    "features": Features,
+    "sampling": Sampling,
+    "training": Training,
+}
 
 
 def value_of(text: str) -> Any:

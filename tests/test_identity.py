@@ -65,7 +65,10 @@ OTHER: dict[type, dict[str, Any]] = {
         "api_key_env": "OTHER_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 1},
         "strategy": "resubmit", "batch_size": 2, "device": "cpu", "num_gpu_blocks_override": 9,
     },
-    Recipe: {"name": "other", "selection": "longest", "size": 5, "seed": 3},
+    Recipe: {
+        "name": "other", "selection": "longest", "size": 5, "seed": 3, "variant": "s1", "thinking": "think",
+        "training": {"learning_rate": 1e-3}, "budgets": (Budget(8),),
+    },
     Training: {
         "num_epochs": 7, "global_batch_size": 8, "learning_rate": 1e-3, "lr_scheduler": "linear", "warmup_ratio": 0.1,
         "adam_beta1": 0.8, "adam_beta2": 0.9, "weight_decay": 0.1, "max_grad_norm": 2.0, "bf16": False,
@@ -80,7 +83,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "reference_recipe": "base", "headline": Budget(64, 1), "thinking": "think", "chat": Chat(instruction="!"),
         "sampling": Sampling(top_p=0.5),
         "training": Training(num_epochs=1), "engine": EngineConfig(max_model_len=2048), "replay": False,
-        "max_problems": 3, "seed": 5, "hypothesis": "why",
+        "max_problems": 3, "seed": 5, "hypothesis": "why", "lint": "off",
     },
 }  # fmt: skip
 
@@ -99,7 +102,8 @@ def runs(study: Study) -> list[Run]:
     found = runs_of(study, "base", base, problems, engine)
     for recipe in study.recipes:
         rows = manifest(recipe, study.seed, study.pool_size or 0)
-        found += runs_of(study, recipe.name, recipe_identity(study, base, rows), problems, engine)
+        identity = recipe_identity(study.seen_by(recipe.name), base, rows, recipe.variant)
+        found += runs_of(study, recipe.name, identity, problems, engine)
     return found
 
 
@@ -149,7 +153,8 @@ def test_every_field_of_every_setting_is_walked() -> None:
     for cls, others in OTHER.items():
         named = {field.name for field in fields(cls)}
         assert set(parts(cls)) == named
-        assert named - set(others) <= {"pool"}, cls  # a pool is told by the rows that are selected from it
+        # Told by what they lead to: the rows that are selected, and the base that is trained.
+        assert named - set(others) <= {"pool", "pool_columns", "features", "traces", "options", "base_model"}, cls
 
 
 @pytest.mark.parametrize(("cls", "name"), EVERY, ids=[f"{cls.__name__}.{name}" for cls, name in EVERY])

@@ -17,7 +17,7 @@ LAYERS = (
     ("files", "chat_client", "checked", "parquet", "progress", "provenance", "thinking"),
     ("marks",),
     ("config", "grading"),
-    ("records",),
+    ("dataset_card", "records"),
     ("store", "quickstart", "generation"),
     ("tasks", "training"),
     ("analysis", "data"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def data() -> None:
     """
 
 
-def _load(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -> Any:
+def load_pool(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -> Any:
     """The pool; what was read and what was left out is said on stderr."""
     from harness.data.load import load_with_report
 
@@ -66,6 +67,28 @@ def _mapping(given: tuple[str, ...]) -> dict[str, str]:
             raise UserError(f"--map {one}: write OURS=THEIRS, for example --map thinking=trace")
         told[target.strip().lower()] = source
     return told
+
+
+def _number_or_none(option: str, text: str) -> float | None:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UserError(f"{option} {text}: give 0 or more, or none")
+    return value
+
+
+def _object(option: str, text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError as error:
+        raise UserError(f"{option} {text}: not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{option} {text}: give a JSON object, for example '{{\"top_p\": 0.95}}'")
+    return found
 
 
 def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]:
@@ -104,7 +127,7 @@ def collect(
     from harness.report import pool_tables as report
 
     if spec is not None:
-        count = save(_progress(_load(spec, data_dir, mapping), "convert"), out)
+        count = save(_progress(load_pool(spec, data_dir, mapping), "convert"), out)
         say(f"{count:,} rows -> {out}")
         return
     rows, counts = collect_rows(names or tuple(SOURCES), folder, seed)
@@ -130,7 +153,12 @@ def collect(
 @click.option("--traces", is_flag=True, help="Ask the model for a trace for every row that has none.")
 @click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
 @click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
-@click.option("--temperature", default=0.0, show_default=True)
+@click.option("--temperature", default="0", show_default=True, help="A number; none: the server's own.")
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Traces for each question.")
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds of one try, to the last byte.")
+@click.option(
+    "--extra-body", help="JSON object into every call's body, e.g. '{\"top_p\": 0.95}'; null takes a field out."
+)
 @click.option("--concurrency", default=16, show_default=True, help="Concurrent calls.")
 @click.option("--requests-per-minute", type=float)
 @click.option("--max-retries", default=6, show_default=True)
@@ -146,15 +174,18 @@ def collect(
 @click.option("--domains", help="keywords, model (the endpoint), or the metadata key that holds the domain.")
 @click.option("--tokenizer", help="Count the traces' tokens with this tokenizer.")
 @click.option("--grade", is_flag=True, help="Grade the attempts, and mark benchmark-like rows.")
+@MAP
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for what is kept row by row; default: OUT.work.")
 @WORKERS
 @DATA_DIR
 @OUT
-def featurize(pool: str, data_dir: Path | None, out: Path, **options: Any) -> None:
+def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, ...], **options: Any) -> None:
     """Fill features: traces, reference answers (difficulty), domains, trace lengths, grades. Resumable by row."""
     from harness.runtime import featurize as feature_run
 
-    feature_run.featurize(_load(pool, data_dir), out, feature_run.Options(**options), say)
+    options["temperature"] = _number_or_none("--temperature", options["temperature"])
+    options["extra_body"] = _object("--extra-body", options["extra_body"])
+    feature_run.featurize(load_pool(pool, data_dir, mapping), out, feature_run.Options(**options), say)
 
 
 @data.command("filter")
@@ -173,7 +204,7 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
     from harness.cli import data_steps as steps
     from harness.data.load import save
 
-    kept, table = steps.filtered(_load(pool, data_dir), solved_by)
+    kept, table = steps.filtered(load_pool(pool, data_dir), solved_by)
     count = save(_progress(kept, "filter"), out)
     say(table())
     say(f"{count:,} rows -> {out}")
@@ -181,7 +212,11 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
 
 @data.command()
 @click.argument("pool")
-@click.option("--selection", required=True, help="random, diverse, longest, s1k or full.")
+@click.option(
+    "--selection",
+    required=True,
+    help="random, diverse, longest, s1k, full, quality, reward, limo, kcenter, or your own file.py:function.",
+)
 @click.option("--size", type=int, help="Rows; default 1,000, and all of them for full.")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
@@ -191,18 +226,50 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
     show_default=True,
     help="s1k: drop what any (s1) or all reference models solve.",
 )
+@click.option(
+    "--traces",
+    type=click.Choice(["each", "one", "best", "all"]),
+    default="each",
+    show_default=True,
+    help="Of a question with several traces: each is a row to draw; one or the best stands for its question; all of "
+    "a drawn question are taken (--size then counts questions).",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the selection: column=score (reward), model=... (kcenter), ungraded=keep (s1k). Repeatable.",
+)
 @DATA_DIR
 @OUT
 def select(
-    pool: str, selection: str, size: int | None, seed: int, solved_by: Any, data_dir: Path | None, out: Path
+    pool: str,
+    selection: str,
+    size: int | None,
+    seed: int,
+    solved_by: Any,
+    traces: str,
+    options: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path,
 ) -> None:
     """Draw a subset. The manifest (ids, counts, sha256) is written beside OUT as OUT.manifest.json."""
     from harness.data.load import save
+    from harness.data.selection import check
     from harness.data.selection import select as draw
     from harness.report import pool_tables as report
+    from harness.studies.load import parse
 
-    rows = _load(pool, data_dir)
-    selected = draw(rows, selection, size, seed, solved_by)
+    check(selection)
+    given = {}
+    for one in options:
+        name, separator, value = one.partition("=")
+        if not separator or not name:
+            raise UserError(f"--option {one}: write NAME=VALUE, for example column=score")
+        given[name] = parse(value)
+    rows = load_pool(pool, data_dir)
+    selected = draw(rows, selection, size, seed, solved_by, traces=traces, options=given)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
     write_json(manifest, selected.manifest)
@@ -223,7 +290,43 @@ def decontaminate(
     """Drop rows that share an 8-gram, or a whole short text, with an evaluation problem; says what matched what."""
     from harness.cli import data_steps as steps
 
-    say(steps.decontaminated(_load(pool, data_dir), tasks, min_share, data_dir, out, report_file))
+    say(steps.decontaminated(load_pool(pool, data_dir), tasks, min_share, data_dir, out, report_file))
+
+
+@data.command()
+@click.argument("pool")
+@click.option("--fix", is_flag=True, help="Write the rows to --out: mended where that loses no word, else dropped.")
+@click.option("--tokenizer", help="Also look for rows that lose all loss at --block-size.")
+@click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
+@click.option("--variant", default="plain", show_default=True, help="Of the training text, for --tokenizer.")
+@click.option("--fast", is_flag=True, help="Do not grade answers, nor look for near duplicates.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a row has an error.")
+@MAP
+@DATA_DIR
+@click.option("--out", type=click.Path(path_type=Path), help="For --fix: the file to write.")
+def lint(
+    pool: str,
+    fix: bool,
+    tokenizer: str | None,
+    block_size: int,
+    variant: str,
+    fast: bool,
+    strict: bool,
+    mapping: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path | None,
+) -> None:
+    """Look for rows that would teach the wrong thing: kinds, examples, and what they cost in tokens."""
+    from harness.cli import data_steps as steps
+    from harness.cli.exits import SOME_RUNS_FAILED, stop
+
+    if fix != (out is not None):
+        raise UserError("--fix writes the rows that are left to --out FILE; give both or neither")
+    rows = _progress(load_pool(pool, data_dir, mapping), "lint")
+    table, errors = steps.linted(rows, fast, tokenizer, block_size, variant, out)
+    say(table)
+    if strict and errors:
+        stop(f"{errors:,} rows have an error; --fix mends or drops them", SOME_RUNS_FAILED)
 
 
 @data.command("format")
@@ -231,7 +334,9 @@ def decontaminate(
 @click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")
 @click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
 @chat_options
-@click.option("--variant", default="plain", show_default=True, help="plain, tokens or steps (conditional control).")
+@click.option(
+    "--variant", default="plain", show_default=True, help="plain, s1 (its text byte for byte), tokens, steps or class."
+)
 @click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
 @click.option("--batch-size", default=16, show_default=True, help="For the padding statistics.")
 @DATA_DIR
@@ -252,7 +357,7 @@ def format_pool(
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
     from harness.cli import data_steps as steps
 
-    rows = _load(pool, data_dir)
+    rows = load_pool(pool, data_dir)
     chat = chat_of(template_arguments, system_prompt, instruction)
     progress = _progress(rows, "format", len(rows))
     statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
@@ -275,7 +380,7 @@ def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: P
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
     from harness.cli import data_steps as steps
 
-    text = steps.tables(_load(pool, data_dir), [steps.read_manifest(path) for path in manifests])
+    text = steps.tables(load_pool(pool, data_dir), [steps.read_manifest(path) for path in manifests])
     if out is None:
         say(text)
     else:

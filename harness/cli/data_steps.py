@@ -18,7 +18,7 @@ from harness.errors import UserError, one_line
 from harness.files import atomic, read_json, write_json_lines
 from harness.report import pool_tables as report
 from harness.studies.formats import read_for, refuse_closed
-from harness.thinking import check_name
+from harness.thinking import AUTO, check_name
 
 
 def filtered(pool: Iterable[Mapping[str, Any]], solved_by: str) -> tuple[Iterator[Row], Callable[[], str]]:
@@ -66,6 +66,57 @@ def decontaminated(
     return f"{table}\n{len(drop):,} of {len(pool):,} rows dropped; {count:,} rows -> {out}"
 
 
+def linted(
+    rows: Iterable[Mapping[str, Any]],
+    fast: bool,
+    tokenizer: str | None,
+    block_size: int,
+    variant: str,
+    out: Path | None,
+) -> tuple[str, int]:
+    """The table of what is wrong, and how many findings are errors; the rows that are left go to `out`."""
+    from harness.data import lint as linting
+
+    loses_all = None
+    if tokenizer is not None:
+        from harness.training.variants import format_batch
+
+        loaded = load_tokenizer(tokenizer)
+        thinking = read_for(AUTO, loaded, Chat()).thinking
+
+        def loses_all(row: Mapping[str, Any]) -> bool:
+            if not with_thinking(row):
+                return False
+            (example,) = format_batch(loaded, [row], thinking, block_size, variant)
+            return bool(example["num_tokens"] <= example["prompt_tokens"])
+
+    fixed: list[Row] | None = [] if out is not None else None
+    found = linting.lint(rows, not fast, not fast, loses_all, fixed)
+    table = []
+    for kind in linting.KINDS:
+        if one := found.found.get(kind):
+            share = f"{one.tokens / found.tokens:.1%}" if found.tokens else ""
+            kind = f"{kind} (warning)" if kind in linting.WARNINGS else kind
+            table.append((kind, f"{one.rows:,}", f"{one.tokens:,}", share, ", ".join(one.examples)))
+    table.append(("clean rows", f"{found.clean:,}", "", "", ""))
+    table.append(("all rows", f"{found.of:,}", f"{found.tokens:,}", "", ""))
+    text = report.markdown("Lint", ("", "rows", "tokens", "of all tokens", "examples"), table)
+    if fixed is not None and out is not None:
+        count = save(iter(fixed), out)
+        text += f"\n{found.mended:,} rows mended, {found.dropped:,} dropped; {count:,} rows -> {out}"
+    return text, sum(one.rows for one in found.errors.values())
+
+
+def load_tokenizer(name: str) -> Any:
+    """The tokenizer `name`, a hub name or a folder. Raises `UserError`."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot load tokenizer '{name}': {one_line(error)}") from error
+
+
 def formatted(
     rows: Iterable[Mapping[str, Any]],
     tokenizer: str,
@@ -78,15 +129,11 @@ def formatted(
     """Write the training examples of `rows` to the Parquet file `out`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from transformers import AutoTokenizer
 
     if out.suffix != ".parquet":
         raise UserError(f"cannot write {out}: formatted data is Parquet; give a name ending in .parquet")
     check_name(thinking)
-    try:
-        loaded = AutoTokenizer.from_pretrained(tokenizer)
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot load tokenizer '{tokenizer}': {one_line(error)}") from error
+    loaded = load_tokenizer(tokenizer)
     reading = read_for(thinking, loaded, chat)
     refuse_closed(loaded, reading, chat)
     for note in reading.notes:

@@ -15,6 +15,7 @@ from harness.cli.evaluate import evaluate
 from harness.cli.exits import call, interruptible
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
+from harness.cli.train import train
 
 
 def main() -> NoReturn:
@@ -61,7 +62,7 @@ def ablate(
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     if dry_run:
-        show_plan(chosen, data_dir)
+        show_plan(chosen, data_dir, out)
         return
     run_study(chosen, out or default_out(chosen.name), data_dir, audited)
 
@@ -107,6 +108,7 @@ def status(out: Path) -> None:
 cli.add_command(data.data)
 for command in (
     evaluate,
+    train,
     results.audit,
     results.grade,
     results.leaderboard,

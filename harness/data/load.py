@@ -53,6 +53,7 @@ class Loaded:
     broken: tuple[tuple[str, str], ...]
     num_traces: int
     num_questions: int
+    key: str  # of its content
     notes: tuple[str, ...] = ()
 
     @property
@@ -183,7 +184,7 @@ def _ingest(found: Iterable[Record], content: str, spec: str, told: dict[str, st
             f"'{column}' may hold one (columns: {', '.join(report['columns'])}); name the trace with "
             f"--map thinking={column} or another column, or say --map thinking=none if these rows are for a teacher"
         )
-    return Loaded(dataset, left_out, report["num_traces"], report["num_questions"], tuple(report["notes"]))
+    return Loaded(dataset, left_out, report["num_traces"], report["num_questions"], key, tuple(report["notes"]))
 
 
 def _good(found: Iterable[Record], seen: _Seen, told: dict[str, str]) -> Iterator[Row]:
@@ -216,7 +217,7 @@ def _good(found: Iterable[Record], seen: _Seen, told: dict[str, str]) -> Iterato
 
 def _own_id(new: Row, where: str, name: str, ids: dict[str, tuple[str, bytes, str]], texts: set[bytes]) -> str:
     """The row's id, made unique where that loses nothing. Raises `BadRowError` where it would."""
-    row_id, question = new["id"], _hash(new["question"])
+    row_id, question = str(new["id"]), _hash(new["question"])
     text = _hash("\0".join((new["question"], new["thinking"], new["attempt"])))
     if row_id in ids:
         first, of_question, file = ids[row_id]

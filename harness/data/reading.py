@@ -137,7 +137,7 @@ def open_bytes(path: Path) -> IO[bytes]:
             raise UserError(f"{path} is not compressed as {path.suffix} says; rename it or pack it again")
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise UserError(f"{path} is UTF-16; save it as UTF-8")
-        return path.open("rb") if found is None else COMPRESSIONS[found](path, "rb")  # type: ignore[no-any-return, operator]
+        return path.open("rb") if found is None else COMPRESSIONS[found](path, "rb")  # type: ignore[operator]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -166,9 +166,9 @@ def _json(path: Path) -> Iterator[Record]:
             yield from document
             return
     if path.suffix in (".bz2", ".xz"):
-        for number, line in enumerate(_text(path).split("\n"), 1):
-            if line.strip():
-                yield f"{path.name} line {number}", name, number - 1, json_row(line.encode(), encodable=True)
+        for number, words in enumerate(_text(path).split("\n"), 1):
+            if words.strip():
+                yield f"{path.name} line {number}", name, number - 1, json_row(words.encode(), encodable=True)
         return
     for line in read_json_lines(path, encodable=True):
         yield f"{path.name} line {line.number}", name, line.number - 1, line.error or line.value

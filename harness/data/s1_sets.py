@@ -90,7 +90,7 @@ def joined(parts: Any) -> str:
         try:
             parts = json.loads(parts)
         except (ValueError, RecursionError):
-            return parts
+            return str(parts)
     return "\n".join(part for part in parts if isinstance(part, str)) if isinstance(parts, list) else ""
 
 

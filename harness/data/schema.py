@@ -72,7 +72,7 @@ def _typed(record: Mapping[str, Any], name: str, kind: type) -> Any:
         return None
     if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
         raise BadRowError(f"'{name}' is {str(value)[:40]!r}, not {kind.__name__}")
-    if kind is int and value is not None and not -(2**63) <= value < 2**63:
+    if kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise BadRowError(f"'{name}' is beyond 64 bits")
     return value
 

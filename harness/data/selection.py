@@ -1,4 +1,4 @@
-"""Draw a training subset from a pool: random, diverse, longest, s1k, full; seeded, with a manifest.
+"""Draw a training subset from a pool: s1's five ways and others, or one's own; seeded, with a manifest.
 
 s1's own selection is an unseeded notebook, and nothing in its repository builds the other three (its section 5.1).
 Here every draw is a sha256 of (seed, purpose, number or row id): the same seed gives the same subset on every machine,
@@ -8,40 +8,23 @@ Python version, worker count and row order. No floating-point number decides any
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from harness.data import quality
-from harness.data.schema import with_thinking
+from harness.config import TRACES
+from harness.data import more_selections, own_selection, quality
+from harness.data.candidates import Candidates, Pool, References, candidates, one_trace
+from harness.data.draws import Draw, Picked, too_small
 from harness.errors import UserError, unknown
 
-if TYPE_CHECKING:
-    import datasets
-
-Pool: TypeAlias = "datasets.Dataset | Sequence[Mapping[str, Any]]"
 DEFAULT_SIZE = 1000  # s1K's
 # At most this share comes from the preselected benchmark-like rows. s1 takes all 384 of its 1,000 (no cap needed);
 # without one, a small subset would hold nothing else.
 PRESELECTED_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What a selection sees of a pool: one entry per row with thinking, sorted by id; texts stay on disk."""
-
-    ids: list[str]
-    domains: list[str]
-    lengths: list[int]
-    benchmark_like: list[bool]
-    solved: list[bool | None]  # by the reference models; None: not known
-    dropped: list[str | None]  # the quality rule that drops the row; all None unless the selection asks for it
-    content: list[bytes]  # digest of the row's texts
-
-    def __len__(self) -> int:
-        return len(self.ids)
+LAST_SHARE = 0.3  # of the rows: what s1's notebook draws by the domains of the benchmarks
 
 
 @dataclass(frozen=True)
@@ -53,38 +36,7 @@ class Selected:
     manifest: dict[str, Any]
 
 
-@dataclass
-class Draw:
-    """Seeded draws. `purpose` keeps the streams apart, so that one more draw in one changes no other."""
-
-    seed: int
-    purpose: str
-    _number: count[int] = field(default_factory=count)
-
-    def key(self, row_id: str) -> bytes:
-        """A row's place in a random order."""
-        return hashlib.sha256(f"{self.seed}\0{self.purpose}\0row\0{row_id}".encode()).digest()
-
-    def _bits(self) -> int:
-        text = f"{self.seed}\0{self.purpose}\0draw\0{next(self._number)}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-
-    def below(self, bound: int) -> int:
-        """Uniform in 0 .. bound - 1 (256 random bits: the bias is below 2^-200)."""
-        return self._bits() % bound
-
-    def rank(self, bound: int) -> int:
-        """A rank of 0 to bound - 1, with chances in proportion to 2^-rank.
-
-        It is the number of leading zeros of random bits, drawn again when there are too many.
-        """
-        while (zeros := 256 - self._bits().bit_length()) >= bound:
-            pass
-        return zeros
-
-
-Picked = tuple[list[int], dict[str, int]]  # positions in the candidates, in order; and counts per stage
-Selection = Callable[[Candidates, int, Draw], Picked]
+Selection = Callable[..., Picked]  # of candidates, size, draw, and options of its own
 
 
 def _shuffled(rows: Candidates, positions: list[int], draw: Draw) -> list[int]:
@@ -116,12 +68,32 @@ def diverse(rows: Candidates, size: int, draw: Draw) -> Picked:
     return _draw_by_domain(queues, size, draw, lambda queue: 0), {"domains": len(queues)}
 
 
-def s1k(rows: Candidates, size: int, draw: Draw) -> Picked:
+def quality_only(rows: Candidates, size: int, draw: Draw) -> Picked:
+    """Uniform over the rows that pass the quality rules: the paper's 1K-random, its "Only Quality"."""
+    good = [i for i in range(len(rows)) if rows.dropped[i] is None]
+    stages = {"well formatted": len(good)}
+    if size > len(good):
+        raise too_small("quality", size, len(good), stages)
+    return _shuffled(rows, good, draw)[:size], stages
+
+
+def s1k(rows: Candidates, size: int, draw: Draw, ungraded: str = "drop", law: str = "paper") -> Picked:
     """Quality, difficulty, diversity: s1's Algorithm 1 on the rows that its two filters leave.
 
     First the benchmark-like rows; then a domain uniformly and a row of it with chance 2^-rank, the longest trace
     having the first rank, ranks counted anew after each draw.
+
+    Args:
+        rows: the candidates.
+        size: how many.
+        draw: seeded.
+        ungraded: "drop" (s1): a row is hard only where every reference model was graded; "keep": where none solved it.
+        law: "paper", or "notebook": s1's own code draws the last 30% of the domains by their share of benchmark-like
+            rows, not uniformly.
     """
+    for name, value, known in (("ungraded", ungraded, ("drop", "keep")), ("law", law, ("paper", "notebook"))):
+        if value not in known:
+            raise unknown(f"value of {name}", str(value), known)
     if all(solved is None for solved in rows.solved):
         raise UserError(
             "selection s1k needs reference_correct (does a reference model solve the question?) and no row has it; "
@@ -129,13 +101,15 @@ def s1k(rows: Candidates, size: int, draw: Draw) -> Picked:
         )
     good = [i for i in range(len(rows)) if rows.dropped[i] is None]
     no_api_error = sum(rows.dropped[i] != "API error" for i in range(len(rows)))
-    hard = [i for i in good if not rows.solved[i]]
+    unsolved = [i for i in good if not rows.solved[i]]
+    not_graded = {i for i in unsolved if None in (rows.references[i] or [None])}
+    hard = unsolved if ungraded == "keep" else [i for i in unsolved if i not in not_graded]
     preselected = _shuffled(rows, [i for i in hard if rows.benchmark_like[i]], draw)
     stages = {
         "without API errors": no_api_error,
         "well formatted": len(good),
         "not solved by a reference model": len(hard),
-        "of these not graded": sum(rows.solved[i] is None for i in hard),
+        f"of these not graded ({ungraded})" if ungraded == "keep" else "of the others not graded": len(not_graded),
         "benchmark-like": len(preselected),
     }
     if size > len(hard):
@@ -144,7 +118,16 @@ def s1k(rows: Candidates, size: int, draw: Draw) -> Picked:
     taken = set(chosen)
     rest = [i for i in hard if i not in taken]
     queues = {name: _longest_first(rows, positions) for name, positions in _by_domain(rows, rest).items()}
-    chosen += _draw_by_domain(queues, size - len(chosen), draw, lambda queue: draw.rank(len(queue)))
+
+    def place(queue: list[int]) -> int:
+        return draw.rank(len(queue))
+
+    left = size - len(chosen)
+    last = 0 if law == "paper" else min(left, round(LAST_SHARE * size))
+    chosen += _draw_by_domain(queues, left - last, draw, place)
+    if last:
+        weights = Counter(rows.domains[i] for i in hard if rows.benchmark_like[i])
+        chosen += _draw_by_domain(queues, last, draw, place, weights)
     return chosen, {**stages, "preselected": len(taken), "domains": len(queues)}
 
 
@@ -161,12 +144,20 @@ def _by_domain(rows: Candidates, positions: Any) -> dict[str, list[int]]:
 
 
 def _draw_by_domain(
-    queues: dict[str, list[int]], size: int, draw: Draw, place: Callable[[list[int]], int]
+    queues: dict[str, list[int]],
+    size: int,
+    draw: Draw,
+    place: Callable[[list[int]], int],
+    weights: Mapping[str, int] | None = None,
 ) -> list[int]:
-    """`size` rows: each time a domain uniformly among those not yet empty, then the row at `place` of its queue."""
-    names, chosen = list(queues), list[int]()
+    """`size` rows: each time a domain among those not yet empty, then the row at `place` of its queue.
+
+    Domains are drawn uniformly, or by `weights` while a domain with one is left.
+    """
+    names, chosen = [name for name in queues if queues[name]], list[int]()
     while len(chosen) < size:
-        name = names[draw.below(len(names))]
+        tickets = [name for name in names for _ in range((weights or {}).get(name, 0))] or names
+        name = tickets[draw.below(len(tickets))]
         chosen.append(queues[name].pop(place(queues[name])))
         if not queues[name]:
             names.remove(name)
@@ -179,87 +170,68 @@ SELECTIONS: dict[str, Selection] = {
     "longest": longest,
     "s1k": s1k,
     "full": full,
+    "quality": quality_only,
 }
+NAMED: dict[str, Selection] = {
+    **SELECTIONS,
+    "reward": more_selections.reward,  # these need an option or a column
+    "limo": more_selections.limo,
+    "kcenter": more_selections.kcenter,
+}
+WITH_QUALITY = ("s1k", "quality", "limo")  # which look at the quality rules
 
 
-def too_small(selection: str, size: int, available: int, stages: dict[str, int]) -> UserError:
-    """The error for a selection larger than what it may draw from."""
-    left = {name: number for name, number in stages.items() if number >= available and not name.startswith("of these")}
-    path = " -> ".join(f"{number} {name}" for name, number in left.items())
-    return UserError(
-        f"selection {selection} of {size} rows is larger than its pool: {available} rows are left ({path}); "
-        f"ask for {available} or fewer, or give a larger pool"
-    )
-
-
-def candidates(
-    pool: Pool, with_quality: bool, solved_by: quality.SolvedBy = "any"
-) -> tuple[Candidates, list[int], str, str]:
-    """The pool's candidates sorted by id, their row numbers, the pool's fingerprint, and the unit of the lengths.
-
-    One pass over the pool. Lengths are `thinking_tokens` where every trace has it, else characters.
-    """
-    seen: list[tuple[str, int, str, int | None, int, bool, bool | None, str | None, bytes]] = []
-    content = []
-    for number, row in enumerate(_rows(pool)):
-        text = "\0".join(row[name] for name in ("id", "question", "thinking", "attempt", "answer"))
-        content.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-        if with_thinking(row):
-            why = quality.why_dropped(row) if with_quality else None
-            seen.append(
-                (
-                    row["id"],
-                    number,
-                    row["domain"].strip(),
-                    row.get("thinking_tokens"),
-                    len(row["thinking"]),
-                    bool(row.get("benchmark_like")),
-                    quality.solved(row.get("reference_correct"), solved_by),
-                    why,
-                    content[-1],
-                )
-            )
-    digest = hashlib.sha256(b"".join(sorted(content))).hexdigest()[:16]
-    seen.sort(key=lambda entry: entry[0])
-    in_tokens = all(entry[3] is not None for entry in seen)
-    found = Candidates(
-        ids=[entry[0] for entry in seen],
-        domains=[entry[2] for entry in seen],
-        lengths=[(entry[3] or 0) if in_tokens else entry[4] for entry in seen],
-        benchmark_like=[entry[5] for entry in seen],
-        solved=[entry[6] for entry in seen],
-        dropped=[entry[7] for entry in seen],
-        content=[entry[8] for entry in seen],
-    )
-    repeated = next((a for a, b in zip(found.ids, found.ids[1:], strict=False) if a == b), None)
-    if repeated is not None:
-        raise UserError(f"two rows of the pool have the id '{repeated}'; make the ids unique")
-    return found, [entry[1] for entry in seen], digest, "tokens" if in_tokens else "characters"
-
-
-def _rows(pool: Pool) -> Iterator[Mapping[str, Any]]:
-    """The rows one by one; a Dataset is read in batches, so that its texts are never in memory together."""
-    if isinstance(pool, Sequence):
-        yield from pool
-        return
-    for batch in pool.iter(batch_size=1000):
-        for values in zip(*batch.values(), strict=True):
-            yield dict(zip(batch, values, strict=True))
+def check(selection: str) -> None:
+    """Raise `UserError` unless `selection` is a name in `NAMED` or a function of one's own that can be loaded."""
+    if own_selection.is_own(selection):
+        own_selection.load(selection)
+    elif selection not in NAMED:
+        raise unknown("selection", selection, NAMED)
 
 
 def select(
-    pool: Pool, selection: str, size: int | None = None, seed: int = 0, solved_by: quality.SolvedBy = "any"
+    pool: Pool,
+    selection: str,
+    size: int | None = None,
+    seed: int = 0,
+    solved_by: quality.SolvedBy = "any",
+    *,
+    traces: str = "each",
+    options: Mapping[str, Any] | None = None,
+    references: References | None = None,
 ) -> Selected:
     """`size` rows of `pool` (None: 1,000, or all for `full`), the same for the same pool content and seed.
 
     random, diverse, longest and full draw from every row with thinking; only s1k filters for quality and difficulty,
-    so that each of them drops one idea of s1's (section 5.1). `solved_by`: see `quality.solved`. Raises `UserError`
-    when the pool is too small.
+    so that each of them drops one idea of s1's (section 5.1).
+
+    Args:
+        pool: rows in the pool schema.
+        selection: a name in `NAMED`, or `file.py:function` (`harness.data.own_selection`).
+        size: rows; of traces="all", questions.
+        seed: of the draws.
+        solved_by: see `quality.solved`.
+        traces: where a question has several: "each" stands for itself; "one" drawn or the "best" stands for its
+            question; "all" of a chosen question are taken.
+        options: of the selection, by name.
+        references: a row's grades by the reference models, where its own column has none.
+
+    Raises:
+        UserError: the pool is too small, or lacks what the selection needs.
     """
-    if selection not in SELECTIONS:
-        raise unknown("selection", selection, SELECTIONS)
-    rows, numbers, fingerprint, unit = candidates(pool, selection == "s1k", solved_by)
+    own = own_selection.load(selection) if own_selection.is_own(selection) else None
+    if own is None and selection not in NAMED:
+        raise unknown("selection", selection, NAMED)
+    if traces not in TRACES:
+        raise unknown("value of traces", traces, TRACES)
+    everything, fingerprint, unit = candidates(pool, selection in WITH_QUALITY, solved_by, references)
+    draw = Draw(seed, selection if own is None else own.name)
+    rows = everything
     stages = {"pool": len(pool), "with thinking": len(rows)}
+    if traces != "each":
+        key = Draw(seed, "trace").key
+        rows = everything.at(one_trace(everything, "one" if traces == "one" else "best", key))
+        stages["questions"] = len(rows)
     if selection == "full" and size not in (None, len(rows)):
         raise UserError(f"selection full takes all {len(rows)} rows; leave the size out, or use random for {size}")
     wanted = len(rows) if selection == "full" else DEFAULT_SIZE if size is None else size
@@ -267,13 +239,24 @@ def select(
         raise UserError(f"selection {selection} of {wanted} rows is empty; ask for 1 or more rows with thinking")
     if wanted > len(rows):
         raise too_small(selection, wanted, len(rows), stages)
-    picked, more = SELECTIONS[selection](rows, wanted, Draw(seed, selection))
+    given = dict(options or {})
+    if own is not None:
+        picked, more = own(rows, wanted, seed, given)
+    else:
+        function = NAMED[selection]
+        _check_options(selection, function, given)
+        picked, more = function(rows, wanted, draw, **given)
+    if traces == "all":
+        rows, picked = everything, _all_traces(rows, everything, picked)
     ids = [rows.ids[i] for i in picked]
     domains = Counter(rows.domains[i] for i in picked)
     manifest = {
         "selection": selection,
         "seed": seed,
         "size": wanted,
+        "traces": traces,
+        "options": given,
+        "source_sha256": None if own is None else own.source_sha256,
         "pool_fingerprint": fingerprint,
         "length_unit": unit,
         "solved_by": solved_by if selection == "s1k" else None,
@@ -283,4 +266,19 @@ def select(
         "sha256": hashlib.sha256(b"".join(rows.content[i] for i in picked)).hexdigest(),
         "ids": ids,
     }
-    return Selected(ids, [numbers[i] for i in picked], manifest)
+    return Selected(ids, [rows.numbers[i] for i in picked], manifest)
+
+
+def _all_traces(rows: Candidates, everything: Candidates, picked: list[int]) -> list[int]:
+    """Positions in `everything` of all traces of the questions picked, question by question."""
+    groups: dict[bytes, list[int]] = {}
+    for i, question in enumerate(everything.questions):
+        groups.setdefault(question, []).append(i)
+    return [i for position in picked for i in groups[rows.questions[position]]]
+
+
+def _check_options(selection: str, function: Selection, options: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(function).parameters)[3:]
+    for name in options:
+        if name not in known:
+            raise unknown(f"option of selection {selection}", name, known or ("none",))

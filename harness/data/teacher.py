@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from harness.chat_client import Answer, CallFailedError, ChatClient, Server, chat_body, chat_reply
 from harness.data.cache import content_key
 from harness.marks import split, without_turn_end
 
+Status = Literal["whole", "cut", "no trace", "no answer", "empty"]
 CHARACTERS_PER_TOKEN = 3.5  # of English with LaTeX; for estimates only
 
 
@@ -21,8 +22,9 @@ class Endpoint:
     base_url: str
     model: str
     max_tokens: int = 16384
-    temperature: float = 0.0
+    temperature: float | None = 0.0  # None: left to the server, which may refuse any
     system: str | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict)  # into the JSON of every call
     api_key_env: str = "OPENAI_API_KEY"
     timeout_seconds: float = 600.0
     max_retries: int = 6
@@ -36,20 +38,25 @@ class Endpoint:
         return Server(
             self.base_url,
             self.api_key_env,
+            extra_body=self.extra_body,
             timeout_seconds=self.timeout_seconds,
             max_retries=self.max_retries,
             concurrency=self.concurrency,
             requests_per_minute=self.requests_per_minute,
         )
 
-    def key(self, question: str) -> str:
-        """The key of this endpoint's answer to `question`."""
-        return content_key("trace", self.model, self.max_tokens, self.temperature, self.system, question)
+    def key(self, question: str, sample: int = 0) -> str:
+        """The key of this endpoint's answer to `question`; of the n-th where several are asked for."""
+        more = [dict(self.extra_body)] * bool(self.extra_body) + [sample] * bool(sample)
+        return content_key("trace", self.model, self.max_tokens, self.temperature, self.system, question, *more)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `thinking` is "" when the model shows none."""
+    """One answer. `thinking` is "" when the model shows none.
+
+    `status`: whole (thought and answer are there), cut (it ended at its limit), no trace, no answer, or empty.
+    """
 
     thinking: str
     attempt: str
@@ -57,6 +64,7 @@ class Reply:
     input_tokens: int
     output_tokens: int
     num_tries: int
+    status: Status = "whole"
 
 
 def submit(client: ChatClient, endpoint: Endpoint, question: str) -> Future[Answer[Reply]]:
@@ -85,11 +93,26 @@ def ask(endpoint: Endpoint, question: str) -> Reply:
 
 
 def _reply(answer: dict[str, Any]) -> Reply:
-    found = chat_reply(answer)
-    thinking, text = found.thinking, found.text
+    try:
+        found = chat_reply(answer)
+    except KeyError:
+        if not answer.get("choices") or "message" not in answer["choices"][0]:
+            raise  # no chat completion at all: asked again
+        usage = answer.get("usage") or {}  # an empty one was served, and is paid for
+        tokens_in, tokens_out = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+        return Reply("", "", answer["choices"][0].get("finish_reason") or "stop", tokens_in, tokens_out, 1, "empty")
+    thinking, text, is_open = found.thinking, found.text, False
     if not thinking and (cut := split(text)).state != "none":  # in the text, between any family's marks
-        thinking, text = cut.thinking, without_turn_end(cut.answer)
-    return Reply(thinking.strip(), text.strip(), found.finish, found.input_tokens, found.output_tokens, 1)
+        thinking, text, is_open = cut.thinking, without_turn_end(cut.answer), cut.state == "open"
+    thinking, text = thinking.strip(), text.strip()
+    status: Status = "whole"
+    if found.finish == "length" or is_open:
+        status = "cut"
+    elif not thinking:
+        status = "no trace"
+    elif not text:
+        status = "no answer"
+    return Reply(thinking, text, found.finish, found.input_tokens, found.output_tokens, 1, status)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.generation.loops import loops_at
@@ -68,6 +69,12 @@ class Rules:
     soft_tokens: frozenset[int] = frozenset()
     wrap_up: tuple[int, ...] = ()
     wrap_up_at: int = 0
+
+    @cached_property
+    def last_tokens(self) -> frozenset[int]:
+        """Every id that can complete an end of the thought."""
+        text = frozenset[int]() if self.text_ends is None else self.text_ends.last_tokens
+        return text | {end[-1] for end in self.ends}
 
     @property
     def reads_text(self) -> bool:
@@ -208,15 +215,39 @@ class Machine:
 
         False: the turn is over for the machine, and what the engine sampled beyond that point is to be thrown away.
         """
-        for index, token in enumerate(ids):
+        index = 0
+        while index < len(ids):
+            if self.phase == "think" and (count := self._undisturbed(ids, index)):
+                self.thinking.extend(ids[index : index + count])
+                self._free += count
+                self.sampled_tokens += count
+                index += count
+                continue
             self.sampled_tokens += 1
             if self.phase == "think":
-                going_on = self._think(token)
+                going_on = self._think(ids[index])
             else:
-                going_on = self._answer(token, logprobs[index] if logprobs else None)
+                going_on = self._answer(ids[index], logprobs[index] if logprobs else None)
             if not going_on:
                 return False
+            index += 1
         return True
+
+    def _undisturbed(self, ids: Sequence[int], start: int) -> int:
+        """How many of `ids` from `start` on only lengthen the thought: most of them, so it is worth the look."""
+        stop, index, last = min(len(ids), start + self._quiet()), start, self.rules.last_tokens
+        while index < stop and ids[index] not in last:
+            index += 1
+        return max(0, index - start)
+
+    def _quiet(self) -> int:
+        """Tokens that the thought can take before anything but an end can happen to it."""
+        used, rules = len(self.thinking), self.rules
+        if rules.stop_on_loop or used >= rules.caps[self.round]:
+            return 0
+        if rules.wrap_up and not self.wrapped_up and used >= self._wrap_up_place():
+            return 0  # it comes with the next token
+        return self._until_due() - 1
 
     def _think(self, token: int) -> bool:
         if (sequence := self._ended_by(token)) is not None:
@@ -348,4 +379,11 @@ def spans_before(trunk: Machine, stop: Stop) -> tuple[Span, ...]:
     Not those that begin before its length: a budget that cuts an end of several tokens in its middle reaches past the
     place where the trunk went on, and holds that end's own tokens there.
     """
-    return tuple(trunk.spans[: sum(bool(trunk.rules.ignore(index)) for index in range(stop.round))])
+    left = sum(bool(trunk.rules.ignore(index)) for index in range(stop.round))
+    spans = []
+    for span in trunk.spans:
+        left -= span.kind == "ignore"
+        if left < 0:
+            break
+        spans.append(span)
+    return tuple(spans)

@@ -57,6 +57,9 @@ class StepMachine(Machine):
             return turn and replace(turn, max_tokens=turn.min_tokens or turn.max_tokens)
         return replace(turn, stop_ids=turn.stop_ids | self.step_tokens)
 
+    def _quiet(self) -> int:
+        return 0  # any token can end the step
+
     def _think(self, token: int) -> bool:
         going_on = super()._think(token)
         if going_on and token in self.step_tokens and self.empty_line(self.thinking):

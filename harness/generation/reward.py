@@ -41,6 +41,17 @@ def reward_of(name: str) -> Reward:
     return repetition_reward if name == BUILT_IN else _model(name)
 
 
+def judges_tokens(name: str, architectures: Sequence[str] | None) -> bool:
+    """Whether a reward model scores tokens, and not whole texts. Raises `UserError` for one that scores neither."""
+    architecture = (architectures or [""])[0]
+    if architecture.endswith(("ForTokenClassification", "ForSequenceClassification")):
+        return architecture.endswith("ForTokenClassification")
+    raise UserError(
+        f"reward {name}: it is a {architecture or 'model without an architecture'}; a reward model is a "
+        "...ForSequenceClassification or a ...ForTokenClassification (process reward model)"
+    )
+
+
 @cache
 def _model(name: str) -> Reward:
     return RewardModel(name)
@@ -63,13 +74,7 @@ class RewardModel:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             config = AutoConfig.from_pretrained(name)
-            architecture = (getattr(config, "architectures", None) or [""])[0]
-            self.by_token = architecture.endswith("ForTokenClassification")
-            if not self.by_token and not architecture.endswith("ForSequenceClassification"):
-                raise UserError(
-                    f"reward {name}: it is a {architecture or 'model without an architecture'}; a reward model is a "
-                    "...ForSequenceClassification or a ...ForTokenClassification (process reward model)"
-                )
+            self.by_token = judges_tokens(name, getattr(config, "architectures", None))
             loader: Any = AutoModelForTokenClassification if self.by_token else AutoModelForSequenceClassification
             self.tokenizer: Any = Tokenizers.from_pretrained(name)
             self.model: Any = loader.from_pretrained(name, dtype="auto").to(self.device).eval()

@@ -60,6 +60,9 @@ class ForkMachine(Machine):
         least = min(max(self.rules.min_round_tokens - self._free, 0), left)
         return replace(turn, max_tokens=left, min_tokens=least)
 
+    def _quiet(self) -> int:
+        return self._left() - 1
+
     def _goes_on(self) -> bool:
         if self._left() <= 0:
             self._cut("budget")

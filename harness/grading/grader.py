@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -229,9 +230,10 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
     if not answers:
         return Verdict("answer_unparseable", answer, answer_error, "limit")
     trouble = undecided = ""
-    compared = comparison(policy, _symbolic)
-    for a in answers:
-        for b in golds:
+    for symbolic in (None, _symbolic):  # sympy is asked where no pair of readings is equal without it
+        compared = comparison(policy, symbolic)
+        undecided = ""
+        for a, b in itertools.product(answers, golds):
             try:
                 if compared.equal(a, b):
                     return Verdict("correct", answer, f"equal ({compared.tier})", compared.tier)
@@ -241,6 +243,8 @@ def _decide(answer: str, gold: str, strict: bool) -> Verdict:
                 trouble = str(error)
             except SymbolicTimeoutError as error:
                 return Verdict("answer_timeout", answer, str(error), "symbolic")
+        if not undecided:
+            break
     if trouble:
         return Verdict("answer_unparseable", answer, trouble, "limit")
     if undecided:

@@ -117,9 +117,14 @@ def as_csv(measured: Measured) -> str:
             figure = figures.get(name)
             row += [_csv(v) for v in (figure.mean, figure.low, figure.high)] if figure else ["", "", ""]
         p = figures.get("p_holm_to_reference")
-        row += [_csv(p.mean) if p else "", *(int(figures[name].mean) for name in COUNT_NAMES)]
+        row += [_csv(p.mean) if p else "", *(_whole(figures[name].mean) for name in COUNT_NAMES)]
         rows.writerow(row)
     return text.getvalue()
+
+
+def _whole(value: float) -> int | str:
+    """A count; empty where an imported log does not tell it."""
+    return int(value) if value == value else ""
 
 
 def _guarded(value: object) -> object:

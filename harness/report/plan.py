@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,19 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 
-def planned_table(study: Study, num_problems: dict[str, int]) -> Group:
-    """`--dry-run` for a terminal: every training and run, the sums, and what was assumed."""
+def planned_table(
+    study: Study, num_problems: dict[str, int], pools: Mapping[str, int] | None = None, notes: Iterable[str] = ()
+) -> Group:
+    """`--dry-run` for a terminal: every call, training and run, the sums, and what was assumed.
+
+    `pools`: rows of the pools that were read; `notes`: what else was found out about the study's inputs.
+    """
     from rich.console import Group
 
     columns = [*map(Column, ("stage", "recipe", "task", "setting"))]
     columns += [Column(name, numeric=True) for name in ("samples", "tokens", "GPU hours", "cost")]
     table = Table("plan", f"{study.name}: planned runs", columns)
-    lines = list(dry_run(study, num_problems))
+    lines = list(dry_run(study, num_problems, pools))
     for line in lines:
         count = f"{line.num_generations:,}" if line.num_generations else ""
         table.add(line.what, line.recipe, line.task, line.setting, count, f"{line.tokens:,}", *money(line.gpu_hours))
@@ -58,6 +64,7 @@ def planned_table(study: Study, num_problems: dict[str, int]) -> Group:
         table.notes.append(
             "Replay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
         )
+    table.notes += list(notes)
     return Group(rendered(table), *memory_table(study))
 
 

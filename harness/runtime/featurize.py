@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,10 @@ class Options:
     model: str | None = None
     traces: bool = False
     max_tokens: int = 16384
-    temperature: float = 0.0
+    temperature: float | None = 0.0
+    samples: int = 1
+    timeout: float = 600.0
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
     concurrency: int = 16
     requests_per_minute: float | None = None
     max_retries: int = 6
@@ -61,7 +64,9 @@ class Options:
             self.model,
             self.max_tokens,
             self.temperature,
+            extra_body=self.extra_body,
             api_key_env=self.api_key_env,
+            timeout_seconds=self.timeout,
             max_retries=self.max_retries,
             concurrency=self.concurrency,
             requests_per_minute=self.requests_per_minute,
@@ -81,7 +86,7 @@ def featurize(pool: Any, out: Path, options: Options, say: Say) -> None:
         kept = _asked(pool, endpoint, work, options, say)
         if options.dry_run:
             return
-        rows = features.traces(rows, endpoint.model, kept, endpoint.key)
+        rows = features.traces(rows, endpoint.model, kept, endpoint.key, options.samples)
     elif options.traces:
         rows = _thought(pool, work, options, say)
     stored = Stored(rows, work / "rows-1.parquet")
@@ -94,7 +99,7 @@ def featurize(pool: Any, out: Path, options: Options, say: Say) -> None:
     if options.domains == "model":
         with _stage("domains", len(pool)) as (_, tick):
             rows = Stored(
-                features.model_domains(stored, options.endpoint(), work / "domains", options.workers, tick),
+                features.model_domains(stored, options.endpoint(), work / "domains", options.workers, tick, say),
                 work / "rows-4.parquet",
             )
     elif options.domains:
@@ -120,20 +125,20 @@ def _asked(pool: Any, endpoint: Endpoint, work: Path, options: Options, say: Say
     """The endpoint's traces; with a dry run only their estimate is printed."""
     kept = RowCache(work / "traces")
     questions = [row["question"] for row in pool if not with_thinking(row)]
-    cost = estimate(endpoint, (q for q in questions if endpoint.key(q) not in kept), options.expect_tokens)
+    wanted = [(question, sample) for question in questions for sample in range(options.samples)]
+    left = (question for question, sample in wanted if endpoint.key(question, sample) not in kept)
+    cost = estimate(endpoint, left, options.expect_tokens)
     say(
-        f"traces: {cost.questions:,} to ask, {len(questions) - cost.questions:,} kept; about {cost.input_tokens:,} "
+        f"traces: {cost.questions:,} to ask, {len(wanted) - cost.questions:,} kept; about {cost.input_tokens:,} "
         f"tokens in and {cost.output_tokens:,} out, ${cost.dollars:,.2f}"
     )
     if options.dry_run:
         return kept
     with _stage("traces", cost.questions) as (_, tick):
-        outcome = features.ask_all(endpoint, questions, kept, options.workers, tick)
-    first = f" (first: {outcome.first_error})" if outcome.failed else ""
-    say(
-        f"traces: {outcome.answered:,} answered, {outcome.failed:,} failed{first}, {outcome.output_tokens:,} tokens "
-        f"out, ${outcome.dollars:,.2f}"
-    )
+        outcome = features.ask_all(endpoint, questions, kept, options.workers, tick, options.samples)
+    say(f"traces: {features.told(outcome)}")
+    if outcome.short["cut"]:
+        say(f"traces: {outcome.short['cut']:,} replies ended at their limit and fill no row; raise --max-tokens")
     return kept
 
 
@@ -145,11 +150,11 @@ def _thought(pool: Any, work: Path, options: Options, say: Say) -> Iterator[Row]
         raise UserError("--traces needs a teacher: give --model (and --base-url for an endpoint)")
     model = options.model
     style = read_for(options.thinking, chat_files(model), Chat()).thinking.spec
-    sampling = Sampling(temperature=options.temperature, max_answer_tokens=options.max_answer_tokens)
+    sampling = Sampling(temperature=options.temperature or 0.0, max_answer_tokens=options.max_answer_tokens)
     missing = [row for row in pool if not with_thinking(row)]
     say(f"traces: {len(missing):,} rows for {model}")
     kept = _local(references.think, missing, model, work / "traces", sampling, style, "traces", options, say)
-    return features.traces(pool, model, kept, lambda q: references.trace_key(q, model, sampling, style))
+    return features.traces(pool, model, kept, lambda q, _: references.trace_key(q, model, sampling, style))
 
 
 def _local(

@@ -10,25 +10,28 @@ Stages talk through files in OUT, so each can be opened, re-run or replaced, and
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
-from harness.config import Study, fingerprint, to_plain
+from harness.config import Recipe, Study, fingerprint, to_plain
 from harness.errors import UserError, one_line
 from harness.progress import Progress
 from harness.records import Problem, short
+from harness.runtime import reference_answers as references
 from harness.runtime.cluster import Demand, disconnect, pending_training_needs
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
-from harness.runtime.select_stage import load_pool, select_rows
+from harness.runtime.select_stage import PoolWithAnswers, linted, load_pool, select_rows
 from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
 from harness.studies.formats import resolved
 from harness.studies.inputs import check_sources
 from harness.studies.runs import Run, budgets_of, model_of, recipe_identity, run_row, runs_of
+from harness.thinking import AUTO
 
 if TYPE_CHECKING:
     from harness.analysis.measure import Measured
@@ -132,27 +135,80 @@ class Ablation:
     # -- select and train
 
     def select_and_train(self) -> None:
-        """Select every recipe's rows; start each training as soon as its rows are known, the longest first."""
+        """Select every recipe's rows; start each training as soon as its rows are known, the longest first.
+
+        A recipe whose rows cannot be selected is a failed recipe; the others go on.
+        """
         study, out = self.study, self.store.out
         self.progress.update("select", "running")
-        pool = load_pool(study, self.data_dir, out / "pool", self.base_identity)
-        if pool.num_broken:
-            self.progress.say(f"{pool.num_broken} broken pool row(s) skipped: {pool.broken_note}")
-        # What needs no answers of the base starts at once, the most rows first.
-        order = sorted(study.recipes, key=lambda r: (pool.needs_answers(r), -(r.size or len(pool.rows))))
-        for count, recipe in enumerate(order, 1):
-            if pool.needs_answers(recipe):
-                try:
-                    pool.answer(self.engines, study.base_model, self.progress)
-                except EngineFailedError as error:
-                    self.fail(recipe.name, "train", str(error))
-                    continue
+        pools: dict[str, PoolWithAnswers | str] = {}
+        for recipe in study.recipes:
+            own = study.seen_by(recipe.name)
+            if own.pool not in pools:
+                pools[own.pool] = self.pool_of(own)
+        read = {recipe.name: pools[study.seen_by(recipe.name).pool] for recipe in study.recipes}
+
+        def late(recipe: Recipe) -> tuple[bool, int]:
+            """What needs no model's answers starts at once, the most rows first."""
+            pool = read[recipe.name]
+            return (
+                (True, 0) if isinstance(pool, str) else (pool.needs_answers(recipe), -(recipe.size or len(pool.rows)))
+            )
+
+        for count, recipe in enumerate(sorted(study.recipes, key=late), 1):
+            pool = read[recipe.name]
             folder = out / "recipes" / recipe.name
-            rows, manifest = select_rows(pool, recipe, study.seed, folder)
+            try:
+                if isinstance(pool, str):
+                    raise UserError(pool)
+                if pool.needs_answers(recipe):
+                    pool.answer(self.engines_of, self.progress)
+                rows, manifest = select_rows(pool, recipe, study.seed, folder)
+                if found := linted(rows, recipe.name, study.lint):
+                    self.progress.say(f"{recipe.name}: lint: {found}")
+            except (UserError, EngineFailedError) as error:
+                self.fail(recipe.name, "train", str(error))
+                continue
             self.progress.update("select", done=count, detail=f"{recipe.name}: {len(rows)} rows")
-            identity = recipe_identity(study, self.base_identity, manifest["sha256"])
+            own = study.seen_by(recipe.name)
+            base = provenance.model_identity(own.base_model)
+            identity = recipe_identity(own, base, manifest["sha256"], recipe.variant)
             self.trainings.add(TrainingJob(recipe, rows, folder, identity))
         self.progress.update("select", "done", detail="")
+
+    def pool_of(self, study: Study) -> PoolWithAnswers | str:
+        """The pool of a study as a recipe sees it, or why it cannot be read."""
+        try:
+            pool = load_pool(study, self.data_dir, self.store.out / "pool")
+        except UserError as error:
+            return str(error)
+        for note in pool.notes:
+            self.progress.say(note)
+        return pool
+
+    @contextmanager
+    def engines_of(self, model: str) -> Iterator[EnginePool]:
+        """Engines that answer as `model`: the study's own for its base, else some that end when they have answered."""
+        study = self.study
+        if model == study.base_model:
+            yield self.engines
+            return
+        self.engines.make_room()
+        sampling = replace(study.sampling, temperature=0.0, num_samples=1)
+        config = replace(study.engine, tokenizer=None)
+        folder = self.store.out / "pool"
+        with references.engines_of(model, config, sampling, AUTO, folder, self.progress) as engines:
+            yield engines
+
+    def engines_for(self, recipe: str) -> EnginePool:
+        """The study's engines, started anew where `recipe` has another base model or thinking format."""
+        own = self.study.seen_by(recipe)
+        if (own.base_model, own.thinking) != (self.engines.model, self.engines.thinking):
+            self.engines.stop()
+            self.engines = EnginePool(
+                own.base_model, Demand.of(own), own.sampling, own.thinking, self.store.out, self.progress
+            )
+        return self.engines
 
     def wait_for_trainings(self) -> None:
         """Wait until there is a model to evaluate, or none to come.
@@ -195,12 +251,12 @@ class Ablation:
         """Generate and grade what is missing of one model's runs."""
         stage = self.stage(recipe)
         try:
-            runs = runs_of(self.study, recipe, identity, self.problems, self.engines.identity())
+            runs = runs_of(self.study, recipe, identity, self.problems, self.engines_for(recipe).identity())
         except EngineFailedError as error:
             self.fail(recipe, "evaluate", f"the engine did not start: {error}")
             return
         self.store.claim_runs(run.run_id for run in runs)
-        evaluation = Evaluation(self.study, runs, self.by_key, self.store)
+        evaluation = Evaluation(self.study.seen_by(recipe), runs, self.by_key, self.store)
         self.outcome.num_runs += len(runs)
         if not evaluation.missing:
             self.outcome.num_kept += len(runs)

@@ -117,6 +117,7 @@ def think(
             "thinking": generation.thinking.strip(),
             "attempt": generation.answer.strip(),
             "finish": generation.thinking_finish,
+            "status": "cut" if generation.thinking_finish == "budget" else "whole",
         }
 
     keyed = {trace_key(row["question"], model, engines.sampling, engines.thinking): row for row in rows}

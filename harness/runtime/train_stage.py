@@ -62,8 +62,15 @@ class Trainings:
         remote = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy=here)(train_recipe)
         while self.queued and len(self.running) < fitting(self.demand):
             job = self.queued.pop(0)
+            own = study.seen_by(job.recipe.name)
             reference = remote.remote(
-                job.rows, study.base_model, study.training, study.thinking, str(job.folder.resolve()), job.identity
+                job.rows,
+                own.base_model,
+                own.training,
+                own.thinking,
+                str(job.folder.resolve()),
+                job.identity,
+                job.recipe.variant,
             )
             self.running[reference] = job
             self.progress.update(f"train {job.recipe.name}", "running", detail=f"{len(job.rows)} rows")
@@ -94,8 +101,15 @@ class Trainings:
         words = f"{trained.num_steps} steps, loss {trained.final_loss:.3f}, {trained.seconds:.0f} s"
         if trained.num_cut:
             words += f"; {trained.num_cut} of {trained.num_rows} samples cut at block_size"
+            block = self.study.training_of(job.recipe).block_size
             self.progress.say(
                 f"warning: {job.recipe.name}: {trained.num_cut} of {trained.num_rows} samples are longer than "
-                f"block_size={self.study.training.block_size} and were cut (the paper's Table 8 loses 20 points)"
+                f"block_size={block} and were cut (the paper's Table 8 loses 20 points)"
             )
+        for number, why in (
+            (trained.num_without_loss, "their prompt fills block_size"),
+            (trained.num_without_answer, "they have no answer"),
+        ):
+            if number:
+                words += f"; {number} left out: {why}"
         self.progress.update(f"train {job.recipe.name}", "done", detail=words)

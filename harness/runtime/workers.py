@@ -253,7 +253,13 @@ def grade_batch(
 
 
 def train_recipe(
-    rows: list[dict[str, Any]], base_model: str, training: Training, thinking: str, folder: str, identity: str
+    rows: list[dict[str, Any]],
+    base_model: str,
+    training: Training,
+    thinking: str,
+    folder: str,
+    identity: str,
+    variant: str = "plain",
 ) -> Trained:
     """`training.sft.train` as a Ray task: it holds no resources itself, its Ray Train workers do."""
-    return train(rows, base_model, training, thinking, Path(folder), identity)
+    return train(rows, base_model, training, thinking, Path(folder), identity, variant)

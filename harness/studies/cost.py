@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from harness.config import Budget, Study
+from harness.data.features import Needs
 from harness.generation.sweep import groups
 from harness.records import setting
 from harness.studies.runs import budgets_of
@@ -44,13 +45,41 @@ def estimated_thinking(budget: Budget, study: Study) -> int:
     return max(0, min(natural, limit))
 
 
-def dry_run(study: Study, num_problems: dict[str, int]) -> Iterator[Planned]:
-    """Every training and every run of `study`. With replay, a run's thinking is shared: it costs its longest only."""
+# Rows of the published sets that a study may name; any other pool of the hub is taken for one of 1,000 rows.
+PUBLISHED_ROWS = {"data_ablation_full59K": 58_986, "s1-59K": 58_986, "s1K": 1000, "LIMO": 817, "limo": 817}
+
+
+def rows_of(study: Study, pools: Mapping[str, int]) -> int:
+    """The rows of a study's pool: counted (`pools`), published, or assumed."""
+    known = pools.get(study.pool) or PUBLISHED_ROWS.get(study.pool.rpartition("/")[2], 1000)
+    return min(known, study.pool_size or known)
+
+
+def select_calls(study: Study, pools: Mapping[str, int]) -> Iterator[Planned]:
+    """What models answer before rows are selected: each reference model, each row of a pool that is asked."""
+    for pool in dict.fromkeys(study.seen_by(recipe.name).pool for recipe in study.recipes):
+        mine = [recipe for recipe in study.recipes if study.seen_by(recipe.name).pool == pool]
+        if not Needs.of(recipe.selection for recipe in mine).difficulty:
+            continue
+        rows = rows_of(replace(study, pool=pool), pools)
+        for model in study.features.references or (study.base_model,):
+            tokens = rows * min(MEAN_ANSWER_TOKENS, study.sampling.max_answer_tokens)
+            hours = tokens / TOKENS_PER_GPU_SECOND / 3600 if study.engine.num_gpus else 0.0
+            yield Planned("select", model.rpartition("/")[2], pool.rpartition("/")[2], "answers", rows, tokens, hours)
+
+
+def dry_run(study: Study, num_problems: dict[str, int], pools: Mapping[str, int] | None = None) -> Iterator[Planned]:
+    """Every call, training and run of `study`. With replay, a run's thinking is shared: it costs its longest only.
+
+    `pools`: the rows of the pools that were counted.
+    """
+    yield from select_calls(study, pools or {})
     for recipe in study.recipes:
-        rows = recipe.size or study.pool_size or 59_029
-        tokens = rows * min(MEAN_ROW_TOKENS, study.training.block_size) * study.training.num_epochs
-        hours = tokens / 1e9 * TRAIN_HOURS_PER_B_TOKENS if study.training.num_gpus else 0.0
-        yield Planned("train", recipe.name, "", f"{rows:,} rows, {study.training.num_epochs} epochs", 0, tokens, hours)
+        training = study.training_of(recipe)
+        rows = recipe.size or rows_of(study.seen_by(recipe.name), pools or {})
+        tokens = rows * min(MEAN_ROW_TOKENS, training.block_size) * training.num_epochs
+        hours = tokens / 1e9 * TRAIN_HOURS_PER_B_TOKENS if training.num_gpus else 0.0
+        yield Planned("train", recipe.name, "", f"{rows:,} rows, {training.num_epochs} epochs", 0, tokens, hours)
     for recipe_name in ("base", *(recipe.name for recipe in study.recipes)):
         for task in study.tasks:
             budgets = budgets_of(study, recipe_name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.config import Chat, Sampling, Study
+from harness.config import Budget, Chat, Sampling, Study
 from harness.errors import UserError
 from harness.generation.chat_files import chat_files
 from harness.generation.rules import Vocabulary
@@ -26,14 +27,24 @@ def resolved(study: Study) -> Study:
         UserError: The model has no chat template, the format does not fit it, or the study's own template arguments
             close the thought of a run that is to think.
     """
+    spelled = _spelled(study, study.thinking, (*study.budgets, *study.base_budgets))
+    recipes = []
+    for recipe in study.recipes:
+        own = study.seen_by(recipe.name)
+        if recipe.base_model or recipe.thinking:
+            recipe = replace(recipe, thinking=_spelled(own, own.thinking, own.budgets))
+        recipes.append(recipe)
+    return replace(study, thinking=spelled, recipes=tuple(recipes), sampling=_with_ids(study))
+
+
+def _spelled(study: Study, thinking: str, budgets: Iterable[Budget]) -> str:
     tokenizer = chat_files(study.engine.tokenizer or study.base_model)
-    reading = read_for(study.thinking, tokenizer, study.chat)
+    reading = read_for(thinking, tokenizer, study.chat)
     for note in reading.notes:
         logger.warning("%s: %s", study.base_model, note)
-    budgets = (*study.budgets, *study.base_budgets)
     if any(budget.method != "no_thinking" for budget in budgets):
         refuse_closed(tokenizer, reading, study.chat)
-    return replace(study, thinking=reading.thinking.spec, sampling=_with_ids(study))
+    return reading.thinking.spec
 
 
 def _with_ids(study: Study) -> Sampling:

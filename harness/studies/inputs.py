@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from harness import tasks
 from harness.config import Study
 from harness.errors import UserError, one_line
+from harness.generation.reward import judges_tokens
 from harness.generation.sweep import check as check_budget
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
@@ -27,13 +29,21 @@ def check_inputs(study: Study, data_dir: Path | None) -> None:
             check_model("reward", budget.reward_model)
     if not study.recipes:
         return
+    from harness.data.selection import check as check_selection
     from harness.training import placement
 
-    placement.check(study.training)
-    if study.pool != "quickstart":
-        from harness.data.load import find
+    for recipe in study.recipes:
+        own = study.seen_by(recipe.name)
+        check_selection(recipe.selection)
+        check_model(f"recipe {recipe.name}: base_model", own.base_model)
+        placement.check(own.training)
+        if own.pool != "quickstart":
+            from harness.data.load import find
 
-        find(study.pool, data_dir)
+            find(own.pool, data_dir)
+    for model in study.features.references:
+        check_model("features.references", model)
+    tasks.names(study.features.decontaminate)
 
 
 def check_sources(study: Study) -> None:
@@ -51,6 +61,9 @@ def check_sources(study: Study) -> None:
     for budget in dict.fromkeys((*study.budgets, *study.base_budgets)):
         if budget.reward_model:
             check_weights("reward", budget.reward_model)
+            config = Path(budget.reward_model) / "config.json"
+            if config.is_file():
+                judges_tokens(budget.reward_model, json.loads(config.read_text(encoding="utf-8")).get("architectures"))
 
 
 def check_weights(what: str, model: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checked import from_plain
-from harness.config import Study, to_plain
+from harness.config import Study, Training, to_plain
 from harness.errors import UserError, unknown
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -101,6 +101,20 @@ def with_settings(study: Study, settings: Iterable[str]) -> Study:
             raise UserError(f"--set {setting}: write key=value, for example --set training.num_epochs=3")
         _set(plain, study, key.split("."), text, key)
     return from_plain(Study, plain, "--set ") if given else study
+
+
+def with_training(training: Training, settings: Iterable[str]) -> Training:
+    """`training` with each `key=value` applied. Raises `UserError` for an unknown key or a wrong value."""
+    plain = to_plain(training)
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        key = key.removeprefix("training.")
+        if not separator:
+            raise UserError(f"--set {setting}: write key=value, for example --set num_epochs=3")
+        if key not in plain:
+            raise unknown("training setting", key, plain)
+        plain[key] = parse(text)
+    return from_plain(Training, plain, "--set ")
 
 
 def parse(text: str) -> Any:

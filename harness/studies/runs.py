@@ -37,9 +37,12 @@ class Run:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def recipe_identity(study: Study, base_identity: str, manifest_sha256: str) -> str:
-    """Identity of a trained model: base, rows, hyperparameters, and the strings of the thinking format in its text."""
-    return run_id([base_identity, manifest_sha256, study.training, study.chat, strings_of(study)])
+def recipe_identity(study: Study, base_identity: str, manifest_sha256: str, variant: str = "plain") -> str:
+    """Identity of a trained model: base, rows, hyperparameters, its text's variant and thinking format.
+
+    `study` is as the recipe sees it (`Study.seen_by`), `base_identity` that of its base.
+    """
+    return run_id([base_identity, manifest_sha256, study.training, study.chat, strings_of(study), variant])
 
 
 def strings_of(study: Study) -> ThinkingFormat | str:
@@ -49,7 +52,7 @@ def strings_of(study: Study) -> ThinkingFormat | str:
 
 def budgets_of(study: Study, recipe: str) -> tuple[Budget, ...]:
     """The sweep of `recipe` ("base" for the untrained model)."""
-    return study.base_budgets if recipe == "base" and study.base_budgets else study.budgets
+    return study.base_budgets if recipe == "base" and study.base_budgets else study.seen_by(recipe).budgets
 
 
 def model_of(study: Study, recipe: str) -> str:
@@ -69,6 +72,7 @@ def runs_of(
         problems: by task.
         engine: what really generates: name, version, dtype.
     """
+    study = study.seen_by(recipe)
     tokenizer = study.engine.tokenizer and provenance.model_identity(study.engine.tokenizer)
     shared = {
         "study": study,
@@ -120,7 +124,8 @@ def setup_of(study: Study, recipe: str, shared: Mapping[str, Any]) -> str:
     parts: dict[str, Any] = {**shared, "base": provenance.model_identity(study.base_model), "of": study.max_problems}
     if recipe != "base":
         chosen = [one for one in study.recipes if one.name == recipe]
-        parts |= {"recipe": chosen, "training": study.training, "pool": [study.pool, study.pool_size]}
+        parts |= {"recipe": chosen, "training": study.training}
+        parts["pool"] = to_plain([study.pool, study.pool_size, study.pool_columns, study.features])
     return fingerprint(hashed(parts, seeds=False))
 
 
@@ -133,7 +138,7 @@ def run_row(
     error, seconds.
     """
     config = run.config | {
-        "training": to_plain(study.training),
+        "training": to_plain(study.seen_by(run.recipe).training),
         "reference_recipe": study.reference_recipe,
         "headline": to_plain(study.headline),
         "recipe_config": next((to_plain(r) for r in study.recipes if r.name == run.recipe), None),

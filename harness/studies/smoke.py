@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config import Budget, EngineConfig, Study
+from harness.config import Budget, EngineConfig, Plain, Recipe, Study
 from harness.quickstart import TINY_MODEL
 
 # --smoke: every stage of a study on two CPU cores in minutes, with the shipped tiny model.
@@ -16,7 +16,10 @@ SMOKE_POOL = "sft_pool"  # taken from --data-dir where it is there, instead of t
 SMOKE_PROBLEMS = 4  # of each task
 SMOKE_CONTEXT = 4096  # of the engine
 SMOKE_BLOCK = 1024  # of training: longer samples are cut, counted and warned about
+SMALLEST_BLOCK = 512  # which holds a prompt and the beginning of a thought
+SMOKE_EPOCHS = 2
 SMOKE_BUDGETS = (64, 256)
+PLACED = ("num_workers", "num_gpus", "num_cpus", "per_device_batch_size")  # of a recipe's training: this machine's
 
 
 def smoke(study: Study, data_dir: Path | None = None) -> Study:
@@ -31,6 +34,22 @@ def smoke(study: Study, data_dir: Path | None = None) -> Study:
 
     def shrink(budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
         return tuple(dict.fromkeys(small(budget, position) for position, budget in enumerate(budgets)))
+
+    def small_recipe(recipe: Recipe) -> Recipe:
+        changed: dict[str, Plain] = dict(recipe.training)
+        if "block_size" in changed:  # in proportion, so that the recipes still differ
+            share = int(changed["block_size"] or 0) / study.training.block_size
+            changed["block_size"] = max(SMALLEST_BLOCK, round(SMOKE_BLOCK * share))
+        if "num_epochs" in changed:
+            changed["num_epochs"] = min(SMOKE_EPOCHS, int(changed["num_epochs"] or 1))
+        return replace(
+            recipe,
+            size=None if recipe.selection == "full" else SMOKE_ROWS,
+            pool=None if local_pool else recipe.pool,
+            base_model=None,
+            training=tuple((name, value) for name, value in changed.items() if name not in PLACED),
+            budgets=shrink(recipe.budgets),
+        )
 
     sweep = study.budgets if study.headline in study.budgets else study.base_budgets
     training = replace(
@@ -50,9 +69,9 @@ def smoke(study: Study, data_dir: Path | None = None) -> Study:
         name=f"{study.name}-smoke",
         pool=SMOKE_POOL if local_pool else study.pool,
         base_model=TINY_MODEL,
-        recipes=tuple(
-            recipe if recipe.selection == "full" else replace(recipe, size=SMOKE_ROWS) for recipe in study.recipes
-        ),
+        recipes=tuple(map(small_recipe, study.recipes)),
+        pool_columns=() if local_pool else study.pool_columns,
+        features=replace(study.features, references=(), tokenizer=study.features.tokenizer and "base"),
         budgets=shrink(study.budgets),
         base_budgets=shrink(study.base_budgets),
         headline=small(study.headline, sweep.index(study.headline)),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError
 from harness.files import atomic, write_json
 from harness.thinking import ThinkingFormat
+from harness.training.formatted import is_example
 from harness.training.text import IGNORED
 from harness.training.variants import OWN_TEXT, check, format_batch, median_length, own_text
 
@@ -40,6 +41,8 @@ class Counts:
 
 def slim(row: Mapping[str, Any], variant: str) -> dict[str, Any]:
     """The columns of a pool row that its training text is made of."""
+    if is_example(row):
+        return dict(row)
     kept = {name: row[name] or "" for name in TRAINED_ON}
     text = own_text(row) if variant == "s1" else None
     return kept if text is None else {**kept, "metadata": {OWN_TEXT: text}}
@@ -103,18 +106,20 @@ def _write(
 
     schema = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
     found = dict.fromkeys(asdict(Counts()), 0)
-    median = median_length(tokenizer, rows) if variant == "class" else None
+    median = median_length(tokenizer, rows) if variant == "class" and not is_example(rows[0]) else None
     with atomic(path) as file, pa.ipc.new_stream(file, schema) as writer:
         for start in range(0, len(rows), 256):
-            good = []
+            good, examples = [], []
             for row in rows[start : start + 256]:
-                if not row["thinking"].strip():
+                if is_example(row):
+                    examples.append(_checked(row, tokenizer, block_size))
+                elif not row["thinking"].strip():
                     raise UserError(f"row '{row['id']}' has no thinking to train on; select from rows with thinking")
-                if (row["attempt"] or row["answer"]).strip():
+                elif (row["attempt"] or row["answer"]).strip():
                     good.append(row)
                 else:
                     found["num_without_answer"] += 1
-            examples = format_batch(tokenizer, good, thinking, block_size, variant, median)
+            examples += format_batch(tokenizer, good, thinking, block_size, variant, median)
             kept = [one for one in examples if any(label != IGNORED for label in one["labels"])]
             found["num_without_loss"] += len(examples) - len(kept)
             found["num_rows"] += len(kept)
@@ -126,6 +131,17 @@ def _write(
         filler = {"input_ids": [tokenizer.eos_token_id or 0], "labels": [IGNORED]}
         writer.write_table(pa.Table.from_pylist([filler], schema))
     return Counts(**found)
+
+
+def _checked(row: Mapping[str, Any], tokenizer: Any, block_size: int) -> dict[str, Any]:
+    """A row that was formatted before, cut to the block. Raises `UserError` where its ids are another tokenizer's."""
+    if max(row["input_ids"], default=0) >= len(tokenizer):
+        raise UserError(
+            f"row '{row['id']}' has the id {max(row['input_ids'])}, the model's tokenizer {len(tokenizer)} ids; format "
+            "the rows with the tokenizer of the model that is trained"
+        )
+    ids, labels = row["input_ids"][:block_size], row["labels"][:block_size]
+    return {"input_ids": ids, "labels": labels, "cut": row["cut"] or len(row["input_ids"]) > block_size}
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class InOrder(Sampler[int]):
 def trainer_class(rows: Sequence[int], training: Training) -> Callable[..., SFTTrainer]:
     """`SFTTrainer` on the rows of its data numbered by `rows`; the data's last row fills up batches."""
 
-    class Trainer(SFTTrainer):  # type: ignore[misc]
+    class Trainer(SFTTrainer):
         correct: Any = 0
         valid: Any = 0
 

@@ -135,6 +135,10 @@ def emptied(tmp_path: Path) -> Path:
             [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", "EMPTIED"],
             "the folder has no weights",
         ),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--method", "rebase", "--reward", TINY_MODEL],
+            "ForSequenceClassification",
+        ),
         ([TINY_MODEL, "--tasks", "quick_aime", "--headline", "900"], "unknown --headline"),
         ([TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.logit_bias={'Wait, no': 2}"], "tokens of it"),
         ([TINY_MODEL, "no such model", "--tasks", "quick_aime"], "no such folder"),
@@ -292,10 +296,20 @@ def test_log_probabilities_of_answers_are_stored(evaluated: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_file_comes_back_as_it_was(evaluated: Any, tmp_path: Path) -> None:
+def test_a_lost_file_comes_back_as_it_was(tmp_path: Path) -> None:
     """One row at a time: a batch's last bits depend on the rows in it, and a draw may fall between two of them."""
-    model, out = evaluated[0][0], tmp_path / "out"
-    command = ["evaluate", model, *METHODS, "--set", "engine.batch_size=1", "--max-problems", "2", "--out", str(out)]
+    out = tmp_path / "out"
+    command = [
+        "evaluate",
+        TINY_MODEL,
+        *METHODS,
+        "--set",
+        "engine.batch_size=1",
+        "--max-problems",
+        "2",
+        "--out",
+        str(out),
+    ]
     done = harness(*command)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     columns = ["method", "thinking_ids", "answer_ids", "correct", "discarded_tokens", "shared_tokens", "reward"]

@@ -323,3 +323,49 @@ def test_a_part_of_a_pool_is_never_empty() -> None:
     assert [list(part) for part in parts(range(2), 4)] == [[0], [1]]
     nothing: list[Any] = parts([], 3)
     assert nothing == []
+
+
+def test_replies_without_a_whole_trace_have_a_status_and_a_price_and_fill_no_row(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    short = {
+        "cut": {"content": "<think>\nStill thinking"},
+        "no trace": {"content": "4"},
+        "no answer": {"content": "", "reasoning_content": "So 4."},
+        "empty": {"content": ""},
+        "whole": {"content": "4", "reasoning_content": "Two and two."},
+    }
+    server.script = lambda question, _: good(question, **{"reasoning_content": None, **short[question]})
+    endpoint = Endpoint(server.url, "m", input_price=1e6, output_price=1e6)
+    kept = RowCache(tmp_path)
+    outcome = featurize.ask_all(endpoint, short, kept)
+    assert outcome.answered == 1 and dict(outcome.short) == {name: 1 for name in short if name != "whole"}
+    assert (outcome.input_tokens, outcome.output_tokens, outcome.dollars) == (5 * 7, 5 * 11, 5 * 18.0)
+    assert "1 answered, 1 cut, 1 empty, 1 no answer, 1 no trace, 0 failed" in featurize.told(outcome)
+    made = [row(n, question=name, thinking="", attempt="") for n, name in enumerate(short)]
+    filled = list(featurize.traces(made, "m", kept, endpoint.key))
+    assert [one["question"] for one in filled if one["thinking"]] == ["whole"]
+    featurize.ask_all(endpoint, short, kept)
+    assert server.asked == {name: 2 if name == "empty" else 1 for name in short}  # only the empty one is asked again
+
+
+def test_several_traces_of_a_question_are_as_many_rows(server: ChatServer, tmp_path: Path) -> None:
+    endpoint = Endpoint(server.url, "m", temperature=None, extra_body={"top_p": 0.9})
+    server.script = lambda question, number: good(question, content="4", reasoning_content=f"Thought {number}.")
+    kept = RowCache(tmp_path)
+    asked = featurize.ask_all(endpoint, ["Q"], kept, samples=3)
+    assert asked.answered == 3 and "temperature" not in server.bodies[0] and server.bodies[0]["top_p"] == 0.9
+    rows = list(featurize.traces([row(1, id="a", question="Q", thinking="")], "m", kept, endpoint.key, 3))
+    assert [one["id"] for one in rows] == ["a", "a#2", "a#3"]
+    assert sorted(one["thinking"] for one in rows) == ["Thought 1.", "Thought 2.", "Thought 3."]
+    assert featurize.ask_all(endpoint, ["Q"], kept, samples=3).kept == 3
+
+
+def test_a_reasoning_model_gives_domains_and_what_it_costs_is_said(server: ChatServer, tmp_path: Path) -> None:
+    server.script = lambda question, _: good(question, content="51", reasoning_content="A triangle: geometry, 51.")
+    said: list[str] = []
+    rows = [row(n, domain="") for n in range(3)]
+    found = list(featurize.model_domains(rows, Endpoint(server.url, "m"), tmp_path, say=said.append))
+    assert {one["domain"] for one in found} == {"Geometry"}
+    assert server.bodies[0]["max_tokens"] == featurize.DOMAIN_TOKENS
+    assert said == ["domains: 3 rows labelled; 0 kept, 3 answered, 0 failed, 33 tokens out, $0.00"]

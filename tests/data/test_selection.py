@@ -11,7 +11,8 @@ from typing import Any
 import datasets
 import pytest
 
-from harness.data.selection import PRESELECTED_SHARE, SELECTIONS, Draw, select
+from harness.data.draws import Draw
+from harness.data.selection import PRESELECTED_SHARE, SELECTIONS, select
 from harness.errors import UserError
 from tests.pools import row, rows, shared
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,24 @@ def test_what_fuzzing_once_found_stays_mended(pair: list[str]) -> None:
     if one.correct is not None and other.correct is not None:
         assert one.correct == other.correct
     assert INTERNAL not in grade(a, b).reason + grade(a, "B", "choice").reason
+
+
+LONG = {
+    "words before many spaces": "so" + " " * 9_000 + "x answer",
+    "a word and many commas": "appro" + ", " * 4_900,
+    "a currency behind digits": "9" * 9_900 + "€",
+    "a currency before digits": "€" + "9" * 9_900,
+    "ten thousands": "1万" * 4_900,
+    "digits before a Chinese unit": "9" * 9_900 + "万",
+    "letters of parts": "(a) 1 " * 1_600,
+    "conditions in calls": "P(A|" * 2_000,
+    "derivatives": "\\frac{d}{dx}" * 900 + "x",
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_long_answer_costs_little_work_whatever_it_repeats(kind: str) -> None:
+    start = time.process_time()
+    assert grade_answer(LONG[kind], "5").correct is not True
+    assert grade_answer("5", LONG[kind]).correct is not True
+    assert time.process_time() - start < 1.0

@@ -164,3 +164,40 @@ def test_nothing_that_touches_the_cut_is_taken(value: int, shown: int) -> None:
     for response in (f"The answer is {cut}", f"Final Answer: \\boxed{{{cut}", f"Hence {cut}"):
         assert grade(response, cut, final=False).status == "truncated", response
     assert grade(f"hmm {value}", value, prompt="Q<|im_start|>think\n").status == "truncated"
+
+
+@CHECK
+@given(small, small.filter(bool), st.integers(-4, 4), st.integers(1, 5))
+def test_a_set_in_builder_notation_is_the_set_of_its_elements(b: int, a: int, first: int, count: int) -> None:
+    values = [a * n + b for n in range(first, first + count)]
+    listed = "\\{" + ", ".join(map(str, reversed(values))) + "\\}"
+    built = f"\\{{{a}n+{b} : n \\in \\mathbb{{Z}}, {first} \\le n \\le {first + count - 1}\\}}".replace("+-", "-")
+    assert grade_answer(built, listed).correct is True
+    changed = "\\{" + ", ".join(map(str, [values[0] + 1, *values[1:]])) + "\\}"
+    assert (grade_answer(built, changed).correct is True) is (sorted(values) == sorted({values[0] + 1, *values[1:]}))
+
+
+@CHECK
+@given(st.lists(st.sampled_from("abcde0123456789"), min_size=2, max_size=5).map("".join).filter(str.isalnum))
+def test_digits_below_a_bar_are_the_number_with_these_digits(digits: str) -> None:
+    assume(any(d.isalpha() for d in digits) and "e" not in digits)
+    value = sum(10**k * (sympy.Symbol(d) if d.isalpha() else int(d)) for k, d in enumerate(reversed(digits)))
+    assert grade_answer(f"\\overline{{{digits}}}", sympy.latex(value)).correct is True
+    assert grade_answer(f"\\overline{{{digits}}}", sympy.latex(value + 1)).correct is False
+
+
+@CHECK
+@given(st.sampled_from("abcpqrstuvxy"), st.sampled_from(("hat", "bar", "tilde")))
+def test_a_mark_above_makes_another_name_but_labels_the_same_value(letter: str, mark: str) -> None:
+    assert grade_answer(f"\\{mark}{{{letter}}}", letter).correct is False
+    assert grade_answer(f"\\{mark} {letter}", f"\\{mark}{{{letter}}}").correct is True
+    assert grade_answer(f"\\{mark}{{{letter}}} = 3", "3").correct is True
+
+
+@CHECK
+@given(st.integers(1, 9), st.integers(0, 8), st.integers(1, 9), st.integers(0, 8))
+def test_parity_cases_are_equal_only_where_their_values_are(p: int, q: int, r: int, s: int) -> None:
+    cases = f"\\begin{{cases}} {p}n+{q} & n\\text{{ even}} \\\\ {r}n+{s} & n\\text{{ odd}}\\end{{cases}}"
+    closed = f"\\frac{{({p + r})n+({q + s})+(-1)^n(({p - r})n+({q - s}))}}{{2}}"
+    assert grade_answer(closed, cases).correct is True
+    assert grade_answer(closed + "+1", cases).correct is not True

@@ -168,3 +168,41 @@ def test_the_checkpoint_keeps_the_chat_template_and_the_stops_that_evaluation_us
     assert base.chat_template == tuned.chat_template and base.eos_token == tuned.eos_token
     ids = GenerationConfig.from_pretrained(tmp_path / "checkpoint").eos_token_id
     assert tuned.convert_tokens_to_ids("<|im_end|>") in ([ids] if isinstance(ids, int) else ids)
+
+
+def test_a_formatted_file_trains_to_the_weights_of_its_rows(tmp_path: Path) -> None:
+    from test_training import same
+
+    from harness.cli import data_steps
+    from harness.config import Chat
+    from harness.training import formatted
+
+    training = replace(SMALL, num_epochs=1)
+    data_steps.formatted(ROWS, TINY_MODEL, "s1", Chat(), "plain", training.block_size, tmp_path / "train.parquet")
+    assert formatted.is_formatted(tmp_path / "train.parquet")
+    examples = formatted.rows(tmp_path / "train.parquet")
+    for name, rows in (("rows", ROWS), ("formatted", examples)):
+        (tmp_path / name).mkdir()
+        worker.run_sft({**job(tmp_path / name, training), "rows": [slim(one, "plain") for one in rows]})
+    assert same(tmp_path / "rows", tmp_path / "formatted")
+    strange = [{**examples[0], "input_ids": [10**6], "labels": [10**6]}]
+    with pytest.raises(UserError, match=r"has the id 1000000, the model's tokenizer \d+ ids; format the rows with"):
+        worker.run_sft({**job(tmp_path / "rows", training), "rows": strange})
+
+
+def test_train_says_what_is_wrong_with_its_input_before_any_work(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from harness.cli.main import cli
+
+    pool_file = tmp_path / "pool.jsonl"
+    pool_file.write_text(json.dumps({"problem": "Q", "answer": "2"}) + "\n")
+    arguments = ["train", str(pool_file), "--model", TINY_MODEL, "--out", str(tmp_path / "out")]
+    for more, why in (
+        ([], "has no row with a trace to train on"),
+        (["--set", "num_epoch=3"], "did you mean 'num_epochs'"),
+        (["--set", "num_epochs=0"], "give 1 or more"),
+    ):
+        with pytest.raises(UserError, match=why):
+            CliRunner().invoke(cli, [*arguments, *more], catch_exceptions=False)
+    assert not (tmp_path / "out").exists()

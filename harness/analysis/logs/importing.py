@@ -154,7 +154,7 @@ def _seed(run: Run) -> int | None:
 def _problem_columns(run: Run, sample: Logged) -> dict[str, Any]:
     return {
         "problem_id": sample.problem_id, "question": sample.question, "gold": gold_text(run, sample),
-        "choices": list(sample.choices), "question_hash": question_hash(sample.question, sample.choices),
+        "choices": list(sample.options), "question_hash": question_hash(sample.question, sample.options),
         "metadata": json.dumps(dict(sample.metadata), sort_keys=True, ensure_ascii=False) if sample.metadata else None,
         "golds": sample.golds if run.kind != "choice" else (),
     }  # fmt: skip

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NEEDED = "an inspect_ai log, which its own reader reads: pip install 'inspect-ai' (the extra `inspect`), then try again"
 
+CALLS = ("max_connections", "adaptive_connections", "max_retries", "timeout", "attempt_timeout", "batch", "cache")
+
 
 def is_inspect(record: dict[str, Any]) -> bool:
     """Whether a JSON object is a whole inspect_ai log."""
@@ -46,7 +48,9 @@ def read(path: Path, log: Log) -> None:
 
 
 def _settings(log: EvalLog) -> dict[str, Any]:
-    config: dict[str, Any] = log.eval.model_generate_config.model_dump(exclude_none=True)
+    """What can change a text; how the calls were made cannot."""
+    config: dict[str, Any] = log.plan.config.model_dump(exclude_none=True)
+    config = {name: value for name, value in config.items() if name not in CALLS}
     return config | {f"task.{name}": value for name, value in log.eval.task_args.items()}
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.analysis.logs.golds import gold_of, metadata_of
-from harness.analysis.logs.logged import Log, Logged, flat_texts, verdict
+from harness.analysis.logs.logged import Log, Logged, chat_prompt, flat_texts, verdict, with_reasoning
 from harness.errors import UserError, one_line
 
 NEW, OLD = {"doc", "model_response", "metric"}, {"predictions", "gold"}
@@ -65,14 +65,19 @@ def _new(row: Mapping[str, Any], number: int) -> Logged | str:
     texts = flat_texts(response.get("text"))
     if not texts:
         return LIKELIHOODS if response.get("logprobs") else "no responses"
+    thoughts = flat_texts(response.get("reasonings")) or ()
+    if len(thoughts) == len(texts):
+        texts = tuple(with_reasoning(thought, text) for thought, text in zip(thoughts, texts, strict=True))
     choices = [str(one) for one in doc.get("choices") or ()]
+    asked = response.get("input")
+    prompt = chat_prompt(asked)[0] if isinstance(asked, list) else str(asked or doc.get("query") or "")
     return _logged(
         number,
         texts,
         [choices[i].strip() for i in _indices(doc.get("gold_index")) if i < len(choices)],
         choices,
         question=str(doc.get("original_query") or doc.get("query") or ""),
-        prompt=str(response.get("input") or doc.get("query") or ""),
+        prompt=prompt,
         identity=str(doc.get("id") or number - 1),
         task=task_of(str(doc.get("task_name") or "")) or None,
         metrics=row["metric"] or {},

@@ -47,7 +47,7 @@ def read(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> None:
     seen: dict[tuple[Any, ...], list[int]] = {}  # a generation -> its places in log.samples, one for each sample
     lines: dict[tuple[Any, ...], int] = {}  # a generation under one filter -> lines so far
     for number, record in records:
-        sample = parsed(_sample, record, number, identity)
+        sample = "log-likelihoods" if _holds_likelihoods(record) else parsed(_sample, record, number, identity)
         if isinstance(sample, str):
             log.skipped.append((number, sample))
             continue

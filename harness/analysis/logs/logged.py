@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from harness.errors import UserError, one_line
 
+from harness.grading.choices import LETTERS
+
 T = TypeVar("T")
 
 
@@ -47,6 +49,12 @@ class Logged:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, bool | None] = field(default_factory=dict)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options' texts; none where a log lists bare letters, whose texts stand in the question."""
+        bare = all(one.strip("() .") == letter for one, letter in zip(self.choices, LETTERS, strict=False))
+        return () if bare else self.choices
 
     @property
     def texts(self) -> tuple[str, ...]:

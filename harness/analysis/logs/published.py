@@ -25,7 +25,12 @@ TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25"
               "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
 ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".eval")
 KNOWN = ("lm-eval", "inspect_ai", "lighteval", *(one.name for one in record_logs.FORMATS))
-DATE = re.compile(r"_?\d{4}-\d\d-\d\d[T_ ]\d\d[-:_]\d\d[-:_]\d\d(?:[.,]\d+)?(?:[+-]\d\d[-:]?\d\d)?")
+DATE = re.compile(
+    r"_?\d{4}-\d\d-\d\d(?:[T_ -]\d\d[-:_]\d\d[-:_]\d\d(?:[.,]\d+)?(?:[+-]\d\d[-:]?\d\d)?)?|_?20\d{6}[-_T]?\d{4,6}"
+)
+NO_NAME = re.compile(
+    r"(?:output|results?|samples|predictions|generations|responses|eval|test|data)?(?:-rs\d+|_chunk_\d+)*"
+)
 SHOWN = 3
 
 
@@ -72,7 +77,7 @@ def read_log(path: Path, fields: Mapping[str, str] | None = None) -> Log:
         _read_parquet(path, log, fields)
     else:
         _read_text(path, log, fields)
-    log.samples = _told_apart(log)
+    log.samples, log.num_split = told_apart(log.samples)
     log.skipped.sort()
     return log
 
@@ -130,27 +135,32 @@ def skipped_lines(log: Log) -> str:
     return f"{len(log.skipped)} line(s) skipped: {lines}" if log.skipped else ""
 
 
-def _told_apart(log: Log) -> list[Logged]:
-    """The samples, with a problem id of its own for each question: a log whose ids restart names two problems alike."""
+def told_apart(samples: Sequence[Logged]) -> tuple[list[Logged], int]:
+    """The samples, with a problem id of its own for each question: a log whose ids restart names two problems alike.
+
+    Also the number of ids that stood for several.
+    """
     questions: dict[str, list[str]] = {}
-    keys = [question_key(one.question, one.choices) or f"={one.gold}" for one in log.samples]
-    for sample, key in zip(log.samples, keys, strict=True):
+    keys = [question_key(one.question, one.options) or f"={one.gold}" for one in samples]
+    for sample, key in zip(samples, keys, strict=True):
         known = questions.setdefault(sample.problem_id, [])
         if key not in known:
             known.append(key)
-    log.num_split = sum(len(known) > 1 for known in questions.values())
-    if not log.num_split:
-        return log.samples
+    num_split = sum(len(known) > 1 for known in questions.values())
+    if not num_split:
+        return list(samples), 0
     taken = set(questions)
     names: dict[tuple[str, str], str] = {}
     for identity, known in questions.items():
         for nth, key in enumerate(known):
-            name = identity
+            name, number = identity, nth
             while nth and name in taken:
-                name, nth = f"{identity}.{nth + 1}", nth + 1
+                number += 1
+                name = f"{identity}.{number}"
             taken.add(name)
             names[identity, key] = name
-    return [replace(one, problem_id=names[one.problem_id, key]) for one, key in zip(log.samples, keys, strict=True)]
+    renamed = [replace(one, problem_id=names[one.problem_id, key]) for one, key in zip(samples, keys, strict=True)]
+    return renamed, num_split
 
 
 def task_of(path: Path) -> str:
@@ -162,7 +172,10 @@ def task_of(path: Path) -> str:
         return known
     if match := re.match(r"samples_(.+?)_\d{4}-\d\d-\d\dT", name):
         return match.group(1)
-    return bare_name(path).removeprefix("samples_") or "unknown"
+    name = bare_name(path)
+    if NO_NAME.fullmatch(name):  # a name that all runs' files have: the folder is the benchmark's
+        return path.resolve().parent.name or "unknown"
+    return name.removeprefix("samples_") or "unknown"
 
 
 def bare_name(path: Path) -> str:
@@ -185,7 +198,7 @@ def name_from(path: Path) -> str | None:
         folders = [one for one in path.parts[-4:-2] if one not in ("details", "/")]
         return "/".join(folders) or None
     name = bare_name(path)
-    if name.startswith("samples_"):
+    if name.startswith("samples_") or NO_NAME.fullmatch(name):
         return None
     name = name.removesuffix("_samples").replace(task_of(path), "").strip("_-")
     return name or None

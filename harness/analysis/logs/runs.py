@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from harness.analysis.logs.golds import LETTER, letter_of
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.published import kwargs_of, model_of, name_from, task_of
+from harness.analysis.logs.published import kwargs_of, model_of, name_from, task_of, told_apart
 from harness.config import Method
 from harness.generation.instructions import CLASSES, STEPS, TOKENS
 from harness.grading.verdict import Kind
@@ -18,6 +18,7 @@ from harness.marks import Marks, Split, split
 from harness.questions import question_key
 
 UNKNOWN_MODEL = "unknown"
+SHARDS = "the same settings and no problem in common"
 SEEDS = ("seed", "thinking_seed", "seed_thinking")
 
 
@@ -79,11 +80,12 @@ def runs_of(
                 found.append(one)
             else:
                 whole.logs += one.logs
-                whole.samples = _added(whole.samples, one.samples) if merge else whole.samples + one.samples
+                whole.samples = _added(whole.samples, one.samples)
                 whole.kwargs = {k: v for k, v in whole.kwargs.items() if one.kwargs.get(k) == v}
     for run in found:
         if len(run.logs) > 1:
-            why = "--merge" if merge else "the same settings and no problem in common"
+            run.samples, _ = told_apart(run.samples)  # the ids of each file may begin anew
+            why = "--merge" if merge else "its samplings" if _samplings(run.logs) else SHARDS
             run.notes.append(f"{len(run.logs)} files are one run ({why})")
         run.kind = kind or kind_of(run.task, run.samples, run.task_config)
     return found
@@ -124,22 +126,27 @@ def _by_settings(samples: list[Logged]) -> list[list[Logged]]:
 def _same_run(a: Run, b: Run, merge: bool) -> bool:
     if (a.model, a.task, a.format) != (b.model, b.task, b.format):
         return False
-    if merge:
+    if merge or _samplings(a.logs + b.logs):
         return True
     mine, other = _keys(a.samples), _keys(b.samples)
     return a.kwargs == b.kwargs and dict(a.task_config) == dict(b.task_config) and not mine & other
 
 
+def _samplings(logs: Sequence[Log]) -> bool:
+    """Whether these are NeMo-Skills' files of one run: a folder's output-rs0.jsonl, output-rs1.jsonl, ..."""
+    return len({log.path.parent for log in logs}) == 1 and all(re.search(r"-rs\d+", log.path.name) for log in logs)
+
+
 def _keys(samples: Sequence[Logged]) -> set[str]:
-    return {question_key(one.question, one.choices) or one.problem_id for one in samples}
+    return {question_key(one.question, one.options) or one.problem_id for one in samples}
 
 
 def _added(known: Sequence[Logged], new: Sequence[Logged]) -> list[Logged]:
     """Both, one sample for each problem: the responses of the second behind those of the first."""
     found = list(known)
-    places = {(one.problem_id, question_key(one.question, one.choices)): at for at, one in enumerate(found)}
+    places = {(one.problem_id, question_key(one.question, one.options)): at for at, one in enumerate(found)}
     for one in new:
-        at = places.get((one.problem_id, question_key(one.question, one.choices)))
+        at = places.get((one.problem_id, question_key(one.question, one.options)))
         if at is None:
             found.append(one)
         else:

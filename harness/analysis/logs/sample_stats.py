@@ -154,10 +154,13 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Parts
     return Parts(thinking, cut.answer.removeprefix("\n"), steps, len(steps), True, answered, False)
 
 
-def split_as_s1(response: str) -> Parts:
-    """The same as s1's script counts it: lines for steps, the first and the last of a thought dropped."""
+def split_as_s1(response: str, limited: bool = True) -> Parts:
+    """The same as s1's script counts it: lines for steps, the first and the last of a thought dropped.
+
+    `limited`: a number of steps was allowed; without one the script knows no "N steps left" format.
+    """
     answered = _answered(response)
-    if STEP_MARK in response:
+    if limited and STEP_MARK in response:
         blocks = ["\n".join(part.split("\n")[1:]) for part in response.split("<|im_start|>")[1:-1]]
         pieces = response.split(S1.thinking_end)
         answer = pieces[1] if len(pieces) > 1 else ""
@@ -185,7 +188,10 @@ def _responses(
     log: Log, counter: TokenCounter, budget: int | None, compat: str | None, context: int, marks: Sequence[Marks]
 ) -> list[ResponseStats]:
     picked = [(s, i, text) for s in log.samples for i, text in enumerate(_counted(s, compat))]
-    parts = [split_as_s1(text) if compat else split(text, sample.prompt, marks) for sample, _, text in picked]
+    parts = [
+        split_as_s1(text, budget is not None) if compat else split(text, sample.prompt, marks)
+        for sample, _, text in picked
+    ]
     totals = counter.count([text for _, _, text in picked])  # first: the parts are made of the same lines
     thinking = counter.count([p.thinking for p in parts])
     answers = counter.count([p.answer for p in parts])

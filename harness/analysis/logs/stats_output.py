@@ -29,7 +29,11 @@ def _block(file: FileStats, stats: Stats) -> str:
         f"== {file.file}",
         f"# samples: {file.num_samples}" + (f" ({file.num_responses} responses)" if several else ""),
         f"avg steps: {mean(file.mean_steps).removeprefix('≈ ')}",
-        f"avg step tokens: {mean(file.mean_step_tokens)}",
+        *(
+            []
+            if stats.compat and file.mean_step_tokens is None
+            else [f"avg step tokens: {mean(file.mean_step_tokens)}"]
+        ),
         f"min total thinking tokens: {about}{file.min_thinking_tokens}",
         f"max total thinking tokens: {about}{file.max_thinking_tokens}",
         f"sorted total thinking tokens: {file.sorted_thinking_tokens}",
@@ -40,7 +44,9 @@ def _block(file: FileStats, stats: Stats) -> str:
     ]
     if file.num_too_many_steps is not None:
         lines.append(f"samples w/ too many steps: {file.num_too_many_steps}")
-    if file.num_too_many_thinking_tokens is not None:
+    if stats.compat and stats.budget is None:  # what s1's script prints where it reads no budget from the path
+        lines.append("samples w/ too many thinking tokens: 0")
+    elif file.num_too_many_thinking_tokens is not None:
         lines.append(f"samples w/ too many thinking tokens: {file.num_too_many_thinking_tokens}")
     elif file.num_too_many_steps is None:
         lines.append("samples w/ too many thinking tokens: unknown (give --budget)")

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.analysis.logs.logged import Log
 from harness.errors import UserError
-from harness.files import GZIP, MAX_DEPTH, UTF8_BOM, UTF16_BOMS
+from harness.files import GZIP, MAX_DEPTH, UTF8_BOM, UTF16_BOMS, nesting
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
@@ -64,12 +64,13 @@ def records(path: Path, log: Log) -> list[tuple[int, dict[str, Any]]]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     data = data.removeprefix(UTF8_BOM)
+    if data.lstrip()[:1] == b"[" and (whole := _whole(data, log)) is not None:
+        return whole
     found = list(_lines(data, log))
     if b"\x00" in data[:1024] and not found:
         raise UserError(f"{path} is a binary file, and no log format that is known; {ADVICE}")
-    whole = data.lstrip()[:1]
-    if (whole == b"[" or (whole == b"{" and not found)) and (one := _whole(data, log)) is not None:
-        return one
+    if not found and data.lstrip()[:1] == b"{" and (whole := _whole(data, log)) is not None:
+        return whole
     return found
 
 
@@ -128,6 +129,8 @@ def _parsed(data: bytes, log: Log) -> Any:
         return "a number of thousands of digits"
     if isinstance(value, str):
         return "a JSON text, not an object"
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and nesting(value) > MAX_DEPTH:
+        return f"nested more than {MAX_DEPTH} deep"
     if ESCAPED.search(text) and (cleaned := _encodable(value)) != value:
         log.num_replaced += 1
         return cleaned

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
-from harness.generation.engines import vllm_deaths, vllm_mask, vllm_releases
+from harness.generation.engines import vllm_deaths, vllm_releases
 from harness.generation.engines.base import Counters, Request, continuation
 from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
@@ -86,6 +86,8 @@ class VllmEngine:
     # -- life --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
+        from harness.generation.engines import vllm_mask  # which imports vLLM
+
         before = vllm_children(starting=True)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         arguments = {**vllm_mask.arguments(self._missing), **self.arguments}

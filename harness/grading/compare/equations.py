@@ -67,6 +67,8 @@ def is_lone_name(node: Node) -> bool:
             return name not in ("inf", "pi")
         case Call(args=args):
             return True
+        case Fn(name="sin" | "cos" | "tan", args=(Sym(name=angle),)):  # of the angle A of a triangle
+            return len(angle) == 1 and angle.isupper()
         case Fn(name="abs" | "det" | "gcd" | "lcm" | "max" | "min", args=args):
             return all(is_lone_name(a) for a in args) and bool(symbols(node))
         case Deg(body=body) | Unit(value=body):

@@ -227,7 +227,7 @@ _ARTICLES = frozenset(("the", "a", "an", "on"))
 def plain_words(text: str) -> tuple[str, str]:
     """(subject, what is said of it), without articles and plural s; "" as the subject where no "is" stands there."""
     words = "".join(c if c.isalnum() else " " for c in text).split()
-    said = max((k + 1 for k, w in enumerate(words) if w.lower() in ("is", "are")), default=0)
+    said = max((k + 1 for k, w in enumerate(words) if w.lower() in ("is", "are", "be", "was", "were")), default=0)
     if said >= len(words):
         said = 0
 

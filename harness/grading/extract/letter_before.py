@@ -66,8 +66,8 @@ def stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened: 
             if comma:
                 break
             comma = True
-        elif not roles & _LINKING:
-            break
+        elif not roles & _LINKING or (comma and not roles & (_R.ADVERB | _R.MODAL | _R.ONLY)):
+            break  # behind a comma another clause ends
         hedged = hedged or word in HEDGES
         modal = modal or (bool(roles & _R.MODAL) and word not in ("would", "seria", "sería", "serait"))
         at -= 1

@@ -88,7 +88,11 @@ def judged(before: Sequence[Token], after: Sequence[Token], named: bool, ended: 
         return turn(True)  # "only option D meets ..."
     if roles & _R.FIT:
         strong = bool(before) and bool(before[-1].roles & _R.ONLY or (named and _only(before)))
-        return turn((strong or _fully(rest[1:])) and not modal and (linked or at == start or strong))
+        return turn(
+            (strong or rest[0].text.startswith("best ") or _fully(rest[1:]))
+            and not modal
+            and (linked or at == start or strong)
+        )
     return NOTHING
 
 

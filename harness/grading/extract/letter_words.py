@@ -75,11 +75,12 @@ _WORDS: dict[int, str] = {
         "最终|最終|最终的|最終的な|最后|总的"
     ),
     _R.LINK: (
-        "says|reads|is|are|was|were|be|been|being|equals|means|seems|appears|looks|'s|becomes|=|:|→|->|=>|⇒|"
-        "–|—|-|\\to|\\rightarrow|】|ist|sind|lautet|war|wäre|bleibt|est|sont|está|estão|sta|serait|es|sería|"
-        "seria|son|é|são|è|sono|sarebbe|is that|ni|là|to|es la|to be|jest|это|является|является:|будет|是|为|"
-        "為|就是|应该是|应是|应为|应当是|应该为|應該是|即|即为|应该选|应选|选|選|选择|は|が|はおそらく|은|는|"
-        "이|가|هي|هو|है|हैं|হল|হলো|হচ্ছে|হবে|คือ|ได้แก่|dir|adalah|este|är|er|:="
+        "comes out as|comes out to|works out as|turns out as|says|reads|is|are|was|were|be|been|being|equals|"
+        "means|seems|appears|looks|'s|becomes|=|:|→|->|=>|⇒|–|—|-|\\to|\\rightarrow|】|ist|sind|lautet|war|"
+        "wäre|bleibt|est|sont|está|estão|sta|serait|es|sería|seria|son|é|são|è|sono|sarebbe|is that|ni|là|to|"
+        "es la|to be|jest|это|является|является:|будет|是|为|為|就是|应该是|应是|应为|应当是|应该为|應該是|"
+        "即|即为|应该选|应选|选|選|选择|は|が|はおそらく|은|는|이|가|هي|هو|है|हैं|হল|হলো|হচ্ছে|হবে|คือ|ได้แก่|"
+        "dir|adalah|este|är|er|:="
     ),
     _R.ADVERB: (
         "nonetheless|nevertheless|more|much|slightly|far|quite|rather|arguably|undeniably|absolutely|"
@@ -128,12 +129,13 @@ _WORDS: dict[int, str] = {
         "틀리|잘못|옳지|خاطئة|خاطئ|غير صحيح|غير صحيحة|गलत|ভুল|ผิด"
     ),
     _R.FIT: (
-        "meets|fulfills|fulfils|passes|wins|applies|übrig|prevails|succeeds|suffices|erfüllt|satisface|"
-        "respecte|répond|makes the most sense|makes most sense|make the most sense|fits|works|makes sense|"
-        "make sense|holds true|holds up|checks out|holds|satisfies|satisfy|matches|match|follows|remains|"
-        "survives|qualifies|agrees|stands|does|explains|passt|stimmt|bleibt|gilt|trifft|trifft zu|zutrifft|"
-        "convient|reste|encaja|cumple|queda|coincide|serve|confere|left|当选|当選|残る|남는다|подходит|"
-        "остаётся|остается"
+        "best describes|best explains|best fits|best matches|best represents|best captures|meets|fulfills|"
+        "fulfils|passes|wins|applies|übrig|prevails|succeeds|suffices|erfüllt|satisface|respecte|répond|"
+        "makes the most sense|makes most sense|make the most sense|fits|works|makes sense|make sense|"
+        "holds true|holds up|checks out|holds|satisfies|satisfy|matches|match|follows|remains|survives|"
+        "qualifies|agrees|stands|does|explains|passt|stimmt|bleibt|gilt|trifft|trifft zu|zutrifft|convient|"
+        "reste|encaja|cumple|queda|coincide|serve|confere|left|当选|当選|残る|남는다|подходит|остаётся|"
+        "остается"
     ),
     _R.FAIL: (
         "fails|fail|violates|violate|contradicts|contradict|ignores|ignore|neglects|neglect|lacks|omits|"

@@ -219,7 +219,9 @@ def _named_options(
     if _UNFINISHED.search(options.text):
         return  # the sentence that would choose was never ended
     short = {
-        chr(ord("A") + k) for k, choice in enumerate(choices) if len(plain(choice)) <= 2 and plain(choice).isalpha()
+        chr(ord("A") + k)
+        for k, choice in enumerate(choices)
+        if plain(choice).isalpha() and len(plain(choice)) <= 1 + choice.strip().islower()
     }
     texts = {at: x for at, x in options.text_only.items() if x not in short}  # "x" is a variable of the text, too
     alone = {at: x for at, x in texts.items() if stands(at)}

@@ -27,7 +27,7 @@ _LEADING_NUMBER = re.compile(
 _COPULA = re.compile(
     r"\s(?:is|are|equals?|be|was|were|becomes?|est|sont|ist|sind es|ist es|sind|beträgt|es|son|é|è|is equal to|"
     r"equal to)\s+"
-    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
+    r"(?:(?:then|therefore|thus|exactly|simply|just|indeed|now|approximately|about|roughly|around|nearly|de)\s+)?|(?<=[Ii]t)['’]s\s+(?=[-$\\\d(])|(?<![<>!=])(?:[=：≈]|:(?!\d)|(?<!\d):)(?!=)\s*|是|为|為",
     re.IGNORECASE,
 )
 _RESULT = re.compile(
@@ -150,7 +150,7 @@ _GOES_ON = re.compile(r",?\s+and (?:the|their|its)\s[^.;]{1,60}\s(?:is|are|equal
 # Words before a number or a verb: no value by themselves.
 _OPENS_CLAUSE = re.compile(
     r"\W*(?!(?:sqrt|log|ln|sin|cos|tan|arcsin|arccos|arctan|pi|minus|negative|about|approximately|infinity)\b)"
-    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*\s(?:is|are|equals)\s(?=.*\d)"
+    r"[^\W\d_a-z]?[^\W\d_]+(?:\s[^\W\d_]{1,2})*\s\d|[^$\\]*(?:\s(?:is|are|equals)|n['’]t|['’]s)\s(?=.*\d)"
 )
 _PRICE = re.compile(r"\$(?=\d[\d.,]*\s*[-+=×x*/]\s*\$\d)")  # 7 x $12 = $84
 _PRONOUN_IS = re.compile(

@@ -267,6 +267,8 @@ def _arguments(p: Arithmetic) -> tuple[Node, ...]:
     if kind in ("open", "brace"):
         opener = p.peek()[1]
         inner = p.atom()
+        if isinstance(inner, Group) and not inner.items:
+            raise UnreadableError("a function without an argument")
         if isinstance(inner, Group) and (opener == "(" or len(inner.items) > 1):
             return inner.items
         if isinstance(inner, Seq):

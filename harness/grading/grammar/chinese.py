@@ -57,8 +57,8 @@ _MEASURES = {
 _MEASURE_NAMES = "|".join(sorted(_MEASURES, key=len, reverse=True))
 _MEASURED = re.compile(rf"(?<=[\d}}])\s*({_MEASURE_NAMES})(?![\u4e00-\u9fff])")
 _SPELLED_MEASURE = re.compile(rf"(负?)([{_NUMERAL}]+)({_MEASURE_NAMES})")
-_TIMES = re.compile(r"(\d{1,20}(?:\.\d{1,8})?)\s*([万亿])")
-_HOURS = re.compile(r"(\d+)\s*(?:小时|时)\s*(\d+)\s*分钟?")
+_TIMES = re.compile(r"(?<![\d.])(\d{1,20}(?:\.\d{1,8})?)\s*([万亿])(?!\d)")
+_HOURS = re.compile(r"(?<!\d)(\d{1,9})\s*(?:小时|时)\s*(\d{1,9})\s*分钟?")
 _ANNOUNCED = re.compile(r"^\s*答(?:案)?\s*(?:[:：]\s*|[为是]\s*)+")
 _ORDERS = (
     ("大于或等于", " \\ge "),

@@ -60,7 +60,8 @@ _UNICODE |= {chr(ord("α") + k): f"\\{name} " for k, name in enumerate(_GREEK)}
 _UNICODE |= {chr(ord("Α") + k): f"\\{name.capitalize()} " for k, name in enumerate(_GREEK) if k != 17}
 _CURRENCIES = {"€": "euros", "£": "gbp", "¥": "yen", "₹": "rupees", "₽": "rubles", "฿": "baht", "₩": "won"}
 _CURRENCY = re.compile(
-    r"(-?)\s*([€£¥₹₽฿₩])\s*(\d(?:[\d.,' ]*\d)?)|(-?\d(?:[\d.,' ]*\d)?)\s*([€£¥₹₽฿₩])|\b(?:Rs|INR)\b\.?\s*(\d[\d.,]*)"
+    r"(-?)\s*([€£¥₹₽฿₩])\s*(\d(?:[\d.,' ]{0,40}\d)?)|(?<!\d)(-?\d(?:[\d.,' ]{0,40}\d)?)\s*([€£¥₹₽฿₩])"
+    r"|\b(?:Rs|INR)\b\.?\s*(\d[\d.,]*)"
 )
 _RUPEES = re.compile(r"\\(?:text|mathrm|mbox)\s*\{\s*(?:Rs|INR)\.?\s*\}\s*(\d)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix")
@@ -86,12 +87,13 @@ _MANGLED = re.compile(  # LaTeX whose backslash and letter a string literal took
 )
 _DOLLAR_OF = re.compile(r"\b(?:US|HK|CA|AU|NZ|Rs)\s*\\?\$(?=\s*\d)")
 _WORDS_IN_BRACKETS = re.compile(r"(?<=[\d}%])\s+\(([A-Za-z]{3,}(?:[ -][A-Za-z]+)*)\)$")  # 7 (seven)
+_SPACES = re.compile(r" {2,}")
 _NOT_PLAIN = re.compile(r"[^0-9]")
 _WRAPS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("```", "```"),
           ("`", "`"), ('"', '"'), ("'", "'"), ("*", "*"))  # fmt: skip
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 _APPROXIMATE_TAIL = re.compile(
-    r"(?:\\quad|\\qquad|\\,|\\;|\\ |\s|,)*"
+    r"(?:\\quad|\\qquad|\\,|\\;|\\ |\s|,){0,12}"
     r"(?:\\(?:text|mbox|textrm|mathrm)\s*\{\s*\(?\s*(?:or\s+)?(?:approximately|approx\.?|about|exact(?:ly)?|"
     r"rounded)[^{}]*\}.*"
     r"|\((?:approximately|approx\.?|about|exact(?:ly)?|rounded|or about|or approximately)[^()]*\))\s*$",
@@ -214,6 +216,8 @@ def clean(text: str) -> str:
         text = _MANGLED.sub(lambda m: "\\" + _ESCAPES[m.group()], text)
         text = "".join(" " if c in "\n\t\r" else c for c in text if c in "\n\t\r" or c >= " ")
     text = translate(text)
+    if "  " in text:  # so that no pattern below meets a long run of spaces
+        text = _SPACES.sub(" ", text)
     if not text.isascii():
         text = _CURRENCY.sub(_with_currency, from_chinese(text))
         text = "".join(c for c in text if c not in _CURRENCIES)

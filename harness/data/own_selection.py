@@ -1,0 +1,79 @@
+"""A selection of one's own: a function in a file, named `file.py:function`, in a study or on the command line.
+
+    def by_score(candidates, size, seed):
+        rows = sorted(candidates.rows(), key=lambda row: -row["metadata"]["score"])
+        return [row["id"] for row in rows[:size]]
+
+`candidates` (`harness.data.candidates.Candidates`) has a list for each feature (ids, domains, lengths, ...) and whole
+rows, texts and metadata, by `row(position)` and `rows()`. Options of the recipe come as keywords. The ids that
+it returns are taken in their order; the sha256 of the file stands in the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data.candidates import Candidates
+from harness.data.draws import Picked
+from harness.errors import UserError, one_line, unknown
+
+
+@dataclass(frozen=True)
+class Own:
+    """A loaded function, the file it stands in, and the sha256 of that file."""
+
+    function: Callable[..., Iterable[str]]
+    name: str
+    source_sha256: str
+
+    def __call__(self, rows: Candidates, size: int, seed: int, options: Mapping[str, Any]) -> Picked:
+        """Positions of the ids that the function returns. Raises `UserError` for what is no selection."""
+        try:
+            found = self.function(rows, size, seed, **options)
+        except UserError:
+            raise
+        except Exception as error:  # a user's own code: whatever it raises is told in one line
+            raise UserError(f"selection {self.name}: {type(error).__name__}: {one_line(error)}") from error
+        places = {row_id: i for i, row_id in enumerate(rows.ids)}
+        ids = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else [found]
+        for row_id in ids:
+            if row_id not in places:
+                raise UserError(f"selection {self.name} returned {row_id!r}, which is no id of its candidates")
+        if len(set(ids)) < len(ids):
+            raise UserError(f"selection {self.name} returned the id {_repeated(ids)!r} twice; return each once")
+        if not ids:
+            raise UserError(f"selection {self.name} returned no id of {len(rows)} candidates")
+        return [places[row_id] for row_id in ids], {}
+
+
+def _repeated(ids: list[str]) -> str:
+    return next(one for one in ids if ids.count(one) > 1)
+
+
+def is_own(selection: str) -> bool:
+    """Whether `selection` names a function in a file."""
+    return selection.partition(":")[0].endswith(".py")
+
+
+def load(selection: str) -> Own:
+    """The function `file.py:function`. Raises `UserError` where there is none, or its file does not load."""
+    file, _, name = selection.partition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"no file {path} for the selection {selection}; give file.py:function")
+    spec = importlib.util.spec_from_file_location(f"selection_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's own code: whatever it raises is told in one line
+        raise UserError(f"selection file {path}: {type(error).__name__}: {one_line(error)}") from error
+    functions = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
+    if name not in functions:
+        raise unknown(f"function in {path}", name or "(none)", functions)
+    return Own(functions[name], name, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,0 +1,41 @@
+"""README.md of a results folder: what is in it, and which file is which part for `datasets.load_dataset(OUT)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.files import write_text
+
+NAME = "README.md"
+MADE = "<!-- written by s1-harness -->"
+PARTS = {
+    "samples": ("samples/*.parquet", "one row per generation"),
+    "runs": ("runs.parquet", "one row per run, with its whole configuration"),
+    "metrics": ("metrics.parquet", "every figure with its interval, in long form"),
+}
+
+
+def write_card(out: Path) -> None:
+    """Write OUT/README.md for the parts that are there; a README.md of somebody else is left as it is."""
+    present = {name: part for name, part in PARTS.items() if any(out.glob(part[0]))}
+    path = out / NAME
+    old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    if "samples" not in present or (old is not None and MADE not in old):
+        return
+    text = card(present)
+    if text != old:
+        write_text(path, text)
+
+
+def card(present: dict[str, tuple[str, str]]) -> str:
+    """The card: YAML that names the data files of each part, and a line of English for each."""
+    configs = "".join(
+        f"- config_name: {name}\n  data_files: {files}\n" + ("  default: true\n" if name == "samples" else "")
+        for name, (files, _) in present.items()
+    )
+    lines = "\n".join(f"- `{name}` ({files}): {what}." for name, (files, what) in present.items())
+    return (
+        f"---\nconfigs:\n{configs}---\n\n{MADE}\n\n# Results of an evaluation\n\n{lines}\n\n"
+        'Read it with `datasets.load_dataset(FOLDER)` (the samples), `load_dataset(FOLDER, "metrics")`, pandas or '
+        'DuckDB. The columns are described in the documentation of s1-harness, page "Results".\n'
+    )

@@ -1,0 +1,73 @@
+"""What `--dry-run` finds out about a study's pools and disk, before anything is asked or trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.config import Study
+from harness.data.features import Needs
+from harness.data.load import Loaded, find, load_with_report
+from harness.errors import UserError
+from harness.training import checkpoints, memory
+
+BYTES_PER_PARAMETER = 12.2  # of a checkpoint to resume from: float32 weights, Adam's two moments
+FINAL_BYTES_PER_PARAMETER = 4  # of the trained model, in float32
+
+
+def local_pools(study: Study, data_dir: Path | None) -> dict[str, Loaded]:
+    """The pools that lie on this machine, read; those of the hub are left to the run. Raises `UserError`."""
+    found = {}
+    for recipe in study.recipes:
+        pool = study.seen_by(recipe.name).pool
+        if pool != "quickstart" and pool not in found and find(pool, data_dir) is not None:
+            found[pool] = load_with_report(pool, data_dir, dict(study.pool_columns))
+            if not found[pool].num_traces:
+                raise UserError(
+                    f"pool '{pool}' has no trace to train on; `harness data featurize --traces` asks a teacher"
+                )
+    return found
+
+
+def pool_notes(study: Study, pools: dict[str, Loaded]) -> Iterator[str]:
+    """One line for each pool that was read: its rows, and what has to be filled in for its selections."""
+    for pool, loaded in pools.items():
+        mine = [recipe.selection for recipe in study.recipes if study.seen_by(recipe.name).pool == pool]
+        needs = [name for name, needed in asdict(Needs.of(mine)).items() if needed]
+        columns = {"domain": "domain", "length": "thinking_tokens", "benchmark_like": "benchmark_like"}
+        columns["difficulty"] = "reference_correct"
+        missing = [
+            f"{name} of {count:,}"
+            for name in needs
+            if (count := sum(value in (None, "") for value in loaded.dataset[columns[name]]))
+        ]
+        words = f"; to be filled in: {', '.join(missing)}" if missing else ""
+        yield f"Pool {pool}: {loaded.summary}{words}."
+
+
+def disk_note(study: Study, out: Path) -> str:
+    """One line: what the trainings write at most, and what is free where they write it."""
+    total = 0.0
+    for recipe in study.recipes:
+        own = study.seen_by(recipe.name)
+        shape = memory.shape_of(own.base_model)
+        if shape is None:
+            return f"Disk: not known; {own.base_model} has no size in its name, and no config.json is here."
+        total += shape.parameters * FINAL_BYTES_PER_PARAMETER
+    shapes = [memory.shape_of(study.seen_by(recipe.name).base_model) for recipe in study.recipes]
+    largest = max((shape.parameters for shape in shapes if shape), default=0)
+    kept = checkpoints.KEPT * largest * BYTES_PER_PARAMETER if study.training.save_steps else 0.0
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    enough = "" if total + kept < free else "; TOO LITTLE: give --out a larger disk"
+    return (
+        f"Disk: {gigabytes(total)} of trained models and {gigabytes(kept)} of checkpoints to resume from, of "
+        f"{gigabytes(free)} free{enough}."
+    )
+
+
+def gigabytes(size: float) -> str:
+    """A size in GB, with as many digits as it needs."""
+    return f"{size / 1e9:,.0f} GB" if size >= 1e10 else f"{size / 1e9:.2g} GB"

@@ -1,0 +1,150 @@
+"""harness.data.lint and near: what is wrong with rows, and what --fix makes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.main import cli
+from harness.data import lint
+from harness.data.near import near_duplicates, shingles
+from harness.errors import UserError
+from tests.pools import row
+from tests.tiny import byte_tokenizer
+
+GOOD = {"question": "What is 1 + 1?", "thinking": "One and one make 2.", "attempt": "Final Answer: 2", "answer": "2"}
+SENTENCE = "Wait, let me check that again and see whether it holds. "
+PLAIN = "Let us count the ways in which the tiles can be laid, one case at a time. "
+# kind -> (changes to a good row, what is left after mending: None for dropped)
+CASES: dict[str, list[tuple[dict[str, Any], dict[str, str] | None]]] = {
+    "no thinking": [({"thinking": " \n"}, None)],
+    "nested thinking": [
+        ({"thinking": "<think>\nOne and one make 2.\n</think>"}, {"thinking": "One and one make 2."}),
+        (
+            {"thinking": "<think>One.</think> So 2. <think>Again?</think>"},
+            {"thinking": "One. So 2. Again?"},
+        ),
+        ({"attempt": "<think>more</think> 2"}, {"thinking": "One and one make 2.\n\nmore", "attempt": "2"}),
+    ],
+    "unclosed thinking": [
+        ({"thinking": "<think> One and one make 2."}, {"thinking": "One and one make 2."}),
+        ({"thinking": "One and one make 2.</think>"}, {"thinking": "One and one make 2."}),
+    ],
+    "foreign delimiter or special token": [
+        ({"attempt": "2<|eot_id|>"}, {"attempt": "2"}),
+        ({"attempt": "2<｜end▁of▁sentence｜>"}, {"attempt": "2"}),
+        ({"attempt": "<|begin_of_solution|>2<|end_of_solution|>"}, {"attempt": "2"}),
+        ({"thinking": "<|channel|>analysis<|message|>One and one make 2."}, {"thinking": "One and one make 2."}),
+        ({"question": "What is 1 + 1?<|im_end|>"}, None),
+    ],
+    "loop": [
+        ({"thinking": SENTENCE * 60 + "So 2."}, None),
+        ({"thinking": PLAIN + "no " * 300 + "2"}, None),
+        ({"thinking": "\n".join([PLAIN * 3 + str(n % 9) for n in range(300)]) + " 2"}, None),
+    ],
+    "cut trace": [
+        ({"metadata": json.dumps({"finish": "length"})}, None),
+        ({"attempt": "The answer is \\boxed{2", "answer": ""}, None),
+    ],
+    "empty answer": [({"attempt": " ", "answer": ""}, None)],
+    "answer contradicts the gold": [
+        ({"answer": "3"}, None),
+        ({"metadata": json.dumps({"attempt_correct": False})}, None),
+    ],
+    "answer not in the trace": [({"thinking": "I know it."}, {"thinking": "I know it."})],
+    "prompt leak": [
+        ({"thinking": "This matches the reference solution, so 2."}, None),
+        ({"attempt": "2\nHuman: and 2 + 2?"}, None),
+    ],
+    "other language than the question": [({"thinking": "一加一等于二，所以答案是 2。"}, None)],
+}
+EVERY = [(kind, *case) for kind, cases in CASES.items() for case in cases]
+
+
+@pytest.mark.parametrize(("kind", "changes", "left"), EVERY)
+def test_each_defect_is_found_and_mended_without_losing_a_word_or_dropped(kind: Any, changes: Any, left: Any) -> None:
+    bad = row(1, **{**GOOD, **changes})
+    fixed: list[dict[str, Any]] = []
+    report = lint.lint([row(2, **{**GOOD, "question": "Why 2?"}), bad], fixed=fixed)
+    assert report.found[kind].rows == 1 and report.found[kind].examples == ["r0001"]
+    assert report.found[kind].tokens > 0
+    mended = next((one for one in fixed if one["id"] == "r0001"), None)
+    assert (mended is None) == (left is None), mended
+    if mended is not None:
+        assert {name: mended[name] for name in left} == left
+        again = lint.defects(mended)
+        assert [one for one in again if one not in lint.WARNINGS] == []
+
+
+def test_every_kind_has_a_case() -> None:
+    assert set(CASES) == set(lint.CHECKS)
+
+
+def test_good_rows_are_clean() -> None:
+    good = [
+        row(1, **GOOD),
+        row(2, thinking="The `<think>` tags are HTML. <b>2</b> < 3 and \\[ x \\], so 4.", attempt="4"),
+        row(3, question="Сколько будет 3 + 3?", thinking="Три и три это 6.", attempt="6"),
+        row(
+            4, thinking="\n\n".join(f"Step {n}: add {n} to get {n * n + 1}." for n in range(80)) + " So 8.", attempt="8"
+        ),
+    ]
+    assert lint.lint(good).found == {} and lint.lint(good).clean == 4
+
+
+def test_duplicates_are_dropped_and_near_ones_are_warned_of() -> None:
+    long = " ".join(f"word{n}" for n in range(200))
+    rows = [
+        row(1, thinking=long + " 2", question="Q", attempt="2"),
+        row(2, thinking=long + " 2", question="Q", attempt="2", answer="2"),
+        row(3, thinking=long.replace("word7 ", "other ") + " 2", question="Q", attempt="2", answer="2"),
+    ]
+    fixed: list[dict[str, Any]] = []
+    report = lint.lint(rows, fixed=fixed)
+    assert (report.found[lint.DUPLICATE].rows, report.found[lint.NEAR].examples) == (1, ["r0003"])
+    assert [one["id"] for one in fixed] == ["r0001", "r0003"]
+
+
+def test_near_duplicates_are_those_of_a_comparison_of_every_pair() -> None:
+    texts = []
+    for group in range(30):
+        words = [f"g{group}w{n}" for n in range(120)]
+        for change in (0, 1, 3, 40):
+            texts.append((f"{group}/{change}", " ".join(words[:-change] + ["x"] * change if change else words)))
+    found = {row_id for row_id, _ in near_duplicates(texts)}
+    expected, kept = set(), list[set[int]]()
+    for row_id, text in texts:
+        mine = shingles(text)
+        if any(len(mine & other) >= 0.8 * len(mine | other) for other in kept):
+            expected.add(row_id)
+        else:
+            kept.append(mine)
+    assert found == expected and 30 < len(found) < 90
+
+
+def test_strict_stops_at_errors_and_not_at_warnings() -> None:
+    warned = lint.lint([row(1, **{**GOOD, "thinking": "I know it."})])
+    lint.check(warned, "x")
+    with pytest.raises(UserError, match="lint of recipe a: 1 empty answer"):
+        lint.check(lint.lint([row(1, **{**GOOD, "attempt": "", "answer": ""})]), "recipe a")
+
+
+def test_the_command_prints_counts_examples_and_tokens_and_writes_what_is_left(tmp_path: Path) -> None:
+    rows = [row(1, **GOOD), row(2, **{**GOOD, "attempt": "2<|eot_id|>"}), row(3, **{**GOOD, "thinking": ""})]
+    rows.append(row(4, **{**GOOD, "question": "why " * 300}))
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    byte_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    arguments = ["data", "lint", str(pool), "--tokenizer", str(tmp_path / "tokenizer"), "--block-size", "600"]
+    told = CliRunner().invoke(cli, [*arguments, "--fix", "--out", str(tmp_path / "left.jsonl")], catch_exceptions=False)
+    assert "| foreign delimiter or special token | 1 |" in told.output and "r0002" in told.output
+    assert "| no loss at the block size | 1 |" in told.output
+    assert "1 rows mended, 2 dropped; 2 rows" in told.output
+    left = [json.loads(line)["id"] for line in (tmp_path / "left.jsonl").read_text().splitlines()]
+    assert left == ["r0001", "r0002"]
+    with pytest.raises(UserError, match="give both or neither"):
+        CliRunner().invoke(cli, [*arguments, "--fix"], catch_exceptions=False)
