@@ -35,7 +35,8 @@ def told(place: Path, remedy: str = REMEDY) -> Iterator[None]:
 def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     """The rows of a file in `schema`'s types; a column that it lacks is null. Raises `UserError`."""
     with told(path):
-        return typed(pq.ParquetFile(path).read(), schema, schema.names).to_pylist()
+        rows: list[dict[str, Any]] = typed(pq.ParquetFile(path).read(), schema, schema.names).to_pylist()
+    return rows
 
 
 def typed(table: pa.Table, schema: pa.Schema, names: Sequence[str]) -> pa.Table:

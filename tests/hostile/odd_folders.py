@@ -60,6 +60,10 @@ def _cut(file: str, percent: int) -> Change:
     )
 
 
+def _emptied(file: str) -> Change:
+    return lambda folder: pq.write_table(pq.read_table(folder / file).slice(0, 0), folder / file)
+
+
 def _version(text: bytes) -> Change:
     def change(folder: Path) -> None:
         table = pq.read_table(folder / SAMPLES)
@@ -96,7 +100,7 @@ def kinds() -> Iterator[tuple[str, Change]]:
         yield f"{file}: a text", _text(file, "hello")
         yield (
             f"{file}: no rows",
-            lambda folder, f=file: pq.write_table(pq.read_table(folder / f).slice(0, 0), folder / f),
+            _emptied(file),
         )
     for version in (b"x", b"", b"1.5", b"9" * 5000, b"\xff", b"99"):
         yield f"{SAMPLES}: schema version {version[:5]!r}", _version(version)

@@ -38,9 +38,11 @@ def starts() -> list[tuple[str, ast.Call]]:
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
             if re.fullmatch(r"subprocess\.\w+", name) or name in ("os.system", "os.popen", "Popen") or ".spawn" in name:
-                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node))  # type: ignore[attr-defined, arg-type]
+                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node))
     return found
 
 

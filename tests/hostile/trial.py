@@ -35,7 +35,7 @@ def harness(*arguments: object) -> Ended:
             call(cli, [str(argument) for argument in arguments])
         except SystemExit as ended:
             code = int(ended.code or 0)
-    return Ended(code, *(stream.buffer.getvalue().decode("utf-8", "surrogateescape") for stream in (out, err)))  # type: ignore[attr-defined]
+    return Ended(code, *(stream.buffer.getvalue().decode("utf-8", "surrogateescape") for stream in (out, err)))
 
 
 def table(title: str, columns: Iterable[str], rows: dict[str, dict[str, str]]) -> list[str]:

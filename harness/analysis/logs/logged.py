@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import UserError, one_line
-
 from harness.grading.choices import LETTERS
 
 T = TypeVar("T")
