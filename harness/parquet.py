@@ -36,7 +36,7 @@ def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     """The rows of a file in `schema`'s types; a column that it lacks is null. Raises `UserError`."""
     with told(path):
         rows: list[dict[str, Any]] = typed(pq.ParquetFile(path).read(), schema, schema.names).to_pylist()
-        return rows
+    return rows
 
 
 def typed(table: pa.Table, schema: pa.Schema, names: Sequence[str]) -> pa.Table:

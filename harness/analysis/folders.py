@@ -205,7 +205,7 @@ def _version(schema: pa.Schema) -> int:
 
 def read_runs(path: Path, notes: list[str]) -> pd.DataFrame:
     """The run rows of a runs.parquet. A configuration that is none is left out, and noted. Raises `UserError`."""
-    runs = read_columns(path, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    runs: pd.DataFrame = read_columns(path, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
     configs = []
     for run, text in zip(runs["run_id"], runs["config"], strict=True):
         config, odd = run_config(text)

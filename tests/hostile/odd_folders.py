@@ -54,14 +54,14 @@ def _without(file: str, name: str) -> Change:
     return lambda folder: pq.write_table(pq.read_table(folder / file).drop_columns([name]), folder / file)
 
 
-def _emptied(file: str) -> Change:
-    return lambda folder: pq.write_table(pq.read_table(folder / file).slice(0, 0), folder / file)
-
-
 def _cut(file: str, percent: int) -> Change:
     return lambda folder: (folder / file).write_bytes(
         (folder / file).read_bytes()[: (folder / file).stat().st_size * percent // 100]
     )
+
+
+def _emptied(file: str) -> Change:
+    return lambda folder: pq.write_table(pq.read_table(folder / file).slice(0, 0), folder / file)
 
 
 def _version(text: bytes) -> Change:
@@ -98,7 +98,10 @@ def kinds() -> Iterator[tuple[str, Change]]:
         for percent in (0, 50, 99):
             yield f"{file}: cut to {percent} %", _cut(file, percent)
         yield f"{file}: a text", _text(file, "hello")
-        yield f"{file}: no rows", _emptied(file)
+        yield (
+            f"{file}: no rows",
+            _emptied(file),
+        )
     for version in (b"x", b"", b"1.5", b"9" * 5000, b"\xff", b"99"):
         yield f"{SAMPLES}: schema version {version[:5]!r}", _version(version)
     for what, text in CONFIGS.items():

@@ -47,8 +47,7 @@ def read(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> None:
     seen: dict[tuple[Any, ...], list[int]] = {}  # a generation -> its places in log.samples, one for each sample
     lines: dict[tuple[Any, ...], int] = {}  # a generation under one filter -> lines so far
     for number, record in records:
-        likelihoods = _holds_likelihoods(record)
-        sample = "log-likelihoods" if likelihoods else parsed(_sample, record, number, identity)
+        sample = "log-likelihoods" if _holds_likelihoods(record) else parsed(_sample, record, number, identity)
         if isinstance(sample, str):
             log.skipped.append((number, sample))
             continue
@@ -174,8 +173,7 @@ def kwargs_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(record: Mapping[str, Any], num: int) -> tuple[bool | None, ...]:
     """The log's own verdicts: one for each response where it has them, else the sample's for its first response."""
-    metrics = record.get("metrics")
-    named = [name for name in metrics if isinstance(name, str)] if isinstance(metrics, list) else []
+    named = [name for name in record.get("metrics") or () if isinstance(name, str)]
     for name in ("exact_matches", *SCORES, *named):
         value = record.get(name)
         if isinstance(value, list) and len(value) == num:

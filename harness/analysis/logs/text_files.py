@@ -64,12 +64,13 @@ def records(path: Path, log: Log) -> list[tuple[int, dict[str, Any]]]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     data = data.removeprefix(UTF8_BOM)
+    if data.lstrip()[:1] == b"[" and (whole := _whole(data, log)) is not None:
+        return whole
     found = list(_lines(data, log))
     if b"\x00" in data[:1024] and not found:
         raise UserError(f"{path} is a binary file, and no log format that is known; {ADVICE}")
-    whole = data.lstrip()[:1]
-    if (whole == b"[" or (whole == b"{" and not found)) and (one := _whole(data, log)) is not None:
-        return one
+    if not found and data.lstrip()[:1] == b"{" and (whole := _whole(data, log)) is not None:
+        return whole
     return found
 
 
