@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness.files import write_text
+
 LARGE_BYTES = 16 * 2**20  # a larger file's digest is remembered on disk too
 SETTLED_SECONDS = 2.0  # a file that changed less than this ago may change again within one tick of its clock
 MAX_READERS = 8
@@ -104,6 +106,4 @@ def _remember(version: Version, digest: str) -> None:
     with contextlib.suppress(OSError, RuntimeError):  # a cache that cannot be written is none
         note = _note_of(version)
         note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = note.with_name(f"{note.name}.{os.getpid()}")
-        partial.write_text(digest, encoding="ascii")
-        partial.replace(note)
+        write_text(note, digest)

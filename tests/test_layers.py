@@ -13,8 +13,10 @@ import harness
 ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
-    ("console", "digests", "errors", "logs", "questions", "ray_cluster"),
-    ("files", "chat_client", "checked", "parquet", "progress", "provenance", "thinking"),
+    ("console", "errors", "logs", "questions", "ray_cluster"),
+    ("files", "chat_client", "checked", "parquet", "progress", "thinking"),
+    ("digests",),
+    ("provenance",),
     ("marks",),
     ("config", "grading"),
     ("dataset_card", "records"),

@@ -87,7 +87,9 @@ def _sampling(kwargs: Mapping[str, Any], max_gen_toks: int, num_samples: int) ->
     return Sampling(
         temperature=_number(kwargs, "temperature", default),
         top_p=_number(kwargs, "top_p", 1.0),
-        top_k=0 if kwargs.get("top_k") in (-1, "-1") else _integer(kwargs, "top_k", 0),  # vLLM's word for all tokens
+        top_k=0
+        if str(kwargs.get("top_k")) in ("-1", "-1.0")
+        else _integer(kwargs, "top_k", 0),  # vLLM's word for all tokens
         min_p=_number(kwargs, "min_p", 0.0),
         presence_penalty=_number(kwargs, "presence_penalty", 0.0),
         frequency_penalty=_number(kwargs, "frequency_penalty", 0.0),

@@ -247,7 +247,7 @@ def test_marks_that_no_table_knows_are_read_from_the_prompt_or_given() -> None:
     assert grade_row({"response": "<|deep_thought_start|>\\boxed{5}", "gold": "5"}).status == "truncated"
     row = {"response": "PLAN \\boxed{5} SAY I do not know.", "gold": "5"}
     assert grade_row(row).status == "correct"
-    assert grade_row(row, marks=own_marks([("PLAN", "SAY")])).status == "incorrect"
+    assert grade_row(row, marks=own_marks([("PLAN", "SAY")])).status == "no_answer"
     assert (
         grade_row({"response": "PLAN \\boxed{5}", "gold": "5"}, marks=own_marks([("PLAN", "SAY")])).status
         == "truncated"

@@ -17,7 +17,7 @@ from tests.disturbed import ROOT
 
 # A command that never ends by itself, and one that also refuses to: it swallows the interrupt and goes on cleaning up.
 WAITING = """
-import sys, time
+import signal, sys, time
 from harness.cli import exits
 from harness.cli.group import cli
 @cli.command()
@@ -27,14 +27,16 @@ def wait():
         time.sleep(600)
     finally:
         time.sleep({cleaning})
+for number in {heard}:  # a shell's background job or nohup ignores some of them
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 exits.interruptible()
 exits.call(cli, ["wait"])
 """
 
 
-def waiting(cleaning: float, **options: Any) -> subprocess.Popen[str]:
+def waiting(cleaning: float, heard: tuple[int, ...] = (), **options: Any) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WAITING.format(cleaning=cleaning)],
+        [sys.executable, "-c", WAITING.format(cleaning=cleaning, heard=tuple(map(int, heard)))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -48,7 +50,7 @@ def waiting(cleaning: float, **options: Any) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("cleaning", [0, 600], ids=["at once", "that cleans up for ever"])
 def test_one_signal_ends_a_command_within_seconds_and_says_what_is_kept(number: int, cleaning: float) -> None:
-    process = waiting(cleaning)
+    process = waiting(cleaning, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     start = time.monotonic()
     process.send_signal(number)
     _, err = process.communicate(timeout=30)

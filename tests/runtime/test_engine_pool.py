@@ -119,12 +119,38 @@ def test_an_engine_that_refuses_its_model_is_not_tried_again(pool: Any, tmp_path
     assert pool.num_started == 1
 
 
+def asked_of(pool: Any, folder: Path, size: int) -> tuple[Any, selecting.PoolWithAnswers]:
+    """A study of `size` pool rows and its pool, which nobody has answered."""
+    pool.progress.add("select", "select")
+    study = replace(studies.load("quickstart"), pool_size=size)
+    return study, selecting.load_pool(study, None, folder)
+
+
 def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_under_way_alone(
     pool: Any, tmp_path: Path
 ) -> None:
-    pool.progress.add("select", "select")
-    study = replace(studies.load("quickstart"), pool_size=120)
-    asked = selecting.load_pool(study, None, tmp_path / "pool")
+    study, asked = asked_of(pool, tmp_path / "pool", 120)
+    pool.wait()
+
+    def kill_when_some_are_there() -> None:
+        while not list((tmp_path / "pool").rglob("*.jsonl")):
+            time.sleep(0.01)
+        engine_process().kill()
+
+    killer = threading.Thread(target=kill_when_some_are_there, daemon=True)
+    killer.start()
+    asked.answer(lambda model: contextlib.nullcontext(pool), pool.progress)
+    killer.join()
+    assert pool.num_started == 2 and len(asked.models[study.base_model]) == 120
+    assert not asked.unanswered(study.base_model)
+    lines = sum(path.read_bytes().count(b"\n") for path in (tmp_path / "pool").rglob("*.jsonl"))
+    assert lines == 120  # none was asked for again once it was stored
+    again = selecting.load_pool(study, None, tmp_path / "pool")  # what another call finds
+    assert not again.unanswered(study.base_model)
+
+
+def test_a_question_that_keeps_failing_stays_ungraded_and_is_not_kept_as_unsolved(pool: Any, tmp_path: Path) -> None:
+    study, asked = asked_of(pool, tmp_path / "pool", 8)
     asked.rows[3]["question"] = "What is " + "1 + " * 400 + "1?"  # longer than the context of 128 tokens
     asked.answer(lambda model: contextlib.nullcontext(pool), pool.progress)
     (left,) = asked.unanswered(study.base_model)

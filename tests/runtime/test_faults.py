@@ -49,7 +49,7 @@ def two_engines():
 
 def unfit():
     study = faults()
-    return replace(study, engine=replace(study.engine, name="openai", base_url="http://127.0.0.1:9/v1"))
+    return replace(study, engine=replace(study.engine, name="transformers", device="cuda:63"))
 
 
 def two_recipes():
