@@ -172,7 +172,7 @@ def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path: Path) 
     process = start(tmp_path, "unfit")
     assert process.wait(timeout=120) == 1
     log = (tmp_path / "log").read_text()
-    assert "the engine did not start" in log and "failed: base" in log and "Traceback" not in log
+    assert "the engine did not start" in log and "failed: model" in log and "Traceback" not in log
 
 
 @pytest.fixture
