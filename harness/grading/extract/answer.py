@@ -46,6 +46,7 @@ _MAX_BOXES = 64  # boxes looked at from the end
 _FEW_BOXES = 4  # looked at first
 
 _BOX = re.compile(r"\\(?:begin)?\{?(?:boxed|fbox|framebox)")
+_EMPTY_BOX_ENDS = re.compile(r"\\(?:boxed|fbox)\{(?:\s|\\[,;:! ])*\}[\s$.*]*(?:\\[)\]][\s.]*)?\Z")
 _UNBRACED_BOX = re.compile(r"\s*([^\s${}]+(?:\{[^{}\n]{0,200}\})*)")
 _BOX_JOINT = re.compile(
     r"^(?:[\s$.,;]|\\[()\[\]]|\\q?quad|\\[,;: ]|\\(?:text|mbox)\s*\{\s*(?:for (?:part|"
@@ -372,6 +373,8 @@ def _found(text: str, final: bool, question: str) -> Extraction:
             return Extraction(_field(matches[-1]).strip(), how)
     if not final:
         return Extraction(None, "the answer was cut before it was stated", truncated=True)
+    if boxed is None and _EMPTY_BOX_ENDS.search(tail):
+        return Extraction(None, "the box that ends the response is empty")
     return _last_line(text, question)
 
 

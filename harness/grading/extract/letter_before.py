@@ -46,6 +46,8 @@ def stated(before: Sequence[Token], after: Sequence[Token], ends: bool, opened: 
     while at >= 0 and first - at < MAX_LINK:
         word, roles = before[at]
         if roles & _R.PRONOUN and (linked or "'" in word or "’" in word or word in ("这", "これ", "それ")):
+            if hedged:
+                return Said(Rank.ENDING) if ends else NOTHING  # "it could be B, but ..."
             return turn(ends or named or opened or not linked or _closes(after))
         if roles & _CHOSEN and not linked and not (roles & _R.LINK and at and before[at - 1].roles & NOUNS):
             break

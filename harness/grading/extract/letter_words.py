@@ -105,7 +105,8 @@ _WORDS: dict[int, str] = {
     ),
     _R.GOOD: (
         "correct|right|best|better|true|accurate|appropriate|valid|suitable|proper|optimal|ideal|closest|"
-        "likeliest|most likely|most probable|plausible|preferable|logical|reasonable|strongest|richtig|"
+        "likeliest|most likely|most probable|most plausible|more plausible|preferable|logical|"
+        "reasonable|strongest|richtig|"
         "richtige|richtiger|richtiges|richtigen|korrekt|korrekte|korrekten|zutreffend|zutreffende|wahr|beste|"
         "besten|passende|bonne|bon|correcte|corrects|juste|exacte|exact|vraie|vrai|meilleure|valide|adéquate|"
         "appropriée|correcta|correcto|verdadera|verdadero|mejor|acertada|adecuada|válida|correta|correto|"
@@ -215,11 +216,12 @@ _WORDS: dict[int, str] = {
         "一见|最初は|多くの人|一見|처음에는"
     ),
     _R.OTHERS: (
-        "students|student|people|textbook|textbooks|book|some|many|others|beginners|author|authors|critics|"
+        "user|users|students|student|people|textbook|textbooks|book|some|many|others|beginners|author|authors|critics|"
         "opponents|sources|someone|you|he|she|they|friend|colleague|classmate|teacher|manche|viele|einige|"
         "certains|beaucoup|algunos|muchos|muitos|alguns|molti|alcuni|некоторые|многие|学生|老师"
     ),
     _R.SAY: (
+        "would say|will say|would answer|would guess|"
         "say|says|said|think|thinks|believe|believes|give|gives|might|may|could|chose|choose|chooses|pick|"
         "picks|argue|argues|claim|claims|assume|assumes|report|reports|list|lists|suggest|suggests|select|"
         "selects|sagen|denken|meinen|glauben|wählen|pensent|disent|croient|choisissent|dicen|piensan|creen|"

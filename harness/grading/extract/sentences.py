@@ -45,9 +45,11 @@ _EXPLANATION = re.compile(
     r"(?:[,;]\s+|\s+)(?:because|since|attained|achieved|reached|occurring|obtained|"
     r"which (?:is|was) (?:attained|reached|achieved)|which occurs|or (?:about|approximately|roughly|around)|"
     r"as (?:desired|required|claimed))\b|"
-    r",\s+(?:when|where|at|for|with|if)\b",
+    r",\s+(?:when|where|at|for|with|if)\b|(?<!i\.e\.),\s+(?:about|approximately|roughly|around)\b|"
+    r"\s+for\s+(?:all|any|every)\s[^,;=$]{0,30}(?:\$[^$=]{1,40}\$)?\W*$",
     re.IGNORECASE,
 )
+_EMPHASISED_END = re.compile(r"\s(?:is|are|was|were)\s\*\*([^*\n]{1,60}?)[.!]?\*\*[.!]?\s*$")
 _CLAUSE_WORDS = frozenset(
     ("because", "since", "is", "are", "so", "as", "which", "that", "it", "divides", "we", "therefore")
 )
@@ -363,6 +365,9 @@ def _after_copula(sentence: str, formulas: bool, ends: bool = False) -> str | No
         rest = sentence[at:].strip()
         if formula is None and number_word(spelled := rest.strip(" .!*")) is not None:
             return spelled
+        named = _EMPHASISED_END.search(sentence) if formula is not None else None
+        if named and named.start(1) == at + 2 and is_value(readable(named.group(1)), words=3):
+            return named.group(1)  # "the fastest runner is **Ada**"
         for piece in (formula,) if formula is not None else (rest, _TAIL.split(rest, maxsplit=1)[0].strip()):
             if piece and is_value(readable(piece)):
                 if ends and formula is not None and re.search(r"[A-Za-z]{2}", sentence[end:]):

@@ -6,8 +6,10 @@ import re
 
 from harness.grading.grammar.units import number_word
 
-NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither)\b|不是|并非", re.IGNORECASE)
-WRONG = re.compile(r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b", re.IGNORECASE)
+NEGATED = re.compile(r"\b(?:not|no|never|isn't|cannot|can't|neither|nicht|keine?)\b|不是|并非", re.IGNORECASE)
+WRONG = re.compile(
+    r"\b(?:is|was)\s+(?:not|incorrect|wrong|false)\b|(?:ではない|じゃない|ではありません)(?=[\s。]*$)", re.IGNORECASE
+)
 NUMBER = re.compile(
     r"(?<![\w.,:])\d{1,3}:\d{1,3}(?::\d{2})?(?:\s?[ap]\.?m\b\.?)?(?![\d:])|"  # 3:45 p.m., 3:4
     r"(?<![A-Za-z0-9_.,])[-−+]?\s?[$€£¥]?\d+(?:[,.]\d+)*(?:/\d+)?\s?%?(?![A-Za-z_]*\d)"
