@@ -63,6 +63,11 @@ SELECTIONS = ("random", "diverse", "longest", "s1k", "full", "quality", "reward"
 TRACES = ("each", "one", "best", "all")  # of a question with several: harness.data.selection
 
 
+def _positive(text: str | None) -> bool:
+    """Whether `text` is a whole number above 0, in plain digits."""
+    return text is not None and text.isascii() and text.isdigit() and int(text) > 0
+
+
 @checked
 class Budget:
     """How one run controls thinking. Lengths are in tokens of the model's own tokenizer.
@@ -92,7 +97,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         told = self.instructed
-        if self.method in ("token_conditional", "step_conditional") and not (told or "").isdigit():
+        if self.method in ("token_conditional", "step_conditional") and not _positive(told):
             raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
         if self.wrap_up_tokens and not self.wrap_up_str:
             raise UserError(f"wrap_up_tokens={self.wrap_up_tokens} needs wrap_up_str, the text that is put there")
@@ -371,6 +376,8 @@ class Study:
 
     def __post_init__(self) -> None:
         check_name(self.thinking)
+        if twice := next((name for name in self.tasks if self.tasks.count(name) > 1), None):
+            raise UserError(f"the task '{twice}' is named twice; name each once")
         names = [recipe.name for recipe in self.recipes]
         if repeated := next((name for name in names if names.count(name) > 1 or name == "base"), None):
             raise UserError(f"the recipe name '{repeated}' is taken; give each recipe its own, and none the name base")

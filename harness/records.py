@@ -348,7 +348,8 @@ def setting(budget: Budget) -> str:
     elif budget.method == "rebase":
         name = f"rebase {limit}" + (f", reward {short(budget.reward)}" if budget.reward_model else "")
     elif budget.instructed:
-        name = f"told {budget.instructed}" + (", forced" if budget.force else "")
+        unit = {"token_conditional": " tokens", "step_conditional": " steps"}.get(budget.method, "")
+        name = f"told {budget.instructed}{unit}" + (", forced" if budget.force else "")
     if budget.min_thinking_tokens:
         name += f", at least {budget.min_thinking_tokens:,}"
     if budget.round_temperatures and budget.num_ignores:

@@ -209,3 +209,14 @@ def test_pydantic_is_not_imported_for_help() -> None:
         "sys.exit('pydantic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=Path("/")).returncode == 0
+
+
+@pytest.mark.parametrize("told", ["0", "²", "-3", "1.5", ""])
+def test_a_number_that_the_model_is_told_is_a_whole_one_above_0(told: str) -> None:
+    with pytest.raises(UserError, match="needs instructed=N"):
+        Budget(method="token_conditional", instructed=told)
+
+
+def test_a_task_is_named_once() -> None:
+    with pytest.raises(UserError, match="the task 'quick_math' is named twice"):
+        replace(load("quickstart"), tasks=("quick_math", "quick_aime", "quick_math"))

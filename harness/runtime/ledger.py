@@ -66,7 +66,9 @@ def closing_faults(row: Mapping[str, Any], config: Mapping[str, Any], thinking: 
 
 
 def verdict_faults(row: Mapping[str, Any]) -> Iterator[str]:
-    """A stored verdict that is not today's."""
+    """A stored verdict that contradicts itself, or is not today's."""
+    if (row["status"] == "correct") != bool(row["correct"]):
+        yield f"correct is {row['correct']}, the status '{row['status']}' says otherwise"
     if row["kind"] == "choice" and row["choices"] is None:
         return  # stored before the options were
     today = score_row(row)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from harness.checked import from_plain
 from harness.config import Study
 from harness.errors import UserError
+from harness.parquet import told
 from harness.records import short
 from harness.store import Store, open_lock, read_claim
 from harness.studies.runs import budgets_of, model_of
@@ -87,7 +88,7 @@ def status(out: Path) -> Status:
     state = "running" if _is_locked(out) else "complete" if whole else "stopped"
     recent = {path: at for path, at in times.items() if time.time() - at < RECENT_SECONDS}
     span = time.time() - min(recent.values()) if recent else 0.0
-    rows = sum(pq.read_metadata(path).num_rows for path in recent)
+    rows = sum(_num_rows(path) for path in recent)
     return Status(
         claim["name"],
         state,
@@ -115,3 +116,8 @@ def _is_locked(out: Path) -> bool:
     except OSError:  # no lock, or none that can be looked at
         return False
     return False
+
+
+def _num_rows(path: Path) -> int:
+    with told(path):
+        return int(pq.read_metadata(path).num_rows)

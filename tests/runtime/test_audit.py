@@ -340,3 +340,13 @@ def test_damaged_parquet_is_one_line(results: Path, tmp_path: Path) -> None:
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no finished run to audit"):
         audit(tmp_path, 1)
+
+
+@pytest.mark.slow
+def test_a_status_that_contradicts_its_row_is_found(results: Path, tmp_path: Path) -> None:
+    def contradict(rows: list[Row]) -> None:
+        wrong = next(row for row in rows if row["correct"] is False)
+        wrong["status"] = "correct"
+
+    found = faults(audit(changed(results, tmp_path / "out", contradict), 100))
+    assert len(found) == 1 and "the status 'correct' says otherwise" in found[0]
