@@ -23,9 +23,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 ablate: setup
 	$(BIN)/harness ablate quickstart --out $(OUT)
 
-# Three at a time, file by file: most of the time is waiting for engines and clusters.
+# Two at a time, file by file, the longest begun first (tests/conftest.py).
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Engines, graders, trainings, drivers and nodes killed at chosen moments: minutes each, so not part of `make test`.
 faults: setup
