@@ -32,7 +32,7 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=1400,
     )
 
 

@@ -53,7 +53,7 @@ def checkout(folder: Path, files: dict[str, str]) -> Path:
 
 def said(python: Path, *arguments: str, cwd: Path | None = None) -> list[str]:
     call = subprocess.run(
-        [str(python), *arguments], cwd=cwd, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=120
+        [str(python), *arguments], cwd=cwd, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=600
     )
     assert call.returncode == 0, call.stderr
     return call.stdout.splitlines()

@@ -140,7 +140,7 @@ def test_variants_formats_own_selections_and_a_failed_recipe_in_one_study(tmp_pa
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"},
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=1400,
     )
     told = call.stdout[-3000:] + call.stderr[-3000:]
     assert call.returncode == 1 and "failed: too_many; the other runs are kept" in call.stderr, told

@@ -170,7 +170,7 @@ def test_a_recipe_that_fails_is_marked_and_the_rest_goes_on(tmp_path: Path) -> N
 def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     process = start(tmp_path, "unfit")
-    assert process.wait(timeout=120) == 1
+    assert process.wait(timeout=600) == 1
     log = (tmp_path / "log").read_text()
     assert "the engine did not start" in log and "failed: model" in log and "Traceback" not in log
 

@@ -65,7 +65,7 @@ def evaluate(url: str, model: Path, out: Path, **environment: str) -> subprocess
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "160"} | environment,
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=1400,
     )  # fmt: skip
 
 

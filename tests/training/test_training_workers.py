@@ -79,7 +79,7 @@ def run_sharded(folder: Path, port: int) -> None:
         for rank in range(2)
     ]
     for call in calls:
-        printed = call.communicate(timeout=300)[0]
+        printed = call.communicate(timeout=1200)[0]
         assert call.returncode == 0, printed[-3000:]
 
 
