@@ -220,3 +220,11 @@ def test_a_number_that_the_model_is_told_is_a_whole_one_above_0(told: str) -> No
 def test_a_task_is_named_once() -> None:
     with pytest.raises(UserError, match="the task 'quick_math' is named twice"):
         replace(load("quickstart"), tasks=("quick_math", "quick_aime", "quick_math"))
+
+
+@pytest.mark.parametrize("flag", ["--budgets", "--ignores", "--instructed"])
+def test_a_superscript_on_the_command_line_is_one_line(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    method = ["--method", "token_conditional"] if flag == "--instructed" else []
+    with pytest.raises(SystemExit) as end:
+        call(cli, ["evaluate", "harness/quickstart/model", "--tasks", "quick_math", *method, flag, "²", "--dry-run"])
+    assert end.value.code == WRONG_INPUT and "'²'" in capsys.readouterr().err

@@ -191,7 +191,7 @@ def parse_budgets(text: str) -> list[Any]:
     """`500,1000,auto` as budgets."""
     limits: list[Any] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        if part != "auto" and not part.isdigit():
+        if part != "auto" and not part.isdecimal():
             raise UserError(f"--budgets {text}: '{part}' is neither a number of tokens nor 'auto'")
         limits.append("auto" if part == "auto" else int(part))
     if not limits:
@@ -202,7 +202,7 @@ def parse_budgets(text: str) -> list[Any]:
 def parse_counts(flag: str, text: str) -> list[int]:
     """`0,1,2` as numbers."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if wrong := next((part for part in parts if not part.isdigit()), None):
+    if wrong := next((part for part in parts if not part.isdecimal()), None):
         raise UserError(f"{flag} {text}: '{wrong}' is not a whole number")
     return [int(part) for part in parts]
 
