@@ -63,6 +63,9 @@ class _Worker:
                 f"{said[-1] if said else f'nothing came within {SYMBOLIC_START_SECONDS:.0f} s'}; check that "
                 f"{sys.executable} has sympy, and memory for it (ulimit -v)"
             ) from error
+        except BaseException:  # Ctrl-C, while it starts
+            self.kill()
+            raise
         self._drain = threading.Thread(target=self._discard, daemon=True)
         self._drain.start()
 
