@@ -295,7 +295,7 @@ def test_log_probabilities_of_answers_are_stored(evaluated: Any) -> None:
     assert (known["answer_logprob_mean"] <= 0).all() and known["extracted"].notna().all()
 
 
-@pytest.mark.slow
+@pytest.mark.faults  # tests/generation/test_one_seed.py loses rows of every method without Ray, test_engines.py on vLLM
 def test_a_lost_file_comes_back_as_it_was(tmp_path: Path) -> None:
     """One row at a time: a batch's last bits depend on the rows in it, and a draw may fall between two of them."""
     out = tmp_path / "out"
