@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from harness.chat_client import masked_url
 from harness.checked import (
     AboveZero,
     Flag,
@@ -440,6 +441,15 @@ def to_plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{value!r} ({type(value).__name__}) has no stable form to fingerprint")
+
+
+def recorded(study: Study) -> dict[str, Any]:
+    """`study` as JSON types, as it may be written to a file: without the password that its server's URL may hold."""
+    engine = study.engine
+    if engine.base_url:
+        study = replace(study, engine=replace(engine, base_url=masked_url(engine.base_url)))
+    plain: dict[str, Any] = to_plain(study)
+    return plain
 
 
 def fingerprint(value: Any) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 from harness.runtime.audit import audit
+from tests.hostile import everyday
 
 pytestmark = pytest.mark.slow
 STUDY = '''
@@ -43,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
+        [sys.executable, "-P", "-m", "harness", *arguments],
         cwd=cwd,
         env=environment,
         capture_output=True,
@@ -56,7 +57,12 @@ def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("ablation")
     (folder / "small.py").write_text(STUDY)
-    return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
+    everyday.fill(folder / "work")  # whose files nobody may run, in no process of a study
+    return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"), cwd=folder / "work")
+
+
+def test_what_lies_in_the_working_folder_is_run_by_no_process_of_a_study(results: Any) -> None:
+    assert everyday.what_ran(results[0] / "work") == []
 
 
 def test_a_study_runs_from_its_pool_to_its_leaderboard(results: Any) -> None:

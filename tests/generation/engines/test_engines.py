@@ -117,6 +117,10 @@ def reference(vllm: Any) -> Rows:
     return found[0]
 
 
+def test_its_sockets_lie_in_a_folder_that_ends_with_it(vllm: Any) -> None:
+    assert any(path.is_socket() for path in vllm._guard.folder.iterdir())
+
+
 def test_a_replayed_sweep_equals_its_runs_apart(vllm: Any, reference: Rows) -> None:
     before = vllm.counters.sampled_tokens
     replayed = rows(vllm)
