@@ -48,6 +48,7 @@ Method = Literal[
     "token_conditional",  # tell the budget in the prompt, in tokens
     "step_conditional",  # tell the budget in the prompt, in steps
     "class_conditional",  # tell "short" or "long" in the prompt
+    "completion_cap",  # one chat call, its whole reply (thought and answer) capped at max_thinking_tokens by the server
     "rebase",  # tree search over the steps of a thought, led by a reward; num_samples is its width
 ]
 EngineName = Literal["vllm", "transformers", "openai"]
@@ -234,6 +235,8 @@ class EngineConfig:
     )
     api_key_env: Placement[Name] = "OPENAI_API_KEY"  # openai only: the environment variable that holds the key
     header_env: Placement[Headers] = ()  # openai only: header -> the environment variable that holds its value
+    # openai only: /v1/completions with token ids, or /v1/chat/completions. Identity: the engine's name is another then
+    api: Source[Literal["completions", "chat"]] = "completions"
     extra_body: Text[JsonObject] = ""  # openai only: fields for the JSON of every call; null takes one out of it
     strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
     batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
@@ -248,6 +251,19 @@ class EngineConfig:
             )
         if self.name == "openai" and self.base_url is None:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
+
+    @property
+    def chats(self) -> bool:
+        """Whether each sample is one chat call, of which only the text and some counts come back."""
+        return self.name == "openai" and self.api == "chat"
+
+    @property
+    def silent_seconds(self) -> float:
+        """Seconds without a token after which an engine is given up.
+
+        Of a chat call nothing is heard before it ends; it is ended after `stall_seconds`, and tried again.
+        """
+        return math.inf if self.chats else self.stall_seconds
 
 
 @checked

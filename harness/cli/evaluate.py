@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     from harness.config import EngineName
 
 METHODS = (
-    "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase"
+    "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase, "
+    "completion_cap"
 )
+DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--tasks", "task_names", required=True, help="Task names, comma-separated.")
-@click.option("--method", "methods", default="budget_forcing", show_default=True, help=f"Comma-separated: {METHODS}.")
+@click.option(
+    "--method",
+    "methods",
+    help=f"Comma-separated: {METHODS}. Default: budget_forcing; with --api chat completion_cap.",
+)
 @click.option("--budgets", default="auto", show_default=True, help="Thinking budgets in tokens, or auto.")
 @click.option("--ignores", default="0", show_default=True, help="How often to ignore the end of thinking (at auto).")
 @click.option("--ignore-str", default="Wait", show_default=True, help="What replaces the end of thinking.")
@@ -44,6 +50,13 @@ METHODS = (
 @click.option("--final-answer", help="What a forced end says, instead of the format's 'Final Answer:'.")
 @click.option("--headline", help="The setting of the recipe table, as tables call it: 1,000 or auto+2 Wait.")
 @click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
+@click.option(
+    "--api",
+    type=click.Choice(["completions", "chat"]),
+    default="completions",
+    show_default=True,
+    help="Of --engine openai: exact, by token ids; or one chat call per sample.",
+)
 @click.option("--base-url", help="The server's address, for --engine openai.")
 @click.option("--served-name", help="What the server calls MODEL, where it is another name.")
 @click.option("--thinking", default="auto", show_default=True, help=THINKING_HELP)
@@ -64,6 +77,7 @@ def evaluate(
     models: tuple[str, ...],
     task_names: str,
     engine: EngineName,
+    api: Literal["completions", "chat"],
     base_url: str | None,
     served_name: str | None,
     thinking: str,
@@ -78,6 +92,7 @@ def evaluate(
     replay: bool,
     seed: int,
     headline: str | None,
+    methods: str | None,
     dry_run: bool,
     data_dir: Path | None,
     out: Path | None,
@@ -91,13 +106,14 @@ def evaluate(
     from harness.studies.inputs import check_inputs, check_model
     from harness.studies.load import with_settings
 
-    budgets = evaluation.Sweep(**sweep).settings()
-    server = EngineConfig(name=engine, base_url=base_url, served_name=served_name)
+    budgets = evaluation.Sweep(DEFAULT_METHODS[api] if methods is None else methods, **sweep).settings()
+    server = EngineConfig(name=engine, api=api, base_url=base_url, served_name=served_name)
     chat = chat_of(template_arguments, system_prompt, instruction)
     models = tuple(dict.fromkeys(models))
     studies = []
     for model in models:
-        check_model("base_model", model)
+        if not server.chats:
+            check_model("base_model", model)
         decoding = Sampling(num_samples=samples, seed=seed, answer_logprobs=answer_logprobs)
         if sampling == "card":
             decoding = card_sampling(model, decoding)

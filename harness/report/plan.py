@@ -60,7 +60,12 @@ def planned_table(
         f"{TOKENS_PER_GPU_SECOND} tokens/s and ${DOLLARS_PER_GPU_HOUR:.2f} an hour for each GPU; training as in the "
         "paper (7 H100 hours for s1K).",
     ]
-    if study.replay:
+    if study.engine.chats:
+        table.notes.append(
+            "Chat completions: one call per sample, text and counts as the server gives them; no token ids, no audit. "
+            f"Added to each call: {study.engine.extra_body or 'nothing'}."
+        )
+    elif study.replay:
         table.notes.append(
             "Replay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
         )

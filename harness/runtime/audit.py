@@ -21,6 +21,7 @@ from harness import provenance
 from harness.checked import from_plain
 from harness.config import Budget, Sampling, to_plain
 from harness.errors import UserError
+from harness.generation.engines.chat import NAME as CHAT
 from harness.records import run_config
 from harness.runtime.ledger import closing_faults, ledger_faults, verdict_faults
 from harness.runtime.witness import Witness, greedy_gap, text_faults
@@ -123,6 +124,10 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
             one.not_audited = "imported from a log: it holds no token ids and names no checkpoint"
             continue
         one.num_missing = max(0, run["num_problems"] * run["num_samples"] - len(keys.get(run["run_id"], ())))
+        if dict(config.get("engine") or {}).get("name") == CHAT:
+            one.not_audited = "chat completions hold no token ids: only the verdicts are looked at"
+            one.rows = [_verdict_row(row) for row in drawn.get(run["run_id"], ())]
+            continue
         by_model.setdefault(_model_of(run, config, out), []).append((one, run))
     for model, its_runs in by_model.items():
         witness: Witness | str | None = None
@@ -253,6 +258,10 @@ def _witness(model: str, tokenizer: str | None) -> Witness | str:
         return Witness(model, tokenizer)
     except Exception as error:  # noqa: BLE001  the loading: a damaged folder fails in many ways, and the other models go on
         return f"the model at {model} cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+
+
+def _verdict_row(row: Mapping[str, Any]) -> RowAudit:
+    return RowAudit(row["problem_id"], row["sample_index"], 0, 0.0, "", tuple(verdict_faults(row)))
 
 
 def _audit_row(

@@ -95,6 +95,8 @@ class Sweep:
             return self._forced(limits)
         if method == "no_thinking":
             return [Budget(method="no_thinking")]
+        if method == "completion_cap":
+            return [Budget(limit, method="completion_cap") for limit in limits]
         if method == "rejection_sampling":
             attempts = self.max_attempts or Budget().max_attempts
             return [Budget(limit, method="rejection_sampling", max_attempts=attempts) for limit in limits]

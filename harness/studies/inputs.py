@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import tasks
 from harness.config import Study
 from harness.errors import UserError, one_line
+from harness.generation.chat import check as check_chat
 from harness.generation.reward import judges_tokens
 from harness.generation.sweep import check as check_budget
 
@@ -19,7 +20,9 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")  # org/name
 
 def check_inputs(study: Study, data_dir: Path | None) -> None:
     """Raises `UserError` for an input that is not there. What only the hub can tell is left to the run."""
-    check_model("base_model", study.base_model)
+    if not study.engine.chats:  # a name that only its server knows may be any
+        check_model("base_model", study.base_model)
+    check_chat((*study.budgets, *study.base_budgets), study.sampling, study.engine)
     if study.engine.tokenizer is not None:
         check_model("engine.tokenizer", study.engine.tokenizer)
     tasks.names(study.tasks)
@@ -53,9 +56,10 @@ def check_sources(study: Study) -> None:
         UserError: one of them is not there.
     """
     if study.engine.name == "openai":
-        from harness.generation import open_engine
+        from harness.generation import open_chat, open_engine
 
-        open_engine(study.engine, study.base_model).close()  # asks the server what it serves
+        chats = study.engine.chats  # asks the server what it serves
+        (open_chat if chats else open_engine)(study.engine, study.base_model).close()
     else:
         check_weights("base_model", study.base_model)
     for budget in dict.fromkeys((*study.budgets, *study.base_budgets)):

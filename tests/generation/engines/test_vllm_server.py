@@ -125,7 +125,7 @@ def test_a_server_of_other_weights_is_found_out_by_the_probe(
 def test_a_server_that_dies_leaves_errors_and_the_rows_it_had_finished(
     server: tuple[str, subprocess.Popen[bytes]], model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.generation.engines.server.BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr("harness.generation.engines.connection.BACKOFF_SECONDS", 0.0)
     engine = open_engine(EngineConfig(name="openai", base_url=server[0], max_num_seqs=2), str(model))
     found: list[Generation] = []
 
