@@ -100,9 +100,14 @@ def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
 
 
 def _texts(folder: Path, run_ids: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
-    columns = ["problem_id", "sample_index", *TEXT, "extracted", "correct"]
+    columns = ["problem_id", "sample_index", "prompt_ids", *TEXT, "extracted", "correct"]
     good = pc.field("run_id").isin(run_ids) & pc.field("error").is_null()
     rows = _rows(folder, columns, good).to_pylist()
+    if any(not row.pop("prompt_ids") for row in rows):
+        raise UserError(
+            f"{folder} holds rows without token ids (an imported log, or chat completions), so that no token can be "
+            "compared; `harness compare` pairs their verdicts"
+        )
     return {(row["problem_id"], row["sample_index"]): row for row in rows}
 
 

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 from harness.config import Budget, EngineConfig, Sampling
-from harness.generation import open_engine
+from harness.generation import open_chat, open_engine
+from harness.generation.chat import UNTOLD, Call, samples
 from harness.generation.engines.loading import WrongWeightsError, load
+from harness.generation.prompts import render_prompt
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
-from harness.records import Generation
+from harness.records import Generation, Problem, ToldTokens
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
 from tests.generation.test_sweep import by_cell
 from tests.tiny import checkpoint, make_model
@@ -120,6 +122,36 @@ def test_a_server_of_other_weights_is_found_out_by_the_probe(
     assert loaded.served_model == "tiny" and loaded.probe_difference is not None and loaded.probe_difference < 0.001
     with pytest.raises(WrongWeightsError, match="does not generate with the weights of"):
         load(open_engine(served, str(other)), str(other), FORMATS["s1"], {})
+
+
+def test_a_chat_call_to_a_vllm_server_is_the_plain_continuation_of_its_chat_prompt(
+    server: tuple[str, subprocess.Popen[bytes]], model: Path
+) -> None:
+    """The reply is what transformers writes behind the rendered prompt, and its counts are those of the ids."""
+    config = EngineConfig(name="openai", api="chat", base_url=server[0], served_name="tiny", max_num_seqs=2)
+    chat, here = open_chat(config, str(model)), open_engine(EngineConfig(name="transformers"), str(model))
+    assert chat.version == open_engine(replace(config, api="completions"), str(model)).version != "unknown"
+    problems = [Problem(str(i), "t", f"question {i}", "4") for i in range(3)]
+    found: list[Generation] = []
+    cap = Budget(24, method="completion_cap")
+    sampling = Sampling(repetition_penalty=1.2)
+    samples(chat, [Call(p.id, p, cap, 0) for p in problems], sampling, UNTOLD, found.append)
+    assert not any(row.error for row in found)
+    plain: list[Generation] = []
+    rendered = [(p, *render_prompt(here.tokenizer, p.question)) for p in problems]
+    prompts = [Prompt(p.id, text, tuple(ids)) for p, text, ids in rendered]
+    none = Budget(0, method="no_thinking")  # the chat prompt alone
+    capped = replace(sampling, max_answer_tokens=24)
+    context = [Prompt(p.problem_id, p.text, p.ids) for p in prompts]
+    generate(here, context, [none], capped, FORMATS["s1"], on_generation=plain.append)
+    expected = {row.problem_id: row for row in plain}
+    for row in found:
+        other = expected[row.problem_id]
+        ids = other.answer_ids[:24]
+        ended = other.answer_finish == "stop" and len(other.answer_ids) < 24
+        assert row.answer == here.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        assert row.num_tokens == ToldTokens(len(other.prompt_ids), 0, len(ids) + ended)
+        assert row.answer_finish == ("stop" if ended else "length")
 
 
 def test_a_server_that_dies_leaves_errors_and_the_rows_it_had_finished(
