@@ -10,6 +10,7 @@ import click
 
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.config import EngineName
@@ -18,6 +19,7 @@ METHODS = (
     "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase, "
     "completion_cap"
 )
+OF_TRAINING = ("pool", "pool_size", "pool_columns", "recipes", "reference_recipe", "training", "features", "lint")
 DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 
 
@@ -101,6 +103,7 @@ def evaluate(
 ) -> None:
     """Evaluate MODELS (folders or hub names) with budget forcing or another method: an s1-style sweep in one call."""
     from harness.config import EngineConfig, Sampling, fingerprint
+    from harness.records import short
     from harness.studies import evaluate as evaluation
     from harness.studies.card import card_sampling
     from harness.studies.inputs import check_inputs, check_model
@@ -108,6 +111,14 @@ def evaluate(
 
     budgets = evaluation.Sweep(DEFAULT_METHODS[api] if methods is None else methods, **sweep).settings()
     server = EngineConfig(name=engine, api=api, base_url=base_url, served_name=served_name)
+    if any(not model.strip() for model in models):
+        raise UserError("a MODEL is empty; give a folder or a hub name")
+    for given in settings:
+        key = given.partition("=")[0].partition(".")[0]
+        if key in OF_TRAINING:
+            raise UserError(
+                f"--set {given}: evaluate trains nothing and reads no {key}; leave it out, or use `harness ablate`"
+            )
     chat = chat_of(template_arguments, system_prompt, instruction)
     models = tuple(dict.fromkeys(models))
     studies = []
@@ -128,7 +139,7 @@ def evaluate(
         check_inputs(studies[-1], data_dir)
     if dry_run:
         for one in studies:
-            show_plan(one, data_dir)
+            show_plan(one, data_dir, called=short(one.base_model, [other.base_model for other in studies]))
         return
     first, *others = studies
     identity = fingerprint(studies if others else first)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Budget, Chat, Sampling, Study
-from harness.errors import UserError
+from harness.errors import UserError, near
 from harness.generation.chat import UNTOLD
 from harness.generation.chat_files import chat_files
 from harness.generation.rules import Vocabulary
 from harness.generation.templates.delimiters import UNSHOWN
 from harness.generation.templates.reading import RESOLVED, Reading, resolve
-from harness.generation.templates.template import shape, turns_of
+from harness.generation.templates.template import GIVEN, Template, shape, turns_of
 from harness.thinking import AUTO, Ask, ThinkingFormat, thinking_format
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def _spelled(study: Study, thinking: str, budgets: Iterable[Budget]) -> str:
     if study.engine.chats:
         return _of_server(study, thinking).spec
     tokenizer = chat_files(study.engine.tokenizer or study.base_model)
+    check_arguments(tokenizer, study.chat)
     reading = read_for(thinking, tokenizer, study.chat)
     for note in reading.notes:
         logger.warning("%s: %s", study.base_model, note)
@@ -83,6 +84,18 @@ def read_for(name: str, tokenizer: Any, chat: Chat) -> Reading:
     thinking = reading.thinking
     asked = replace(thinking, ask=_with(thinking.ask, chat), plain=_with(thinking.plain, chat))
     return replace(reading, thinking=asked)
+
+
+def check_arguments(tokenizer: Any, chat: Chat) -> None:
+    """Raise `UserError` for an argument that the chat template never reads: it would change nothing."""
+    template = Template(tokenizer)
+    known = template.variables
+    for name, _ in chat.arguments:
+        if known is not None and name not in known:
+            own = known - GIVEN
+            hint = f"did you mean '{match}'?" if (match := near(name, own)) else ""
+            hint = hint or (f"it reads {', '.join(sorted(own))}" if own else "it reads no argument")
+            raise UserError(f"the chat template of '{tokenizer.name_or_path}' never reads '{name}'; {hint}")
 
 
 def _with(ask: Ask, chat: Chat) -> Ask:

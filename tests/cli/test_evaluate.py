@@ -60,6 +60,24 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
             Sweep("class_conditional"),
             tuple(Budget(method="class_conditional", instructed=n, force=False) for n in ("short", "long")),
         ),
+        (
+            Sweep("token_conditional,class_conditional", instructed="64,short"),
+            (
+                Budget(method="token_conditional", instructed="64", force=False),
+                Budget(method="class_conditional", instructed="short", force=False),
+            ),
+        ),
+        (
+            Sweep("class_conditional,step_conditional", instructed="16"),
+            (
+                *(Budget(method="class_conditional", instructed=word, force=False) for word in ("short", "long")),
+                Budget(method="step_conditional", instructed="16", force=False),
+            ),
+        ),
+        (
+            Sweep("completion_cap", budgets="9,auto"),
+            (Budget(9, method="completion_cap"), Budget(method="completion_cap")),
+        ),
         (Sweep("no_thinking"), (Budget(method="no_thinking"),)),
         (Sweep("budget_forcing,no_thinking", no_thinking=True), (Budget(method="no_thinking"), Budget())),
         (Sweep("rebase", budgets="300"), (Budget(300, method="rebase"),)),
@@ -92,6 +110,12 @@ def test_each_method_is_said_with_its_options(asked: Sweep, expected: tuple[Budg
         (Sweep(instructed="9"), "--instructed belongs to"),
         (Sweep("rebase", grace=9), "--grace belongs to --method budget_forcing"),
         (Sweep(wrap_up_tokens=9), "needs wrap_up_str"),
+        (Sweep(budgets="9", wrap_up="So:", wrap_up_tokens=10), "wrap_up_tokens=10 is more than max_thinking_tokens=9"),
+        (Sweep("no_thinking", min_thinking=9), "--min-thinking belongs to --method budget_forcing"),
+        (Sweep("no_thinking", budgets="9"), "--budgets belongs to --method budget_forcing"),
+        (Sweep("token_conditional", instructed="9", budgets="9"), "--budgets belongs to"),
+        (Sweep("token_conditional,class_conditional", instructed="9,medium"), "'medium' is neither a whole number nor"),
+        (Sweep("token_conditional,class_conditional", instructed="short"), "token_conditional needs --instructed N"),
     ],
 )
 def test_an_option_that_cannot_be_read_or_has_no_effect_is_one_line(asked: Sweep, message: str) -> None:
@@ -142,6 +166,54 @@ def emptied(tmp_path: Path) -> Path:
         ([TINY_MODEL, "--tasks", "quick_aime", "--headline", "900"], "unknown --headline"),
         ([TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.logit_bias={'Wait, no': 2}"], "tokens of it"),
         ([TINY_MODEL, "no such model", "--tasks", "quick_aime"], "no such folder"),
+        (["", "--tasks", "quick_aime"], "a MODEL is empty"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--base-url", "http://x/v1"], "engine.base_url=http://x/v1 belongs to"),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--served-name", "x"],
+            "engine.served_name=x belongs to --engine openai",
+        ),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--api", "chat"], "engine.api=chat belongs to --engine openai"),
+        (
+            [
+                TINY_MODEL,
+                "--tasks",
+                "quick_aime",
+                *("--set", "engine.num_gpus=2"),
+                *("--set", "engine.tensor_parallel_size=2"),
+            ],
+            "engine.tensor_parallel_size=2 belongs to --engine vllm",
+        ),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--set", "pool=mine"], "evaluate trains nothing and reads no pool"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--set", "reference_recipe=s1k"], "reads no reference_recipe"),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--set", "engine.max_model_len=999999"],
+            "more than the 4096 tokens that",
+        ),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--set", "engine.num_cpus=100000"],
+            "engine needs 100000 CPUs, this machine",
+        ),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--set", "name=a/b"], "name=a/b: it is the name of a folder"),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.seed=1", "--set", "sampling.seed=2"],
+            "--set sampling.seed is given 2 times",
+        ),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--temperature", "1e9"], "above 10 every token of the vocabulary"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--seed", str(2**63)], "seed=9223372036854775808: give less than"),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--thinking", '["<t>", "<t>", "A:", "<t>"]'],
+            "a start and an end that differ",
+        ),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--thinking", '["", "<t>", "A:", "<t>"]'], "has no start"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--thinking", '["<t>", "</t>", "A:", " "]'], "stops that are not blank"),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--chat-template-arg", "thinking=1"],
+            "never reads 'thinking'; it reads no",
+        ),
+        (
+            ["HYBRID", "--tasks", "quick_aime", "--chat-template-arg", "enable_thinkin=false"],
+            "did you mean 'enable_thinking'",
+        ),
     ],
 )
 def test_what_is_missing_is_known_before_ray_starts_and_out_is_not_claimed(
@@ -149,7 +221,10 @@ def test_what_is_missing_is_known_before_ray_starts_and_out_is_not_claimed(
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    named = {"EMPTIED": str(emptied), "DATA": str(data)}
+    hybrid = shutil.copytree(TINY_MODEL, tmp_path / "hybrid")
+    template = "{% generation %}{% if enable_thinking %}<think>{% endif %}{% endgeneration %}"
+    (hybrid / "chat_template.jinja").write_text((hybrid / "chat_template.jinja").read_text() + template)
+    named = {"EMPTIED": str(emptied), "DATA": str(data), "HYBRID": str(hybrid)}
     done = evaluate(*(named.get(one, one) for one in arguments), "--out", str(tmp_path / "out"))
     assert isinstance(done.exception, UserError)  # `harness.cli.exits.call` makes it one line and exit code 2
     assert any(part in str(done.exception) for part in message.split("|")), done.exception

@@ -127,31 +127,28 @@ def test_a_server_of_other_weights_is_found_out_by_the_probe(
 def test_a_chat_call_to_a_vllm_server_is_the_plain_continuation_of_its_chat_prompt(
     server: tuple[str, subprocess.Popen[bytes]], model: Path
 ) -> None:
-    """The reply is what transformers writes behind the rendered prompt, and its counts are those of the ids."""
+    """The reply is what transformers' own `generate` writes behind the rendered prompt, its counts those of the ids."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     config = EngineConfig(name="openai", api="chat", base_url=server[0], served_name="tiny", max_num_seqs=2)
-    chat, here = open_chat(config, str(model)), open_engine(EngineConfig(name="transformers"), str(model))
+    chat = open_chat(config, str(model))
     assert chat.version == open_engine(replace(config, api="completions"), str(model)).version != "unknown"
     problems = [Problem(str(i), "t", f"question {i}", "4") for i in range(3)]
     found: list[Generation] = []
-    cap = Budget(24, method="completion_cap")
-    sampling = Sampling(repetition_penalty=1.2)
-    samples(chat, [Call(p.id, p, cap, 0) for p in problems], sampling, UNTOLD, found.append)
-    assert not any(row.error for row in found)
-    plain: list[Generation] = []
-    rendered = [(p, *render_prompt(here.tokenizer, p.question)) for p in problems]
-    prompts = [Prompt(p.id, text, tuple(ids)) for p, text, ids in rendered]
-    none = Budget(0, method="no_thinking")  # the chat prompt alone
-    capped = replace(sampling, max_answer_tokens=24)
-    context = [Prompt(p.problem_id, p.text, p.ids) for p in prompts]
-    generate(here, context, [none], capped, FORMATS["s1"], on_generation=plain.append)
-    expected = {row.problem_id: row for row in plain}
+    calls = [Call(p.id, p, Budget(24, method="completion_cap"), 0) for p in problems]
+    samples(chat, calls, Sampling(repetition_penalty=1.2), UNTOLD, found.append)
+    assert not any(row.error for row in found) and len(found) == 3
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     for row in found:
-        other = expected[row.problem_id]
-        ids = other.answer_ids[:24]
-        ended = other.answer_finish == "stop" and len(other.answer_ids) < 24
-        assert row.answer == here.tokenizer.decode(ids, skip_special_tokens=True).strip()
-        assert row.num_tokens == ToldTokens(len(other.prompt_ids), 0, len(ids) + ended)
-        assert row.answer_finish == ("stop" if ended else "length")
+        _, prompt = render_prompt(chat.tokenizer, f"question {row.problem_id}")
+        ids = loaded.generate(
+            torch.tensor([prompt]), do_sample=False, max_new_tokens=24, repetition_penalty=1.2, pad_token_id=0
+        )[0, len(prompt) :]
+        text = chat.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        assert row.answer.rstrip("\ufffd") == text.rstrip("\ufffd")  # vLLM holds back a character that is cut
+        assert row.num_tokens == ToldTokens(len(prompt), 0, len(ids))
+        assert row.answer_finish == ("length" if ids[-1] != chat.tokenizer.eos_token_id else "stop")
 
 
 def test_a_server_that_dies_leaves_errors_and_the_rows_it_had_finished(
