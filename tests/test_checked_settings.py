@@ -80,7 +80,6 @@ WRONG = [
     ("name", "a/b", "name=a/b: it is the name of a folder"),
     ("name", "..", "give one without '/'"),
     ("thinking", '["<t>", "<t>", "A:", "<t>"]', "a start and an end that differ"),
-    ("tasks", "[]", "give 1 or more"),
     ("reference_recipe", "rando", "did you mean 'random'"),
 ]
 GROUPS: dict[str, type] = {

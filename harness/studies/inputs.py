@@ -61,7 +61,7 @@ def longest_context(model: str) -> int | None:
         return None
     config = read_json(path, "give a checkpoint folder whose download is whole")
     config = config.get("text_config") or config
-    named = [config[name] for name in CONTEXT_NAMES if isinstance(config.get(name), int)]
+    named = [int(config[name]) for name in CONTEXT_NAMES if isinstance(config.get(name), int)]
     scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if not named or not isinstance(scaling, dict):
         return min(named, default=None)

@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from harness.analysis.diff import diff
 from harness.cli.main import cli
 from harness.config import Budget
 from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
+from harness.records import short
 from harness.studies.evaluate import Sweep, headline_of, study_name
-from harness.studies.inputs import check_weights
+from harness.studies.inputs import check_weights, longest_context
 from tests.tiny import byte_tokenizer, varied
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +123,46 @@ def test_each_method_is_said_with_its_options(asked: Sweep, expected: tuple[Budg
 def test_an_option_that_cannot_be_read_or_has_no_effect_is_one_line(asked: Sweep, message: str) -> None:
     with pytest.raises(UserError, match=message):
         asked.settings()
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens"),
+    [
+        ({"max_position_embeddings": 4096}, 4096),
+        ({"max_position_embeddings": 4096, "seq_length": 2048}, 2048),
+        ({"text_config": {"max_position_embeddings": 128}}, 128),
+        ({"max_position_embeddings": 32768, "rope_scaling": {"type": "linear", "factor": 4.0}}, 131072),
+        (  # Qwen2.5's card: YaRN counts from the length before it
+            {
+                "max_position_embeddings": 40960,
+                "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+            },
+            131072,
+        ),
+        ({"max_position_embeddings": 131072, "rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, 131072),
+        ({"max_position_embeddings": 131072, "rope_parameters": {"rope_type": "longrope", "factor": 32.0}}, 131072),
+        ({"hidden_size": 8}, None),
+    ],
+)
+def test_the_longest_context_is_read_as_vllm_reads_it(config: Any, tokens: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert longest_context(str(tmp_path)) == tokens
+
+
+def test_a_ray_cluster_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    """Ray's own refusal: its sockets' paths may have 107 bytes."""
+    long = tmp_path / ("deep" * 30)
+    long.mkdir()
+    command = [sys.executable, "-m", "harness", "evaluate", TINY_MODEL, "--tasks", "quick_aime", "--max-problems", "1"]
+    done = subprocess.run(
+        [*command, "--engine", "transformers", "--out", str(tmp_path / "out")],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(long), "RAY_ADDRESS": "local"},
+        capture_output=True,
+        text=True,
+        timeout=1400,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and "Ray does not start here, 2 times" in done.stderr
 
 
 def test_the_headline_is_a_setting_by_its_name() -> None:
@@ -327,6 +369,14 @@ def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(eva
     assert "evaluate moved: done" in done.stdout and "evaluate base" not in done.stdout
     status = CliRunner().invoke(cli, ["status", str(out)]).output
     assert "complete" in status and status.count("6/6") == 2 and "moved" in status
+    planned = CliRunner().invoke(cli, ["evaluate", *models, *METHODS, "--dry-run"]).output
+    assert "moved" in planned and " base " not in planned
+    named = CliRunner().invoke(cli, ["audit", str(out), "--sample", "1"]).output
+    assert "moved" in named and " base " not in named
+    assert "no row was held against its checkpoint" in named and "0 of 0" not in named and "of 12 rows texts" in named
+    same = [one for one, _ in diff(out, out)]
+    assert {one.run["recipe"] for one in same} == {short(model, models) for model in models}
+    assert all(one.num_same == one.num_samples == 24 for one in same) and len(same) == 12
     assert "tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
 
 
