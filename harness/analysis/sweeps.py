@@ -27,6 +27,7 @@ METHOD_NAMES = {
     "rejection_sampling": "RS",
     "no_thinking": "no thinking",
     "rebase": "REBASE",
+    "completion_cap": "capped",
 }
 
 
