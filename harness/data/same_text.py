@@ -64,8 +64,8 @@ class _Characters(dict[int, str]):
         if kind in ("Mn", "Me"):  # what NFKC could not compose
             return ""
         if kind[0] == "L":
-            plain, *marks = unicodedata.normalize("NFD", char)
-            char = plain if all(map(unicodedata.combining, marks)) else char
+            parts = unicodedata.normalize("NFD", char)
+            char = parts[0] if all(map(unicodedata.combining, parts[1:])) else char
         return LOOKALIKES.get(char, char)
 
 
