@@ -82,7 +82,6 @@ def check(model: Any, name: str, rank: int) -> None:
         )
 
 
-@torch.no_grad()
 def _difference(model: Any) -> float:
     """The largest difference in nats between tokens of rows in one sequence and of the same rows apart."""
     was_training = model.training
@@ -90,8 +89,9 @@ def _difference(model: Any) -> float:
     size = model.get_input_embeddings().num_embeddings
     rows = [torch.tensor([[number % size for number in row]], device=model.device) for row in PROBE]
     positions = torch.cat([torch.arange(row.shape[1], device=model.device)[None] for row in rows], dim=1)
-    together = model(input_ids=torch.cat(rows, dim=1), position_ids=positions, use_cache=False).logits
-    apart = torch.cat([model(input_ids=row, use_cache=False).logits for row in rows], dim=1)
+    with torch.no_grad():
+        together = model(input_ids=torch.cat(rows, dim=1), position_ids=positions, use_cache=False).logits
+        apart = torch.cat([model(input_ids=row, use_cache=False).logits for row in rows], dim=1)
     model.train(was_training)
     difference = (together.float().log_softmax(-1) - apart.float().log_softmax(-1)).abs().max()
     return float(difference)

@@ -61,7 +61,7 @@ def test_an_embedding_is_the_models_mean_over_tokens_of_length_1() -> None:
 def test_a_model_that_is_not_there_and_an_unknown_column_are_the_users_error(tmp_path: Any) -> None:
     with pytest.raises(UserError, match="cannot load the embedding model"):
         embeddings.embed(str(tmp_path), ["a"])
-    with pytest.raises(UserError, match="unknown value of of 'solutions'.*question"):
+    with pytest.raises(UserError, match=r"unknown value of of 'solutions'.*question"):
         select(pool(), "kcenter", 2, options={"model": embeddings.BUNDLED, "of": "solutions"})
 
 

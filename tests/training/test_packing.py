@@ -20,7 +20,7 @@ from harness.training.examples import tokenised
 from harness.training.text import IGNORED
 
 # Rows of many lengths, some no multiple of anything, more than one epoch, a last batch that is not full.
-POOL = [{**row, "thinking": row["thinking"][: 30 + 17 * n]} for n, row in enumerate(pool_rows(3, 21))]
+POOL = [{**row, "thinking": str(row["thinking"])[: 30 + 17 * n]} for n, row in enumerate(pool_rows(3, 21))]
 SETTINGS = {
     "padding-free": replace(SMALL, padding_free=True),
     "padding-free, mean over rows": replace(SMALL, padding_free=True, loss_mean="row"),
@@ -134,9 +134,9 @@ def test_rows_of_one_sequence_are_apart_in_either_attention(attention: str) -> N
 
     model = AutoModelForCausalLM.from_pretrained(TINY_MODEL, dtype=torch.float32, attn_implementation=attention)
     packing.check(model, "tiny", 0)
+    aware = model.forward
+    model.forward = lambda **given: aware(**{**given, "position_ids": None})
     with pytest.raises(UserError, match="the rows of one sequence are not kept apart"):
-        unaware = model.forward
-        model.forward = lambda **given: unaware(**{**given, "position_ids": None})
         packing.check(model, "tiny", 0)
 
 
