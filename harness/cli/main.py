@@ -86,10 +86,11 @@ def thinking(
         console.print(families_table())
         return
     from harness.generation.chat_files import chat_files
-    from harness.studies.formats import read_for
+    from harness.studies.formats import check_arguments, read_for
 
     chat = chat_of(template_arguments, system_prompt, instruction)
     tokenizer = chat_files(model)
+    check_arguments(tokenizer, chat)
     for line in reading_lines(tokenizer, read_for(name, tokenizer, chat)):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
