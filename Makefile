@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test faults real check docs bench chaos gpu-check paper-tables locks sbom clean
+.PHONY: setup ablate test faults real check docs bench chaos gpu-check paper-tables locks sbom fuzz clean
 
 setup: $(VENV)/.installed
 
@@ -75,6 +75,12 @@ locks: setup
 	uv pip compile pyproject.toml --extra gpu -c constraints.txt --python-platform x86_64-manylinux_2_28 \
 		--generate-hashes --no-annotate --no-header --python-version 3.11.7 -q -o build/gpu.txt
 	for kind in cpu gpu; do head -1 requirements-$$kind.lock | cat - build/$$kind.txt > build/lock && cp build/lock requirements-$$kind.lock; done
+
+# The grader and every reader on what mutation makes of tests/hostile/fuzz_corpus.jsonl, for MINUTES in all.
+MINUTES ?= 60
+fuzz: setup
+	$(BIN)/python -m pip install --quiet "$$(grep '^atheris==' constraints.txt)"
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 # A CycloneDX list of what is installed, and the table of licences in docs/supply_chain.md.
 sbom: setup
