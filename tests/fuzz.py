@@ -2,9 +2,9 @@
 
     python -m tests.fuzz [--minutes 60] [--only TARGET] [--work DIR]
 
-Each target runs in a process of its own; what breaks it is left in DIR/TARGET as crash-*, timeout-* or oom-*. Inputs that
-reached new code are kept in tests/hostile/fuzz_corpus.jsonl, as few and short as cover the same, and every test run
-feeds them again (tests/hostile/test_fuzz_corpus.py).
+Each target runs in a process of its own; what breaks it is left in DIR/TARGET as crash-*, timeout-* or oom-*. Inputs
+that reached new code are kept in tests/hostile/fuzz_corpus.jsonl, as few and short as cover the same, and every test
+run feeds them again (tests/hostile/test_fuzz_corpus.py).
 """
 
 from __future__ import annotations
@@ -107,31 +107,38 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
+def _rows() -> list[dict[str, str]]:
+    return [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+
+
 def corpus() -> dict[str, list[bytes]]:
     """Target -> its inputs."""
     found: dict[str, list[bytes]] = {name: [] for name in TARGETS}
-    for line in CORPUS.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in _rows():
         found[row["target"]].append(base64.b64decode(row["input"]))
     return found
 
 
-# What is imported inside is told apart branch by branch, so that an input that reaches new code is kept.
-CHILD = """
+# What is imported inside is told apart branch by branch, so that an input that reaches new code is kept. A script, not
+# `python -c`: libFuzzer starts it again when it merges.
+CHILD = """#!{python}
 import sys, atheris
 with atheris.instrument_imports(include=["harness"]):
     from tests.fuzz import TARGETS
-atheris.Setup(sys.argv[:1] + sys.argv[2:], TARGETS[sys.argv[1]])
+atheris.Setup(sys.argv, TARGETS[{target!r}])
 atheris.Fuzz()
 """
 
 
-def _start(target: str, log: Path, *arguments: object) -> int:
+def _start(target: str, folder: Path, *arguments: object) -> int:
     """libFuzzer's loop in a process of its own, which it ends; its exit code is 0 where nothing broke."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_DATASETS_CACHE": str(log.parent / "cache")}
-    call = [sys.executable, "-c", CHILD, target, *map(str, arguments)]
-    with log.open("ab") as out:
-        return subprocess.run(call, cwd=ROOT, env=environment, stdout=out, stderr=out).returncode
+    child = folder / "child.py"
+    child.write_text(CHILD.format(python=sys.executable, target=target))
+    child.chmod(0o700)
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": paths, "HF_DATASETS_CACHE": str(folder / "cache")}
+    with (folder / "log").open("ab") as log:
+        return subprocess.run([child, *map(str, arguments)], env=environment, stdout=log, stderr=log).returncode
 
 
 def main() -> int:
@@ -140,26 +147,29 @@ def main() -> int:
     parser.add_argument("--only", choices=TARGETS)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "fuzz")
     arguments = parser.parse_args()
+    work: Path = arguments.work.resolve()
     names = [arguments.only] if arguments.only else list(TARGETS)
     known, broken = corpus(), []
+    told = [row for row in _rows() if "why" in row]  # what once broke something stays, whatever else covers it
     for name in names:
-        folder = arguments.work / name
+        folder = work / name
         (folder / "inputs").mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(known[name]):
             (folder / "inputs" / f"kept-{number}").write_bytes(data)
         seconds = 60 * arguments.minutes / len(names)
         options = (f"-max_total_time={seconds:.0f}", f"-timeout={SECONDS}", "-rss_limit_mb=4096", "-max_len=4096")
-        code = _start(name, folder / "log", *options, f"-artifact_prefix={folder}/", folder / "inputs")
+        code = _start(name, folder, *options, f"-artifact_prefix={folder}/", folder / "inputs")
         if code:
             broken.append(name)
         least = folder / "least"
         least.mkdir(exist_ok=True)
-        _start(name, folder / "log", "-merge=1", f"-timeout={SECONDS}", least, folder / "inputs")
+        _start(name, folder, "-merge=1", f"-timeout={SECONDS}", least, folder / "inputs")
         short = sorted((p.read_bytes() for p in least.iterdir()), key=len)
+        assert short, f"nothing was merged, see {folder / 'log'}"
         known[name] = [data for data in short if len(data) <= MOST_BYTES][:MOST_KEPT]
         print(f"{name}: {'BROKEN, see ' + str(folder) if code else 'held'}; {len(short)} inputs cover it", flush=True)
     rows = [{"target": name, "input": base64.b64encode(data).decode()} for name in TARGETS for data in known[name]]
-    write_json_lines(CORPUS, rows)
+    write_json_lines(CORPUS, [*told, *rows])
     return int(bool(broken))
 
 

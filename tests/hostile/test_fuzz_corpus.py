@@ -1,4 +1,4 @@
-"""The inputs that `make fuzz` has kept, fed again: what once broke the grader or a reader, and what reaches most of them."""
+"""The inputs that `make fuzz` has kept, fed again: they reach most code, and some once broke it."""
 
 from __future__ import annotations
 
