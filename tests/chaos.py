@@ -4,7 +4,7 @@
 
 A three-node Ray cluster on this machine, real vLLM, real training. At random: kill -9 of an engine actor, of vLLM's
 core, of a grader, of a training worker, of the driver (started again), of a whole node (another one joins); a terminal
-that goes away (SIGHUP to the driver), and a second driver of the same study in the same folder, which has to be refused.
+that goes away (SIGHUP to the driver), and a second driver of the study in the same folder, which has to be refused.
 Not part of `make test`: it takes minutes and depends on chance by design; the seed fixes the order of the victims.
 """
 
