@@ -37,6 +37,7 @@ FATAL = {
 MAX_REDIRECTS = 5
 NEW_NAME = "max_completion_tokens"  # of max_tokens, which some chat servers refuse by that name
 MASK = "***"
+LEAST_SECRET_CHARS = 8  # of one that is looked for in replies
 
 
 class RefusedError(UserError):
@@ -215,6 +216,13 @@ class ChatClient:
             text = text.replace(secret, MASK)
         return text
 
+    def _without_secrets(self, content: bytes) -> bytes:
+        """A reply as it may be stored: a server may repeat what it was sent. Short secrets could be words of it."""
+        for secret in self._secrets:
+            if len(secret) >= LEAST_SECRET_CHARS:
+                content = content.replace(secret.encode(), MASK.encode())
+        return content
+
     async def _end(self) -> None:
         calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in calls:
@@ -242,7 +250,7 @@ class ChatClient:
                             response = await self._sent(request)
                     status = response.status_code
                     if response.is_success:
-                        return Answer(parse(_object(response.content)), number)
+                        return Answer(parse(_object(self._without_secrets(response.content))), number)
                     why = self.masked(f"HTTP {status}: {_message(response)}")
                     if status in FATAL:
                         advice = FATAL[status].format(key=self.server.api_key_env)

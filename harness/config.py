@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from harness.chat_client import masked_url
 from harness.checked import (
     AboveZero,
     Flag,
@@ -360,6 +361,8 @@ class Training:
     bf16: Text[Flag] = True
     block_size: Text[Positive] = 32768
     group_by_length: Text[Flag] = False
+    padding_free: Text[Flag] = False  # rows of a micro batch stand behind each other, each seeing itself alone
+    packing: Text[Flag] = False  # the same in sequences of up to block_size; global_batch_size counts sequences
     # What a step's loss is the mean of: all tokens of the global batch, or its rows' own means. s1's was the rows' (16
     # workers with one row each), in which a short trace's tokens weigh more; over tokens no row's length does.
     loss_mean: Text[Literal["token", "row"]] = "token"
@@ -375,6 +378,11 @@ class Training:
     gradient_checkpointing: Placement[Flag] = True
     save_steps: Placement[Natural] = 100  # optimizer steps between two checkpoints to resume from; 0: none
     report_to: Placement[Literal["none", "trackio", "wandb"]] = "none"
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether several rows stand in one sequence."""
+        return self.padding_free or self.packing
 
     def __post_init__(self) -> None:
         at_once = self.per_device_batch_size * self.num_workers
@@ -483,6 +491,15 @@ def to_plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{value!r} ({type(value).__name__}) has no stable form to fingerprint")
+
+
+def recorded(study: Study) -> dict[str, Any]:
+    """`study` as JSON types, as it may be written to a file: without the password that its server's URL may hold."""
+    engine = study.engine
+    if engine.base_url:
+        study = replace(study, engine=replace(engine, base_url=masked_url(engine.base_url)))
+    plain: dict[str, Any] = to_plain(study)
+    return plain
 
 
 def fingerprint(value: Any) -> str:

@@ -73,7 +73,8 @@ OTHER: dict[type, dict[str, Any]] = {
     Training: {
         "num_epochs": 7, "global_batch_size": 8, "learning_rate": 1e-3, "lr_scheduler": "linear", "warmup_ratio": 0.1,
         "adam_beta1": 0.8, "adam_beta2": 0.9, "weight_decay": 0.1, "max_grad_norm": 2.0, "bf16": False,
-        "block_size": 512, "group_by_length": True, "seed": 2, "lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.1,
+        "block_size": 512, "group_by_length": True, "padding_free": True,
+        "packing": True, "seed": 2, "lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.1,
         "num_workers": 2, "per_device_batch_size": 2, "num_cpus": 2, "num_gpus": 1, "gradient_checkpointing": False,
         "save_steps": 3, "report_to": "wandb", "loss_mean": "row",
     },

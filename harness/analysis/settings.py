@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.analysis.folders import TOKENS, ambiguous_studies, dotted_settings, read_folder
+from harness.analysis.intervals import row_means
 from harness.analysis.pairing import hashes_by_task, with_shared_ids
 from harness.checked import from_plain
 from harness.config import Budget, fingerprint
@@ -88,14 +89,6 @@ class Cells:
     runs: pd.DataFrame
     notes: tuple[str, ...]
     hashes: dict[str, dict[str, str]] = field(default_factory=dict)  # task -> problem -> hash of its question
-
-
-def row_means(matrix: Floats) -> Floats:
-    """Row means over the known entries; NaN, without a warning, where a row has none."""
-    known = ~np.isnan(matrix)
-    with np.errstate(invalid="ignore"):
-        means: Floats = np.where(known, matrix, 0).sum(axis=1) / known.sum(axis=1)
-    return means
 
 
 def load(dirs: Sequence[Path]) -> Cells:

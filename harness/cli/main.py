@@ -12,7 +12,7 @@ import click
 
 from harness.cli import data, listing, results
 from harness.cli.evaluate import evaluate
-from harness.cli.exits import call, interruptible
+from harness.cli.exits import begin, call
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
 from harness.cli.train import train
@@ -20,7 +20,7 @@ from harness.cli.train import train
 
 def main() -> NoReturn:
     """The console script `harness`. A polite kill ends it as Ctrl-C does, so that engines are stopped, not orphaned."""
-    interruptible()
+    begin()
     call(cli)
 
 

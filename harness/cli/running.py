@@ -41,7 +41,11 @@ def show_plan(study: Study, data_dir: Path | None, out: Path | None = None, call
 
         read = preparation.local_pools(study, data_dir)
         pools = {name: loaded.num_traces for name, loaded in read.items()}
-        notes = [*preparation.pool_notes(study, read), preparation.disk_note(study, out or default_out(study.name))]
+        notes = [
+            *preparation.pool_notes(study, read),
+            *preparation.batch_notes(study, read),
+            preparation.disk_note(study, out or default_out(study.name)),
+        ]
     sizes = {}
     for name in study.tasks:
         if data_dir or not tasks.get(name).num_problems:

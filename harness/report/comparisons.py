@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from harness.analysis.bootstrap import (
-    Interval,
-)
 from harness.analysis.compare import Comparison, compare
 from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
+from harness.analysis.intervals import Interval
 from harness.errors import UserError
 from harness.records import setting
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis.bootstrap import Interval
+from harness.analysis.intervals import Interval
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
 from harness.analysis.sweeps import Sweep

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from harness.analysis.bootstrap import Interval, minimum_detectable_difference
 from harness.analysis.equal_tokens import tokens_per_problem
+from harness.analysis.intervals import Interval
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
 from harness.analysis.positions import position_bias
 from harness.analysis.settings import Cell, setting_name
+from harness.analysis.significance import minimum_detectable_difference
 from harness.report import paper
 from harness.report.names import recipe_order, row_name
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
@@ -121,15 +121,15 @@ def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
 
 
 def power_line(measured: Measured, members: Sequence[int]) -> str:
-    """What a table of this size can show: the median minimum detectable difference of its pairs."""
+    """What a table of this size can show: the largest minimum detectable difference of its pairs."""
     cells, figures = measured.cells.cells, measured.figures
     kind = compared_with(measured, members)
     least = [f.mean for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}")) and f.num_problems]
     num = max((cells[i].num_problems for i in members), default=0)
     if num == 0:
         return "No scored problem: no difference can be seen."
-    points = 100 * (float(np.median(least)) if least else minimum_detectable_difference(num))
-    assumed = "" if least else ", worst case"
+    points = 100 * (max(least) if least else minimum_detectable_difference(num))
+    assumed = f", Holm over {len(least)}" if len(least) > 1 else "" if least else ", worst case"
     seen = f"With n={num} problems only differences above {points:.0f} points can be seen"
     return f"{seen} (95 % level, 80 % power{assumed})."
 
@@ -181,13 +181,17 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
             Column("method"),
             Column("Control %", True),
             Column("points per doubling", True),
+            Column("least squares", True, "least-squares slope in points per doubling"),
             Column("points per 1K tokens", True),
-            Column("Performance", True),
+            Column("least squares", True, "least-squares slope in points per 1,000 tokens"),
+            Column("Performance", True, "the best setting's accuracy, which chance raises"),
+            Column("less chance", True, "the same, less what chance adds to the best of several"),
             Column("|A|", True),
         ]
         + ([Column("paper")] if with_paper else []),
         caption="Scaling: mean slope over all pairs of runs, in percentage points per doubling of thinking tokens (the "
-        "paper's Table 3) and per 1,000 tokens (its Eq. 2).",
+        "paper's Table 3) and per 1,000 tokens (its Eq. 2); beside each the least-squares slope, which near ties leave "
+        "alone. Performance: the best setting, as in the paper, and less what chance adds to the best of several.",
     )
     for sweep in sweeps:
         name, printed = row_name(cells[sweep.cells[0]], cells), paper.method_entry(sweep.label, task)
@@ -196,20 +200,16 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
             name,
             sweep.label,
             percent(table, figures["control"]),
-            _slope(table, figures, "doubling"),
-            _slope(table, figures, "1k_tokens"),
-            percent(table, figures["performance"]),
+            percent(table, figures["scaling_per_doubling"]),
+            percent(table, figures["scaling_ols_per_doubling"]),
+            percent(table, figures["scaling_per_1k_tokens"]),
+            percent(table, figures["scaling_ols_per_1k_tokens"]),
+            Entry(f"{100 * figures['performance'].mean:.1f}", 100 * figures["performance"].mean),
+            percent(table, figures["performance_corrected"]),
             number(figures["num_settings"].mean, 0),
             *([paper.printed_method(printed) or MISSING] if with_paper else []),
         )
     return table
-
-
-def _slope(table: Table, figures: dict[str, Interval], per: str) -> Entry:
-    """Scaling in points; where runs nearly tie its footnote gives the least-squares slope to compare with."""
-    figure, steady = figures[f"scaling_per_{per}"], figures[f"scaling_ols_per_{per}"].mean
-    said = f"compare the least-squares slope, {100 * steady:.1f}"
-    return percent(table, replace(figure, note=figure.note.replace("compare the least-squares slope", said)))
 
 
 def extrapolation_table(measured: Measured, study: str, task: str) -> Table:
@@ -258,8 +258,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
             Column("net", True),
             Column("tokens each", True),
         ],
-        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent. "
-        "Where none changed the bound is the exact binomial one.",
+        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent.",
     )
     members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
     for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):

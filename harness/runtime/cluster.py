@@ -59,12 +59,10 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
 
 
 def join(log: Path) -> None:
-    """Join a cluster, or start one here; Ray's own words go to `log`. Raises `UserError`."""
+    """Join a cluster, or start one here; Ray's own words go to `log`. Raises `UserError`, `InstallationError`."""
     try:
         with output_to(log):
             ray_cluster.join()
-    except ray_cluster.NoStartError as error:
-        raise UserError(str(error)) from None
     except ConnectionError as error:
         raise UserError(
             f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
-from harness.config import Recipe, Study, fingerprint, to_plain
+from harness.config import Recipe, Study, fingerprint, recorded
 from harness.errors import UserError, one_line
 from harness.progress import Progress
 from harness.records import Problem, short
@@ -340,7 +340,7 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress, *
         num_problems = {task: len(items) for task, items in problems.items()}
         identity = fingerprint(studies if others else studies[0])
         models = [one.base_model for one in studies]
-        store.claim(study.name, identity, to_plain(studies[0]), num_problems, models)
+        store.claim(study.name, identity, recorded(studies[0]), num_problems, models)
         outcome = Outcome()
         with progress:
             try:

@@ -162,7 +162,7 @@ def test_a_ray_cluster_that_does_not_start_is_one_line(tmp_path: Path) -> None:
         timeout=1400,
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert done.stderr.count("\n") == 1 and "Ray does not start here, 2 times" in done.stderr
+    assert done.stderr.count("\n") == 1 and "Ray did not start, 2 times" in done.stderr
 
 
 def test_the_headline_is_a_setting_by_its_name() -> None:
@@ -420,7 +420,7 @@ def test_log_probabilities_of_answers_are_stored(evaluated: Any) -> None:
     assert (known["answer_logprob_mean"] <= 0).all() and known["extracted"].notna().all()
 
 
-@pytest.mark.slow
+@pytest.mark.faults  # tests/generation/test_one_seed.py loses rows of every method without Ray, test_engines.py on vLLM
 def test_a_lost_file_comes_back_as_it_was(tmp_path: Path) -> None:
     """One row at a time: a batch's last bits depend on the rows in it, and a draw may fall between two of them."""
     out = tmp_path / "out"

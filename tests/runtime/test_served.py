@@ -19,10 +19,12 @@ from harness.cli.main import cli
 from harness.errors import UserError
 from tests.chat_server import ChatServer
 from tests.generation.engines.test_server import Completions
+from tests.hostile.leaks import written
 from tests.tiny import make_model
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
+KEY, PASSWORD = "k3y-that-nobody-may-see", "pass-word-of-a-proxy"
 
 
 class Locked(Completions):
@@ -31,7 +33,7 @@ class Locked(Completions):
     refused = busy = 0
 
     def do_GET(self) -> None:  # noqa: N802  the name that the HTTP server calls
-        if self.headers.get("Authorization") != "Bearer k3y":
+        if self.headers.get("Authorization") != f"Bearer {KEY}":
             self.answer(401, {"error": {"message": "no such key"}})
         else:
             super().do_GET()
@@ -87,14 +89,18 @@ def rows(out: Path) -> dict[Any, Any]:
 def test_a_refused_row_fails_the_run_aloud_and_the_next_call_makes_it(server: str, tmp_path: Path) -> None:
     model = make_model(tmp_path / "model", hidden=32, layers=1)
     Locked.busy, Locked.refused = 1, 1
-    first = evaluate(server, model, tmp_path / "out", MY_KEY="k3y")
+    url = server.replace("http://", f"http://me:{PASSWORD}@")
+    first = evaluate(url, model, tmp_path / "out", MY_KEY=KEY)
     assert first.returncode == 1 and "HTTP 400" in first.stdout + first.stderr, first.stdout + first.stderr
     assert "ended in an engine error" in first.stdout and "the same command tries them again" in first.stderr
     assert len(rows(tmp_path / "out")) == 4  # of one problem, no thought came
-    again = evaluate(server, model, tmp_path / "out", MY_KEY="k3y")
+    again = evaluate(url, model, tmp_path / "out", MY_KEY=KEY)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "engine error" not in again.stdout
     assert len(rows(tmp_path / "out")) == 6
+    everything = first.stdout + first.stderr + again.stdout + again.stderr + written(tmp_path / "out")
+    assert "study.json" in {path.name for path in (tmp_path / "out").iterdir()}
+    assert KEY not in everything and PASSWORD not in everything and f"me:{PASSWORD}" not in everything
 
 
 def test_a_key_that_is_refused_is_one_line(server: str, tmp_path: Path) -> None:

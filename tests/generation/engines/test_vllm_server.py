@@ -48,6 +48,7 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     options += " --kv-cache-memory-bytes 268435456"
     options += f" --served-model-name {model} tiny"
     settings = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+    settings["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # no worker process beside its core
     log = tmp_path_factory.mktemp("log") / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
