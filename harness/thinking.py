@@ -71,6 +71,13 @@ class ThinkingFormat:
             if not getattr(self, field):
                 raise UserError(f"the thinking format '{self.name}' has no {field}; give at least one string")
 
+        if self.thinking_start.strip() == self.thinking_end.strip() or any(not one.strip() for one in self.stops):
+            raise UserError(
+                f"the thinking format '{self.name}' opens a thought by {self.thinking_start!r} and ends it by "
+                f"{self.thinking_end!r}, {', '.join(map(repr, self.stops))}; give a start and an end that differ, and "
+                "stops that are not blank"
+            )
+
     @property
     def spec(self) -> str:
         """The format as text that `thinking_format` reads back: what runs store and hand to their workers."""
@@ -283,6 +290,8 @@ def thinking_format(name: str) -> ThinkingFormat:
         if len(given) < 4 or not all(isinstance(string, str) for string in given):
             raise UserError(f"the thinking format {name} needs four strings: start, end, final answer, stop")
         start, end, final_answer, *stops = given
+        if not start.strip():
+            raise UserError(f"the thinking format {name} has no start; say what opens a thought")
         return custom_format(start, end, final_answer, tuple(stops))
     if name not in FORMATS:
         raise unknown("thinking format", name, (AUTO, *FORMATS))

@@ -36,6 +36,7 @@ METHOD_NAMES = {
     "rejection_sampling": "RS",
     "no_thinking": "no thinking",
     "rebase": "REBASE",
+    "completion_cap": "capped",
 }
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.cli.exits import say
-from harness.cli.group import chat_of, chat_options
+from harness.cli.group import chat_of, chat_options, data_option
 from harness.errors import UserError
 from harness.files import write_json, write_text
 
-DATA_DIR = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder with local data sets; without one, the hub is read."
-)
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write: .parquet or .jsonl.")
 WORKERS = click.option("--workers", default=1, show_default=True, help="Ray workers.")
 
 
-MAP = click.option(
+_MAP = click.option(
     "--map",
     "mapping",
     multiple=True,
@@ -29,6 +26,11 @@ MAP = click.option(
     help="What the pool calls a column of ours: thinking=trace, question=meta.q, response=output (thought and answer "
     "in one); thinking=none: questions for a teacher. Repeatable.",
 )
+
+
+def pool_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a command's POOL is read: `mapping` and `data_dir`, for `load_pool`."""
+    return _MAP(data_option(command))
 
 
 @click.group("data")
@@ -108,8 +110,7 @@ def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]
     "--from", "folder", type=click.Path(path_type=Path), help="Folder with NAME.jsonl or .parquet per source."
 )
 @click.option("--seed", default=0, show_default=True, help="Of the draw from sources that are sampled.")
-@MAP
-@DATA_DIR
+@pool_options
 @OUT
 def collect(
     names: tuple[str, ...],
@@ -174,10 +175,9 @@ def collect(
 @click.option("--domains", help="keywords, model (the endpoint), or the metadata key that holds the domain.")
 @click.option("--tokenizer", help="Count the traces' tokens with this tokenizer.")
 @click.option("--grade", is_flag=True, help="Grade the attempts, and mark benchmark-like rows.")
-@MAP
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for what is kept row by row; default: OUT.work.")
 @WORKERS
-@DATA_DIR
+@pool_options
 @OUT
 def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, ...], **options: Any) -> None:
     """Fill features: traces, reference answers (difficulty), domains, trace lengths, grades. Resumable by row."""
@@ -197,14 +197,14 @@ def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, .
     show_default=True,
     help="Drop what any (s1) or all reference models solve; nobody: no difficulty filter.",
 )
-@DATA_DIR
+@pool_options
 @OUT
-def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> None:
+def filter_pool(pool: str, solved_by: str, mapping: tuple[str, ...], data_dir: Path | None, out: Path) -> None:
     """Drop rows by s1's quality rules and by difficulty; says how many, and why."""
     from harness.cli import data_steps as steps
     from harness.data.load import save
 
-    kept, table = steps.filtered(load_pool(pool, data_dir), solved_by)
+    kept, table = steps.filtered(load_pool(pool, data_dir, mapping), solved_by)
     count = save(_progress(kept, "filter"), out)
     say(table())
     say(f"{count:,} rows -> {out}")
@@ -241,7 +241,7 @@ def filter_pool(pool: str, solved_by: str, data_dir: Path | None, out: Path) -> 
     metavar="NAME=VALUE",
     help="Of the selection: column=score (reward), model=... (kcenter), ungraded=keep (s1k). Repeatable.",
 )
-@DATA_DIR
+@pool_options
 @OUT
 def select(
     pool: str,
@@ -251,6 +251,7 @@ def select(
     solved_by: Any,
     traces: str,
     options: tuple[str, ...],
+    mapping: tuple[str, ...],
     data_dir: Path | None,
     out: Path,
 ) -> None:
@@ -268,7 +269,7 @@ def select(
         if not separator or not name:
             raise UserError(f"--option {one}: write NAME=VALUE, for example column=score")
         given[name] = parse(value)
-    rows = load_pool(pool, data_dir)
+    rows = load_pool(pool, data_dir, mapping)
     selected = draw(rows, selection, size, seed, solved_by, traces=traces, options=given)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
@@ -282,15 +283,21 @@ def select(
 @click.option("--tasks", required=True, help="Evaluation tasks to compare with, comma-separated.")
 @click.option("--min-share", default=0.0, show_default=True, help="Drop rows with this share of a problem or more.")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write every match as .jsonl.")
-@DATA_DIR
+@pool_options
 @OUT
 def decontaminate(
-    pool: str, tasks: str, min_share: float, report_file: Path | None, data_dir: Path | None, out: Path
+    pool: str,
+    tasks: str,
+    min_share: float,
+    report_file: Path | None,
+    mapping: tuple[str, ...],
+    data_dir: Path | None,
+    out: Path,
 ) -> None:
     """Drop rows that share an 8-gram, or a whole short text, with an evaluation problem; says what matched what."""
     from harness.cli import data_steps as steps
 
-    say(steps.decontaminated(load_pool(pool, data_dir), tasks, min_share, data_dir, out, report_file))
+    say(steps.decontaminated(load_pool(pool, data_dir, mapping), tasks, min_share, data_dir, out, report_file))
 
 
 @data.command()
@@ -301,8 +308,7 @@ def decontaminate(
 @click.option("--variant", default="plain", show_default=True, help="Of the training text, for --tokenizer.")
 @click.option("--fast", is_flag=True, help="Do not grade answers, nor look for near duplicates.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where a row has an error.")
-@MAP
-@DATA_DIR
+@pool_options
 @click.option("--out", type=click.Path(path_type=Path), help="For --fix: the file to write.")
 def lint(
     pool: str,
@@ -339,7 +345,7 @@ def lint(
 )
 @click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
 @click.option("--batch-size", default=16, show_default=True, help="For the padding statistics.")
-@DATA_DIR
+@pool_options
 @OUT
 def format_pool(
     pool: str,
@@ -351,13 +357,14 @@ def format_pool(
     variant: str,
     block_size: int,
     batch_size: int,
+    mapping: tuple[str, ...],
     data_dir: Path | None,
     out: Path,
 ) -> None:
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
     from harness.cli import data_steps as steps
 
-    rows = load_pool(pool, data_dir)
+    rows = load_pool(pool, data_dir, mapping)
     chat = chat_of(template_arguments, system_prompt, instruction)
     progress = _progress(rows, "format", len(rows))
     statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
@@ -375,12 +382,14 @@ def format_pool(
 @click.argument("pool")
 @click.argument("manifests", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write the tables here instead of printing them.")
-@DATA_DIR
-def report(pool: str, manifests: tuple[Path, ...], out: Path | None, data_dir: Path | None) -> None:
+@pool_options
+def report(
+    pool: str, manifests: tuple[Path, ...], out: Path | None, mapping: tuple[str, ...], data_dir: Path | None
+) -> None:
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
     from harness.cli import data_steps as steps
 
-    text = steps.tables(load_pool(pool, data_dir), [steps.read_manifest(path) for path in manifests])
+    text = steps.tables(load_pool(pool, data_dir, mapping), [steps.read_manifest(path) for path in manifests])
     if out is None:
         say(text)
     else:

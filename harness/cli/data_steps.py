@@ -11,6 +11,7 @@ from typing import Any
 from harness.cli.exits import say
 from harness.config import Chat
 from harness.data import quality
+from harness.data.candidates import rows_of
 from harness.data.formats import Statistics, format_rows
 from harness.data.load import save
 from harness.data.schema import Row, with_thinking
@@ -56,7 +57,7 @@ def decontaminated(
     names = all_tasks.names(tasks)
     problems = [problem for name in names for problem in all_tasks.load(name, data_dir)]
     drop, matches = decontaminate(pool, problems, min_share)
-    count = save((dict(row) for row in pool if row["id"] not in drop), out)
+    count = save((dict(row) for row in rows_of(pool) if row["id"] not in drop), out)
     if report_file is not None:
         write_json_lines(report_file, map(asdict, matches))
     found = summary(matches)

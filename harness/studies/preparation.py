@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 from harness.config import Study
 from harness.data.features import Needs
 from harness.data.load import Loaded, find, load_with_report
 from harness.errors import UserError
-from harness.training import checkpoints, memory
+from harness.training import checkpoints, memory, order
 
 BYTES_PER_PARAMETER = 12.2  # of a checkpoint to resume from: float32 weights, Adam's two moments
+CHARACTERS_PER_TOKEN = 3  # of mathematics, for the lengths of a plan
+ROWS_LOOKED_AT = 5000
 FINAL_BYTES_PER_PARAMETER = 4  # of the trained model, in float32
 
 
@@ -45,6 +48,32 @@ def pool_notes(study: Study, pools: dict[str, Loaded]) -> Iterator[str]:
         ]
         words = f"; to be filled in: {', '.join(missing)}" if missing else ""
         yield f"Pool {pool}: {loaded.summary}{words}."
+
+
+def batch_notes(study: Study, pools: dict[str, Loaded]) -> Iterator[str]:
+    """What waits and what pads in the trainings of each pool that was read, as planned and with other settings."""
+    for pool, loaded in pools.items():
+        recipe = next(one for one in study.recipes if study.seen_by(one.name).pool == pool)
+        planned = study.training_of(recipe)
+        columns = (loaded.dataset[name] for name in ("question", "thinking", "attempt"))
+        lengths = [
+            min(planned.block_size, sum(map(len, texts)) // CHARACTERS_PER_TOKEN)
+            for texts in islice(zip(*columns, strict=True), ROWS_LOOKED_AT)
+            if texts[1]
+        ]
+        plain = replace(planned, num_epochs=1, group_by_length=False, padding_free=False, packing=False)
+        choices = {
+            "rows in random order": plain,
+            "group_by_length": replace(plain, group_by_length=True),
+            "padding_free": replace(plain, padding_free=True),
+            "packing": replace(plain, packing=True),
+        }
+        told = []
+        for name, training in choices.items():
+            taken = order.packed_lengths(lengths, training.block_size) if training.packing else lengths
+            star = "*" if training == replace(planned, num_epochs=1) else ""
+            told.append(f"{name}{star} {order.waiting(taken, training):.0%} and {order.padding(taken, training):.0%}")
+        yield f"Workers' time that waits, tokens that pad, by lengths of {pool} (*: planned): {'; '.join(told)}."
 
 
 def disk_note(study: Study, out: Path) -> str:

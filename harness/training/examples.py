@@ -49,7 +49,12 @@ def slim(row: Mapping[str, Any], variant: str) -> dict[str, Any]:
 
 
 def tokenised(
-    rows: Sequence[Mapping[str, Any]], tokenizer: Any, thinking: ThinkingFormat, block_size: int, variant: str
+    rows: Sequence[Mapping[str, Any]],
+    tokenizer: Any,
+    thinking: ThinkingFormat,
+    block_size: int,
+    variant: str,
+    pack: bool = False,
 ) -> tuple[datasets.Dataset, Counts]:
     """The rows that teach something as (input_ids, labels), and a last one that does not (`harness.training.order`).
 
@@ -59,6 +64,7 @@ def tokenised(
         thinking: the thinking format.
         block_size: tokens that a row is cut to.
         variant: of the training text.
+        pack: several rows in a sequence of up to block_size tokens, whose lengths are in seq_lengths.
 
     Raises:
         UserError: the tokenizer lacks a delimiter, a row has no trace, or no row is left.
@@ -74,6 +80,13 @@ def tokenised(
             write_json(folder / "counts.json", asdict(counts))
         counts = Counts(**json.loads((folder / "counts.json").read_text()))
         found = datasets.Dataset.from_file(str(folder / "rows.arrow"))
+        if pack and counts.num_rows:
+            if not (folder / "packed.arrow").is_file():
+                from harness.training.packing import packed
+
+                with atomic(folder / "packed.arrow") as file:
+                    _stream(packed(found, block_size), file)
+            found = datasets.Dataset.from_file(str(folder / "packed.arrow"))
     if not counts.num_rows:
         raise UserError(
             f"none of {len(rows)} rows teaches anything: {counts.num_without_loss} fill block_size={block_size} with "
@@ -142,6 +155,13 @@ def _checked(row: Mapping[str, Any], tokenizer: Any, block_size: int) -> dict[st
         )
     ids, labels = row["input_ids"][:block_size], row["labels"][:block_size]
     return {"input_ids": ids, "labels": labels, "cut": row["cut"] or len(row["input_ids"]) > block_size}
+
+
+def _stream(examples: datasets.Dataset, file: Any) -> None:
+    import pyarrow as pa
+
+    with pa.ipc.new_stream(file, examples.data.schema) as writer:
+        writer.write_table(examples.data.table)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ that has no loss. So one optimizer step sees the same rows on one worker and on 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, insort
 from collections.abc import Sequence
+from typing import Any
 
 from harness.config import Training
 
@@ -48,17 +50,46 @@ def _draw(seed: int, epoch: int, what: str, number: int) -> bytes:
     return hashlib.sha256(f"{seed}\0{epoch}\0{what}\0{number}".encode()).digest()
 
 
+def lengths_of(examples: Any) -> list[int]:
+    """Tokens of each example, the last one (which fills up batches) left out. `examples`: a Dataset."""
+    return [len(ids) for ids in examples["input_ids"][:]][:-1]
+
+
 def waiting(lengths: Sequence[int], training: Training) -> float:
     """The share of all workers' time that waits for the longest rows of a step, with time in proportion to tokens.
 
-    Each worker takes `per_device_batch_size` rows at a time, padded to the longest of them.
+    Each worker takes `per_device_batch_size` rows at a time, padded to the longest of them unless they stand in one
+    sequence.
     """
+    busy, _, spent = _work(lengths, training)
+    return 1 - busy / spent if spent else 0.0
+
+
+def padding(lengths: Sequence[int], training: Training) -> float:
+    """The share of the tokens that are computed on and belong to no row."""
+    busy, computed, _ = _work(lengths, training)
+    return 1 - busy / computed if computed else 0.0
+
+
+def packed_lengths(lengths: Sequence[int], block_size: int) -> list[int]:
+    """The lengths of the sequences that best fit makes of rows (as TRL packs them), the longest rows first."""
+    rooms: list[int] = []  # of the sequences so far, in ascending order
+    for length in sorted(lengths, reverse=True):
+        at = bisect_left(rooms, length)
+        insort(rooms, (rooms.pop(at) if at < len(rooms) else block_size) - length)
+    return [block_size - room for room in rooms]
+
+
+def _work(lengths: Sequence[int], training: Training) -> tuple[int, int, int]:
+    """Tokens of all epochs: of rows, with their padding, and with what workers wait for."""
     order = epochs(lengths, training)
-    busy = spent = 0
+    busy = computed = spent = 0
     at_once, workers = training.per_device_batch_size, training.num_workers
     for start in range(0, len(order), at_once * workers):
         shares = [order[start + at_once * rank : start + at_once * (rank + 1)] for rank in range(workers)]
         tokens = [[0 if row == FILLER else lengths[row] for row in share] for share in shares]
-        spent += max(max(share, default=0) for share in tokens) * at_once * workers
+        sizes = [sum(share) if training.in_a_row else max(share, default=0) * len(share) for share in tokens]
         busy += sum(map(sum, tokens))
-    return 1 - busy / spent if spent else 0.0
+        computed += sum(sizes)
+        spent += max(sizes) * workers
+    return busy, computed, spent

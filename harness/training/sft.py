@@ -50,6 +50,8 @@ class Trained:
     seconds: float  # of the call that finished it
     num_without_loss: int = 0  # rows left out: their prompt alone fills the block
     num_without_answer: int = 0  # rows left out: neither an attempt nor an answer
+    waiting: float = 0.0  # share of the workers' time that waits for a step's longest rows, by tokens
+    padding: float = 0.0  # share of the tokens that are computed and only fill up
 
 
 def finished(folder: Path, identity: str) -> Trained | None:

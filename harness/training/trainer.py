@@ -11,6 +11,7 @@ from trl import SFTTrainer
 
 from harness.config import Training
 from harness.training.order import FILLER
+from harness.training.packing import loss_tokens_of_its_row, rows_with_loss
 
 
 class InOrder(Sampler[int]):
@@ -39,7 +40,7 @@ def trainer_class(rows: Sequence[int], training: Training) -> Callable[..., SFTT
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
             if training.loss_mean == "token":
                 return super()._get_num_items_in_batch(batch_samples, device)
-            number = sum(batch["labels"][..., 1:].ne(-100).any(-1).sum() for batch in batch_samples).to(device)
+            number = sum(map(rows_with_loss, batch_samples)).to(device)
             return self.accelerator.gather(number).sum() if self.args.world_size > 1 else number
 
         def compute_loss(
@@ -51,10 +52,18 @@ def trainer_class(rows: Sequence[int], training: Training) -> Callable[..., SFTT
                 self.valid = self.valid + outputs.label_mask.sum()
                 if training.loss_mean == "row":
                     # A row's tokens share its weight of one; the sum is divided by the number of rows.
-                    outputs.log_probs = outputs.log_probs / outputs.label_mask.sum(-1, keepdim=True).clamp(min=1)
+                    share = loss_tokens_of_its_row(outputs.label_mask, arguments.get("position_ids"))
+                    outputs.log_probs = outputs.log_probs / share
                 return outputs
 
             return super().compute_loss(weighted, inputs, return_outputs, num_items_in_batch)
+
+        def _track_num_input_tokens(self, inputs: Any) -> None:
+            if "attention_mask" in inputs:
+                super()._track_num_input_tokens(inputs)
+            else:  # no padding: every id counts, also one that is the pad token's
+                number = torch.tensor(inputs["input_ids"].numel(), device=self.args.device)
+                self.state.num_input_tokens_seen += int(self.accelerator.gather(number).sum())
 
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             # TRL's is the mean over micro batches, so that it depends on how many rows each of them has.

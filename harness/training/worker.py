@@ -46,7 +46,7 @@ def run_sft(job: dict[str, Any]) -> None:
 def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> None:
     from transformers import AutoTokenizer
 
-    from harness.training import order
+    from harness.training import order, packing
     from harness.training.examples import tokenised
 
     resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
@@ -58,11 +58,14 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     torch.manual_seed(training.seed)
     tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
     thinking = resolve(job["thinking"], tokenizer).thinking
-    examples, counts = tokenised(job["rows"], tokenizer, thinking, training.block_size, job.get("variant", "plain"))
-    lengths = [len(ids) for ids in examples["input_ids"][:]][:-1]
+    variant = job.get("variant", "plain")
+    examples, counts = tokenised(job["rows"], tokenizer, thinking, training.block_size, variant, training.packing)
+    lengths = order.lengths_of(examples)
     rows = order.epochs(lengths, training)
     config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
     model = load_model(job["base_model"], training, gpu)
+    if training.in_a_row:
+        packing.check(model, job["base_model"], rank)
     callback = checkpoints.Resumable(job["identity"], rank)
     trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
@@ -77,6 +80,8 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
         # A file, not Ray Train's report: Ray keeps metrics only of reports that hand it a checkpoint to store.
         figures = {
             **asdict(counts),
+            "waiting": order.waiting(lengths, training),
+            "padding": order.padding(lengths, training),
             "num_steps": int(output.global_step),
             # Not the Trainer's own mean, which forgets the steps before a resume.
             "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
@@ -206,6 +211,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
         "max_length": None,  # harness.training.examples has cut, and counted, already
+        "padding_free": training.in_a_row,  # of packed rows too: harness.training.packing has packed them
         "bf16": gpu and training.bf16,
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,

@@ -97,6 +97,39 @@ def test_collect_converts_a_published_set_and_collects_files(tmp_path: Path) -> 
         harness_data("collect", "--source", "MATH", "--from", tmp_path / "raw", "--out", tmp_path / "x.parquet")
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        ["filter", "--solved-by", "nobody"],
+        ["select", "--selection", "random", "--size", "2"],
+        ["decontaminate", "--tasks", "quick_math"],
+        ["format", "--tokenizer", "TOKENIZER"],
+        ["lint", "--fix", "--fast"],
+        ["featurize", "--domains", "keywords"],
+        ["collect"],
+    ],
+    ids=lambda step: step[0],
+)
+def test_every_step_reads_a_pool_of_foreign_columns_by_map(tmp_path: Path, step: list[str]) -> None:
+    foreign = [{"ask": f"What is {n} plus one?", "deep": {"trace": f"Count on from {n}."}, "end": n} for n in (1, 2)]
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(one) + "\n" for one in foreign))
+    byte_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    name, *options = [str(tmp_path / "tokenizer") if word == "TOKENIZER" else word for word in step]
+    pool_file = ["--pool", tmp_path / "pool.jsonl"] if name == "collect" else [tmp_path / "pool.jsonl"]
+    arguments = [name, *pool_file, *options, "--out", tmp_path / "out.parquet"]
+    told = ["--map", "question=ask", "--map", "thinking=deep.trace", "--map", "attempt=end"]
+    harness_data(*arguments, *told)
+    made = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    if name == "format":
+        assert all("Count on from" in one["text"] and "plus one?" in one["text"] for one in made)
+    else:
+        assert sorted((one["question"], one["thinking"], one["attempt"]) for one in made) == [
+            (f"What is {n} plus one?", f"Count on from {n}.", str(n)) for n in (1, 2)
+        ]
+    with pytest.raises(UserError, match=r"--map"):
+        harness_data(*arguments)  # no column says by itself what it is
+
+
 def test_featurize_says_what_it_would_cost_and_asks_nothing(tmp_path: Path) -> None:
     pool.save(iter([row(n, thinking="") for n in range(1, 11)]), tmp_path / "pool.jsonl")
     printed = harness_data(

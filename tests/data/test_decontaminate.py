@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from harness.data.decontaminate import Index, decontaminate, summary, tokens
+from harness.data.decontaminate import Index, decontaminate, summary
+from harness.data.same_text import readings, tokens
 from harness.errors import UserError
 from harness.records import Problem
 from tests.pools import row, shared
@@ -30,6 +31,73 @@ def problem(question: str, number: int = 0, task: str = "math500", choices: tupl
     ],
 )
 def test_punctuation_latex_spacing_and_case_do_not_count(one: str, other: str) -> None:
+    assert tokens(one) == tokens(other)
+
+
+HIDDEN = {
+    "zero-width spaces inside words": "Find the s\u200bum of all pos\u200bitive integers $n$",
+    "zero-width spaces for spaces": "Find the sum of\u200ball positive\u200bintegers $n$",
+    "soft hyphens": "Find the sum of all posi\u00adtive inte\u00adgers $n$",
+    "word joiners and byte order marks": "Find the s\u2060um of all \ufeffpositive in\ufefftegers $n$",
+    "right-to-left marks": "Find \u200fthe su\u200em of all positive integers $n$",
+    "combining accents": "Fi\u0301nd the s\u0323um of a\u0338ll po\u034fsitive integers $n$",
+    "composed accents": "F\u00ednd the s\u00fcm of \u00e5ll positive integers $n$",
+    "Cyrillic letters": "Find the sum \u043ef \u0430ll p\u043es\u0456tiv\u0435 int\u0435g\u0435rs $n$",
+    "Cyrillic capitals": "Find \u0422he sum of \u0410ll positive integers $n$",
+    "Greek letters": "Find the sum \u03bff all p\u03bfsitive integers $n$",
+    "full width and italics": "\uff26ind the \U0001d460um of all positive integers $n$",
+    "HTML": "Find the <b>sum</b>&nbsp;of all<br/>positive <span class='x'>integers</span> $n$",
+    "odd spaces": "Find\u00a0the\u2009sum\u3000of all positive integers $n$",
+}
+
+
+@pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)
+def test_what_does_not_show_or_looks_the_same_does_not_count(text: str) -> None:
+    rest = " such that $n^2 + 85n + 2017$ is a perfect square."
+    (match,) = Index([problem(LONG)]).matches(row(1, question=text + rest))
+    assert (match.how, match.share) == ("exact", 1.0)
+
+
+def test_a_text_without_width_is_read_with_it_and_without() -> None:
+    assert list(readings("a\u200bb c")) == [["ab", "c"], ["a", "b", "c"]]
+    assert list(readings("caf\u00e9")) == [["cafe"]]  # nothing without width: read once
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is 3 + 4?", "What is 3 - 4?"),
+        ("What is $3+4$?", "What is $3\u22124$?"),
+        ("Factor $x^2-5x+6$.", "Factor $x^2+5x-6$."),
+        ("Solve $a-\\sin b$", "Solve $a+\\sin b$"),
+        ("Is $-2$ a root?", "Is $2$ a root?"),
+        ("Find $10^{-3}$", "Find $10^{3}$"),
+        ("When is $x<3$?", "When is $x>3$?"),
+        ("When is $x \\le 3$?", "When is $x \\ge 3$?"),
+        ("What is $a \u2260 b$?", "What is $a \u2265 b$?"),
+    ],
+)
+def test_a_sign_makes_another_problem(one: str, other: str) -> None:
+    assert Index([problem(one)]).matches(row(1, question=one))[0].how == "exact"
+    assert Index([problem(one)]).matches(row(1, question=other)) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("$3+4$", "$3 \\,+\\, (4)$"),
+        ("$3-4$", "$3 \u2212 4$"),
+        ("$x \\leq 3$", "$x \u2264 3$"),
+        ("$x<3$", "x &lt; 3"),
+        ("a right-angled triangle", "a right angled triangle"),
+        ("the n-th term", "the n th term"),
+        ("a grade-8 test of 2-digit numbers", "a grade 8 test of 2 digit numbers"),
+        ("f: A -> B", "f: A \u2192 B"),
+        ("- one\n- two", "one\ntwo"),
+        ("so --- in short ---", "so in short"),
+    ],
+)
+def test_a_hyphen_an_arrow_and_a_bullet_are_no_signs(one: str, other: str) -> None:
     assert tokens(one) == tokens(other)
 
 
@@ -119,15 +187,15 @@ def test_without_a_problem_there_is_nothing_to_compare_with() -> None:
 
 
 def test_the_real_pool_holds_no_math500_problem_but_touches_many() -> None:
-    """MATH500 is a part of MATH's test split, sft_pool of its train split: no question is the same, and 217 of 2,554
+    """MATH500 is a part of MATH's test split, sft_pool of its train split: no question is the same, and 219 of 2,554
     rows share at least one run of eight tokens with one."""
     from harness import tasks
     from harness.data import load as pool
 
     data = shared("sft_pool").parent
     drop, report = decontaminate(pool.load("sft_pool", data), tasks.load("math500", data))
-    assert summary(report) == {"math500": {"exact": 0, "half or more": 23, "any 8-gram": 217}}
-    assert len(drop) == 217
+    assert summary(report) == {"math500": {"exact": 0, "half or more": 23, "any 8-gram": 219}}
+    assert len(drop) == 219
 
 
 def test_math500_is_found_in_itself() -> None:
