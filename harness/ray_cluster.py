@@ -44,8 +44,8 @@ def join() -> None:
             if number == START_TRIES:
                 raise InstallationError(
                     f"Ray did not start, {START_TRIES} times ({one_line(error)}); look for free memory (also "
-                    f"`ulimit -v`), free space in {tempfile.gettempdir()}, and a machine that is less busy, then run it "
-                    "again; or give RAY_ADDRESS a cluster that runs"
+                    f"`ulimit -v`), for free space in {tempfile.gettempdir()}, and for what else keeps this machine "
+                    "busy; or give RAY_ADDRESS a cluster that runs"
                 ) from error
 
 

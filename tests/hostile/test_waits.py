@@ -99,7 +99,11 @@ def test_one_signal_ends_a_command_that_waits_for_others(command: str, number: i
         [sys.executable, *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )  # fmt: skip
-    waits = {"featurize": lambda: server.asked["second?"], "judge": lambda: server.times, "grade": lambda: True}
+    waits: dict[str, Callable[[], Any]] = {
+        "featurize": lambda: server.asked["second?"],
+        "judge": lambda: server.times,
+        "grade": lambda: True,
+    }
     family: list[psutil.Process] = []
     try:
         until(lambda: process.poll() is not None or waits[command](), what="the server's first call")
