@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.analysis.bootstrap import Resampler
+from harness.analysis.equal_compute import BUDGETS, Compute, Contest, equal_compute
 from harness.analysis.equal_tokens import search_figures
 from harness.analysis.estimates import cell_figures
 from harness.analysis.intervals import Interval, difference_interval
@@ -36,6 +37,7 @@ class Measured:
     figures: list[dict[str, Interval]]
     sweeps: list[Sweep]
     headlines: dict[tuple[str, str, str, str], int]
+    compute: list[Compute]
 
 
 def measure(out_dir: Path) -> pa.Table:
@@ -63,7 +65,7 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
         _sweep_extras(sweep, cells, figures, resamplers[sweep.task])
     headlines = find_headlines(cells)
     _differences(cells, figures, headlines, runs)
-    return Measured(loaded, figures, sweeps, headlines)
+    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells))
 
 
 def _sweep_extras(
@@ -192,8 +194,23 @@ def to_table(measured: Measured) -> pa.Table:
     for sweep in measured.sweeps:
         shared = {name: getattr(sweep, name) for name in ("study", "model", "recipe", "task", "method", "force")}
         rows += [shared | _row(name, figure) for name, figure in sweep.figures.items()]
+    for one in measured.compute:
+        shared = {name: getattr(one, name) for name in ("study", "model", "recipe", "task")}
+        rows += [shared | row for contest in one.contests for row in _contest_rows(contest)]
     names = set(METRIC_SCHEMA.names)
     return pa.Table.from_pylist([{k: v for k, v in row.items() if k in names} for row in rows], schema=METRIC_SCHEMA)
+
+
+def _contest_rows(contest: Contest) -> list[dict[str, Any]]:
+    """A contest's accuracy, and its difference to capped budgets at the same tokens, with what each is at."""
+    span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
+    what = f"mean over log tokens, {span}" if contest.is_area else f"{contest.setting}, {span} tokens per problem"
+    name = "area_over_log_tokens" if contest.is_area else "accuracy_at_tokens"
+    gap, n = contest.difference, contest.difference.num_problems
+    p = f"{what}; Holm p={contest.p_holm:.3g}"
+    figures = {name: contest.accuracy.over(contest.accuracy.num_problems, note=what)}
+    figures[f"difference_of_{name}"] = gap.over(n, BUDGETS, p)
+    return [{"method": contest.method} | _row(metric, figure) for metric, figure in figures.items()]
 
 
 def _row(metric: str, figure: Interval) -> dict[str, Any]:

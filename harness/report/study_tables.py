@@ -367,6 +367,43 @@ def search_table(measured: Measured, study: str, task: str) -> Table:
     return table
 
 
+def compute_table(measured: Measured, study: str, task: str) -> Table:
+    """Each method beside capped budgets at the same generated tokens. Empty where a recipe has one method alone."""
+    cells = measured.cells.cells
+    table = Table(
+        f"compute_{study}_{task}",
+        f"{task}: methods at equal tokens",
+        [
+            Column("recipe"),
+            Column("method"),
+            Column("setting"),
+            Column("tokens", True, "generated per problem: thinking, answers, and what was thrown away"),
+            Column("accuracy", True),
+            Column("to budgets", True, "paired difference to capped thoughts of the same tokens"),
+            Column("p", True, "exact test, Holm over the recipe's rows"),
+        ],
+        caption="Budgets are capped single thoughts, their accuracy read on the line between two budgets. "
+        "Mean: over log tokens, where both methods were run.",
+    )
+    first = {(c.study, c.task, c.model, c.recipe): i for i, c in reversed(list(enumerate(cells)))}
+    shown = [one for one in measured.compute if (one.study, one.task) == (study, task)]
+    for one in sorted(shown, key=lambda c: recipe_order(measured)(first[c.study, c.task, c.model, c.recipe])):
+        name = row_name(cells[first[one.study, one.task, one.model, one.recipe]], cells)
+        for contest in one.contests:
+            beyond = f"budgets end at {contest.beyond:,.0f} tokens" if contest.beyond > 0 else ""
+            span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
+            table.add(
+                name,
+                contest.method,
+                "mean" if contest.is_area else contest.setting,
+                Entry(span, contest.tokens[0], footnote=table.footnote(beyond)),
+                percent(table, contest.accuracy),
+                percent(table, contest.difference, signed=True),
+                p_value(contest.p_holm),
+            )
+    return table
+
+
 def position_table(measured: Measured, study: str, task: str) -> Table:
     """Choices and accuracy by the position of the right option. Empty for a task without options."""
     cells = measured.cells.cells
@@ -409,6 +446,7 @@ BUILDERS = (
     flips_table,
     sampled_table,
     search_table,
+    compute_table,
     extrapolation_table,
     sequence_table,
     position_table,
