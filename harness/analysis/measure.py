@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.analysis.bootstrap import Resampler
+from harness.analysis.breakdown import Part, groups, parts
 from harness.analysis.equal_compute import BUDGETS, Compute, Contest, equal_compute
 from harness.analysis.equal_tokens import search_figures
 from harness.analysis.estimates import cell_figures
@@ -38,6 +39,7 @@ class Measured:
     sweeps: list[Sweep]
     headlines: dict[tuple[str, str, str, str], int]
     compute: list[Compute]
+    parts: list[Part]
 
 
 def measure(out_dir: Path) -> pa.Table:
@@ -65,7 +67,7 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
         _sweep_extras(sweep, cells, figures, resamplers[sweep.task])
     headlines = find_headlines(cells)
     _differences(cells, figures, headlines, runs)
-    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells))
+    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells), _parts(loaded, headlines))
 
 
 def _sweep_extras(
@@ -92,6 +94,20 @@ def find_headlines(cells: Sequence[Cell]) -> dict[tuple[str, str, str, str], int
     for i, cell in enumerate(cells):
         groups[cell.study, cell.task, cell.model, cell.recipe].append(i)
     return {key: min(members, key=lambda i: _headline_rank(cells[i])) for key, members in groups.items()}
+
+
+def _parts(loaded: Cells, headlines: dict[tuple[str, str, str, str], int]) -> list[Part]:
+    """Each recipe's headline cell within the groups of its task's problems, against the reference recipe."""
+    tables: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for (study, task, _, _), i in headlines.items():
+        tables[study, task].append(i)
+    found = []
+    for (_, task), members in tables.items():
+        name = reference_name(loaded.cells, members)
+        reference = next((i for i in members if loaded.cells[i].recipe == name), None)
+        base = next((loaded.cells[i] for i in members if loaded.cells[i].recipe == "base"), None)
+        found += parts(loaded.cells, members, reference, groups(loaded, task, base))
+    return found
 
 
 def is_headline(cell: Cell) -> bool:
@@ -194,6 +210,14 @@ def to_table(measured: Measured) -> pa.Table:
     for sweep in measured.sweeps:
         shared = {name: getattr(sweep, name) for name in ("study", "model", "recipe", "task", "method", "force")}
         rows += [shared | _row(name, figure) for name, figure in sweep.figures.items()]
+    for part in measured.parts:
+        shared = {name: getattr(measured.cells.cells[part.cell], name) for name in KEY}
+        where = f"{part.group.by}: {part.group.name}"
+        rows.append(shared | _row("accuracy_in_group", part.accuracy.over(part.accuracy.num_problems, note=where)))
+        if part.difference:
+            rows.append(
+                shared | _row("difference_in_group", part.difference.over(part.difference.num_problems, note=where))
+            )
     for one in measured.compute:
         shared = {name: getattr(one, name) for name in ("study", "model", "recipe", "task")}
         rows += [shared | row for contest in one.contests for row in _contest_rows(contest)]
