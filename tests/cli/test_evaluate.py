@@ -323,8 +323,9 @@ def test_a_dry_run_prints_the_plan_of_each_model_and_claims_nothing(tmp_path: Pa
 METHODS = (
     *("--method", "budget_forcing,rejection_sampling,rebase,class_conditional,no_thinking", "--budgets", "4"),
     *("--max-attempts", "2", "--samples", "4", "--temperature", "1", "--tasks", "quick_gpqa", "--max-problems", "6"),
-    *("--engine", "transformers", "--answer-logprobs", "--set", "engine.batch_size=32", "--headline", "4"),
+    *("--engine", "transformers", "--answer-logprobs", "--headline", "4"),
 )
+BATCHED = ("--set", "engine.batch_size=32")
 
 
 def reward_model(folder: Path) -> Path:
@@ -352,7 +353,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path
     return (
         models,
         folder / "out",
-        harness("evaluate", *models, *METHODS, "--reward", reward, "--out", str(folder / "out")),
+        harness("evaluate", *models, *METHODS, *BATCHED, "--reward", reward, "--out", str(folder / "out")),
     )
 
 
