@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.analysis.equivalence import Equivalence, Posterior, equivalence, posterior
 from harness.analysis.folders import sample_files
 from harness.analysis.intervals import Interval, difference_interval, share_interval
 from harness.analysis.measure import find_headlines
@@ -27,6 +28,8 @@ from harness.errors import UserError
 from harness.parquet import told, typed
 from harness.questions import question_hash
 from harness.records import SAMPLE_SCHEMA, first_difference, generated_ids
+
+MARGIN = 0.02  # two points: what "no worse" allows
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,31 @@ class Comparison:
     tokens_a: float
     tokens_b: float
     detectable: float
+    equivalence: Equivalence
+    posterior: Posterior
     first_difference: dict[str, int] = field(default_factory=dict)  # problem -> first differing token
     num_same_text: int = 0
     note: str = ""
 
 
-def compare(a: str, b: str) -> list[Comparison]:
-    """The comparisons of the tasks that both have. Raises UserError when they share none."""
+def compare(a: str, b: str, margin: float = MARGIN) -> list[Comparison]:
+    """The comparisons of the tasks that both have.
+
+    Args:
+        a: a results folder, or FOLDER:RUN.
+        b: the other.
+        margin: a difference that does not matter, as a fraction: for the tests of "no worse".
+
+    Raises:
+        UserError: they share no task, or no problem of one.
+    """
     left, right = _chosen(a), _chosen(b)
     shared = sorted(set(left.cells) & set(right.cells))
     if not shared:
         raise UserError(
             f"{a} has {', '.join(sorted(left.cells))}, {b} has {', '.join(sorted(right.cells))}: no task in common"
         )
-    return [_compared(left, right, task) for task in shared]
+    return [_compared(left, right, task, margin) for task in shared]
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,7 @@ def _chosen(spec: str) -> Side:
     return Side(Path(folder), loaded, {key[1]: cells[members[i]] for key, i in headlines.items()})
 
 
-def _compared(left: Side, right: Side, task: str) -> Comparison:
+def _compared(left: Side, right: Side, task: str, margin: float) -> Comparison:
     x, y = left.cells[task], right.cells[task]
     ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[task]
     hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, task)
@@ -137,6 +151,8 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
         x.mean("thinking_tokens"),
         y.mean("thinking_tokens"),
         detectable(gap)[0],
+        equivalence(scores_a, scores_b, margin, runs_a, runs_b),
+        posterior(scores_a, scores_b, margin),
         first,
         same,
         note,

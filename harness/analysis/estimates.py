@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from harness.analysis import metrics
 from harness.analysis.bootstrap import Resampler, studentised
-from harness.analysis.intervals import Interval, share_interval, shrunk_bounds, t_value, typical_size
+from harness.analysis.intervals import Interval, share_interval, shrunk_bounds, t_value, typical_size, z_value
+from harness.analysis.selective import selective
 from harness.analysis.settings import Cell
 from harness.analysis.variance import NO_RUNS, RunVariance
 
@@ -25,6 +26,7 @@ MEANS = {
     "mean_attempts": "num_attempts",
 }
 COUNT_NAMES = (*(f"{name}_count" for name in RATES), "unscored_count", "generations_count")
+G_PASS_SHARE = 0.75  # of k samples right: between pass@k (one) and pass^k (all)
 BLOCK = 48  # cells resampled at once: their draws are (10,000, 48 x 10), 20 MB
 
 
@@ -60,6 +62,7 @@ def _block(cells: Sequence[Cell], resampler: Resampler, runs: Sequence[RunVarian
             interval = share_interval(values)
             figures[name] = interval.over(interval.num_problems, note=note)
         figures["accuracy_per_1k_tokens"] = _efficiency(cell)
+        figures |= _bayes(cell) | _selected(cell)
     return found
 
 
@@ -105,8 +108,42 @@ def _efficiency(cell: Cell) -> Interval:
     return Interval(1000 * ratio, max(0.0, 1000 * (ratio + low)), 1000 * (ratio + high), num_problems=cell.num_problems)
 
 
+def _bayes(cell: Cell) -> dict[str, Interval]:
+    """Bayes@N and its 95 % interval over the samples, of these very problems; nothing with one sample per problem."""
+    most = int(cell.total.max(initial=0))
+    if most < 2:
+        return {}
+    mean, deviation = metrics.bayes_at_n(cell.total, cell.right)
+    half = z_value() * deviation
+    more = metrics.samples_needed(cell.total, cell.right, 0.01 / z_value())
+    note = f"these problems, other samples; {more:,} samples per problem would tell it to 1 point"
+    return {"bayes@n": Interval(mean, max(mean - half, 0.0), min(mean + half, 1.0), note, cell.num_problems)}
+
+
+def _selected(cell: Cell) -> dict[str, Interval]:
+    """The accuracy where the surest are answered alone, and what the confidence is worth."""
+    found = selective(cell)
+    if found is None:
+        return {}
+    n = cell.num_problems
+    figures = {
+        f"accuracy_at_{coverage:.0%}_coverage": one.over(
+            one.num_problems,
+            note=f"answers with a mean log-probability of {found.threshold[coverage]:.3f} nats or more",
+        )
+        for coverage, one in found.accuracy.items()
+        if coverage < 1
+    }
+    figures["selective_area"] = Interval(found.area, note="mean accuracy over every coverage", num_problems=n)
+    figures["confidence_auroc"] = Interval(found.separation, note=f"of {found.num_known} answers", num_problems=n)
+    return figures
+
+
 def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
-    """pass@k and maj@k of each problem with a note, for the powers of two up to its generations; empty with one."""
+    """pass@k, pass^k, G-Pass@k and maj@k of each problem, for the powers of two up to its generations.
+
+    With a note each; empty with one generation.
+    """
     found: dict[str, tuple[Floats, str]] = {}
     most = int(cell.total.max(initial=0))
     complete = (cell.votes != -2).all(axis=1) & (cell.total > 0)
@@ -115,6 +152,10 @@ def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
         covered = metrics.pass_at_k(cell.total, cell.right, k)
         covered[cell.total == 0] = np.nan
         found[f"pass@{k}"] = (covered, "")
+        for name, share in (("pass^", 1.0), ("g_pass@", G_PASS_SHARE)):
+            kept = metrics.g_pass_at_k(cell.total, cell.right, k, share)
+            kept[cell.total == 0] = np.nan
+            found[f"{name}{k}"] = (kept, f"at least {share:.0%} of {k} right")
         if k <= cell.votes.shape[1] and complete.any():
             voted = np.full(len(covered), np.nan)
             voted[complete] = metrics.majority_vote(cell.votes[complete], k)

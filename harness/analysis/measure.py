@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from harness.analysis.bootstrap import Resampler
+from harness.analysis.breakdown import Part, groups, parts
+from harness.analysis.equal_compute import BUDGETS, Compute, Contest, equal_compute
 from harness.analysis.equal_tokens import search_figures
 from harness.analysis.estimates import cell_figures
 from harness.analysis.intervals import Interval, difference_interval
@@ -36,6 +38,8 @@ class Measured:
     figures: list[dict[str, Interval]]
     sweeps: list[Sweep]
     headlines: dict[tuple[str, str, str, str], int]
+    compute: list[Compute]
+    parts: list[Part]
 
 
 def measure(out_dir: Path) -> pa.Table:
@@ -63,7 +67,7 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
         _sweep_extras(sweep, cells, figures, resamplers[sweep.task])
     headlines = find_headlines(cells)
     _differences(cells, figures, headlines, runs)
-    return Measured(loaded, figures, sweeps, headlines)
+    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells), _parts(loaded, headlines))
 
 
 def _sweep_extras(
@@ -90,6 +94,20 @@ def find_headlines(cells: Sequence[Cell]) -> dict[tuple[str, str, str, str], int
     for i, cell in enumerate(cells):
         groups[cell.study, cell.task, cell.model, cell.recipe].append(i)
     return {key: min(members, key=lambda i: _headline_rank(cells[i])) for key, members in groups.items()}
+
+
+def _parts(loaded: Cells, headlines: dict[tuple[str, str, str, str], int]) -> list[Part]:
+    """Each recipe's headline cell within the groups of its task's problems, against the reference recipe."""
+    tables: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for (study, task, _, _), i in headlines.items():
+        tables[study, task].append(i)
+    found = []
+    for (_, task), members in tables.items():
+        name = reference_name(loaded.cells, members)
+        reference = next((i for i in members if loaded.cells[i].recipe == name), None)
+        base = next((loaded.cells[i] for i in members if loaded.cells[i].recipe == "base"), None)
+        found += parts(loaded.cells, members, reference, groups(loaded, task, base))
+    return found
 
 
 def is_headline(cell: Cell) -> bool:
@@ -192,8 +210,31 @@ def to_table(measured: Measured) -> pa.Table:
     for sweep in measured.sweeps:
         shared = {name: getattr(sweep, name) for name in ("study", "model", "recipe", "task", "method", "force")}
         rows += [shared | _row(name, figure) for name, figure in sweep.figures.items()]
+    for part in measured.parts:
+        shared = {name: getattr(measured.cells.cells[part.cell], name) for name in KEY}
+        where = f"{part.group.by}: {part.group.name}"
+        rows.append(shared | _row("accuracy_in_group", part.accuracy.over(part.accuracy.num_problems, note=where)))
+        if part.difference:
+            rows.append(
+                shared | _row("difference_in_group", part.difference.over(part.difference.num_problems, note=where))
+            )
+    for one in measured.compute:
+        shared = {name: getattr(one, name) for name in ("study", "model", "recipe", "task")}
+        rows += [shared | row for contest in one.contests for row in _contest_rows(contest)]
     names = set(METRIC_SCHEMA.names)
     return pa.Table.from_pylist([{k: v for k, v in row.items() if k in names} for row in rows], schema=METRIC_SCHEMA)
+
+
+def _contest_rows(contest: Contest) -> list[dict[str, Any]]:
+    """A contest's accuracy, and its difference to capped budgets at the same tokens, with what each is at."""
+    span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
+    what = f"mean over log tokens, {span}" if contest.is_area else f"{contest.setting}, {span} tokens per problem"
+    name = "area_over_log_tokens" if contest.is_area else "accuracy_at_tokens"
+    gap, n = contest.difference, contest.difference.num_problems
+    p = f"{what}; Holm p={contest.p_holm:.3g}"
+    figures = {name: contest.accuracy.over(contest.accuracy.num_problems, note=what)}
+    figures[f"difference_of_{name}"] = gap.over(n, BUDGETS, p)
+    return [{"method": contest.method} | _row(metric, figure) for metric, figure in figures.items()]
 
 
 def _row(metric: str, figure: Interval) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def best_of(right: Floats, drawn: Floats) -> tuple[float, float, float]:
     error = np.sqrt(((np.nansum(right**2, axis=0) + 2) / num - shrunk**2) / num)
     deviation = noise.std(axis=0)
     varies = deviation > 0
-    together = np.percentile((noise[:, varies] / deviation[varies]).max(axis=1), 96) if varies.any() else 0.0
+    together = np.percentile((noise[:, varies] / deviation[varies]).max(axis=1), 97) if varies.any() else 0.0
     low = float((shrunk - max(float(together), z_value(0.9)) * error).max())
     high = corrected + z_value() * float(error[best])
     return corrected, max(min(low, corrected), 0.0), min(max(high, float(f[best])), 1.0)

@@ -173,11 +173,18 @@ def import_(
 @click.command()
 @click.argument("a")
 @click.argument("b")
-def compare(a: str, b: str) -> None:
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Points that do not matter: is one no worse than the other by more?",
+)
+def compare(a: str, b: str, margin: float) -> None:
     """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
     from harness.report.comparisons import compare_runs
 
-    compare_runs(a, b)
+    compare_runs(a, b, margin / 100)
 
 
 @click.command()

@@ -13,6 +13,7 @@ from harness.analysis.equal_tokens import tokens_per_problem
 from harness.analysis.intervals import Interval
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
 from harness.analysis.positions import position_bias
+from harness.analysis.selective import COVERAGES
 from harness.analysis.settings import Cell, setting_name
 from harness.analysis.significance import minimum_detectable_difference
 from harness.report import paper
@@ -318,10 +319,13 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
             Column("recipe"),
             Column("k", True),
             Column("pass@k (cov@k)", True),
+            Column("pass^k", True, "all of k are right"),
+            Column("G-Pass@k", True, "at least three quarters of k are right"),
             Column("maj@k", True),
             Column("tokens", True),
         ],
-        caption="Unbiased over the k-subsets of a problem's generations; tokens: all of k generations.",
+        caption="Unbiased over the k-subsets of a problem's generations; pass^k: all of k are right, G-Pass@k: three "
+        "quarters; tokens: all of k generations.",
     )
     for i in sorted(members, key=recipe_order(measured)):
         figures = measured.figures[i]
@@ -331,8 +335,77 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
                 row_name(cells[i], cells),
                 number(k, 0),
                 percent(table, figures[name]),
+                percent(table, figures[f"pass^{k}"]),
+                percent(table, figures[f"g_pass@{k}"]),
                 percent(table, figures.get(f"maj@{k}")),
                 number(k * figures["mean_total_tokens"].mean, 0),
+            )
+        if "bayes@n" in figures:
+            b = figures["bayes@n"]
+            bounds = f"{100 * b.mean:.1f} [{100 * b.low:.1f}, {100 * b.high:.1f}]"
+            table.notes.append(f"{row_name(cells[i], cells)}: Bayes@N {bounds} ({b.note}).")
+    return table
+
+
+def selective_table(measured: Measured, study: str, task: str) -> Table:
+    """Accuracy where the surest answers are given alone, at each setting. Empty without log-probabilities."""
+    cells = measured.cells.cells
+    table = Table(
+        f"selective_{study}_{task}",
+        f"{task}: answering only where it is sure",
+        [
+            Column("recipe"),
+            Column("setting"),
+            Column("all", True, "accuracy of every answer"),
+            *(Column(f"surest {c:.0%}", True) for c in COVERAGES if c < 1),
+            Column("mean", True, "accuracy, averaged over every coverage"),
+            Column("AUROC", True, "the chance that a right answer is surer than a wrong one"),
+        ],
+        caption="Accuracy in percent among the generations whose answer has the highest mean log-probability.",
+    )
+    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
+    for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
+        figures = measured.figures[i]
+        if "selective_area" in figures:
+            table.add(
+                row_name(cells[i], cells),
+                setting_name(cells[i]),
+                percent(table, figures["accuracy"]),
+                *(percent(table, figures[f"accuracy_at_{c:.0%}_coverage"]) for c in COVERAGES if c < 1),
+                number(100 * figures["selective_area"].mean),
+                number(figures["confidence_auroc"].mean, 2),
+            )
+    return table
+
+
+def breakdown_table(measured: Measured, study: str, task: str) -> Table:
+    """Accuracy within groups of problems, with differences matched to them. Empty without groups."""
+    cells = measured.cells.cells
+    table = Table(
+        f"breakdown_{study}_{task}",
+        f"{task}: by kind of problem",
+        [
+            Column("by"),
+            Column("group"),
+            Column("problems", True),
+            Column("recipe"),
+            Column("accuracy", True),
+            Column("to reference", True, "paired difference within the group"),
+        ],
+        caption="At the headline setting. Difficulty: thirds of the problems by the base's thinking tokens. There are "
+        "many groups and no correction: read it for where to look, not for what is shown.",
+    )
+    for part in measured.parts:
+        cell = cells[part.cell]
+        if (cell.study, cell.task) == (study, task):
+            gap = Entry("reference") if part.difference is None else percent(table, part.difference, signed=True)
+            table.add(
+                part.group.by,
+                part.group.name,
+                number(part.accuracy.num_problems, 0),
+                row_name(cell, cells),
+                percent(table, part.accuracy),
+                gap,
             )
     return table
 
@@ -363,6 +436,43 @@ def search_table(measured: Measured, study: str, task: str) -> Table:
                 number(float(np.nanmean(tokens_per_problem(cell))), 0),
                 percent(table, gap, signed=True),
                 gap.reference if gap else MISSING,
+            )
+    return table
+
+
+def compute_table(measured: Measured, study: str, task: str) -> Table:
+    """Each method beside capped budgets at the same generated tokens. Empty where a recipe has one method alone."""
+    cells = measured.cells.cells
+    table = Table(
+        f"compute_{study}_{task}",
+        f"{task}: methods at equal tokens",
+        [
+            Column("recipe"),
+            Column("method"),
+            Column("setting"),
+            Column("tokens", True, "generated per problem: thinking, answers, and what was thrown away"),
+            Column("accuracy", True),
+            Column("to budgets", True, "paired difference to capped thoughts of the same tokens"),
+            Column("p", True, "exact test, Holm over the recipe's rows"),
+        ],
+        caption="Budgets are capped single thoughts, their accuracy read on the line between two budgets. "
+        "Mean: over log tokens, where both methods were run.",
+    )
+    first = {(c.study, c.task, c.model, c.recipe): i for i, c in reversed(list(enumerate(cells)))}
+    shown = [one for one in measured.compute if (one.study, one.task) == (study, task)]
+    for one in sorted(shown, key=lambda c: recipe_order(measured)(first[c.study, c.task, c.model, c.recipe])):
+        name = row_name(cells[first[one.study, one.task, one.model, one.recipe]], cells)
+        for contest in one.contests:
+            beyond = f"budgets end at {contest.beyond:,.0f} tokens" if contest.beyond > 0 else ""
+            span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
+            table.add(
+                name,
+                contest.method,
+                "mean" if contest.is_area else contest.setting,
+                Entry(span, contest.tokens[0], footnote=table.footnote(beyond)),
+                percent(table, contest.accuracy),
+                percent(table, contest.difference, signed=True),
+                p_value(contest.p_holm),
             )
     return table
 
@@ -408,7 +518,10 @@ BUILDERS = (
     method_table,
     flips_table,
     sampled_table,
+    selective_table,
+    breakdown_table,
     search_table,
+    compute_table,
     extrapolation_table,
     sequence_table,
     position_table,
