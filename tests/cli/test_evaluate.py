@@ -305,6 +305,7 @@ def test_a_name_that_the_hub_does_not_know_is_one_line(monkeypatch: pytest.Monke
     address = f"http://127.0.0.1:{http.server_port}"
     client = huggingface_hub.HfApi
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: client(endpoint=address))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # as other tests are
     check_weights("base_model", "org/there")
     with pytest.raises(UserError, match="base_model org/gone: no such folder, and the Hugging Face hub says"):
         check_weights("base_model", "org/gone")
