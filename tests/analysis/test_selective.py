@@ -15,6 +15,7 @@ from harness.analysis import metrics
 from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.selective import selective, separation
 from harness.analysis.settings import load
+from harness.errors import UserError
 from harness.report.study_tables import breakdown_table, selective_table
 from harness.report.tables import markdown
 
@@ -75,7 +76,7 @@ def test_g_pass_at_k_counts_the_subsets(n: int, c: int, k: int, share: float) ->
 def test_g_pass_meets_pass_at_k_and_refuses_what_is_no_share() -> None:
     assert metrics.g_pass_at_k(9, 3, 4, 1 / 4) == pytest.approx(metrics.pass_at_k(9, 3, 4))
     assert np.isnan(metrics.g_pass_at_k(3, 3, 4, 1.0))
-    with pytest.raises(metrics.UserError, match="share"):
+    with pytest.raises(UserError, match="share"):
         metrics.g_pass_at_k(3, 3, 2, 0.0)
 
 
