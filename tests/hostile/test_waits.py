@@ -18,7 +18,7 @@ import pytest
 
 from harness import ray_cluster
 from tests.chat_server import ChatServer, good
-from tests.disturbed import ROOT, until
+from tests.disturbed import ROOT, hears, until
 from tests.hostile.leaks import written
 
 # A command that never ends by itself, and one that also refuses to: it swallows the interrupt and goes on cleaning up.
@@ -97,7 +97,7 @@ def test_one_signal_ends_a_command_that_waits_for_others(command: str, number: i
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     process = subprocess.Popen(
         [sys.executable, *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        text=True, preexec_fn=hears,
     )  # fmt: skip
     waits: dict[str, Callable[[], Any]] = {
         "featurize": lambda: server.asked["second?"],

@@ -1,4 +1,7 @@
-"""What lies in the working folder is never executed, by no process that the harness starts."""
+"""What lies in the working folder is never executed, by no process that the harness starts.
+
+A whole study, Ray's, TRL's and vLLM's processes with it, runs among the same files in tests/runtime/test_pipeline.py.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import harness
 from harness.config import EngineConfig
 from harness.generation.engines.vllm_process import _environment
 from harness.grading.limits import SYMBOLIC_MEMORY_MB
-from harness.quickstart import TINY_MODEL
 from tests.hostile import everyday
 
 ROOT = Path(harness.__file__).parent
@@ -84,20 +84,6 @@ def test_grading_in_a_folder_of_everyday_names_gives_the_same_verdicts_and_runs_
     assert found[0] == found[1]
     assert [json.loads(line)["status"] for line in found[0].splitlines()] == ["correct", "correct", "incorrect"]
     assert everyday.what_ran(tmp_path / "hostile") == []
-
-
-@pytest.mark.slow
-def test_ray_workers_run_none_of_them(tmp_path: Path) -> None:
-    """Ray itself puts the driver's working folder first on its workers' path."""
-    folder = everyday.fill(tmp_path / "hostile")
-    rows = [{"id": str(n), "source": "s", "question": f"{n}?", "thinking": "so " * n, "answer": "1"} for n in (1, 2, 3)]
-    (folder / "pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    words = f"data featurize pool.jsonl --tokenizer {TINY_MODEL} --workers 2 --out out.jsonl"
-    done = harness_in(folder, *words.split())
-    assert done.returncode == 0, done.stdout + done.stderr
-    lengths = [json.loads(line)["thinking_tokens"] for line in (folder / "out.jsonl").read_text().splitlines()]
-    assert lengths == sorted(lengths) and lengths[0] > 0
-    assert everyday.what_ran(folder) == []
 
 
 def test_a_limit_below_what_sympys_worker_needs_is_told_and_is_no_verdict(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -18,6 +21,7 @@ from click.testing import CliRunner
 from harness.cli.main import cli
 from harness.errors import UserError
 from tests.chat_server import ChatServer
+from tests.disturbed import hears, until
 from tests.generation.engines.test_server import Completions
 from tests.hostile.leaks import written
 from tests.tiny import make_model
@@ -30,7 +34,8 @@ KEY, PASSWORD = "k3y-that-nobody-may-see", "pass-word-of-a-proxy"
 class Locked(Completions):
     """Wants a key. `refused`: calls for a thought that are refused for good; `busy`: that are told to wait."""
 
-    refused = busy = 0
+    refused = busy = held = 0
+    seconds = 0.0  # that an answer to a call for a thought takes
 
     def do_GET(self) -> None:  # noqa: N802  the name that the HTTP server calls
         if self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -40,6 +45,9 @@ class Locked(Completions):
 
     def do_POST(self) -> None:  # noqa: N802
         cls = type(self)
+        if cls.seconds:
+            cls.held += 1
+            time.sleep(cls.seconds)
         if cls.busy:
             cls.busy -= 1
             Completions.faults = [429]
@@ -70,14 +78,23 @@ def cli_call(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-def evaluate(url: str, model: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return cli_call(
-        "evaluate", str(model), "--tasks", "quick_math", "--budgets", "8,24",
+def call(url: str, model: Path, out: Path) -> list[str]:
+    return [
+        sys.executable, "-m", "harness", "evaluate", str(model), "--tasks", "quick_math", "--budgets", "8,24",
         "--max-problems", "3", "--engine", "openai", "--base-url", url, "--served-name", "tiny", "--out", str(out),
         "--set", "engine.max_num_seqs=1", "--set", "sampling.max_answer_tokens=16",
         "--set", "engine.api_key_env=MY_KEY",
-        **environment,
-    )  # fmt: skip
+    ]  # fmt: skip
+
+
+def settings(**environment: str) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "160"} | environment
+
+
+def evaluate(url: str, model: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        call(url, model, out), cwd=ROOT, env=settings(**environment), capture_output=True, text=True, timeout=1400
+    )
 
 
 def rows(out: Path) -> dict[Any, Any]:
@@ -160,3 +177,31 @@ def test_a_chat_server_is_evaluated_by_its_own_cap_and_its_lost_rows_are_made_ag
     assert audited.exit_code == 0 and "chat completions hold no token ids" in audited.output, audited.output
     compared = CliRunner().invoke(cli, ["diff", str(out), str(out)])
     assert isinstance(compared.exception, UserError) and "rows without token ids" in str(compared.exception)
+
+
+def test_one_ctrl_c_ends_it_while_the_server_holds_its_answers_and_no_process_stays(
+    server: str, tmp_path: Path
+) -> None:
+    Locked.seconds = 600.0
+    try:
+        process = subprocess.Popen(
+            call(server, make_model(tmp_path / "model", hidden=32, layers=1), tmp_path / "out"),
+            cwd=ROOT,
+            env=settings(MY_KEY=KEY),
+            stderr=(tmp_path / "said").open("w"),  # not a pipe, which Ray's processes would hold open
+            stdout=subprocess.DEVNULL,
+            preexec_fn=hears,
+        )
+        until(lambda: process.poll() is not None or Locked.held, 600, "the first call for a thought")
+        family = psutil.Process(process.pid).children(recursive=True)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=120)
+        seconds = time.monotonic() - start
+    finally:
+        Locked.seconds = 0.0
+        process.kill()
+    said = (tmp_path / "said").read_text()
+    assert process.returncode == 130 and seconds < 5 + 2, (seconds, said)  # two for a busy machine
+    assert said.splitlines()[-1].startswith("harness: interrupted; what was finished is kept")
+    assert psutil.wait_procs(family, timeout=60)[1] == []
