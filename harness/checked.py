@@ -42,6 +42,8 @@ Whole = Annotated[int, Strict()]
 Natural = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+SeedNumber = Annotated[int, Field(strict=True, ge=0, lt=2**63)]  # a column of 64 bits holds it
+ShortSeed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # numpy's generators take no more
 AboveZero = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1)]  # of something, and not nothing
@@ -60,7 +62,12 @@ ADVICE = {
     "literal_error": "give {expected}",
     "greater_than": "give more than {gt}",
     "greater_than_equal": "give {ge} or more",
+    "less_than": "give less than {lt}",
     "less_than_equal": "give {le} or less",
+    "string_pattern_mismatch": "give a text of the form {pattern}",
+    "too_short": "give {min_length} or more",
+    "too_long": "give {max_length} or fewer",
+    "dataclass_type": "give its fields",
     "missing": "is missing",
 }
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from harness.chat_client import masked_url
 from harness.checked import (
     AboveZero,
     Flag,
@@ -29,7 +30,9 @@ from harness.checked import (
     Placement,
     Positive,
     Seed,
+    SeedNumber,
     Share,
+    ShortSeed,
     Source,
     Text,
     checked,
@@ -48,6 +51,7 @@ Method = Literal[
     "token_conditional",  # tell the budget in the prompt, in tokens
     "step_conditional",  # tell the budget in the prompt, in steps
     "class_conditional",  # tell "short" or "long" in the prompt
+    "completion_cap",  # one chat call, its whole reply (thought and answer) capped at max_thinking_tokens by the server
     "rebase",  # tree search over the steps of a thought, led by a reward; num_samples is its width
 ]
 EngineName = Literal["vllm", "transformers", "openai"]
@@ -60,7 +64,17 @@ Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
 CAPPED: tuple[Method, ...] = ("budget_forcing", "token_conditional", "step_conditional", "class_conditional")
 VARIANTS = ("plain", "s1", "tokens", "steps", "class")  # of the training text: harness.training.variants
 SELECTIONS = ("random", "diverse", "longest", "s1k", "full", "quality", "reward", "limo", "kcenter")
+HIGHEST_TEMPERATURE = 10.0  # logits differ by tens of nats: divided by more, the vocabulary outweighs them
 TRACES = ("each", "one", "best", "all")  # of a question with several: harness.data.selection
+
+
+def _check_temperature(name: str, value: float | None) -> None:
+    """Raise `UserError` for a temperature that is none."""
+    if value is not None and value > HIGHEST_TEMPERATURE:
+        raise UserError(
+            f"{name}={value:g}: above {HIGHEST_TEMPERATURE:g} every token of the vocabulary is about as likely as the "
+            f"best, and a text is noise; give {HIGHEST_TEMPERATURE:g} or less"
+        )
 
 
 def _positive(text: str | None) -> bool:
@@ -99,6 +113,14 @@ class Budget:
         told = self.instructed
         if self.method in ("token_conditional", "step_conditional") and not _positive(told):
             raise UserError(f"{self.method} needs instructed=N, the number told the model; got {told}")
+        for value in self.round_temperatures:
+            _check_temperature("round_temperatures", value)
+        limit = self.max_thinking_tokens
+        if limit != "auto" and self.wrap_up_tokens > limit:
+            raise UserError(
+                f"wrap_up_tokens={self.wrap_up_tokens} is more than max_thinking_tokens={limit}: the text would come "
+                "before the thought; lower it"
+            )
         if self.wrap_up_tokens and not self.wrap_up_str:
             raise UserError(f"wrap_up_tokens={self.wrap_up_tokens} needs wrap_up_str, the text that is put there")
         if self.soft and (self.compat == "s1-fork" or self.method not in CAPPED):
@@ -182,13 +204,17 @@ class Sampling:
     stop: Text[tuple[Name, ...]] = ()  # strings that end an answer, and are cut off it; a thought goes on over them
     num_samples: Text[Positive] = 1  # generations per problem: for pass@k, maj@k
     max_answer_tokens: Text[Positive] = 1024
-    seed: Seed[Natural] = 0
+    seed: Seed[SeedNumber] = 0
     thinking_temperature: Text[NonNegative | None] = None  # in thinking only; None: `temperature`
     thinking_top_p: Text[Share | None] = None
     answer_room_tokens: Text[Natural | None] = None  # what "auto" leaves for the answer; None: max_answer_tokens
     answer_logprobs: Text[Flag] = (
         False  # log-probabilities of the extracted answer's tokens, where an engine gives them
     )
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "thinking_temperature"):
+            _check_temperature(name, getattr(self, name))
 
     @property
     def answer_room(self) -> int:
@@ -234,6 +260,8 @@ class EngineConfig:
     )
     api_key_env: Placement[Name] = "OPENAI_API_KEY"  # openai only: the environment variable that holds the key
     header_env: Placement[Headers] = ()  # openai only: header -> the environment variable that holds its value
+    # openai only: /v1/completions with token ids, or /v1/chat/completions. Identity: the engine's name is another then
+    api: Source[Literal["completions", "chat"]] = "completions"
     extra_body: Text[JsonObject] = ""  # openai only: fields for the JSON of every call; null takes one out of it
     strategy: Placement[Literal["session", "resubmit"]] = "session"  # vllm: how a thought goes on after an ignored end
     batch_size: Placement[Positive] = 16  # transformers: rows of one static batch
@@ -248,6 +276,19 @@ class EngineConfig:
             )
         if self.name == "openai" and self.base_url is None:
             raise UserError("the engine openai needs base_url, the server's address (--base-url http://HOST:PORT/v1)")
+
+    @property
+    def chats(self) -> bool:
+        """Whether each sample is one chat call, of which only the text and some counts come back."""
+        return self.name == "openai" and self.api == "chat"
+
+    @property
+    def silent_seconds(self) -> float:
+        """Seconds without a token after which an engine is given up.
+
+        Of a chat call nothing is heard before it ends; it is ended after `stall_seconds`, and tried again.
+        """
+        return math.inf if self.chats else self.stall_seconds
 
 
 @checked
@@ -287,7 +328,7 @@ class Recipe:
     name: Text[Name]
     selection: Text[Name]  # one of SELECTIONS, or file.py:function
     size: Text[Positive | None] = None
-    seed: Seed[Natural] = 0
+    seed: Seed[SeedNumber] = 0
     pool: Source[Name | None] = None  # identity: the rows that were selected
     traces: Text[Literal["each", "one", "best", "all"]] = "each"  # of a question with several
     options: Text[Annotated[tuple[tuple[str, Plain], ...], BeforeValidator(_pairs)]] = ()  # of the selection
@@ -325,7 +366,7 @@ class Training:
     # What a step's loss is the mean of: all tokens of the global batch, or its rows' own means. s1's was the rows' (16
     # workers with one row each), in which a short trace's tokens weigh more; over tokens no row's length does.
     loss_mean: Text[Literal["token", "row"]] = "token"
-    seed: Seed[Natural] = 0
+    seed: Seed[ShortSeed] = 0
     lora_rank: Text[Natural] = 0  # 0: all weights are trained; else adapters of this rank, merged into the checkpoint
     lora_alpha: Text[Positive] = 32
     lora_dropout: Text[Fraction] = 0.0
@@ -378,11 +419,14 @@ class Study:
     pool_columns: Source[Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]] = ()
     features: Source[Features] = Features()
     lint: Label[Literal["count", "strict", "off"]] = "count"  # of each recipe's rows before training: harness.data.lint
-    seed: Source[Natural] = 0
+    seed: Source[SeedNumber] = 0
     hypothesis: Label[str] = ""
 
     def __post_init__(self) -> None:
         check_name(self.thinking)
+        for one in (self.name, *(recipe.name for recipe in self.recipes)):
+            if "/" in one or one in (".", ".."):
+                raise UserError(f"name={one}: it is the name of a folder, too; give one without '/'")
         if twice := next((name for name in self.tasks if self.tasks.count(name) > 1), None):
             raise UserError(f"the task '{twice}' is named twice; name each once")
         names = [recipe.name for recipe in self.recipes]
@@ -447,6 +491,15 @@ def to_plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{value!r} ({type(value).__name__}) has no stable form to fingerprint")
+
+
+def recorded(study: Study) -> dict[str, Any]:
+    """`study` as JSON types, as it may be written to a file: without the password that its server's URL may hold."""
+    engine = study.engine
+    if engine.base_url:
+        study = replace(study, engine=replace(engine, base_url=masked_url(engine.base_url)))
+    plain: dict[str, Any] = to_plain(study)
+    return plain
 
 
 def fingerprint(value: Any) -> str:

@@ -13,6 +13,13 @@ class UserError(ValueError):
     """
 
 
+class InstallationError(RuntimeError):
+    """What is installed, or how much of the machine this process may use, is not enough: nobody's input is wrong.
+
+    The command line prints the message on one line and exits with 2.
+    """
+
+
 def one_line(error: object, *, last: bool = False, most: int = 300) -> str:
     """What `error` (or a text) says, on one line.
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import gzip
 import json
+import math
 import os
 import re
 import shutil
@@ -171,26 +172,46 @@ def read_json_lines(path: Path, *, encodable: bool = False) -> Iterator[Line]:
 def json_row(line: bytes, *, encodable: bool = False) -> dict[str, Any] | str:
     """One line as a row, or the reason why it is none.
 
-    Reasons: not UTF-8, not JSON, no object, NaN or a number out of range, nested more than `MAX_DEPTH` deep, or (if
-    `encodable`) with a lone surrogate in a string.
+    Reasons: those of `json_value`, no object, or (if `encodable`) a lone surrogate in a string.
     """
     try:
-        row = _DECODER.decode(line.decode())
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 (byte {error.start})"
-    except json.JSONDecodeError as error:
-        return f"not JSON at column {error.colno} ({error.msg}): cut or broken"
-    except RecursionError:
-        return f"nested more than {MAX_DEPTH} deep"
-    except ValueError as error:  # ours for NaN, Python's for an integer of thousands of digits
-        return str(error) if isinstance(error, _NotANumberError) else "a number of thousands of digits"
+        row = json_value(line)
+    except BrokenJsonError as error:
+        return str(error)
     if not isinstance(row, dict):
         return f"a JSON {type(row).__name__}, not an object"
-    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and nesting(row) > MAX_DEPTH:
-        return f"nested more than {MAX_DEPTH} deep"
     if encodable and ESCAPED_SURROGATE.search(line) and not _encodes(row):
         return "a lone surrogate in a string"
     return row
+
+
+def json_value(data: bytes, *, numbers_as_null: bool = False) -> Any:
+    """The JSON value that `data` is.
+
+    Args:
+        data: UTF-8 without a byte order mark.
+        numbers_as_null: NaN, infinities and numbers beyond a float's range, which Python's own writers put into JSON,
+            are null; else they are refused.
+
+    Raises:
+        BrokenJsonError: Not UTF-8, not JSON, such a number, or nested more than `MAX_DEPTH` deep: the reason, without a
+            place.
+    """
+    try:
+        value = (_LENIENT if numbers_as_null else _STRICT).decode(data.decode())
+    except UnicodeDecodeError as error:
+        raise BrokenJsonError(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise BrokenJsonError(f"not JSON at column {error.colno} ({error.msg}): cut or broken") from None
+    except RecursionError:
+        raise BrokenJsonError(f"nested more than {MAX_DEPTH} deep") from None
+    except BrokenJsonError:
+        raise
+    except ValueError:  # Python's, for an integer of thousands of digits
+        raise BrokenJsonError("a number of thousands of digits") from None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and nesting(value) > MAX_DEPTH:
+        raise BrokenJsonError(f"nested more than {MAX_DEPTH} deep")
+    return value
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
@@ -208,22 +229,28 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     return found
 
 
-class _NotANumberError(ValueError):
-    """A number that JSON does not have, or that is beyond a float's range."""
+class BrokenJsonError(ValueError):
+    """Why some bytes are no JSON value that can be used."""
 
 
 def _refuse(name: str) -> NoReturn:
-    raise _NotANumberError(f"{name} is no JSON number")
+    raise BrokenJsonError(f"{name} is no JSON number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise _NotANumberError(f"the number {text[:20]} is out of range")
+    if math.isinf(value):
+        raise BrokenJsonError(f"the number {text[:20]} is out of range")
     return value
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+def _finite_or_null(text: str) -> float | None:
+    value = float(text)
+    return None if math.isinf(value) else value
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_LENIENT = json.JSONDecoder(parse_constant=lambda name: None, parse_float=_finite_or_null)
 
 
 def nesting(value: Any) -> int:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
+from pathlib import Path
+from typing import Any
 
+from harness.environment import SAFE_PATH, environment
+from harness.errors import InstallationError, one_line
+
+ROOT = Path(__file__).resolve().parents[1]  # the folder that `harness` is imported from
 ANSWER_SECONDS = 15.0  # for a cluster that is named to take a connection; Ray itself would wait for many minutes
+START_TRIES = 2  # of a local cluster: Ray gives its own processes 30 s, which a busy machine can exceed
 FOUND_BY_RAY = ("", "auto", "local")
+CLIENT = "ray://"
 
 
 def join() -> None:
@@ -14,12 +23,55 @@ def join() -> None:
 
     Raises:
         ConnectionError: RAY_ADDRESS names a cluster that does not answer.
+        InstallationError: Ray does not start here, `START_TRIES` times.
     """
     import ray
 
-    if not ray.is_initialized():
-        check_answers(os.environ.get("RAY_ADDRESS", ""))
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
+    if ray.is_initialized():
+        return
+    address = os.environ.get("RAY_ADDRESS", "")
+    check_answers(address)
+    options = {} if address.startswith(CLIENT) else {"job_config": _job()}  # a Ray Client's job runs elsewhere
+    for number in range(1, START_TRIES + 1):
+        try:
+            with environment(SAFE_PATH):
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False, **options)
+            return
+        except ConnectionError:
+            raise
+        except Exception as error:  # Ray's own start: a machine that is too full or too busy, as a bare exception
+            ray.shutdown()  # what it had started
+            if number == START_TRIES:
+                raise InstallationError(
+                    f"Ray did not start, {START_TRIES} times ({one_line(error)}); look for free memory (also "
+                    f"`ulimit -v`), for free space in {tempfile.gettempdir()}, and for what else keeps this machine "
+                    "busy; or give RAY_ADDRESS a cluster that runs"
+                ) from error
+
+
+def _job() -> Any:
+    """A job whose workers import from where this process has `harness`.
+
+    Ray itself puts the driver's working folder first on their path, and what lies there, a random.py for instance,
+    would be run.
+    """
+    from ray.job_config import JobConfig
+
+    class Job(JobConfig):
+        def _serialize(self) -> Any:
+            installed = ROOT.name in ("site-packages", "dist-packages")  # each node has its own
+            self._py_driver_sys_path = [] if installed or self._runtime_env_has_working_dir() else [str(ROOT)]
+            return super()._serialize()
+
+    return Job()
+
+
+def named() -> bool:
+    """Whether a cluster is named, by RAY_ADDRESS or by `ray start` here: then `join` starts none."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address in ("", "auto"):
+        return (Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster").exists()
+    return address != "local"
 
 
 def check_answers(address: str) -> None:
@@ -35,7 +87,7 @@ def check_answers(address: str) -> None:
         return
     import grpc
 
-    with grpc.insecure_channel(address.removeprefix("ray://")) as channel:
+    with grpc.insecure_channel(address.removeprefix(CLIENT)) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=ANSWER_SECONDS)
         except grpc.FutureTimeoutError:

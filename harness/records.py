@@ -47,6 +47,15 @@ class Span:
 
 
 @dataclass(frozen=True)
+class ToldTokens:
+    """Token counts of a reply whose ids nobody gives, as its server tells them; None: it does not tell."""
+
+    prompt: int | None
+    thinking: int | None
+    answer: int | None
+
+
+@dataclass(frozen=True)
 class Generation:
     """One generation with its token ledger, all counts taken from ids (never from re-tokenised text).
 
@@ -72,11 +81,11 @@ class Generation:
     answer: str
     budget_tokens: int  # the budget in force for this prompt, with "auto" resolved
     num_rounds: int  # thinking rounds: 1 + ignores that took place
-    thinking_finish: str  # stop | budget | loop | none | rejected | error
+    thinking_finish: str  # stop | budget | loop | length (a server cut the reply in it) | none | rejected | error
     answer_finish: str  # stop | length | none | error
     forced_end: bool
     replayed: bool = False
-    looping: bool = False
+    looping: bool | None = False  # None: not known without ids
     discarded_tokens: int = 0
     shared_tokens: int = 0
     num_attempts: int = 1
@@ -84,11 +93,18 @@ class Generation:
     error: str | None = None
     answer_logprobs: tuple[float, ...] = ()  # in nats, of `answer_ids`, from the raw logits; empty: not asked for
     answer_ends: tuple[int, ...] = ()  # where each of them ends in the answer's text, in characters
+    told_tokens: ToldTokens | None = None  # instead of ids, which are empty then
 
     @property
     def injected_tokens(self) -> int:
         """Injected tokens that count as thinking."""
         return sum(span.length for span in self.forced_spans)
+
+    @property
+    def num_tokens(self) -> ToldTokens:
+        """Tokens of prompt, thought and answer: of the ids, else as they were told."""
+        counted = ToldTokens(len(self.prompt_ids), len(self.thinking_ids), len(self.answer_ids))
+        return self.told_tokens or counted
 
     @property
     def response(self) -> str:
@@ -282,7 +298,7 @@ def run_config(text: object) -> tuple[dict[str, Any], str]:
 
 def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, verdict: Verdict) -> dict[str, Any]:
     """One row of `SAMPLE_SCHEMA`. `run` gives run_id, sample_key, study, model and recipe."""
-    g = generation
+    g, count = generation, generation.num_tokens
     return {
         **{key: run[key] for key in ("run_id", "sample_key", "study", "model", "recipe")},
         "task": problem.task,
@@ -306,13 +322,13 @@ def sample_row(run: dict[str, Any], problem: Problem, generation: Generation, ve
         "closing_ids": list(g.closing_ids),
         "answer_ids": list(g.answer_ids),
         "forced_spans": [{"start": s.start, "length": s.length, "kind": s.kind} for s in g.forced_spans],
-        "budget_tokens": g.budget_tokens,
-        "prompt_tokens": len(g.prompt_ids),
-        "thinking_tokens": len(g.thinking_ids),
-        "thinking_sampled_tokens": len(g.thinking_ids) - g.injected_tokens,
+        "budget_tokens": None if g.told_tokens and g.budget.max_thinking_tokens == "auto" else g.budget_tokens,
+        "prompt_tokens": count.prompt,
+        "thinking_tokens": count.thinking,
+        "thinking_sampled_tokens": None if count.thinking is None else count.thinking - g.injected_tokens,
         "thinking_injected_tokens": g.injected_tokens,
         "closing_tokens": len(g.closing_ids),
-        "answer_tokens": len(g.answer_ids),
+        "answer_tokens": count.answer,
         "discarded_tokens": g.discarded_tokens,
         "shared_tokens": g.shared_tokens,
         "num_rounds": g.num_rounds,
@@ -345,6 +361,8 @@ def setting(budget: Budget) -> str:
         name = "no thinking"
     elif budget.method == "rejection_sampling":
         name = f"reject over {limit}" + (f", {budget.max_attempts} attempts" if budget.max_attempts != 64 else "")
+    elif budget.method == "completion_cap":
+        name = "no cap" if limit == "auto" else f"cap {limit}"
     elif budget.method == "rebase":
         name = f"rebase {limit}" + (f", reward {short(budget.reward)}" if budget.reward_model else "")
     elif budget.instructed:

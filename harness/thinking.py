@@ -71,6 +71,13 @@ class ThinkingFormat:
             if not getattr(self, field):
                 raise UserError(f"the thinking format '{self.name}' has no {field}; give at least one string")
 
+        if self.thinking_start.strip() == self.thinking_end.strip() or any(not one.strip() for one in self.stops):
+            raise UserError(
+                f"the thinking format '{self.name}' opens a thought by {self.thinking_start!r} and ends it by "
+                f"{self.thinking_end!r}, {', '.join(map(repr, self.stops))}; give a start and an end that differ, and "
+                "stops that are not blank"
+            )
+
     @property
     def spec(self) -> str:
         """The format as text that `thinking_format` reads back: what runs store and hand to their workers."""
@@ -216,6 +223,16 @@ FAMILIES: tuple[Family, ...] = (
         ends_any_turn=True,
     ),
     Family(
+        "inkling",
+        "<|message_model|><|content_thinking|>",
+        "<|end_message|><|message_model|><|content_text|>",
+        "Inkling",
+        mark="<|content_text|>",
+        stops=("<|end_message|>",),
+        answer_stops=("<|end_message|>",),
+    ),
+    Family("pangu", "[unused16]", "[unused17]", "openPangu Embedded"),
+    Family(
         "granite-3.2",
         "Here is my thought process:\n",
         "Here is my response:\n",
@@ -231,7 +248,14 @@ FAMILIES: tuple[Family, ...] = (
         plain_words=True,
         start_is_optional=True,
     ),
-    Family("thought", "<thought>\n", "</thought>\n\n", "EXAONE Deep"),
+    Family(
+        "thought",
+        "<thought>\n",
+        "</thought>\n\n",
+        "EXAONE Deep, Marco-o1",
+        answer_start=("<Output>",),
+        answer_end=("</Output>",),
+    ),
     Family("thinking", "<thinking>\n", "</thinking>\n\n", "models prompted to use such tags"),
     Family("reasoning", "<reasoning>\n", "</reasoning>\n\n", "models prompted to use such tags"),
     Family("scratchpad", "<scratchpad>\n", "</scratchpad>\n\n", "models prompted to use such tags"),
@@ -283,6 +307,8 @@ def thinking_format(name: str) -> ThinkingFormat:
         if len(given) < 4 or not all(isinstance(string, str) for string in given):
             raise UserError(f"the thinking format {name} needs four strings: start, end, final answer, stop")
         start, end, final_answer, *stops = given
+        if not start.strip():
+            raise UserError(f"the thinking format {name} has no start; say what opens a thought")
         return custom_format(start, end, final_answer, tuple(stops))
     if name not in FORMATS:
         raise unknown("thinking format", name, (AUTO, *FORMATS))

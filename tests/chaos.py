@@ -3,8 +3,9 @@
     python -m tests.chaos [--minutes 15] [--seed 0] [--keep DIR]
 
 A three-node Ray cluster on this machine, real vLLM, real training. At random: kill -9 of an engine actor, of vLLM's
-core, of a grader, of a training worker, of the driver (started again), of a whole node (another one joins). Not part of
-`make test`: it takes minutes and depends on chance by design; the seed fixes the order of the victims.
+core, of a grader, of a training worker, of the driver (started again), of a whole node (another one joins); a terminal
+that goes away (SIGHUP to the driver), and a second driver of the study in the same folder, which has to be refused.
+Not part of `make test`: it takes minutes and depends on chance by design; the seed fixes the order of the victims.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ VICTIMS = {
     "engine actor": ("ray::EngineWorker", "engine"),
     "vLLM core": ("VLLM::EngineCore", "engine"),
     "driver": ("", "engine"),
+    "terminal": ("", "engine"),
+    "second driver": ("", "grading"),
     "node": ("", "engine"),
     "training worker": ("ray::RayTrainWorker", "training"),
     "grader": ("ray::grade_batch", "grading"),
@@ -53,6 +56,8 @@ VICTIMS = {
 # a minute, more when a training runs), the longer ones let it make rows.
 REST = {"engine": (5.0, 110.0), "training": (10.0, 40.0), "grading": (2.0, 2.0)}
 QUIET_SECONDS = 4.0  # between two kills
+HANGUP_SECONDS = 30.0  # for a driver to end: 4 by itself, more on a machine as busy as this
+LOCKED_SECONDS = 120.0  # for a second driver to be refused: mostly its imports
 
 
 class Chaos:
@@ -90,16 +95,27 @@ class Chaos:
             self.cluster.remove_node(lost, allow_graceful=False)
             self.nodes.append(self.cluster.add_node(num_cpus=2))
             return True
-        if name == "driver":
-            self.driver.send_signal(signal.SIGKILL)
-            self.driver.wait()
+        if name in ("driver", "terminal"):
+            self.driver.send_signal(signal.SIGKILL if name == "driver" else signal.SIGHUP)
+            self.driver.wait(timeout=HANGUP_SECONDS)
             self.driver = self._start()
             return True
+        if name == "second driver":
+            return self._second_driver()
         victims = named(VICTIMS[name][0], family(os.getpid()))  # our nodes' and our driver's, nobody else's
         if victims:
             with contextlib.suppress(psutil.Error):
                 self.random.choice(victims).kill()
         return bool(victims)
+
+    def _second_driver(self) -> bool:
+        """Whether the first one holds the folder yet; then another one is refused at once."""
+        if not (self.folder / "out" / ".lock").exists():
+            return False
+        second = self._start()
+        code = second.wait(timeout=LOCKED_SECONDS)
+        assert code == 2 or self.driver.poll() is not None, f"a second driver in the same folder ended with {code}"
+        return True
 
     def end(self) -> None:
         self.driver.kill()

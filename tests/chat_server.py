@@ -22,6 +22,7 @@ class ChatServer:
         self.at_once = self.most_at_once = 0
         self.script: Callable[[str, int], tuple[int, dict[str, str], Any]] = lambda question, _: good(question)
         self.seconds = 0.0
+        self.models: list[dict[str, Any]] | None = [{"id": "m", "owned_by": "somebody"}]  # None: there is no list
         lock = threading.Lock()
         server = self
 
@@ -48,6 +49,14 @@ class ChatServer:
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(data))}.items():
                     self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_GET(self) -> None:
+                listed = self.path.endswith("/models") and server.models is not None
+                data = json.dumps({"data": server.models} if listed else {"error": "no such page"}).encode()
+                self.send_response(200 if listed else 404)
+                self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
 

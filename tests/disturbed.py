@@ -20,9 +20,14 @@ TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_id
         "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
 
 
+def hears() -> None:
+    """In a child: it hears the signals that a shell's background job and nohup ignore, and hand on so."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(folder: Path, study: str, function: str, **environment: str) -> subprocess.Popen[bytes]:
     """`harness ablate` of the source text `study` in a process group of its own; its output is added to folder/log."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job, and inherited so
     (folder / "study.py").write_text(study)
     command = [sys.executable, "-m", "harness", "ablate", f"{folder / 'study.py'}:{function}"]
     with (folder / "log").open("ab") as log:
@@ -33,6 +38,7 @@ def start(folder: Path, study: str, function: str, **environment: str) -> subpro
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=hears,
         )
 
 

@@ -108,6 +108,7 @@ def test_a_fifo_is_written_into_and_stays_one(tmp_path: Path) -> None:
 def test_standard_output_is_written_through_also_when_it_is_a_file_that_a_shell_appends_to(
     tmp_path: Path, device: Any
 ) -> None:
+    assert files._regular(Path(device)) is None  # else what follows would replace the machine's own
     code = "from pathlib import Path; from harness import files; print('before')\n"
     code += f"files.write_text(Path({device!r}), 'text\\n'); print('after')"
     assert python(code, capture_output=True).stdout == b"before\ntext\nafter\n"

@@ -23,6 +23,7 @@ from harness.analysis.settings import load, setting_name
 from harness.checked import Part, parts
 from harness.config import Budget, Chat, EngineConfig, Recipe, Sampling, Study, Training
 from harness.data.selection import select
+from harness.generation.engines.chat import NAME as CHAT
 from harness.provenance import model_identity
 from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
@@ -63,7 +64,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "tensor_parallel_size": 2, "max_num_seqs": 2, "gpu_memory_utilization": 0.5, "num_cpus": 2, "num_gpus": 2,
         "num_engines": 2, "stall_seconds": 5.0, "start_seconds": 5.0, "base_url": "http://x/v1", "served_name": "x",
         "api_key_env": "OTHER_KEY", "header_env": {"X-Team": "TEAM"}, "extra_body": {"priority": 1},
-        "strategy": "resubmit", "batch_size": 2, "device": "cpu", "num_gpu_blocks_override": 9,
+        "api": "chat", "strategy": "resubmit", "batch_size": 2, "device": "cpu", "num_gpu_blocks_override": 9,
     },
     Recipe: {
         "name": "other", "selection": "longest", "size": 5, "seed": 3, "variant": "s1", "thinking": "think",
@@ -99,7 +100,8 @@ def runs(study: Study) -> list[Run]:
     """All runs of `study`, as the pipeline derives them from what it reads and selects; nothing is trained."""
     base = model_identity(study.base_model)
     problems = {task: tasks.load(task, None, study.seed, study.max_problems) for task in study.tasks}
-    engine = ENGINE | {"name": study.engine.name, "dtype": study.engine.dtype}
+    name = CHAT if study.engine.chats else study.engine.name  # what the engine says of itself
+    engine = ENGINE | {"name": name, "dtype": study.engine.dtype}
     found = runs_of(study, "base", base, problems, engine)
     for recipe in study.recipes:
         rows = manifest(recipe, study.seed, study.pool_size or 0)
@@ -126,7 +128,9 @@ def changed(cls: type, name: str, value: Any) -> Study:
         budgets = tuple(replace(budget, **{name: value}, **more) for budget in PLAIN.budgets[: 1 if more else 2])
         return replace(PLAIN, budgets=budgets, headline=budgets[0])
     group = {Sampling: "sampling", EngineConfig: "engine", Training: "training", Chat: "chat"}[cls]
-    more = {"tensor_parallel_size": {"num_gpus": 2}}.get(name, {})
+    served = {"name": "openai", "base_url": "http://x/v1"}
+    needed: dict[str, dict[str, Any]] = {"tensor_parallel_size": {"num_gpus": 2}, "api": served}
+    more = needed.get(name, {})
     return replace(PLAIN, **{group: replace(getattr(PLAIN, group), **{name: value}, **more)})
 
 

@@ -13,7 +13,8 @@ import harness
 ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
-    ("console", "errors", "logs", "questions", "ray_cluster"),
+    ("console", "environment", "errors", "logs", "messages", "questions"),
+    ("ray_cluster",),
     ("files", "chat_client", "checked", "parquet", "progress", "thinking"),
     ("digests",),
     ("provenance",),

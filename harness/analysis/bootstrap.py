@@ -1,18 +1,28 @@
-"""Intervals and tests: every resampling takes its generator or its seed; there is no global random state.
+"""Resampling: every draw takes its generator or its seed; there is no global random state.
 
-The unit that is resampled is the problem (all its generations together), and with several seeds also the run: a
-two-way bootstrap, so that an interval covers both "other problems" and "another seed". 95 % percentile intervals, the
-form that reproduces the paper's Table 2 (10,000 resamples).
+The unit that is resampled is the problem (all its generations together). Means of token counts get a studentised
+interval; accuracies and differences have closed forms (`harness.analysis.intervals`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.analysis.intervals import (
+    CONFIDENCE,
+    Floats,
+    Interval,
+    difference_interval,
+    plain_mean,
+    row_means,
+    scored,
+    share_interval,
+    two_dimensional,
+)
 from harness.analysis.significance import (
     holm,
     mcnemar_exact,
@@ -20,49 +30,20 @@ from harness.analysis.significance import (
     paired_p_value,
     paired_p_values,
 )
-from harness.errors import UserError
+from harness.errors import UserError, unknown
 
 __all__ = [
-    "Interval", "Resampler", "bootstrap_ci", "column_percentiles", "difference", "difference_columns", "exact_extreme",
-    "hierarchical_ci", "holm", "mcnemar_exact", "minimum_detectable_difference", "paired_difference", "paired_p_value",
-    "paired_p_values", "percentiles",
+    "Interval", "Resampler", "bootstrap_ci", "column_percentiles", "holm", "mcnemar_exact",
+    "minimum_detectable_difference", "paired_difference", "paired_p_value", "paired_p_values", "percentiles",
+    "studentised",
 ]  # fmt: skip
 
-Floats = NDArray[np.float64]
 NUM_RESAMPLES = 10_000
-CONFIDENCE = 0.95
-SAME_GAP = "every problem has the same difference"
 CHUNK_ENTRIES = 5_000_000  # weights drawn at once: 20 MB, 80 MB while they are drawn
 CACHED_ENTRIES = 25_000_000  # weights kept: 100 MB, for up to 2,500 problems
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A point estimate with its 95 % interval, as every table, figure and metrics.parquet shows it.
-
-    Attributes:
-        mean: the point estimate.
-        low: lower bound, NaN where there is none.
-        high: upper bound, NaN where there is none.
-        note: why a bound is missing, or how it was made when not resampled.
-        num_problems: how many problems it is over.
-        reference: what a difference or a p-value is against.
-    """
-
-    mean: float
-    low: float = float("nan")
-    high: float = float("nan")
-    note: str = ""
-    num_problems: int = 0
-    reference: str = ""
-
-    def over(self, num_problems: int, reference: str = "", note: str = "") -> Interval:
-        """The same estimate with what it is over and against; its own note goes behind `note`."""
-        notes = "; ".join(text for text in (note, self.note) if text)
-        return replace(self, note=notes, num_problems=num_problems, reference=reference)
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
+LEAST_SPREAD = 0.4  # of a resample, as a share of the sample's: few values that vary would give endless bounds
+NOTHING_VARIES = "no interval: every problem has the same value"
+Method = Literal["score", "percentile"]
 
 
 class Resampler:
@@ -92,7 +73,7 @@ class Resampler:
 
     def means(self, columns: ArrayLike) -> NDArray[np.float32]:
         """(problems, columns) with NaN where missing -> (resamples, columns): each column's mean in each resample."""
-        x = _two_dimensional(columns)
+        x = two_dimensional(columns)
         known = ~np.isnan(x)
         filled, partial = np.where(known, x, 0).astype(np.float32), ~known.all(axis=0)
         masks = known[:, partial].astype(np.float32)
@@ -108,68 +89,43 @@ class Resampler:
             start += len(w)
         return found
 
-    def run_means(self, matrix: ArrayLike, arm: int = 0) -> Floats:
-        """(problems, runs) -> (resamples,): problems and runs (seeds) resampled; `arm` gives each arm its own runs."""
-        x = _two_dimensional(matrix)
-        if x.shape[1] == 1:
-            return self.means(x)[:, 0].astype(np.float64)
-        known = ~np.isnan(x)
-        rng = np.random.default_rng([self.seed, 1, arm])
-        if known.all():  # then a run's mean needs no count of its own: half the work
-            runs = _draw_weights(x.shape[1], self.num_resamples, rng)
-            complete: Floats = (self.means(x) * runs).sum(axis=1).astype(np.float64) / x.shape[1]
-            return complete
-        parts = []
-        for w in self.weights():
-            runs = _draw_weights(x.shape[1], len(w), rng)
-            sums = ((w @ np.where(known, x, 0).astype(np.float32)) * runs).sum(axis=1)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                parts.append(sums / ((w @ known.astype(np.float32)) * runs).sum(axis=1))
-        means: Floats = np.concatenate(parts).astype(np.float64)
-        return means
-
 
 def paired_difference(
-    a: ArrayLike, b: ArrayLike, num_resamples: int = NUM_RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
+    a: ArrayLike,
+    b: ArrayLike,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+    method: Method = "score",
 ) -> Interval:
-    """The mean of `a - b` over problems with its paired bootstrap interval, problems resampled in pairs.
+    """The mean of `a - b` over problems with its paired interval.
 
-    `a`, `b`: (problems,) or (problems, runs) in the same order of problems; NaN where a score is missing. A problem
-    counts only where both have a score. With several runs the seeds are resampled too, each arm on its own.
+    Args:
+        a: (problems,) or (problems, runs) scores between 0 and 1, NaN where missing.
+        b: the other arm's, the same problems in the same order. A problem counts only where both have a score.
+        num_resamples: of the percentile method.
+        seed: of the percentile method.
+        confidence: nominal coverage.
+        method: "score": the interval of every table here (`difference_interval`), which covers at 30 problems too.
+            "percentile": the paired bootstrap's, which the paper's Table 2 has and near 0 or 1 does not.
+
+    Raises:
+        UserError: the two have not the same number of problems, or the method is not known.
     """
-    x, y = _two_dimensional(a), _two_dimensional(b)
+    x, y = two_dimensional(a), two_dimensional(b)
     if x.shape[0] != y.shape[0]:
         raise UserError(f"a paired difference needs the same problems: {x.shape[0]} against {y.shape[0]}")
-    both = _scored(x) & _scored(y)
-    return difference(x[both], y[both], Resampler(int(both.sum()), num_resamples, seed), confidence)
-
-
-def difference(x: Floats, y: Floats, resampler: Resampler, confidence: float = CONFIDENCE) -> Interval:
-    """`paired_difference` on given resamples, for (problems, runs) arrays."""
-    both = _scored(x) & _scored(y)
-    x, y = np.where(both[:, None], x, np.nan), np.where(both[:, None], y, np.nan)
-    if x.shape[1] == y.shape[1] == 1:
-        return difference_columns(x - y, resampler, confidence)[0]
-    mean = _mean(x) - _mean(y)
-    if both.sum() < 2:
-        return Interval(mean, float("nan"), float("nan"), f"no interval: {int(both.sum())} paired problem(s)")
-    draws = resampler.run_means(x, arm=0) - resampler.run_means(y, arm=1)
-    return Interval(mean, *percentiles(draws, confidence), "" if np.nanmax(draws) > np.nanmin(draws) else SAME_GAP)
-
-
-def difference_columns(gaps: Floats, resampler: Resampler, confidence: float = CONFIDENCE) -> list[Interval]:
-    """`difference` for the columns of (problems, arms) of per-problem differences, one run an arm."""
-    draws = resampler.means(gaps)
-    found = []
-    for gap, (low, high) in zip(gaps.T, column_percentiles(draws, confidence), strict=True):
-        n = int((~np.isnan(gap)).sum())
-        mean = _mean(gap)
-        if n < 2:
-            found.append(Interval(mean, float("nan"), float("nan"), f"no interval: {n} paired problem(s)"))
-        else:
-            note = "" if np.nanmax(gap) > np.nanmin(gap) else SAME_GAP
-            found.append(Interval(mean, float(low), float(high), note))
-    return found
+    if method == "score":
+        return difference_interval(x, y, confidence=confidence)
+    if method != "percentile":
+        raise unknown("method of a paired difference", method, ("score", "percentile"))
+    both = scored(x) & scored(y)
+    x, y, n = x[both], y[both], int(both.sum())
+    mean = plain_mean(x) - plain_mean(y)
+    if n < 2:
+        return Interval(mean, note=f"no interval: {n} paired problem(s)", num_problems=n)
+    draws = Resampler(n, num_resamples, seed).means(row_means(x) - row_means(y))
+    return Interval(mean, *percentiles(draws, confidence), num_problems=n)
 
 
 def bootstrap_ci(
@@ -179,44 +135,65 @@ def bootstrap_ci(
     num_resamples: int = NUM_RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """The mean over problems of `values`, whole problems resampled.
+    """The mean over problems of `values` with its interval, a problem's generations taken together.
 
-    `values`: one per generation; a problem's are averaged first.
+    Args:
+        values: one per generation; a problem's are averaged first.
+        problem_ids: whose generation each is.
+        rng: draws the resamples of values that are no scores between 0 and 1.
+        num_resamples: how many.
+        confidence: nominal coverage.
 
-    0/1 values without variance get the exact binomial bound instead: resampling 30 wrong answers would claim [0, 0].
+    Returns:
+        A share's interval (`share_interval`) for scores between 0 and 1, else a studentised one.
     """
     v = np.asarray(values, dtype=float)
     _, index = np.unique(np.asarray(problem_ids), return_inverse=True)
-    scored = ~np.isnan(v)
-    sums = np.bincount(index[scored], weights=v[scored])
-    counts = np.bincount(index[scored], minlength=sums.size)
+    known = ~np.isnan(v)
+    sums = np.bincount(index[known], weights=v[known])
+    counts = np.bincount(index[known], minlength=sums.size)
     per_problem = (sums[counts > 0] / counts[counts > 0])[:, None]
-    resampler = Resampler(len(per_problem), num_resamples, seed=int(rng.integers(2**63)))
-    return hierarchical_ci(per_problem, resampler, confidence)
+    if not ((per_problem < 0) | (per_problem > 1)).any():
+        return share_interval(per_problem, confidence=confidence)
+    return studentised(per_problem, Resampler(len(per_problem), num_resamples, int(rng.integers(2**63))), confidence)[0]
 
 
-def hierarchical_ci(matrix: ArrayLike, resampler: Resampler, confidence: float = CONFIDENCE) -> Interval:
-    """The mean of a (problems, runs) matrix, problems and runs (seeds) resampled. NaN marks a missing score."""
-    x = _two_dimensional(matrix)
-    known = x[~np.isnan(x)]
-    num_problems = int(_scored(x).sum())
-    if num_problems == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), "no scored problem")
-    mean = _mean(x)
-    if np.ptp(known) == 0 and known[0] in (0.0, 1.0):
-        return exact_extreme(mean, num_problems, confidence)
-    if num_problems == 1:
-        return Interval(mean, float("nan"), float("nan"), "no interval: one problem")
-    return Interval(mean, *percentiles(resampler.run_means(x), confidence))
+def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CONFIDENCE) -> list[Interval]:
+    """The mean of each column with its studentised bootstrap interval (Efron 1981): for skewed counts such as tokens.
 
+    Args:
+        columns: (problems, columns) of values that are not negative, NaN where missing.
+        resampler: of the problems.
+        confidence: nominal coverage.
 
-def exact_extreme(mean: float, num_problems: int, confidence: float = CONFIDENCE) -> Interval:
-    """Clopper-Pearson bounds when all problems are right (mean 1) or all are wrong (mean 0)."""
-    from scipy.stats import binomtest
-
-    bounds = binomtest(num_problems if mean else 0, num_problems).proportion_ci(confidence, method="exact")
-    side = "right" if mean else "wrong"
-    return Interval(mean, float(bounds.low), float(bounds.high), f"all {side}: exact binomial bound")
+    Returns:
+        One interval per column; without bounds, and with a note, where fewer than two problems have a value, or all
+        have the same.
+    """
+    x = two_dimensional(columns)
+    known = ~np.isnan(x)
+    num = known.sum(axis=0)
+    filled = np.where(known, x, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=0) / num
+        centred = np.where(known, x - mean, 0.0)
+        deviation = np.sqrt((centred**2).sum(axis=0) / (num - 1))
+    varies = np.flatnonzero((num > 1) & (deviation > 1e-9 * np.maximum(np.abs(mean), 1.0)))
+    bounds = np.full((x.shape[1], 2), np.nan)
+    if varies.size:
+        z = np.where(known[:, varies], centred[:, varies] / deviation[varies], np.nan)
+        first, second = np.split(resampler.means(np.column_stack([z, z**2])), 2, axis=1)
+        size = num[varies].astype(np.float32)
+        spread = np.sqrt(np.maximum((second - first**2) * size / (size - 1), np.float32(LEAST_SPREAD**2)))
+        quantiles = column_percentiles(first / spread, confidence)  # of t, times the root of the number
+        high, low = mean[varies] - quantiles.T * deviation[varies]
+        least = np.where((filled[:, varies] >= 0).all(axis=0), 0.0, -np.inf)
+        bounds[varies] = np.column_stack([np.maximum(low, least), high])
+    notes = ["" if at in set(varies) else "no value" if not n else NOTHING_VARIES for at, n in enumerate(num)]
+    return [
+        Interval(float(m), float(low), float(high), note, int(n))
+        for m, (low, high), note, n in zip(mean, bounds, notes, num, strict=True)
+    ]
 
 
 def percentiles(draws: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -240,22 +217,6 @@ def column_percentiles(draws: ArrayLike, confidence: float = CONFIDENCE) -> Floa
     for column in np.flatnonzero(missing):
         bounds[column] = percentiles(draws[:, column], confidence)
     return bounds
-
-
-def _two_dimensional(values: ArrayLike) -> Floats:
-    x = np.asarray(values, dtype=float)
-    return x[:, None] if x.ndim == 1 else x
-
-
-def _scored(x: Floats) -> NDArray[np.bool_]:
-    """Which problems have a score in some run."""
-    scored: NDArray[np.bool_] = np.any(~np.isnan(x), axis=1)
-    return scored
-
-
-def _mean(x: Floats) -> float:
-    """The plain mean of the known scores: what a resample with all weights 1 gives."""
-    return float(np.nanmean(x)) if x.size and not np.isnan(x).all() else float("nan")
 
 
 def _draw_weights(num_items: int, num_resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -16,22 +16,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.analysis.bootstrap import (
-    Interval,
-    Resampler,
-    difference,
-    hierarchical_ci,
-    minimum_detectable_difference,
-    paired_p_value,
-)
+from harness.analysis.equivalence import Equivalence, Posterior, equivalence, posterior
 from harness.analysis.folders import sample_files
+from harness.analysis.intervals import Interval, difference_interval, share_interval
 from harness.analysis.measure import find_headlines
 from harness.analysis.pairing import pair
+from harness.analysis.seeds import run_variances
 from harness.analysis.settings import Cell, Cells, load
+from harness.analysis.significance import detectable, paired_p_value
 from harness.errors import UserError
 from harness.parquet import told, typed
 from harness.questions import question_hash
 from harness.records import SAMPLE_SCHEMA, first_difference, generated_ids
+
+MARGIN = 0.02  # two points: what "no worse" allows
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,31 @@ class Comparison:
     tokens_a: float
     tokens_b: float
     detectable: float
+    equivalence: Equivalence
+    posterior: Posterior
     first_difference: dict[str, int] = field(default_factory=dict)  # problem -> first differing token
     num_same_text: int = 0
     note: str = ""
 
 
-def compare(a: str, b: str) -> list[Comparison]:
-    """The comparisons of the tasks that both have. Raises UserError when they share none."""
+def compare(a: str, b: str, margin: float = MARGIN) -> list[Comparison]:
+    """The comparisons of the tasks that both have.
+
+    Args:
+        a: a results folder, or FOLDER:RUN.
+        b: the other.
+        margin: a difference that does not matter, as a fraction: for the tests of "no worse".
+
+    Raises:
+        UserError: they share no task, or no problem of one.
+    """
     left, right = _chosen(a), _chosen(b)
     shared = sorted(set(left.cells) & set(right.cells))
     if not shared:
         raise UserError(
             f"{a} has {', '.join(sorted(left.cells))}, {b} has {', '.join(sorted(right.cells))}: no task in common"
         )
-    return [_compared(left, right, task) for task in shared]
+    return [_compared(left, right, task, margin) for task in shared]
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def _chosen(spec: str) -> Side:
     return Side(Path(folder), loaded, {key[1]: cells[members[i]] for key, i in headlines.items()})
 
 
-def _compared(left: Side, right: Side, task: str) -> Comparison:
+def _compared(left: Side, right: Side, task: str, margin: float) -> Comparison:
     x, y = left.cells[task], right.cells[task]
     ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[task]
     hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, task)
@@ -121,31 +130,29 @@ def _compared(left: Side, right: Side, task: str) -> Comparison:
     rows_a, rows_b = [place_a[p] for p, _ in pairs], [place_b[q] for _, q in pairs]
     scores_a, scores_b = x.correct[rows_a], y.correct[rows_b]
     mean_a, mean_b = x.accuracy[rows_a], y.accuracy[rows_b]
-    resampler = Resampler(len(shared))
+    runs_a, runs_b = run_variances([x])[0], run_variances([y])[0]
     p, test = paired_p_value(mean_a, mean_b)
     gap = mean_a - mean_b
-    paired = ~np.isnan(gap)
-    spread = float(np.nanstd(gap)) if paired.sum() > 1 else 0.0
     first, same = _texts_differ(_ids(left.folder, x), _ids(right.folder, y))
     return Comparison(
         task,
         _name(x),
         _name(y),
-        hierarchical_ci(scores_a, resampler),
-        hierarchical_ci(scores_b, resampler),
-        difference(scores_a, scores_b, resampler),
+        share_interval(scores_a, runs_a),
+        share_interval(scores_b, runs_b),
+        difference_interval(scores_a, scores_b, runs_a, runs_b),
         p,
         test,
-        int(paired.sum()),
+        int((~np.isnan(gap)).sum()),
         x.num_problems,
         y.num_problems,
         [shared[i] for i in np.flatnonzero(gap > 0)],
         [shared[i] for i in np.flatnonzero(gap < 0)],
         x.mean("thinking_tokens"),
         y.mean("thinking_tokens"),
-        minimum_detectable_difference(int(paired.sum()), spread)
-        if spread
-        else minimum_detectable_difference(int(paired.sum())),
+        detectable(gap)[0],
+        equivalence(scores_a, scores_b, margin, runs_a, runs_b),
+        posterior(scores_a, scores_b, margin),
         first,
         same,
         note,

@@ -21,7 +21,7 @@ from harness.analysis.settings import budget_of
 from harness.config import Budget
 from harness.errors import UserError
 from harness.parquet import scan
-from harness.records import SAMPLE_SCHEMA, budget_columns, first_difference, generated_ids
+from harness.records import SAMPLE_SCHEMA, budget_columns, first_difference, generated_ids, short
 
 log = logging.getLogger(__name__)
 RUN = ("recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed", "seed")
@@ -65,8 +65,8 @@ def diff(a: Path, b: Path) -> Iterator[tuple[RunDiff, list[dict[str, Any]]]]:
             "and seed have to agree"
         )
     for run in shared:
-        recipe, task, seed, budget = run
-        columns = {"recipe": recipe, "task": task, "seed": seed, **budget_columns(budget)}
+        name, task, seed, budget = run
+        columns = {"recipe": name, "task": task, "seed": seed, **budget_columns(budget)}
         rows = list(_samples(columns, _texts(a, left[run]), _texts(b, right[run])))
         if rows:
             yield _summed(columns, budget, rows), rows
@@ -81,8 +81,11 @@ def _rows(folder: Path, columns: list[str], where: pc.Expression | None = None) 
 
 
 def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
-    """What each run of the folder's study is, its whole setting included -> its run_ids."""
-    table = _rows(folder, ["run_id", *RUN])
+    """What each run of the folder's study is, its whole setting included -> its run_ids.
+
+    A model is known by its recipe; several without one (`harness evaluate A B`) by their names.
+    """
+    table = _rows(folder, ["run_id", "model", *RUN])
     path = folder / "runs.parquet"
     notes: list[str] = []
     runs = read_runs(path, notes) if path.is_file() else None
@@ -91,18 +94,27 @@ def _runs(folder: Path) -> dict[tuple[Any, ...], list[str]]:
     configs = {} if runs is None else {row["run_id"]: json.loads(row["config"]) for row in runs.to_dict("records")}
     current = None if runs is None else current_runs(folder, runs, [])
     found: dict[tuple[Any, ...], list[str]] = {}
-    for row in table.group_by(["run_id", *RUN]).aggregate([]).to_pylist():
+    rows = table.group_by(["run_id", "model", *RUN]).aggregate([]).to_pylist()
+    bases = {str(row["model"]) for row in rows if row["recipe"] == "base"}
+    for row in rows:
         if current is None or row["run_id"] in current:
             budget = budget_of(configs.get(row["run_id"], {}), row)
-            key = (row["recipe"], row["task"], row["seed"], budget)
+            several = row["recipe"] == "base" and len(bases) > 1  # of one alone, a copy elsewhere has another path
+            name = short(str(row["model"]), bases) if several else row["recipe"]
+            key = (name, row["task"], row["seed"], budget)
             found.setdefault(key, []).append(row["run_id"])
     return found
 
 
 def _texts(folder: Path, run_ids: list[str]) -> dict[tuple[str, int], dict[str, Any]]:
-    columns = ["problem_id", "sample_index", *TEXT, "extracted", "correct"]
+    columns = ["problem_id", "sample_index", "prompt_ids", *TEXT, "extracted", "correct"]
     good = pc.field("run_id").isin(run_ids) & pc.field("error").is_null()
     rows = _rows(folder, columns, good).to_pylist()
+    if any(not row.pop("prompt_ids") for row in rows):
+        raise UserError(
+            f"{folder} holds rows without token ids (an imported log, or chat completions), so that no token can be "
+            "compared; `harness compare` pairs their verdicts"
+        )
     return {(row["problem_id"], row["sample_index"]): row for row in rows}
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.bootstrap import Interval, Resampler, difference_columns, paired_p_values
-from harness.analysis.estimates import proportion
+from harness.analysis.intervals import Interval, difference_interval, share_interval
 from harness.analysis.metrics import majority_vote
 from harness.analysis.settings import Cell, setting_name
+from harness.analysis.significance import paired_p_values
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def counterpart(search: Cell, cells: Sequence[Cell]) -> Cell | None:
     return rivals[0] if len(rivals) == 1 else None
 
 
-def search_figures(search: Cell, cells: Sequence[Cell], resampler: Resampler) -> dict[str, Interval]:
+def search_figures(search: Cell, cells: Sequence[Cell]) -> dict[str, Interval]:
     """The figures of a tree search's answer, and its paired difference to majority voting at equal total tokens.
 
     The vote is over as many samples as the search's tokens buy on average; where fewer are there, over those, and the
@@ -63,9 +63,8 @@ def search_figures(search: Cell, cells: Sequence[Cell], resampler: Resampler) ->
     voted = weighted_vote(search.votes, search.weights)
     known = search.total > 0
     voted = np.where(known, voted, np.nan)
-    (bounds,), count = difference_columns(voted[:, None], resampler), int(known.sum())
-    vote = proportion(voted, bounds.low, bounds.high, count)
-    found = {"weighted_maj": vote.over(count, note=f"by reward, of {search.votes.shape[1]} thoughts")}
+    note = f"by reward, of {search.votes.shape[1]} thoughts"
+    found = {"weighted_maj": share_interval(voted).over(int(known.sum()), note=note)}
     plain = counterpart(search, cells)
     if plain is None or not plain.mean("total_tokens") > 0:
         return found
@@ -73,10 +72,9 @@ def search_figures(search: Cell, cells: Sequence[Cell], resampler: Resampler) ->
     samples = max(1, min(int(cost // one), plain.votes.shape[1]))
     complete = (plain.votes != -2).all(axis=1) & (plain.total > 0)
     majority = np.where(complete, majority_vote(plain.votes, samples), np.nan)
-    gap = voted - majority
-    paired = int((~np.isnan(gap)).sum())
+    paired = int((~np.isnan(voted - majority)).sum())
     if paired:
-        (interval,) = difference_columns(gap[:, None], resampler)
+        interval = difference_interval(voted, majority)
         ((p, test),) = paired_p_values(voted[:, None], majority)
         note = f"{cost:,.0f} tokens per problem, {setting_name(plain)} {samples * one:,.0f}; {test} p={p:.3g}"
         found["difference_to_majority"] = interval.over(paired, f"maj@{samples}", note)

@@ -1,4 +1,4 @@
-"""The figures of single cells, many cells at a time: one matrix product resamples all of their columns."""
+"""The figures of single cells, many cells at a time: one matrix product resamples all of their token counts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import metrics
-from harness.analysis.bootstrap import (
-    Interval,
-    Resampler,
-    column_percentiles,
-    exact_extreme,
-    hierarchical_ci,
-    percentiles,
-)
+from harness.analysis.bootstrap import Resampler, studentised
+from harness.analysis.intervals import Interval, share_interval, shrunk_bounds, t_value, typical_size, z_value
+from harness.analysis.selective import selective
 from harness.analysis.settings import Cell
-from harness.analysis.sweeps import NAN
+from harness.analysis.variance import NO_RUNS, RunVariance
 
 Floats = NDArray[np.float64]
+NAN = float("nan")
 RATES = ("forced", "truncated", "looping", "unparsed", "rejected", "timeout", "error")
 MEANS = {
     "mean_thinking_tokens": "thinking_tokens",
@@ -28,53 +24,60 @@ MEANS = {
     "mean_total_tokens": "total_tokens",
     "mean_discarded_tokens": "discarded_tokens",
     "mean_attempts": "num_attempts",
-} | {f"{name}_rate": name for name in RATES}
+}
 COUNT_NAMES = (*(f"{name}_count" for name in RATES), "unscored_count", "generations_count")
-BLOCK = 48  # cells resampled at once: their draws are (10,000, 48 x about 20), 80 MB
+G_PASS_SHARE = 0.75  # of k samples right: between pass@k (one) and pass^k (all)
+BLOCK = 48  # cells resampled at once: their draws are (10,000, 48 x 10), 20 MB
 
 
-def cell_figures(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interval]]:
-    """The figures of each of the cells, which are all on the resampler's task."""
+def cell_figures(
+    cells: Sequence[Cell], resampler: Resampler, runs: Sequence[RunVariance] = ()
+) -> list[dict[str, Interval]]:
+    """The figures of each of the cells, which are all on the resampler's task.
+
+    Args:
+        cells: of one task.
+        resampler: of its problems.
+        runs: the variance between each cell's runs; none by default.
+    """
     found = []
     for start in range(0, len(cells), BLOCK):
-        found += _block(cells[start : start + BLOCK], resampler)
+        block = cells[start : start + BLOCK]
+        found += _block(block, resampler, list(runs[start : start + BLOCK]) or [NO_RUNS] * len(block))
     return found
 
 
-def _block(cells: Sequence[Cell], resampler: Resampler) -> list[dict[str, Interval]]:
-    columns: list[tuple[int, str, Floats]] = []
-    notes: dict[tuple[int, str], str] = {}
-    for i, cell in enumerate(cells):
-        columns += [(i, name, cell.means[source]) for name, source in MEANS.items()]
-        columns.append((i, "accuracy", cell.accuracy))
-        for name, (values, note) in sampled_columns(cell).items():
-            columns.append((i, name, values))
-            notes[i, name] = note
-    draws = resampler.means(np.column_stack([values for _, _, values in columns]))
-    bounds = column_percentiles(draws)
-    drawn: list[dict[str, NDArray[np.float32]]] = [{} for _ in cells]
+def _block(cells: Sequence[Cell], resampler: Resampler, runs: Sequence[RunVariance]) -> list[dict[str, Interval]]:
     found: list[dict[str, Interval]] = [_counts(cell) for cell in cells]
-    for (i, name, values), (low, high), column in zip(columns, bounds, draws.T, strict=True):
-        drawn[i][name] = column
-        known = int((~np.isnan(values)).sum())
-        if name in MEANS:
-            found[i][name] = _mean(values, float(low), float(high), known)
-        else:
-            interval = proportion(values, float(low), float(high), known)
-            found[i][name] = interval.over(known, note=notes.get((i, name), ""))
-    for i, cell in enumerate(cells):
-        seeds = f"{len(cell.run_ids)} seeds" if len(cell.run_ids) > 1 else ""
-        known = np.logical_not(np.isnan(cell.correct))
-        if seeds and np.any(known.any(axis=1) & ~known.all(axis=1)):
-            seeds += ", not all with every problem: each score counts once"
-        note = "; ".join(text for text in (cell.note, seeds) if text)
-        if seeds:
-            found[i]["accuracy"] = hierarchical_ci(cell.correct, resampler).over(cell.num_problems, note=note)
-        elif note:
-            plain = found[i]["accuracy"]
-            found[i]["accuracy"] = replace(plain, note="; ".join(text for text in (note, plain.note) if text))
-        found[i]["accuracy_per_1k_tokens"] = _efficiency(cell, drawn[i]["accuracy"], drawn[i]["mean_total_tokens"])
+    names = [(i, name) for i in range(len(cells)) for name in MEANS]
+    columns = np.column_stack([cells[i].means[MEANS[name]] for i, name in names])
+    for (i, name), interval in zip(names, studentised(columns, resampler), strict=True):
+        found[i][name] = interval if interval.num_problems else replace(interval, note="no token counts")
+    for figures, cell, between in zip(found, cells, runs, strict=True):
+        for rate in RATES:
+            shares = share_interval(cell.means[rate])
+            figures[f"{rate}_rate"] = shares if shares.num_problems else replace(shares, note="not told by the log")
+        figures["accuracy"] = _accuracy(cell, between)
+        for name, (values, note) in sampled_columns(cell).items():
+            interval = share_interval(values)
+            figures[name] = interval.over(interval.num_problems, note=note)
+        figures["accuracy_per_1k_tokens"] = _efficiency(cell)
+        figures |= _bayes(cell) | _selected(cell)
     return found
+
+
+def _accuracy(cell: Cell, between: RunVariance) -> Interval:
+    """The accuracy; its interval covers other problems and, where several runs tell their variance, other seeds."""
+    seeds = f"{len(cell.run_ids)} seeds" if len(cell.run_ids) > 1 else ""
+    known = np.logical_not(np.isnan(cell.correct))
+    if seeds and np.any(known.any(axis=1) & ~known.all(axis=1)):
+        seeds += ", not all with every problem: each score counts once"
+    if seeds and between.num_recipes == 1 and between.degrees < 3:
+        seeds += ", of this recipe alone: their variance is hardly known"
+    elif between.variance and not seeds:
+        seeds = f"one seed; variance between seeds of {between.num_recipes} other recipe(s) added"
+    note = "; ".join(text for text in (cell.note, seeds) if text)
+    return share_interval(cell.correct, between).over(cell.num_problems, note=note)
 
 
 def _counts(cell: Cell) -> dict[str, Interval]:
@@ -87,36 +90,60 @@ def _counts(cell: Cell) -> dict[str, Interval]:
     }
 
 
-def _mean(values: Floats, low: float, high: float, known: int) -> Interval:
-    """A mean count. Equal bounds would claim certainty where nothing varied: then there are none."""
-    if not known:
-        return Interval(NAN, note="no token counts")
-    low, high = (low, high) if low < high else (NAN, NAN)
-    return Interval(float(np.nanmean(values)), low, high, num_problems=known)
+def _efficiency(cell: Cell) -> Interval:
+    """Accuracy for each 1,000 generated tokens (thinking, closing, answer and rejected attempts).
 
-
-def proportion(values: Floats, low: float, high: float, known: int) -> Interval:
-    """A mean of per-problem scores between 0 and 1: exact bounds when all are right or all are wrong."""
-    if not known:
-        return Interval(NAN, NAN, NAN, "no scored problem")
-    mean = float(np.nanmean(values))
-    if mean in (0.0, 1.0):
-        return exact_extreme(mean, known)
-    return Interval(mean, low, high) if known > 1 else Interval(mean, NAN, NAN, "no interval: one problem")
-
-
-def _efficiency(cell: Cell, drawn_accuracy: NDArray[np.float32], drawn_tokens: NDArray[np.float32]) -> Interval:
-    """Accuracy for each 1,000 generated tokens (thinking, closing, answer and rejected attempts)."""
-    tokens, right = cell.mean("total_tokens"), cell.accuracy
-    if not tokens > 0 or np.isnan(right).all():
+    A ratio of two means: what each problem does to it (to first order) is treated as a difference.
+    """
+    tokens, right = cell.means["total_tokens"], cell.accuracy
+    both = ~np.isnan(tokens) & ~np.isnan(right)
+    cost, n = cell.mean("total_tokens"), int(both.sum())
+    if not cost > 0 or not n:
         return Interval(NAN, num_problems=cell.num_problems, note="no token counts")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        draws = 1000 * drawn_accuracy / drawn_tokens
-    return Interval(1000 * float(np.nanmean(right)) / tokens, *percentiles(draws), num_problems=cell.num_problems)
+    ratio = float(np.nanmean(right)) / cost
+    if n < 2:
+        return Interval(1000 * ratio, num_problems=n, note="no interval: one problem")
+    moves = (right[both] - ratio * tokens[both]) / cost
+    low, high = shrunk_bounds(moves, typical_size(moves, 1 / cost), 0.5, t_value(n - 1))
+    return Interval(1000 * ratio, max(0.0, 1000 * (ratio + low)), 1000 * (ratio + high), num_problems=cell.num_problems)
+
+
+def _bayes(cell: Cell) -> dict[str, Interval]:
+    """Bayes@N and its 95 % interval over the samples, of these very problems; nothing with one sample per problem."""
+    most = int(cell.total.max(initial=0))
+    if most < 2:
+        return {}
+    mean, deviation = metrics.bayes_at_n(cell.total, cell.right)
+    half = z_value() * deviation
+    more = metrics.samples_needed(cell.total, cell.right, 0.01 / z_value())
+    note = f"these problems, other samples; {more:,} samples per problem would tell it to 1 point"
+    return {"bayes@n": Interval(mean, max(mean - half, 0.0), min(mean + half, 1.0), note, cell.num_problems)}
+
+
+def _selected(cell: Cell) -> dict[str, Interval]:
+    """The accuracy where the surest are answered alone, and what the confidence is worth."""
+    found = selective(cell)
+    if found is None:
+        return {}
+    n = cell.num_problems
+    figures = {
+        f"accuracy_at_{coverage:.0%}_coverage": one.over(
+            one.num_problems,
+            note=f"answers with a mean log-probability of {found.threshold[coverage]:.3f} nats or more",
+        )
+        for coverage, one in found.accuracy.items()
+        if coverage < 1
+    }
+    figures["selective_area"] = Interval(found.area, note="mean accuracy over every coverage", num_problems=n)
+    figures["confidence_auroc"] = Interval(found.separation, note=f"of {found.num_known} answers", num_problems=n)
+    return figures
 
 
 def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
-    """pass@k and maj@k of each problem with a note, for the powers of two up to its generations; empty with one."""
+    """pass@k, pass^k, G-Pass@k and maj@k of each problem, for the powers of two up to its generations.
+
+    With a note each; empty with one generation.
+    """
     found: dict[str, tuple[Floats, str]] = {}
     most = int(cell.total.max(initial=0))
     complete = (cell.votes != -2).all(axis=1) & (cell.total > 0)
@@ -125,6 +152,10 @@ def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
         covered = metrics.pass_at_k(cell.total, cell.right, k)
         covered[cell.total == 0] = np.nan
         found[f"pass@{k}"] = (covered, "")
+        for name, share in (("pass^", 1.0), ("g_pass@", G_PASS_SHARE)):
+            kept = metrics.g_pass_at_k(cell.total, cell.right, k, share)
+            kept[cell.total == 0] = np.nan
+            found[f"{name}{k}"] = (kept, f"at least {share:.0%} of {k} right")
         if k <= cell.votes.shape[1] and complete.any():
             voted = np.full(len(covered), np.nan)
             voted[complete] = metrics.majority_vote(cell.votes[complete], k)

@@ -51,6 +51,8 @@ SAMPLE_COLUMNS = (
     "kind",
     "gold",
     "question_hash",
+    "answer_logprob_mean",
+    "metadata",
 )
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 

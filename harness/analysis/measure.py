@@ -12,19 +12,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from harness.analysis.bootstrap import (
-    Interval,
-    Resampler,
-    difference,
-    difference_columns,
-    holm,
-    minimum_detectable_difference,
-    paired_p_values,
-)
+from harness.analysis.bootstrap import Resampler
+from harness.analysis.breakdown import Part, groups, parts
+from harness.analysis.equal_compute import BUDGETS, Compute, Contest, equal_compute
 from harness.analysis.equal_tokens import search_figures
 from harness.analysis.estimates import cell_figures
+from harness.analysis.intervals import Interval, difference_interval
+from harness.analysis.seeds import run_variances
 from harness.analysis.settings import KEY, Cell, Cells, budget_of, load
-from harness.analysis.sweeps import NAN, Sweep, find_sweeps, first_correct, flips
+from harness.analysis.significance import detectable, holm, paired_p_values
+from harness.analysis.sweeps import Sweep, find_sweeps, first_correct, flips
+from harness.analysis.variance import RunVariance
 from harness.records import METRIC_SCHEMA
 
 
@@ -40,6 +38,8 @@ class Measured:
     figures: list[dict[str, Interval]]
     sweeps: list[Sweep]
     headlines: dict[tuple[str, str, str, str], int]
+    compute: list[Compute]
+    parts: list[Part]
 
 
 def measure(out_dir: Path) -> pa.Table:
@@ -53,19 +53,21 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
     by_size = {len(ids): Resampler(len(ids), seed=seed) for ids in loaded.problems.values()}
     resamplers = {task: by_size[len(ids)] for task, ids in loaded.problems.items()}  # tasks of one size share the draws
     figures: list[dict[str, Interval]] = [{} for _ in cells]
+    runs = run_variances(cells)
     for task, resampler in resamplers.items():
         members = [i for i, cell in enumerate(cells) if cell.task == task]
-        for i, found in zip(members, cell_figures([cells[i] for i in members], resampler), strict=True):
-            figures[i] = found
+        found = cell_figures([cells[i] for i in members], resampler, [runs[i] for i in members])
+        for i, one in zip(members, found, strict=True):
+            figures[i] = one
     for i, cell in enumerate(cells):
         if cell.method == "rebase":
-            figures[i] |= search_figures(cell, cells, resamplers[cell.task])
+            figures[i] |= search_figures(cell, cells)
     sweeps = find_sweeps(cells, resamplers)
     for sweep in sweeps:
         _sweep_extras(sweep, cells, figures, resamplers[sweep.task])
     headlines = find_headlines(cells)
-    _differences(cells, figures, headlines, resamplers)
-    return Measured(loaded, figures, sweeps, headlines)
+    _differences(cells, figures, headlines, runs)
+    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells), _parts(loaded, headlines))
 
 
 def _sweep_extras(
@@ -83,7 +85,7 @@ def _sweep_extras(
         members.sort(key=lambda i: cells[i].num_ignores)
         for before, after in pairwise(members):
             if cells[before].num_ignores < cells[after].num_ignores:
-                figures[after].update(flips(cells[before], cells[after], resampler))
+                figures[after].update(flips(cells[before], cells[after]))
 
 
 def find_headlines(cells: Sequence[Cell]) -> dict[tuple[str, str, str, str], int]:
@@ -92,6 +94,20 @@ def find_headlines(cells: Sequence[Cell]) -> dict[tuple[str, str, str, str], int
     for i, cell in enumerate(cells):
         groups[cell.study, cell.task, cell.model, cell.recipe].append(i)
     return {key: min(members, key=lambda i: _headline_rank(cells[i])) for key, members in groups.items()}
+
+
+def _parts(loaded: Cells, headlines: dict[tuple[str, str, str, str], int]) -> list[Part]:
+    """Each recipe's headline cell within the groups of its task's problems, against the reference recipe."""
+    tables: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for (study, task, _, _), i in headlines.items():
+        tables[study, task].append(i)
+    found = []
+    for (_, task), members in tables.items():
+        name = reference_name(loaded.cells, members)
+        reference = next((i for i in members if loaded.cells[i].recipe == name), None)
+        base = next((loaded.cells[i] for i in members if loaded.cells[i].recipe == "base"), None)
+        found += parts(loaded.cells, members, reference, groups(loaded, task, base))
+    return found
 
 
 def is_headline(cell: Cell) -> bool:
@@ -110,7 +126,7 @@ def _differences(
     cells: Sequence[Cell],
     figures: list[dict[str, Interval]],
     headlines: dict[tuple[str, str, str, str], int],
-    resamplers: dict[str, Resampler],
+    runs: Sequence[RunVariance],
 ) -> None:
     """Paired differences to the reference recipe at the same setting, and at the headline to the best recipe.
 
@@ -127,15 +143,15 @@ def _differences(
             reference = next(same, None)
         if reference is not None:
             others = [i for i in members if i != reference and cells[i].recipe != name]
-            _compare(cells, figures, others, reference, resamplers[str(task)], "difference_to_reference")
+            _compare(cells, figures, others, reference, runs, "difference_to_reference")
     tables: dict[tuple[str, str], list[int]] = defaultdict(list)
     for (study, task, _, _), i in headlines.items():
         tables[study, task].append(i)
-    for (_, task), rivals in tables.items():
+    for rivals in tables.values():
         known = [i for i in rivals if not np.isnan(figures[i]["accuracy"].mean)]
         if known:
             best = max(known, key=lambda i: figures[i]["accuracy"].mean)
-            _compare(cells, figures, [i for i in known if i != best], best, resamplers[task], "difference_to_best")
+            _compare(cells, figures, [i for i in known if i != best], best, runs, "difference_to_best")
 
 
 def reference_name(cells: Sequence[Cell], members: Sequence[int]) -> str:
@@ -148,34 +164,31 @@ def _compare(
     figures: list[dict[str, Interval]],
     others: list[int],
     reference: int,
-    resampler: Resampler,
+    runs: Sequence[RunVariance],
     metric: str,
 ) -> None:
     baseline = cells[reference]
     if not others:
         return
-    gaps = np.column_stack([cells[i].accuracy - baseline.accuracy for i in others])
     tests = paired_p_values(np.column_stack([cells[i].accuracy for i in others]), baseline.accuracy)
     adjusted = holm([p for p, _ in tests])
-    intervals = difference_columns(gaps, resampler)
-    for i, gap, interval, (p, test), p_holm in zip(others, gaps.T, intervals, tests, adjusted, strict=True):
+    suffix = metric.removeprefix("difference_to_")
+    for i, (p, test), p_holm in zip(others, tests, adjusted, strict=True):
         cell = cells[i]
-        if cell.correct.shape[1] > 1 or baseline.correct.shape[1] > 1:
-            interval = difference(cell.correct, baseline.correct, resampler)  # the seeds are resampled too
+        gap = cell.accuracy - baseline.accuracy
+        interval = difference_interval(cell.correct, baseline.correct, runs[i], runs[reference])
         n = int((~np.isnan(gap)).sum())
-        spread = float(np.nanstd(gap)) if n > 1 else NAN
         note = f"{test} p={p:.3g}, Holm over {len(others)} p={p_holm:.3g}" if n else test
         if n < max(cell.num_problems, baseline.num_problems):
             note += f"; paired over {n} of {max(cell.num_problems, baseline.num_problems)} problems"
-        figures[i][metric] = interval.over(n, baseline.recipe, note)
-        suffix = metric.removeprefix("difference_to_")
-        figures[i][f"p_value_to_{suffix}"] = Interval(p, num_problems=n, reference=baseline.recipe, note=test)
-        figures[i][f"p_holm_to_{suffix}"] = Interval(
-            float(p_holm), num_problems=n, reference=baseline.recipe, note=test
-        )
-        least = minimum_detectable_difference(n, spread) if spread > 0 else minimum_detectable_difference(n)
-        assumed = "80 % power" if spread > 0 else "80 % power, worst case: no differing pair was seen"
-        figures[i][f"detectable_{metric}"] = Interval(least, num_problems=n, reference=baseline.recipe, note=assumed)
+        least, assumed = detectable(gap, len(others))
+        for name, figure, text in (
+            (metric, interval, note),
+            (f"p_value_to_{suffix}", Interval(p), test),
+            (f"p_holm_to_{suffix}", Interval(float(p_holm)), test),
+            (f"detectable_{metric}", Interval(least), assumed),
+        ):
+            figures[i][name] = figure.over(n, baseline.recipe, text)
 
 
 def distinguishable(figures: dict[str, Interval], metric: str = "difference_to_best") -> bool:
@@ -197,15 +210,40 @@ def to_table(measured: Measured) -> pa.Table:
     for sweep in measured.sweeps:
         shared = {name: getattr(sweep, name) for name in ("study", "model", "recipe", "task", "method", "force")}
         rows += [shared | _row(name, figure) for name, figure in sweep.figures.items()]
+    for part in measured.parts:
+        shared = {name: getattr(measured.cells.cells[part.cell], name) for name in KEY}
+        where = f"{part.group.by}: {part.group.name}"
+        rows.append(shared | _row("accuracy_in_group", part.accuracy.over(part.accuracy.num_problems, note=where)))
+        if part.difference:
+            rows.append(
+                shared | _row("difference_in_group", part.difference.over(part.difference.num_problems, note=where))
+            )
+    for one in measured.compute:
+        shared = {name: getattr(one, name) for name in ("study", "model", "recipe", "task")}
+        rows += [shared | row for contest in one.contests for row in _contest_rows(contest)]
     names = set(METRIC_SCHEMA.names)
     return pa.Table.from_pylist([{k: v for k, v in row.items() if k in names} for row in rows], schema=METRIC_SCHEMA)
+
+
+def _contest_rows(contest: Contest) -> list[dict[str, Any]]:
+    """A contest's accuracy, and its difference to capped budgets at the same tokens, with what each is at."""
+    span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
+    what = f"mean over log tokens, {span}" if contest.is_area else f"{contest.setting}, {span} tokens per problem"
+    name = "area_over_log_tokens" if contest.is_area else "accuracy_at_tokens"
+    gap, n = contest.difference, contest.difference.num_problems
+    p = f"{what}; Holm p={contest.p_holm:.3g}"
+    figures = {name: contest.accuracy.over(contest.accuracy.num_problems, note=what)}
+    figures[f"difference_of_{name}"] = gap.over(n, BUDGETS, p)
+    return [{"method": contest.method} | _row(metric, figure) for metric, figure in figures.items()]
 
 
 def _row(metric: str, figure: Interval) -> dict[str, Any]:
     def known(value: float) -> float | None:
         return None if np.isnan(value) else value
 
+    bounded = figure.low < figure.high  # equal bounds would claim certainty
     return {
-        "metric": metric, "value": known(figure.mean), "low": known(figure.low), "high": known(figure.high),
-        "num_problems": figure.num_problems, "reference": figure.reference or None, "note": figure.note or None,
+        "metric": metric, "value": known(figure.mean), "low": known(figure.low) if bounded else None,
+        "high": known(figure.high) if bounded else None, "num_problems": figure.num_problems,
+        "reference": figure.reference or None, "note": figure.note or None,
     }  # fmt: skip

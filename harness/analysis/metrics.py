@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb
+from math import ceil, comb
 from typing import Any, Literal
 
 import numpy as np
@@ -160,6 +160,73 @@ def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> Floats:
     table = {(x, y): 1 - comb(x - y, k) / comb(x, k) if x >= k else float("nan") for x, y in pairs}
     flat = [table[int(x), int(y)] for x, y in zip(n.ravel(), c.ravel(), strict=True)]
     return np.array(flat, dtype=float).reshape(n.shape)
+
+
+def g_pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int, share: float) -> Floats:
+    """G-Pass@k for each problem: the chance that at least `share` of k samples are right (Liu et al. 2024).
+
+    Args:
+        num_samples: n of each problem.
+        num_correct: c of each problem.
+        k: samples drawn without replacement, at least 1.
+        share: the paper's tau, above 0 to 1; 1 / k gives pass@k, 1 gives pass^k (all are right; Yao et al. 2024).
+
+    Returns:
+        The upper tail of the hypergeometric distribution from ceil(share k); NaN where n < k.
+    """
+    if k < 1 or not 0 < share <= 1:
+        raise UserError(f"k={k}, share={share} in G-Pass@k; use k of 1 or more and a share above 0, up to 1")
+    n, c = np.broadcast_arrays(np.asarray(num_samples, dtype=int), np.asarray(num_correct, dtype=int))
+    least = ceil(share * k - 1e-9)
+    pairs = {(int(x), int(y)) for x, y in zip(n.ravel(), c.ravel(), strict=True)}
+    table = {
+        (x, y): sum(comb(y, j) * comb(x - y, k - j) for j in range(least, k + 1)) / comb(x, k) if x >= k else np.nan
+        for x, y in pairs
+    }
+    flat = [table[int(x), int(y)] for x, y in zip(n.ravel(), c.ravel(), strict=True)]
+    return np.array(flat, dtype=float).reshape(n.shape)
+
+
+def bayes_at_n(num_samples: ArrayLike, num_correct: ArrayLike) -> tuple[float, float]:
+    """Bayes@N of 0/1 scores: the posterior mean accuracy on these problems, and its standard deviation.
+
+    Each problem's chance has a uniform prior, so its posterior is Beta(c + 1, n - c + 1) (arXiv 2510.04265). The
+    deviation is that of the samples alone: these very problems, asked again.
+
+    Args:
+        num_samples: (problems,) samples of each problem; those with 0 are left out.
+        num_correct: (problems,) right ones.
+
+    Returns:
+        Mean and standard deviation, fractions; NaN without a sample.
+    """
+    n, c = np.asarray(num_samples, dtype=float), np.asarray(num_correct, dtype=float)
+    n, c = n[n > 0], c[n > 0]
+    if not n.size:
+        return float("nan"), float("nan")
+    a, b = c + 1, n - c + 1
+    variance = a * b / ((a + b) ** 2 * (a + b + 1))
+    return float((a / (a + b)).mean()), float(np.sqrt(variance.sum()) / n.size)
+
+
+def samples_needed(num_samples: ArrayLike, num_correct: ArrayLike, deviation: float) -> int:
+    """How many samples per problem tell the accuracy on these problems to `deviation` (a standard deviation).
+
+    Args:
+        num_samples: (problems,) samples so far.
+        num_correct: (problems,) right ones.
+        deviation: wanted, as a fraction.
+
+    Returns:
+        At least 1; 0 without a problem. One sample's variance is its posterior mean under a uniform prior.
+    """
+    n, c = np.asarray(num_samples, dtype=float), np.asarray(num_correct, dtype=float)
+    n, c = n[n > 0], c[n > 0]
+    if not n.size:
+        return 0
+    a, b = c + 1, n - c + 1
+    one = (a * b / ((a + b) * (a + b + 1))).sum() / n.size**2
+    return max(1, ceil(one / deviation**2))
 
 
 def maj_at_k(answers: list[Any], correct: ArrayLike, k: int, rng: np.random.Generator | None = None) -> float:

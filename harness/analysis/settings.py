@@ -18,9 +18,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.analysis.folders import TOKENS, ambiguous_studies, dotted_settings, read_folder
+from harness.analysis.intervals import row_means
 from harness.analysis.pairing import hashes_by_task, with_shared_ids
 from harness.checked import from_plain
 from harness.config import Budget, fingerprint
+from harness.files import json_row
 from harness.records import RUN_SCHEMA, setting
 
 Floats = NDArray[np.float64]
@@ -56,6 +58,7 @@ class Cell:
     counts: dict[str, int]  # forced, truncated, looping, unparsed, rejected, timeout, error; without what is not known
     votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
     weights: Floats  # like votes: the reward of each generation, 1 where no reward led it
+    confidence: Floats  # like votes: the mean log-probability of each answer, NaN where not known
     right: NDArray[np.int64]  # (problems,) correct generations
     total: NDArray[np.int64]  # (problems,) scored generations
     letters: dict[tuple[str, str], int]  # of choice questions: (gold, chosen or "") -> generations
@@ -88,14 +91,7 @@ class Cells:
     runs: pd.DataFrame
     notes: tuple[str, ...]
     hashes: dict[str, dict[str, str]] = field(default_factory=dict)  # task -> problem -> hash of its question
-
-
-def row_means(matrix: Floats) -> Floats:
-    """Row means over the known entries; NaN, without a warning, where a row has none."""
-    known = ~np.isnan(matrix)
-    with np.errstate(invalid="ignore"):
-        means: Floats = np.where(known, matrix, 0).sum(axis=1) / known.sum(axis=1)
-    return means
+    facts: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)  # task -> fact (subject) -> problem -> it
 
 
 def load(dirs: Sequence[Path]) -> Cells:
@@ -147,7 +143,21 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
         if row["run_id"] not in measured and row["status"] != "failed":
             notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) has no samples: no figure for it")
     notes += [] if cells else ["no sample was found: there is nothing to measure"]
-    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)), hashes_by_task(frame))
+    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)), hashes_by_task(frame), facts_by_task(frame))
+
+
+def facts_by_task(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, str]]]:
+    """Task -> fact of a problem (subject, level, year) -> problem id -> its value as text, from the metadata column."""
+    if "metadata" not in frame.columns:
+        return {}
+    known = frame[frame["metadata"].notna()].drop_duplicates(["task", "problem_id"])
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for task, problem, text in zip(known["task"], known["problem_id"], known["metadata"], strict=True):
+        facts = json_row(str(text).encode("utf-8", "replace"))
+        for name, value in facts.items() if isinstance(facts, dict) else ():
+            if isinstance(value, str | int | float | bool):
+                found.setdefault(str(task), {}).setdefault(name, {})[str(problem)] = str(value)
+    return found
 
 
 def _with_settings(frame: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -258,7 +268,8 @@ def _cell(
         num_unscored=int((~scored).sum()),
         counts={name: int(flag.sum()) for name, flag in flags.items() if name not in untold},
         votes=_votes(problem, correct, rows["extracted"], num),
-        weights=_weights(problem, rows["reward"], num),
+        weights=_laid_out(problem, rows["reward"], num, 1.0),
+        confidence=_laid_out(problem, rows["answer_logprob_mean"], num, np.nan),
         right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
         total=np.bincount(scored_problem, minlength=num),
         letters=_letters(rows[scored & ~flags["error"] & (rows["kind"].astype(object) == "choice").to_numpy()]),
@@ -302,12 +313,12 @@ def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, nu
     return votes
 
 
-def _weights(problem: NDArray[np.int64], reward: pd.Series, num: int) -> Floats:
-    """(problems, generations), as `_votes` lays them out."""
+def _laid_out(problem: NDArray[np.int64], values: pd.Series, num: int, missing: float) -> Floats:
+    """(problems, generations) of a column, as `_votes` lays them out; `missing` where it is null."""
     order, position = _places(problem, num)
-    weights = np.ones((num, int(position.max(initial=-1)) + 1))
-    weights[problem[order], position] = reward.astype(float).fillna(1.0).to_numpy()[order]
-    return weights
+    found = np.full((num, int(position.max(initial=-1)) + 1), missing)
+    found[problem[order], position] = values.astype(float).fillna(missing).to_numpy()[order]
+    return found
 
 
 def _places(problem: NDArray[np.int64], num: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

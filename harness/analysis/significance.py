@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from math import sqrt
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,16 +76,127 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def minimum_detectable_difference(
-    num_problems: int, sd_difference: float = sqrt(0.5), power: float = 0.8, confidence: float = 0.95
+    num_problems: int,
+    sd_difference: float = sqrt(0.5),
+    power: float = 0.8,
+    confidence: float = 0.95,
+    num_comparisons: int = 1,
+    binary: bool = True,
 ) -> float:
-    """The smallest true difference in accuracy (a fraction) that `num_problems` paired problems show with `power`.
+    """The smallest true difference in accuracy that `num_problems` paired problems show with at least `power`.
 
-    `sd_difference` is the standard deviation of the per-problem difference; the default is that of two unrelated
-    models at 50 %, the worst case. Never below the 6 one-sided discordant problems that an exact McNemar test needs.
+    At the level that a table really uses: with Holm's method over several comparisons a lone difference has to pass the
+    first step, at the level divided by their number.
+
+    Args:
+        num_problems: paired problems.
+        sd_difference: standard deviation of the per-problem difference; the default is that of two unrelated models at
+            50 %, the worst case.
+        power: the share of experiments that have to see it.
+        confidence: 1 less the level of the whole family.
+        num_comparisons: of the family.
+        binary: the scores are 0/1: the exact power of McNemar's test. Else the power of a t-test, to which the
+            sign-flip permutation comes close.
+
+    Returns:
+        A fraction, at most 1; NaN without problems, 1 where no difference would be seen.
     """
     if num_problems < 1:
         return float("nan")
-    normal = NormalDist()
-    z = normal.inv_cdf(1 - (1 - confidence) / 2) + normal.inv_cdf(power)
-    fewest = next(m for m in range(1, 100) if mcnemar_exact(m, 0) < 1 - confidence)
-    return min(1.0, max(z * sd_difference / sqrt(num_problems), fewest / num_problems))
+    level = (1 - confidence) / max(num_comparisons, 1)
+    if not binary:
+        return _smallest(lambda d: _t_power(num_problems, d, sd_difference, level) >= power)
+    # What differs beside the lone difference is taken from the spread: sd^2 = discordant - difference^2.
+    discordant = round(sd_difference**2, 6)
+    return _mcnemar_detectable(num_problems, discordant, power, level)
+
+
+def detectable(gaps: Floats, num_comparisons: int = 1) -> tuple[float, str]:
+    """The minimum detectable difference of an observed pair of arms, and what was assumed.
+
+    Args:
+        gaps: (problems,) differences of their scores, NaN where missing.
+        num_comparisons: of the family that the pair is corrected with.
+
+    Returns:
+        The difference as a fraction, and a note.
+    """
+    known = gaps[~np.isnan(gaps)]
+    binary = bool(np.isin(known, (-1.0, 0.0, 1.0)).all())
+    spread = float(known.std()) if known.size > 1 else 0.0
+    note = "80 % power" + (f", Holm over {num_comparisons}" if num_comparisons > 1 else "")
+    if not spread:
+        note += ", worst case: no differing pair was seen"
+        return minimum_detectable_difference(known.size, num_comparisons=num_comparisons), note
+    least = minimum_detectable_difference(known.size, spread, num_comparisons=num_comparisons, binary=binary)
+    return least, note
+
+
+@lru_cache(maxsize=10_000)
+def _mcnemar_detectable(num: int, variance: float, power: float, level: float) -> float:
+    def seen(difference: float) -> bool:
+        discordant = min(1.0, max(variance + difference**2, difference))
+        return mcnemar_power(num, discordant, difference, level) >= power
+
+    return _smallest(seen)
+
+
+def _smallest(seen: Callable[[float], bool]) -> float:
+    """The smallest difference from 0 to 1, to a hundredth of a point, from which on it is `seen`; 1 where none is."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high
+
+
+def mcnemar_power(num_problems: int, discordant: float, difference: float, level: float = 0.05) -> float:
+    """The exact power of the two-sided exact McNemar test.
+
+    Args:
+        num_problems: paired problems.
+        discordant: the share of problems that one arm alone gets right, from |difference| to 1.
+        difference: between the arms' accuracies, as a fraction.
+        level: of the test.
+
+    Returns:
+        The chance that p is at most `level` (below it for a level that a p-value can equal, such as 1/2^k).
+    """
+    from scipy.special import betainc, gammaln, xlog1py, xlogy
+
+    counts = np.arange(num_problems + 1)
+    logs = gammaln(num_problems + 1) - gammaln(counts + 1) - gammaln(num_problems - counts + 1)
+    weights = np.exp(logs + xlogy(counts, discordant) + xlog1py(num_problems - counts, -discordant))
+    most = _most_significant(num_problems, level)
+    used = (weights > 1e-9) & (most >= 0)
+    counts, weights, most = counts[used], weights[used], most[used]
+    better = (discordant + difference) / (2 * discordant) if discordant else 0.5
+    tails = sum(betainc(counts - most, most + 1, share) for share in (better, 1 - better))
+    return float((weights * tails).sum())
+
+
+@lru_cache(maxsize=100)
+def _most_significant(num_problems: int, level: float) -> NDArray[np.int64]:
+    """For 0 to `num_problems` discordant pairs the largest count of the rarer side with p < level; -1 where none."""
+    from scipy.special import bdtr
+
+    found = np.full(num_problems + 1, -1)
+    for count in range(1, num_problems + 1):
+        most = found[count - 1]
+        while 2 * bdtr(most + 1, count, 0.5) < level:
+            most += 1
+        found[count] = most
+    return found
+
+
+def _t_power(num: int, difference: float, deviation: float, level: float) -> float:
+    from scipy.stats import nct, t
+
+    if num < 2:
+        return 0.0
+    if not deviation:
+        return float(difference > 0)
+    shift = difference * sqrt(num) / deviation
+    if shift > 30:
+        return 1.0
+    return float(nct.sf(t.ppf(1 - level / 2, num - 1), num - 1, shift))

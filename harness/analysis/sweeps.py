@@ -13,8 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import metrics
-from harness.analysis.bootstrap import Interval, Resampler, exact_extreme, percentiles
-from harness.analysis.settings import Cell, row_means, setup_of
+from harness.analysis.bootstrap import Resampler, percentiles, studentised
+from harness.analysis.intervals import (
+    Interval,
+    row_means,
+    share_interval,
+    shrunk_bounds,
+    t_value,
+    typical_size,
+    z_value,
+)
+from harness.analysis.settings import Cell, setup_of
 from harness.config import Budget
 
 Floats = NDArray[np.float64]
@@ -27,6 +36,7 @@ METHOD_NAMES = {
     "rejection_sampling": "RS",
     "no_thinking": "no thinking",
     "rebase": "REBASE",
+    "completion_cap": "capped",
 }
 
 
@@ -94,13 +104,15 @@ def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: R
     n = int((~np.isnan(right)).any(axis=1).sum())
     figures = {"num_settings": Interval(float(len(sweep)), num_problems=n)}
     limits, note = _limits(sweep, all_cells)
-    figures["control"] = Interval(_control(a[None], limits)[0], *percentiles(_control(drawn_a, limits)), note, n)
-    figures["performance"] = Interval(
-        metrics.performance(f),
-        *percentiles(np.fmax.reduce(drawn_f, axis=1)),
-        "the maximum of a sweep is biased upwards",
-        n,
-    )
+    held = Interval(_control(a[None], limits)[0], *percentiles(_control(drawn_a, limits)), note, n)
+    if held.low == held.high:
+        held = Interval(held.mean, note="; ".join(text for text in (note, "the same in every resample") if text)).over(
+            n
+        )
+    figures["control"] = held
+    corrected, low, high = best_of(right, drawn_f)
+    figures["performance"] = Interval(metrics.performance(f), low, high, "the best of the sweep, biased upwards", n)
+    figures["performance_corrected"] = Interval(corrected, low, high, "the best, less what chance adds to it", n)
     units: tuple[metrics.Per, ...] = ("doubling", "1k_tokens")
     for per in units:
         detail = metrics.scaling_detail(a, f, per)
@@ -110,9 +122,75 @@ def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: R
         ties = np.isnan(metrics.pairwise_slopes(a[None, usable], f[None, usable], per)[0])
         interval = percentiles(row_means(draws[:, ~ties])) if draws[:, ~ties].size else (NAN, NAN)
         figures[f"scaling_per_{per}"] = Interval(detail.value, *interval, detail.note, n)
-        slopes = _least_squares(drawn_a[:, usable], drawn_f[:, usable], per == "doubling")
-        figures[f"scaling_ols_per_{per}"] = Interval(detail.ols, *percentiles(slopes), num_problems=n)
+        figures[f"scaling_ols_per_{per}"] = slope_interval(tokens[:, usable], right[:, usable], per)
     return figures
+
+
+def best_of(right: Floats, drawn: Floats) -> tuple[float, float, float]:
+    """The accuracy of the best setting without what chance adds, and its interval.
+
+    What chance adds to the largest of several means is measured on the resamples, around settings that differ by no
+    more than their spread exceeds their noise. The lower bound is the best of simultaneous lower bounds (no setting
+    is that good by chance alone), the upper one is that of the corrected value.
+
+    Args:
+        right: (problems, settings) scores, NaN where missing.
+        drawn: (resamples, settings) means of resampled problems.
+
+    Returns:
+        The corrected value and its bounds; NaN without a scored setting.
+    """
+    f = _column_means(right)
+    usable = ~np.isnan(f)
+    if usable.sum() < 2:
+        alone = share_interval(right[:, usable.argmax()])
+        return alone.mean, alone.low, alone.high
+    f, right = f[usable], right[:, usable]
+    noise = np.nan_to_num(drawn[:, usable] - f)
+    best = int(f.argmax())
+    spread, chance = f.var(ddof=1), (noise - noise.mean(axis=1, keepdims=True)).var(axis=0).mean()
+    kept = np.sqrt(max(1 - chance / spread, 0.0)) if spread > 0 else 0.0
+    centres = f.mean() + kept * (f - f.mean())
+    corrected = float(f[best] - ((centres + noise).max(axis=1).mean() - centres.max()))
+    # Two right and two wrong problems are added, as Agresti and Coull do: 30 of 30 is no certainty.
+    num = (~np.isnan(right)).sum(axis=0) + 4
+    shrunk = (np.nansum(right, axis=0) + 2) / num
+    error = np.sqrt(((np.nansum(right**2, axis=0) + 2) / num - shrunk**2) / num)
+    deviation = noise.std(axis=0)
+    varies = deviation > 0
+    together = np.percentile((noise[:, varies] / deviation[varies]).max(axis=1), 97) if varies.any() else 0.0
+    low = float((shrunk - max(float(together), z_value(0.9)) * error).max())
+    high = corrected + z_value() * float(error[best])
+    return corrected, max(min(low, corrected), 0.0), min(max(high, float(f[best])), 1.0)
+
+
+def slope_interval(tokens: Floats, right: Floats, per: metrics.Per) -> Interval:
+    """The least-squares slope of accuracy over tokens with its interval.
+
+    Each problem moves the slope by its scores and its tokens; these moves, to first order, are treated as differences
+    are (`shrunk_bounds`).
+
+    Args:
+        tokens: (problems, settings) thinking tokens, NaN where missing.
+        right: (problems, settings) scores.
+        per: unit of the slope.
+    """
+    whole = ~np.isnan(tokens).any(axis=1) & ~np.isnan(right).any(axis=1)
+    a, f = _column_means(tokens), _column_means(right)
+    slope, n = metrics.least_squares_slope(a, f, per), int(whole.sum())
+    if np.isnan(slope) or n < 2:
+        return Interval(slope, note="" if np.isnan(slope) else f"no interval: {n} problem(s) with every setting")
+    x = np.log2(a) if per == "doubling" else a / 1000
+    x = x - x.mean()
+    weights = x / (x**2).sum()
+    by_x = ((f - f.mean()) - 2 * slope * x) / (x**2).sum()
+    by_token = by_x / (a * np.log(2)) if per == "doubling" else by_x / 1000
+    steps = right[whole] @ weights  # a problem's own slope at these lengths
+    moves = steps - float(f @ weights) + (tokens[whole] - a) @ by_token
+    largest = float(weights[weights > 0].sum())  # wrong at every shorter length, right at every longer one
+    scale = (typical_size(steps, largest) + largest) / 2
+    low, high = shrunk_bounds(moves, scale, 0.5, t_value(n - 1))
+    return Interval(slope, slope + low, slope + high, num_problems=n)
 
 
 def _limits(sweep: Sequence[Cell], all_cells: Sequence[Cell]) -> tuple[list[tuple[float, float]], str]:
@@ -164,22 +242,17 @@ def _baseline_tokens(cell: Cell, cells: Sequence[Cell]) -> float:
     return NAN
 
 
-def flips(before: Cell, after: Cell, resampler: Resampler) -> dict[str, Interval]:
+def flips(before: Cell, after: Cell) -> dict[str, Interval]:
     """Answers that one more Wait turned: right to wrong and wrong to right, as shares of the paired problems."""
     x, y = before.accuracy, after.accuracy
     both = ~np.isnan(x) & ~np.isnan(y)
-    lost = np.where(both, np.maximum(x - y, 0), np.nan)
-    won = np.where(both, np.maximum(y - x, 0), np.nan)
-    draws = resampler.means(np.column_stack([lost, won]))
     reference = f"num_ignores={before.num_ignores}"
     extra = after.mean("thinking_tokens") - before.mean("thinking_tokens")
     figures = {}
-    for i, (name, shares) in enumerate((("right_to_wrong", lost), ("wrong_to_right", won))):
+    for name, change in (("right_to_wrong", x - y), ("wrong_to_right", y - x)):
+        shares = np.where(both, np.maximum(change, 0), np.nan)
         note = f"{np.nansum(shares):g} of {int(both.sum())} problems, for {extra:.0f} more thinking tokens each"
-        low, high = percentiles(draws[:, i])
-        if both.any() and not np.nansum(shares):  # resampling problems that never turned would claim [0, 0]
-            high = exact_extreme(0.0, int(both.sum())).high
-        figures[f"flips_{name}"] = Interval(_mean(shares), low, high, note, int(both.sum()), reference)
+        figures[f"flips_{name}"] = share_interval(shares).over(int(both.sum()), reference, note)
     return figures
 
 
@@ -191,11 +264,11 @@ def first_correct(sweep: Sequence[Cell], resampler: Resampler) -> dict[str, Inte
     solved = right.any(axis=1)
     first = np.where(solved, tokens[np.arange(len(tokens)), right.argmax(axis=1)], np.nan)
     ever = np.where(known, solved.astype(float), np.nan)
-    draws = resampler.means(np.column_stack([first, ever]))
     note = f"over the {int(solved.sum())} of {int(known.sum())} problems that some setting solves"
+    length = studentised(first, resampler)[0]
     return {
-        "first_correct_tokens": Interval(_mean(first), *percentiles(draws[:, 0]), note, int(solved.sum())),
-        "ever_correct": Interval(_mean(ever), *percentiles(draws[:, 1]), num_problems=int(known.sum())),
+        "first_correct_tokens": length.over(int(solved.sum()), note=note),
+        "ever_correct": share_interval(ever),
     }
 
 
@@ -205,22 +278,8 @@ def _usual_string(cells: Sequence[Cell]) -> str | None:
     return max(strings, key=lambda s: (strings.count(s), s == "Wait", s is not None)) if strings else None
 
 
-def _least_squares(tokens: Floats, accuracies: Floats, doubling: bool) -> Floats:
-    if tokens.shape[1] < 2:
-        return np.full(len(tokens), NAN)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = np.log2(tokens) if doubling else tokens / 1000
-        x = x - x.mean(axis=1, keepdims=True)
-        slopes: Floats = (x * accuracies).sum(axis=1) / (x * x).sum(axis=1)
-    return slopes
-
-
 def _column_means(matrix: Floats) -> Floats:
     return row_means(matrix.T)
-
-
-def _mean(values: Floats) -> float:
-    return float(np.nanmean(values)) if not np.isnan(values).all() else NAN
 
 
 def _number(text: str | None) -> float:

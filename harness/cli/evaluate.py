@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.config import EngineName
 
 METHODS = (
-    "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase"
+    "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase, "
+    "completion_cap"
 )
+OF_TRAINING = ("pool", "pool_size", "pool_columns", "recipes", "reference_recipe", "training", "features", "lint")
+DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--tasks", "task_names", required=True, help="Task names, comma-separated.")
-@click.option("--method", "methods", default="budget_forcing", show_default=True, help=f"Comma-separated: {METHODS}.")
+@click.option(
+    "--method",
+    "methods",
+    help=f"Comma-separated: {METHODS}. Default: budget_forcing; with --api chat completion_cap.",
+)
 @click.option("--budgets", default="auto", show_default=True, help="Thinking budgets in tokens, or auto.")
 @click.option("--ignores", default="0", show_default=True, help="How often to ignore the end of thinking (at auto).")
 @click.option("--ignore-str", default="Wait", show_default=True, help="What replaces the end of thinking.")
@@ -44,6 +52,13 @@ METHODS = (
 @click.option("--final-answer", help="What a forced end says, instead of the format's 'Final Answer:'.")
 @click.option("--headline", help="The setting of the recipe table, as tables call it: 1,000 or auto+2 Wait.")
 @click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
+@click.option(
+    "--api",
+    type=click.Choice(["completions", "chat"]),
+    default="completions",
+    show_default=True,
+    help="Of --engine openai: exact, by token ids; or one chat call per sample.",
+)
 @click.option("--base-url", help="The server's address, for --engine openai.")
 @click.option("--served-name", help="What the server calls MODEL, where it is another name.")
 @click.option("--thinking", default="auto", show_default=True, help=THINKING_HELP)
@@ -64,6 +79,7 @@ def evaluate(
     models: tuple[str, ...],
     task_names: str,
     engine: EngineName,
+    api: Literal["completions", "chat"],
     base_url: str | None,
     served_name: str | None,
     thinking: str,
@@ -78,6 +94,7 @@ def evaluate(
     replay: bool,
     seed: int,
     headline: str | None,
+    methods: str | None,
     dry_run: bool,
     data_dir: Path | None,
     out: Path | None,
@@ -86,18 +103,28 @@ def evaluate(
 ) -> None:
     """Evaluate MODELS (folders or hub names) with budget forcing or another method: an s1-style sweep in one call."""
     from harness.config import EngineConfig, Sampling, fingerprint
+    from harness.records import short
     from harness.studies import evaluate as evaluation
     from harness.studies.card import card_sampling
     from harness.studies.inputs import check_inputs, check_model
     from harness.studies.load import with_settings
 
-    budgets = evaluation.Sweep(**sweep).settings()
-    server = EngineConfig(name=engine, base_url=base_url, served_name=served_name)
+    budgets = evaluation.Sweep(DEFAULT_METHODS[api] if methods is None else methods, **sweep).settings()
+    server = EngineConfig(name=engine, api=api, base_url=base_url, served_name=served_name)
+    if any(not model.strip() for model in models):
+        raise UserError("a MODEL is empty; give a folder or a hub name")
+    for given in settings:
+        key = given.partition("=")[0].partition(".")[0]
+        if key in OF_TRAINING:
+            raise UserError(
+                f"--set {given}: evaluate trains nothing and reads no {key}; leave it out, or use `harness ablate`"
+            )
     chat = chat_of(template_arguments, system_prompt, instruction)
     models = tuple(dict.fromkeys(models))
     studies = []
     for model in models:
-        check_model("base_model", model)
+        if not server.chats:
+            check_model("base_model", model)
         decoding = Sampling(num_samples=samples, seed=seed, answer_logprobs=answer_logprobs)
         if sampling == "card":
             decoding = card_sampling(model, decoding)
@@ -112,7 +139,7 @@ def evaluate(
         check_inputs(studies[-1], data_dir)
     if dry_run:
         for one in studies:
-            show_plan(one, data_dir)
+            show_plan(one, data_dir, called=short(one.base_model, [other.base_model for other in studies]))
         return
     first, *others = studies
     identity = fingerprint(studies if others else first)

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import click
 
 from harness.console import visible
-from harness.errors import UserError
+from harness.environment import SAFE_PATH
+from harness.errors import InstallationError, UserError
 
 DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 INTERRUPTED_LINE = "interrupted; what was finished is kept, the same command continues"
@@ -32,6 +33,13 @@ class Commands(click.Group):
             hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(self.list_commands(ctx))
             raise click.UsageError(f"unknown command '{args[0]}'; {hint}")
         return super().resolve_command(ctx, args)
+
+
+def begin() -> None:
+    """What every command does before anything else: it can be interrupted, and its children run no code found here."""
+    interruptible()
+    for name, value in SAFE_PATH.items():
+        os.environ.setdefault(name, value)
 
 
 def interruptible() -> None:
@@ -79,7 +87,7 @@ def call(command: click.Command, arguments: list[str] | None = None, name: str =
         stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else name} --help)")
     except click.ClickException as error:
         stop(error.format_message())
-    except UserError as error:
+    except (UserError, InstallationError) as error:
         stop(error)
     except (click.Abort, KeyboardInterrupt):
         stop(INTERRUPTED_LINE, INTERRUPTED)

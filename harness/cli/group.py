@@ -79,11 +79,13 @@ def chat_of(template_arguments: tuple[str, ...], system_prompt: str | None, inst
     from harness.config import Chat
     from harness.studies.load import parse
 
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for given in template_arguments:
         name, separator, value = given.partition("=")
         if not separator or not name.isidentifier():
             raise UserError(f"--chat-template-arg {given}: write NAME=VALUE, for example enable_thinking=false")
+        if name in arguments:
+            raise UserError(f"--chat-template-arg {name} is given twice; give it once")
         arguments[name] = parse(value)
     return Chat(system=system_prompt, instruction=instruction, arguments=tuple(arguments.items()))
 

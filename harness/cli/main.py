@@ -12,7 +12,7 @@ import click
 
 from harness.cli import data, listing, results
 from harness.cli.evaluate import evaluate
-from harness.cli.exits import call, interruptible
+from harness.cli.exits import begin, call
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
 from harness.cli.running import default_out, run_study, show_plan
 from harness.cli.train import train
@@ -20,7 +20,7 @@ from harness.cli.train import train
 
 def main() -> NoReturn:
     """The console script `harness`. A polite kill ends it as Ctrl-C does, so that engines are stopped, not orphaned."""
-    interruptible()
+    begin()
     call(cli)
 
 
@@ -86,10 +86,11 @@ def thinking(
         console.print(families_table())
         return
     from harness.generation.chat_files import chat_files
-    from harness.studies.formats import read_for
+    from harness.studies.formats import check_arguments, read_for
 
     chat = chat_of(template_arguments, system_prompt, instruction)
     tokenizer = chat_files(model)
+    check_arguments(tokenizer, chat)
     for line in reading_lines(tokenizer, read_for(name, tokenizer, chat)):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 

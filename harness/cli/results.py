@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from harness.cli.exits import SOME_RUNS_FAILED, call, interruptible, say, stop
+from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
 
@@ -116,7 +116,7 @@ def sample_stats(
 
 def sample_stats_main() -> NoReturn:
     """The console script `compute_sample_stats`."""
-    interruptible()
+    begin()
     call(sample_stats, name="compute_sample_stats")
 
 
@@ -173,11 +173,18 @@ def import_(
 @click.command()
 @click.argument("a")
 @click.argument("b")
-def compare(a: str, b: str) -> None:
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Points that do not matter: is one no worse than the other by more?",
+)
+def compare(a: str, b: str, margin: float) -> None:
     """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
     from harness.report.comparisons import compare_runs
 
-    compare_runs(a, b)
+    compare_runs(a, b, margin / 100)
 
 
 @click.command()

@@ -24,8 +24,12 @@ def default_out(name: str) -> Path:
     return Path("results") / "runs" / name
 
 
-def show_plan(study: Study, data_dir: Path | None, out: Path | None = None) -> None:
-    """Print `--dry-run`. Raises `UserError` for a pool that is here and cannot be trained on."""
+def show_plan(study: Study, data_dir: Path | None, out: Path | None = None, called: str = "base") -> None:
+    """Print `--dry-run`, the base model under the name `called`.
+
+    Raises:
+        UserError: a pool that is here cannot be trained on.
+    """
     from harness import tasks
     from harness.console import plain_console
     from harness.report.plan import planned_table
@@ -48,7 +52,7 @@ def show_plan(study: Study, data_dir: Path | None, out: Path | None = None) -> N
             sizes[name] = len(tasks.load(name, data_dir, study.seed, study.max_problems))
         else:
             sizes[name] = min(tasks.get(name).num_problems, study.max_problems or tasks.get(name).num_problems)
-    plain_console().print(planned_table(study, sizes, pools, notes))
+    plain_console().print(planned_table(study, sizes, pools, notes, called))
 
 
 def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0, others: Sequence[Study] = ()) -> None:

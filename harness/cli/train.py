@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.data import load_pool, pool_options
+from harness.cli.exits import SOME_RUNS_FAILED, stop
 from harness.errors import UserError
 
 
@@ -41,12 +42,14 @@ def train(
     from harness.config import Chat, Training, fingerprint, to_plain
     from harness.generation.chat_files import chat_files
     from harness.provenance import model_identity
+    from harness.studies.evaluate import local
     from harness.studies.formats import read_for
     from harness.studies.inputs import check_model
     from harness.studies.load import with_training
     from harness.training import formatted, placement, sft
 
     check_model("base_model", model)
+    model = local(model)  # a worker's own folder is another
     training = with_training(Training(), settings)
     placement.check(training)
     if formatted.is_formatted(Path(file)):
@@ -62,7 +65,11 @@ def train(
         raise UserError(f"{file} has no row with a trace to train on; `harness data featurize --traces` asks a teacher")
     style = read_for(thinking, chat_files(model), Chat()).thinking.spec
     identity = fingerprint([model_identity(model), digest, to_plain(training), variant, style])
-    trained = sft.train(rows, model, training, style, out, identity, variant)
+    try:
+        trained = sft.train(rows, model, training, style, out, identity, variant)
+    except sft.TrainingFailed as error:
+        first, *_, log = str(error).splitlines()
+        stop(f"{first} {log}", SOME_RUNS_FAILED)
     click.echo(
         f"{trained.num_rows:,} rows, {trained.num_steps:,} steps, loss {trained.final_loss:.3f}, "
         f"{trained.seconds:.0f} s -> {trained.checkpoint}"

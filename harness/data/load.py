@@ -158,6 +158,13 @@ def _ingest(found: Iterable[Record], content: str, spec: str, told: dict[str, st
     key = hashlib.sha256(json.dumps([CACHE_VERSION, content, told], sort_keys=True).encode()).hexdigest()[:24]
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "s1-harness" / key
     if not (folder / "report.json").exists() or content.startswith("hub:"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"pools are cached below {folder.parent}, which cannot be written ({error.strerror or error}); set "
+                "HF_DATASETS_CACHE to a folder that can"
+            ) from None
         seen = _Seen([], Counter(), Counter(), set(), set())
         with atomic(folder / "pool.arrow") as file, pa.ipc.new_stream(file, SCHEMA) as writer:
             for batch in batches(_good(found, seen, told)):

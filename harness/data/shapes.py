@@ -24,6 +24,7 @@ from typing import Any
 
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, plain, row
 from harness.data.traces import split_response, without_wrapper
+from harness.messages import THOUGHT_FIELDS, MessageText, content_text
 
 # Names of one thing, the first that holds something is taken.
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
@@ -160,9 +161,9 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
             responses, thinking = [chat.response], chat.thinking
     question = columns.take(QUESTIONS)
     if question is not None and not (chat and (chat.earlier or isinstance(question, list))):
-        question = content_text(question)[1]
+        question = _said(question).text
         if more := columns.take(("input",)):  # Alpaca
-            question = f"{question}\n\n{content_text(more)[1]}"
+            question = f"{question}\n\n{_said(more).text}"
     else:
         question = chat.question if chat else ""
     if not question.strip():
@@ -179,10 +180,10 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
     gold = _gold(columns)
     if many is not None and isinstance(record[many], list) and not thinking:
         columns.used.add(many.strip().lower())
-        responses = [content_text(one)[1] for one in record[many]]
+        responses = [_said(one).text for one in record[many]]
     elif not responses and (found := columns.take((*ATTEMPTS, *RESPONSES) if thinking else (*RESPONSES, *ATTEMPTS))):
-        part_thinking, text = content_text(found[-1]["content"] if _turns(found) else found)
-        thinking, responses = thinking or part_thinking, [text]
+        said = _said(found)
+        thinking, responses = thinking or said.thinking, [said.text]
     may_hold = not responses and not thinking and not trace_is_none
     if may_hold and split_response(gold).state != "none":  # a gold column that holds the whole response
         responses, gold = [gold], ""
@@ -301,11 +302,9 @@ def read_chat(turns: list[Any]) -> Chat:
     read: list[tuple[str, str, str]] = []  # role, thinking, text
     for turn in turns:
         role = str(turn.get("role") or turn.get("from") or "").strip().lower()
-        content = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), "")
-        thinking, text = content_text(content)
-        own = next((turn[key] for key in ("reasoning_content", "reasoning", "thinking") if turn.get(key)), None)
-        if own is not None:
-            thinking = content_text(own)[1] or content_text(own)[0]
+        said = _said(next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), ""))
+        beside = _said(next((turn[key] for key in THOUGHT_FIELDS if turn.get(key)), None))
+        thinking, text = beside.text or beside.thinking or said.thinking, said.text
         if role in TOOLS or turn.get("tool_calls"):
             raise BadRowError(f"a chat with a turn of a tool ('{role}'): not a question and its answer")
         if role in ("system", "developer"):
@@ -329,36 +328,19 @@ def read_chat(turns: list[Any]) -> Chat:
     return Chat(before[asked][2], system, earlier, thinking, response)
 
 
-def content_text(content: Any) -> tuple[str, str]:
-    """(thinking, text) of a turn's content: text, or a list of parts. Raises `BadRowError` for an image's part."""
-    if content is None:
-        return "", ""
-    if isinstance(content, str):
-        return "", content
+def _said(content: Any) -> MessageText:
+    """The text of a turn's content. Raises `BadRowError` for what holds more than text, such as an image."""
     if isinstance(content, int | float) and not isinstance(content, bool):
-        return "", str(content)
-    if isinstance(content, Mapping):
-        content = [content]
-    if not isinstance(content, list):
-        raise BadRowError(f"a content is {type(content).__name__}, not text")
+        return MessageText(text=str(content))
     if _turns(content):
-        return content_text(next((turn.get("content", turn.get("value")) for turn in reversed(content)), None))
-    thinking, text = [], []
-    for part in content:
-        kind = str(part.get("type", "text")) if isinstance(part, Mapping) else "text"
-        if isinstance(part, str):
-            text.append(part)
-        elif not isinstance(part, Mapping):
-            raise BadRowError(f"a part of a content is {type(part).__name__}, not text")
-        elif kind in ("thinking", "reasoning"):
-            inner = next((part[key] for key in ("thinking", "reasoning", "text", "content") if part.get(key)), "")
-            thinking.append(inner if isinstance(inner, str) else "".join(content_text(inner)))
-        elif kind in ("text", "output_text", "input_text"):
-            inner = next((part[key] for key in ("text", "content", "value") if part.get(key)), "")
-            text.append(inner if isinstance(inner, str) else content_text(inner)[1])
-        else:
-            raise BadRowError(f"a content with a part of type '{kind}'; only text is read")
-    return "".join(thinking), "".join(text)
+        return _said(next((turn.get("content", turn.get("value")) for turn in reversed(content)), None))
+    try:
+        found = content_text(content)
+    except TypeError as error:
+        raise BadRowError(str(error)) from None
+    if found.other:
+        raise BadRowError(f"a content with a part of type '{found.other[0]}'; only text is read")
+    return found
 
 
 def _joined(value: Any) -> str:
@@ -367,8 +349,8 @@ def _joined(value: Any) -> str:
         return ""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value)
-    thinking, text = content_text(value)
-    return text or thinking
+    said = _said(value)
+    return said.text or said.thinking
 
 
 def _gold(columns: Columns) -> str:

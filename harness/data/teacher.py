@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness.chat_client import Answer, CallFailedError, ChatClient, Server, chat_body, chat_reply
+from harness.chat_client import Answer, CallFailedError, ChatClient, Server, chat_body, reply_of
 from harness.data.cache import content_key
 from harness.marks import split, without_turn_end
 
@@ -93,20 +93,15 @@ def ask(endpoint: Endpoint, question: str) -> Reply:
 
 
 def _reply(answer: dict[str, Any]) -> Reply:
-    try:
-        found = chat_reply(answer)
-    except KeyError:
-        if not answer.get("choices") or "message" not in answer["choices"][0]:
-            raise  # no chat completion at all: asked again
-        usage = answer.get("usage") or {}  # an empty one was served, and is paid for
-        tokens_in, tokens_out = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
-        return Reply("", "", answer["choices"][0].get("finish_reason") or "stop", tokens_in, tokens_out, 1, "empty")
+    found = reply_of(answer)
     thinking, text, is_open = found.thinking, found.text, False
     if not thinking and (cut := split(text)).state != "none":  # in the text, between any family's marks
         thinking, text, is_open = cut.thinking, without_turn_end(cut.answer), cut.state == "open"
     thinking, text = thinking.strip(), text.strip()
     status: Status = "whole"
-    if found.finish == "length" or is_open:
+    if not found.thinking and not found.text:
+        status = "empty"  # one was served, and is paid for
+    elif found.finish == "length" or is_open:
         status = "cut"
     elif not thinking:
         status = "no trace"

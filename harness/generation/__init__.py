@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.config import EngineConfig
     from harness.generation.engines.base import Engine
+    from harness.generation.engines.chat import ChatEngine
 
 logger = logging.getLogger(__name__)
+
+
+def open_chat(config: EngineConfig, model: str) -> ChatEngine:
+    """A server that gets one chat call per sample. Close it when done. Raises `UserError` for one that is not there."""
+    from harness.generation.engines.chat import ChatEngine
+
+    return ChatEngine(config, model)
 
 
 def open_engine(config: EngineConfig, model: str, log_path: Path | None = None) -> Engine:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from harness.analysis.bootstrap import (
-    Interval,
-)
 from harness.analysis.compare import Comparison, compare
 from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
+from harness.analysis.intervals import Interval
 from harness.errors import UserError
 from harness.records import setting
 
@@ -24,11 +22,11 @@ if TYPE_CHECKING:
 LISTED = 10  # problems named in each list
 
 
-def compare_runs(a: str, b: str) -> list[Comparison]:
-    """Compare two runs and print the result; returns it, one comparison a shared task."""
+def compare_runs(a: str, b: str, margin: float) -> list[Comparison]:
+    """Compare two runs and print the result; returns it, one comparison a shared task. `margin` is a fraction."""
     from harness.console import plain_console
 
-    found = compare(a, b)
+    found = compare(a, b, margin)
     plain_console().print(comparison_tables(found))
     return found
 
@@ -57,9 +55,10 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
         gap = bounded(c.gap, "+")
         verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
         table.notes += [
-            f"A - B: {gap.text} {gap.detail} points, {c.test} {_p(c.p_value)}: the two {verdict}.",
+            f"A - B: {gap.text} points ({gap.detail}), {c.test} {_p(c.p_value)}: the two {verdict}.",
             f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
             "(80 % power).",
+            *_no_worse(c),
         ]
         for side, only in (("A", c.only_a), ("B", c.only_b)):
             table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
@@ -75,6 +74,28 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
         table.notes += [c.note + "."] if c.note else []
         parts.append(as_rich(table))
     return Group(*parts)
+
+
+def _no_worse(c: Comparison) -> list[str]:
+    """The one-sided tests against the margin, and the Bayesian reading."""
+    same, belief = c.equivalence, c.posterior
+    if not c.num_paired or np.isnan(same.interval.low):
+        return []
+    points = f"{100 * same.margin:g} points"
+    if same.equivalent:
+        shown = f"the two are within {points}"
+    elif same.no_worse or same.no_better:
+        worse, than = ("A", "B") if same.no_worse else ("B", "A")
+        shown = f"{worse} is no worse than {than} by {points}"
+    else:
+        shown = f"neither is shown to be no worse than the other by {points}"
+    low, high, credible = same.interval.low, same.interval.high, belief.interval
+    return [
+        f"Equivalence: {shown} (one-sided 95 % bounds of A - B: {100 * low:+.1f} and {100 * high:+.1f}).",
+        f"Bayesian (Dirichlet): A is better with probability {belief.better:.3f}, no worse by {points} with "
+        f"{belief.no_worse:.3f}; A - B {100 * credible.mean:+.1f} [{100 * credible.low:+.1f}, "
+        f"{100 * credible.high:+.1f}] points.",
+    ]
 
 
 def _p(value: float) -> str:

@@ -17,8 +17,9 @@ SHOWN_CHARACTERS = 80  # of a prompt's end
 def reading_lines(tokenizer: Any, reading: Reading) -> Iterator[str]:
     """One line for each thing that was read."""
     thinking = reading.thinking
+    opener = "us" if reading.opener == "we" else reading.opener
     yield f"format            {thinking.name} (told by {reading.source})"
-    yield f"thought           {thinking.thinking_start!r} ... {thinking.thinking_end!r}, opened by {reading.opener}"
+    yield f"thought           {thinking.thinking_start!r} ... {thinking.thinking_end!r}, opened by {opener}"
     yield f"ends the thought  {', '.join(map(repr, thinking.stops))}, and the model's ends of text"
     yield f"ends the answer   {', '.join(map(repr, thinking.answer_stops)) or 'the model`s ends of text'}"
     yield f"forced end        {thinking.thinking_end + thinking.final_answer!r}"

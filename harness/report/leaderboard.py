@@ -71,17 +71,31 @@ def terminal(dirs: Sequence[Path], measured: Measured | None = None) -> Group:
 
 
 def narrowed(table: Table, most: int = 6) -> list[Table]:
-    """The sweep in pieces of at most `most` recipes, bounds in whole percent; other tables as they are."""
+    """A table that is too wide for a terminal in pieces; others as they are.
+
+    Sweeps: at most `most` recipes, bounds in whole percent. Methods: slopes per 1,000 tokens by themselves.
+    """
+    if table.id.startswith("methods_"):
+        per_1k = [c for c, column in enumerate(table.columns) if "1,000" in column.help or "1K" in column.name]
+        return [
+            _piece(table, [c for c in range(len(table.columns)) if c not in per_1k]),
+            replace(_piece(table, [0, 1, *per_1k]), caption="", footnotes=[], notes=[]),
+        ]
     if not table.id.startswith("sweep_"):
         return [table]
     pieces = []
     for start in range(1, len(table.columns), most):
         keep = [0, *range(start, min(start + most, len(table.columns)))]
-        piece = Table(table.id, table.title, [table.columns[c] for c in keep], table.caption)
-        piece.rows = [[_rounded(row[c]) for c in keep] for row in table.rows]
-        piece.footnotes = table.footnotes
+        piece = _piece(table, keep)
+        piece.rows = [[_rounded(entry) for entry in row] for row in piece.rows]
         pieces.append(piece)
     return pieces
+
+
+def _piece(table: Table, keep: Sequence[int]) -> Table:
+    """The columns `keep` of a table."""
+    rows = [[row[c] for c in keep] for row in table.rows]
+    return replace(table, columns=[table.columns[c] for c in keep], rows=rows)
 
 
 def _rounded(entry: Entry) -> Entry:

@@ -19,6 +19,7 @@ from harness.report import study_tables as builders
 from harness.report.names import recipe_order, row_name
 from harness.report.plots import Drawn, slug
 from harness.report.samples import Browser
+from harness.report.styles import Styles
 from harness.report.tables import MISSING, Column, Table, number
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,12 +36,11 @@ def _shown(value: object) -> object:
 def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     """The page's Content-Security-Policy: our own scripts and style sheets by their hashes, and nothing else.
 
-    Attributes may hold styles: bars are placed by them, and matplotlib's figures coloured; they can run nothing and,
-    without images or fonts from elsewhere, fetch nothing.
+    No element may hold a style of its own: what places bars and colours figures is a class (`Styles`).
     """
     return (
-        f"default-src 'none'; script-src {_hashes(scripts)}; style-src-elem {_hashes(styles)}; "
-        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {_hashes(scripts)}; style-src {_hashes(styles)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 
@@ -62,13 +62,16 @@ def render(measured: Measured, figures: dict[str, list[Drawn]], browser: Browser
     )
     css, js, theme = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "theme.js"))
     drawn = {style for found in figures.values() for figure in found for style in STYLE.findall(figure.svg)}
+    styles = Styles()
+    studies = [_study(measured, study, tasks, figures[study], styles) for study, tasks in builders.studies(measured)]
     return environment.get_template("page.html.j2").render(
         title=title,
         css=css,
         js=js,
         theme=theme,
-        policy=policy([js, theme], [css, *sorted(drawn)]),
-        studies=[_study(measured, study, tasks, figures[study]) for study, tasks in builders.studies(measured)],
+        sheet=styles.sheet,
+        policy=policy([js, theme], [css, styles.sheet, *sorted(drawn)]),
+        studies=studies,
         legend=builders.LEGEND,
         browser=browser,
         index=json.dumps(browser.index, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
@@ -77,17 +80,24 @@ def render(measured: Measured, figures: dict[str, list[Drawn]], browser: Browser
     )
 
 
-def _study(measured: Measured, study: str, tasks: Sequence[str], figures: Sequence[Drawn]) -> dict[str, Any]:
+def _study(
+    measured: Measured, study: str, tasks: Sequence[str], figures: Sequence[Drawn], styles: Styles
+) -> dict[str, Any]:
     cells = [cell for cell in measured.cells.cells if cell.study == study]
     return {
         "name": study,
         "slug": slug(study),
         "tasks": tasks,
         "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
-        "board": board(measured, study, tasks),
+        "board": board(measured, study, tasks, styles),
         "power": [f"{task}: {builders.power_line(measured, _headlines(measured, study, task))}" for task in tasks],
         "figures": [
-            vars(drawn) | {"chips": [(name, slug(name), colour) for name, colour in drawn.series]} for drawn in figures
+            vars(drawn)
+            | {
+                "svg": styles.moved(drawn.svg),
+                "chips": [(name, slug(name), styles.name(f"background:{colour}")) for name, colour in drawn.series],
+            }
+            for drawn in figures
         ],
         "tables": [table for task in tasks for table in builders.all_tables(measured, study, task)],
     }
@@ -97,7 +107,7 @@ def _headlines(measured: Measured, study: str, task: str) -> list[int]:
     return [i for key, i in measured.headlines.items() if key[:2] == (study, task)]
 
 
-def board(measured: Measured, study: str, tasks: Sequence[str]) -> list[dict[str, Any]]:
+def board(measured: Measured, study: str, tasks: Sequence[str], styles: Styles) -> list[dict[str, Any]]:
     """The leaderboard itself: a row a recipe, a column a task, at the headline setting."""
     cells, rows = measured.cells.cells, {}  # type: Any, dict[str, dict[str, int]]
     for (s, task, _, _), i in sorted(measured.headlines.items(), key=lambda item: recipe_order(measured)(item[1])):
@@ -105,12 +115,12 @@ def board(measured: Measured, study: str, tasks: Sequence[str]) -> list[dict[str
             rows.setdefault(row_name(cells[i], cells), {})[task] = i
     rivals = {task: sum(task in found for found in rows.values()) > 1 for task in tasks}
     return [
-        {"name": name, "cells": [_place(measured, found.get(task), rivals[task]) for task in tasks]}
+        {"name": name, "cells": [_place(measured, found.get(task), rivals[task], styles) for task in tasks]}
         for name, found in rows.items()
     ]
 
 
-def _place(measured: Measured, i: int | None, rivals: bool) -> dict[str, Any]:
+def _place(measured: Measured, i: int | None, rivals: bool, styles: Styles) -> dict[str, Any]:
     """One place of the board: the accuracy in percent, its interval, its mark, and the difference below."""
     if i is None or math.isnan(measured.figures[i]["accuracy"].mean):
         return {"value": None}
@@ -127,7 +137,9 @@ def _place(measured: Measured, i: int | None, rivals: bool) -> dict[str, Any]:
         delta += f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if gap.low < gap.high else ""
     bounded = accuracy.low < accuracy.high
     return {
-        "value": 100 * accuracy.mean, "low": 100 * accuracy.low, "high": 100 * accuracy.high, "style": style,
+        "value": 100 * accuracy.mean, "style": style, "at": styles.name(f"left:{100 * accuracy.mean:.1f}%"),
+        "band": styles.name(f"left:{100 * accuracy.low:.1f}%;width:{100 * (accuracy.high - accuracy.low):.1f}%")
+        if accuracy.low == accuracy.low else "",
         "text": f"{100 * accuracy.mean:.1f}", "delta": delta,
         "detail": f"[{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]" if bounded else "",
     }  # fmt: skip

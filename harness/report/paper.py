@@ -112,7 +112,8 @@ def rebuilt_table2(seed: int = 0) -> Table:
             continue
         printed = float(row["low"]), float(row["high"])
         candidates = [
-            (counts, paired_difference(*discordant(*counts), seed=seed)) for counts in pairs[row["recipe"], row["task"]]
+            (counts, paired_difference(*discordant(*counts), seed=seed, method="percentile"))
+            for counts in pairs[row["recipe"], row["task"]]
         ]
         (only_arm, only_s1k, right, num), interval = min(candidates, key=lambda c: _distance(c[1], printed))
         p = mcnemar_exact(only_arm, only_s1k)

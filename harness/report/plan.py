@@ -27,11 +27,16 @@ if TYPE_CHECKING:
 
 
 def planned_table(
-    study: Study, num_problems: dict[str, int], pools: Mapping[str, int] | None = None, notes: Iterable[str] = ()
+    study: Study,
+    num_problems: dict[str, int],
+    pools: Mapping[str, int] | None = None,
+    notes: Iterable[str] = (),
+    called: str = "base",
 ) -> Group:
     """`--dry-run` for a terminal: every call, training and run, the sums, and what was assumed.
 
-    `pools`: rows of the pools that were read; `notes`: what else was found out about the study's inputs.
+    `pools`: rows of the pools that were read; `notes`: what else was found out about the study's inputs;
+    `called`: the base model's name.
     """
     from rich.console import Group
 
@@ -41,7 +46,8 @@ def planned_table(
     lines = list(dry_run(study, num_problems, pools))
     for line in lines:
         count = f"{line.num_generations:,}" if line.num_generations else ""
-        table.add(line.what, line.recipe, line.task, line.setting, count, f"{line.tokens:,}", *money(line.gpu_hours))
+        name = called if line.recipe == "base" else line.recipe
+        table.add(line.what, name, line.task, line.setting, count, f"{line.tokens:,}", *money(line.gpu_hours))
     hours = sum(line.gpu_hours for line in lines)
     runs = sum(line.what == "evaluate" for line in lines)
     table.add(
@@ -60,7 +66,12 @@ def planned_table(
         f"{TOKENS_PER_GPU_SECOND} tokens/s and ${DOLLARS_PER_GPU_HOUR:.2f} an hour for each GPU; training as in the "
         "paper (7 H100 hours for s1K).",
     ]
-    if study.replay:
+    if study.engine.chats:
+        table.notes.append(
+            "Chat completions: one call per sample, text and counts as the server gives them; no token ids, no audit. "
+            f"Added to each call: {study.engine.extra_body or 'nothing'}."
+        )
+    elif study.replay:
         table.notes.append(
             "Replay: the runs of one model and task share their longest thought (--set replay=false: each apart)."
         )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis.bootstrap import Interval
+from harness.analysis.equal_compute import Compute
+from harness.analysis.intervals import Interval, share_interval
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
 from harness.analysis.sweeps import Sweep
@@ -123,7 +124,7 @@ class Canvas:
 
 def draw_all(measured: Measured, study: str, tasks: Sequence[str]) -> list[Drawn]:
     """Every figure of a study that has something to show."""
-    drawn = [build(measured, study, tasks) for build in (scaling, pareto, parallel, flips)]
+    drawn = [build(measured, study, tasks) for build in (scaling, pareto, compute, flips)]
     return [figure for figure in drawn if figure]
 
 
@@ -200,40 +201,32 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None
     return canvas.finish("Accuracy and cost", "Dashed: the frontier; no setting is both cheaper and more accurate.")
 
 
-def parallel(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
-    """Parallel samples (majority vote, pass@k) against sequential thinking at the same tokens (Figures 4b and 7)."""
-    cells = measured.cells.cells
-    chosen: dict[str, int] = {}
-    for (s, task, _, _), i in measured.headlines.items():
-        if s == study and task in tasks and "maj@2" in measured.figures[i] and cells[i].mean("total_tokens") > 0:
-            old = chosen.get(task)
-            if old is None or measured.figures[i]["accuracy"].mean > measured.figures[old]["accuracy"].mean:
-                chosen[task] = i
-    if not chosen:
+def compute(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:
+    """Accuracy over all generated tokens, a line per method: the most accurate recipe of each task (Figures 4b, 7)."""
+    best: dict[str, tuple[float, Compute]] = {}
+    for one in measured.compute:
+        if one.study == study and one.task in tasks:
+            i = measured.headlines[one.study, one.task, one.model, one.recipe]
+            accuracy = measured.figures[i]["accuracy"].mean
+            if one.task not in best or accuracy > best[one.task][0]:
+                best[one.task] = (accuracy, one)
+    shown = [task for task in tasks if task in best]
+    if not shown:
         return None
-    shown = [task for task in tasks if task in chosen]
-    canvas = Canvas(f"parallel_{slug(study)}", shown)
+    canvas = Canvas(f"compute_{slug(study)}", shown)
     for task, axes in zip(shown, canvas.axes, strict=True):
-        i = chosen[task]
-        figures, tokens = measured.figures[i], cells[i].mean("total_tokens")
-        axes.set_title(f"{task}, {row_name(cells[i], cells)}", color=INK, fontsize=10, loc="left")
-        sweep = next((s for s in measured.sweeps if i in s.cells), None)
-        sequential = (
-            [(cells[j].mean("total_tokens"), measured.figures[j]["accuracy"]) for j in sweep.cells] if sweep else []
-        )
-        lines = {"sequential": sequential}
-        for kind, label in (("maj", "majority of k"), ("pass", "pass@k")):
-            ks = sorted(int(n.split("@")[1]) for n in figures if n.startswith(f"{kind}@"))
-            lines[label] = [(tokens, figures["accuracy"])] + [(k * tokens, figures[f"{kind}@{k}"]) for k in ks]
-        for label, points in lines.items():
-            points = [(x, f) for x, f in points if x > 0 and not np.isnan(f.mean)]
-            _line_with_band(canvas, axes, label, points)
-            for x, figure in points:
-                point = axes.plot([x], [100 * figure.mean], "o", color=canvas.colour(label), markersize=4)[0]
-                canvas.tip(point, label, _told(label, figure, x))
-        _token_axis(axes, "mean generated tokens")
+        one = best[task][1]
+        axes.set_title(f"{task}, {one.recipe}", color=INK, fontsize=10, loc="left")
+        for curve in one.curves:
+            points = list(zip(curve.tokens, (share_interval(scores) for scores in curve.scores.T), strict=True))
+            _line_with_band(canvas, axes, curve.method, points)
+            for (tokens, figure), setting in zip(points, curve.settings, strict=True):
+                dot = axes.plot([tokens], [100 * figure.mean], "o", color=canvas.colour(curve.method), markersize=4)[0]
+                canvas.tip(dot, curve.method, _told(f"{curve.method}, {setting}", figure, tokens))
+        _token_axis(axes, "generated tokens per problem")
         axes.set_ylabel("accuracy, %", fontsize=9)
-    return canvas.finish("Parallel against sequential", "The most accurate recipe of each task, at equal tokens.")
+    caption = "The most accurate recipe of each task. Budgets: single thoughts, capped. Bands: 95 % intervals."
+    return canvas.finish("Methods at equal tokens", caption)
 
 
 def flips(measured: Measured, study: str, tasks: Sequence[str]) -> Drawn | None:

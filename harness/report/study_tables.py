@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from harness.analysis.bootstrap import Interval, minimum_detectable_difference
 from harness.analysis.equal_tokens import tokens_per_problem
+from harness.analysis.intervals import Interval
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
 from harness.analysis.positions import position_bias
+from harness.analysis.selective import COVERAGES
 from harness.analysis.settings import Cell, setting_name
+from harness.analysis.significance import minimum_detectable_difference
 from harness.report import paper
 from harness.report.names import recipe_order, row_name
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
@@ -121,15 +122,15 @@ def _count_notes(cells: Sequence[Cell], members: Sequence[int]) -> list[str]:
 
 
 def power_line(measured: Measured, members: Sequence[int]) -> str:
-    """What a table of this size can show: the median minimum detectable difference of its pairs."""
+    """What a table of this size can show: the largest minimum detectable difference of its pairs."""
     cells, figures = measured.cells.cells, measured.figures
     kind = compared_with(measured, members)
     least = [f.mean for i in members if (f := figures[i].get(f"detectable_difference_to_{kind}")) and f.num_problems]
     num = max((cells[i].num_problems for i in members), default=0)
     if num == 0:
         return "No scored problem: no difference can be seen."
-    points = 100 * (float(np.median(least)) if least else minimum_detectable_difference(num))
-    assumed = "" if least else ", worst case"
+    points = 100 * (max(least) if least else minimum_detectable_difference(num))
+    assumed = f", Holm over {len(least)}" if len(least) > 1 else "" if least else ", worst case"
     seen = f"With n={num} problems only differences above {points:.0f} points can be seen"
     return f"{seen} (95 % level, 80 % power{assumed})."
 
@@ -181,13 +182,17 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
             Column("method"),
             Column("Control %", True),
             Column("points per doubling", True),
+            Column("least squares", True, "least-squares slope in points per doubling"),
             Column("points per 1K tokens", True),
-            Column("Performance", True),
+            Column("least squares", True, "least-squares slope in points per 1,000 tokens"),
+            Column("Performance", True, "the best setting's accuracy, which chance raises"),
+            Column("less chance", True, "the same, less what chance adds to the best of several"),
             Column("|A|", True),
         ]
         + ([Column("paper")] if with_paper else []),
         caption="Scaling: mean slope over all pairs of runs, in percentage points per doubling of thinking tokens (the "
-        "paper's Table 3) and per 1,000 tokens (its Eq. 2).",
+        "paper's Table 3) and per 1,000 tokens (its Eq. 2); beside each the least-squares slope, which near ties leave "
+        "alone. Performance: the best setting, as in the paper, and less what chance adds to the best of several.",
     )
     for sweep in sweeps:
         name, printed = row_name(cells[sweep.cells[0]], cells), paper.method_entry(sweep.label, task)
@@ -196,20 +201,16 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
             name,
             sweep.label,
             percent(table, figures["control"]),
-            _slope(table, figures, "doubling"),
-            _slope(table, figures, "1k_tokens"),
-            percent(table, figures["performance"]),
+            percent(table, figures["scaling_per_doubling"]),
+            percent(table, figures["scaling_ols_per_doubling"]),
+            percent(table, figures["scaling_per_1k_tokens"]),
+            percent(table, figures["scaling_ols_per_1k_tokens"]),
+            Entry(f"{100 * figures['performance'].mean:.1f}", 100 * figures["performance"].mean),
+            percent(table, figures["performance_corrected"]),
             number(figures["num_settings"].mean, 0),
             *([paper.printed_method(printed) or MISSING] if with_paper else []),
         )
     return table
-
-
-def _slope(table: Table, figures: dict[str, Interval], per: str) -> Entry:
-    """Scaling in points; where runs nearly tie its footnote gives the least-squares slope to compare with."""
-    figure, steady = figures[f"scaling_per_{per}"], figures[f"scaling_ols_per_{per}"].mean
-    said = f"compare the least-squares slope, {100 * steady:.1f}"
-    return percent(table, replace(figure, note=figure.note.replace("compare the least-squares slope", said)))
 
 
 def extrapolation_table(measured: Measured, study: str, task: str) -> Table:
@@ -258,8 +259,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
             Column("net", True),
             Column("tokens each", True),
         ],
-        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent. "
-        "Where none changed the bound is the exact binomial one.",
+        caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent.",
     )
     members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
     for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
@@ -319,10 +319,13 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
             Column("recipe"),
             Column("k", True),
             Column("pass@k (cov@k)", True),
+            Column("pass^k", True, "all of k are right"),
+            Column("G-Pass@k", True, "at least three quarters of k are right"),
             Column("maj@k", True),
             Column("tokens", True),
         ],
-        caption="Unbiased over the k-subsets of a problem's generations; tokens: all of k generations.",
+        caption="Unbiased over the k-subsets of a problem's generations; pass^k: all of k are right, G-Pass@k: three "
+        "quarters; tokens: all of k generations.",
     )
     for i in sorted(members, key=recipe_order(measured)):
         figures = measured.figures[i]
@@ -332,8 +335,77 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
                 row_name(cells[i], cells),
                 number(k, 0),
                 percent(table, figures[name]),
+                percent(table, figures[f"pass^{k}"]),
+                percent(table, figures[f"g_pass@{k}"]),
                 percent(table, figures.get(f"maj@{k}")),
                 number(k * figures["mean_total_tokens"].mean, 0),
+            )
+        if "bayes@n" in figures:
+            b = figures["bayes@n"]
+            bounds = f"{100 * b.mean:.1f} [{100 * b.low:.1f}, {100 * b.high:.1f}]"
+            table.notes.append(f"{row_name(cells[i], cells)}: Bayes@N {bounds} ({b.note}).")
+    return table
+
+
+def selective_table(measured: Measured, study: str, task: str) -> Table:
+    """Accuracy where the surest answers are given alone, at each setting. Empty without log-probabilities."""
+    cells = measured.cells.cells
+    table = Table(
+        f"selective_{study}_{task}",
+        f"{task}: answering only where it is sure",
+        [
+            Column("recipe"),
+            Column("setting"),
+            Column("all", True, "accuracy of every answer"),
+            *(Column(f"surest {c:.0%}", True) for c in COVERAGES if c < 1),
+            Column("mean", True, "accuracy, averaged over every coverage"),
+            Column("AUROC", True, "the chance that a right answer is surer than a wrong one"),
+        ],
+        caption="Accuracy in percent among the generations whose answer has the highest mean log-probability.",
+    )
+    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
+    for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
+        figures = measured.figures[i]
+        if "selective_area" in figures:
+            table.add(
+                row_name(cells[i], cells),
+                setting_name(cells[i]),
+                percent(table, figures["accuracy"]),
+                *(percent(table, figures[f"accuracy_at_{c:.0%}_coverage"]) for c in COVERAGES if c < 1),
+                number(100 * figures["selective_area"].mean),
+                number(figures["confidence_auroc"].mean, 2),
+            )
+    return table
+
+
+def breakdown_table(measured: Measured, study: str, task: str) -> Table:
+    """Accuracy within groups of problems, with differences matched to them. Empty without groups."""
+    cells = measured.cells.cells
+    table = Table(
+        f"breakdown_{study}_{task}",
+        f"{task}: by kind of problem",
+        [
+            Column("by"),
+            Column("group"),
+            Column("problems", True),
+            Column("recipe"),
+            Column("accuracy", True),
+            Column("to reference", True, "paired difference within the group"),
+        ],
+        caption="At the headline setting. Difficulty: thirds of the problems by the base's thinking tokens. There are "
+        "many groups and no correction: read it for where to look, not for what is shown.",
+    )
+    for part in measured.parts:
+        cell = cells[part.cell]
+        if (cell.study, cell.task) == (study, task):
+            gap = Entry("reference") if part.difference is None else percent(table, part.difference, signed=True)
+            table.add(
+                part.group.by,
+                part.group.name,
+                number(part.accuracy.num_problems, 0),
+                row_name(cell, cells),
+                percent(table, part.accuracy),
+                gap,
             )
     return table
 
@@ -364,6 +436,43 @@ def search_table(measured: Measured, study: str, task: str) -> Table:
                 number(float(np.nanmean(tokens_per_problem(cell))), 0),
                 percent(table, gap, signed=True),
                 gap.reference if gap else MISSING,
+            )
+    return table
+
+
+def compute_table(measured: Measured, study: str, task: str) -> Table:
+    """Each method beside capped budgets at the same generated tokens. Empty where a recipe has one method alone."""
+    cells = measured.cells.cells
+    table = Table(
+        f"compute_{study}_{task}",
+        f"{task}: methods at equal tokens",
+        [
+            Column("recipe"),
+            Column("method"),
+            Column("setting"),
+            Column("tokens", True, "generated per problem: thinking, answers, and what was thrown away"),
+            Column("accuracy", True),
+            Column("to budgets", True, "paired difference to capped thoughts of the same tokens"),
+            Column("p", True, "exact test, Holm over the recipe's rows"),
+        ],
+        caption="Budgets are capped single thoughts, their accuracy read on the line between two budgets. "
+        "Mean: over log tokens, where both methods were run.",
+    )
+    first = {(c.study, c.task, c.model, c.recipe): i for i, c in reversed(list(enumerate(cells)))}
+    shown = [one for one in measured.compute if (one.study, one.task) == (study, task)]
+    for one in sorted(shown, key=lambda c: recipe_order(measured)(first[c.study, c.task, c.model, c.recipe])):
+        name = row_name(cells[first[one.study, one.task, one.model, one.recipe]], cells)
+        for contest in one.contests:
+            beyond = f"budgets end at {contest.beyond:,.0f} tokens" if contest.beyond > 0 else ""
+            span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
+            table.add(
+                name,
+                contest.method,
+                "mean" if contest.is_area else contest.setting,
+                Entry(span, contest.tokens[0], footnote=table.footnote(beyond)),
+                percent(table, contest.accuracy),
+                percent(table, contest.difference, signed=True),
+                p_value(contest.p_holm),
             )
     return table
 
@@ -409,7 +518,10 @@ BUILDERS = (
     method_table,
     flips_table,
     sampled_table,
+    selective_table,
+    breakdown_table,
     search_table,
+    compute_table,
     extrapolation_table,
     sequence_table,
     position_table,

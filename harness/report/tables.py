@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from harness.analysis.bootstrap import Interval
+from harness.analysis.intervals import Interval
 from harness.console import visible
 
 MISSING = "–"
@@ -104,8 +104,8 @@ def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, s
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.
-UNUSUAL = ("no interval", "exact binomial", "paired over", "left out", "same difference", "within 3.5", "without a",
-           "un-prompted", "no slope", " seeds")  # fmt: skip
+UNUSUAL = ("no interval", "paired over", "left out", "within 3.5", "without a",
+           "un-prompted", "no slope", " seed")  # fmt: skip
 
 
 def _sortable(value: float) -> float | None:

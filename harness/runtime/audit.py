@@ -21,7 +21,8 @@ from harness import provenance
 from harness.checked import from_plain
 from harness.config import Budget, Sampling, to_plain
 from harness.errors import UserError
-from harness.records import run_config
+from harness.generation.engines.chat import NAME as CHAT
+from harness.records import run_config, short
 from harness.runtime.ledger import closing_faults, ledger_faults, verdict_faults
 from harness.runtime.witness import Witness, greedy_gap, text_faults
 from harness.store import Store
@@ -50,7 +51,11 @@ class RowAudit:
 
 @dataclass
 class RunAudit:
-    """One run. `near_tie`: the gap in nats that rounding explains in the dtype that the run was generated in."""
+    """One run.
+
+    recipe    what its model is called
+    near_tie  the gap in nats that rounding explains in the dtype that the run was generated in
+    """
 
     run_id: str
     recipe: str
@@ -111,10 +116,11 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
     if not runs:
         raise UserError(f"{out} holds no finished run to audit; give the --out of `harness ablate` or `evaluate`")
     audits: list[RunAudit] = []
+    bases = sorted({run["model"] for run in runs if run["recipe"] == "base" and run["model"]})
     by_model: dict[str, list[tuple[RunAudit, dict[str, Any]]]] = {}
     for run in runs:
         config = _config(run)
-        one = RunAudit(run["run_id"], run["recipe"] or "", run["task"] or "", config, _near_tie(config))
+        one = RunAudit(run["run_id"], _name(run, bases), run["task"] or "", config, _near_tie(config))
         audits.append(one)
         if odd := _not_ours(run, config):
             one.not_audited = odd
@@ -123,6 +129,10 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
             one.not_audited = "imported from a log: it holds no token ids and names no checkpoint"
             continue
         one.num_missing = max(0, run["num_problems"] * run["num_samples"] - len(keys.get(run["run_id"], ())))
+        if dict(config.get("engine") or {}).get("name") == CHAT:
+            one.not_audited = "chat completions hold no token ids: only the verdicts are looked at"
+            one.rows = [_verdict_row(row) for row in drawn.get(run["run_id"], ())]
+            continue
         by_model.setdefault(_model_of(run, config, out), []).append((one, run))
     for model, its_runs in by_model.items():
         witness: Witness | str | None = None
@@ -146,13 +156,24 @@ def summary(audits: Sequence[RunAudit]) -> str:
     rows = sum(len(run.rows) for run in held)
     greedy, ties = sum(run.num_greedy for run in held), sum(run.num_near_ties for run in held)
     text = f"audit: {greedy} of {rows} audited rows are their checkpoint's greedy path by plain transformers"
+    if not rows:
+        text = "audit: no row was held against its checkpoint"
     if ties:
         widest = max(row.gap for run in held for row in run.rows if row.gap <= run.near_tie)
         text += f" ({ties} with a near tie, at most {widest:.2g} nats)"
     if left_out := [run for run in audits if run.not_audited is not None]:
         text += f"; {len(left_out)} of {len(audits)} runs not compared ({left_out[0].not_audited})"
     faults = sum(len(run.faults) for run in audits)
-    return text + (f"; {faults} faults" if faults else "; texts, ledgers, forced spans and verdicts hold")
+    looked = sum(len(run.rows) for run in audits)
+    good = f"; of {looked} rows texts, ledgers, forced spans and verdicts hold" if not rows else ""
+    good = good or "; texts, ledgers, forced spans and verdicts hold"
+    return text + (f"; {faults} faults" if faults else good if looked else "")
+
+
+def _name(run: Mapping[str, Any], bases: Sequence[str]) -> str:
+    """What a run's model is called: by its recipe; by its own name where several have none."""
+    named = run["recipe"] == "base" and len(bases) > 1 and run["model"]
+    return short(run["model"], bases) if named else run["recipe"] or ""
 
 
 def _config(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,6 +274,10 @@ def _witness(model: str, tokenizer: str | None) -> Witness | str:
         return Witness(model, tokenizer)
     except Exception as error:  # noqa: BLE001  the loading: a damaged folder fails in many ways, and the other models go on
         return f"the model at {model} cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+
+
+def _verdict_row(row: Mapping[str, Any]) -> RowAudit:
+    return RowAudit(row["problem_id"], row["sample_index"], 0, 0.0, "", tuple(verdict_faults(row)))
 
 
 def _audit_row(

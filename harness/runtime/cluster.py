@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +47,7 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
 
     if ray.is_initialized():
         return
-    try:
-        with output_to(out / "logs" / "ray.log"):
-            ray_cluster.join()
-    except ConnectionError as error:
-        raise UserError(
-            f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"
-        ) from None
+    join(out / "logs" / "ray.log")
     check_fits(demand)
     total = ray.cluster_resources()
     if (placed := demand.placed()) and placed[1]:
@@ -62,6 +58,40 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
     progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
 
 
+def join(log: Path) -> None:
+    """Join a cluster, or start one here; Ray's own words go to `log`. Raises `UserError`, `InstallationError`."""
+    try:
+        with output_to(log):
+            ray_cluster.join()
+    except ConnectionError as error:
+        raise UserError(
+            f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"
+        ) from None
+
+
+def refuse_too_large(demand: Demand) -> None:
+    """Raise `UserError` for a demand that can never be met, before anything is written.
+
+    A cluster that is named is asked, and left again. One that would be started here has the processors of this machine:
+    that is known without it.
+    """
+    here = float(os.cpu_count() or 1)
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        check_fits(demand)
+    elif ray_cluster.named():
+        with tempfile.TemporaryDirectory() as folder:
+            join(Path(folder) / "ray.log")
+        try:
+            check_fits(demand)
+        finally:
+            disconnect()
+    else:
+        _check("engine", "CPU", demand.engine.num_cpus, here, "this machine")
+        if (training := demand.training) and not training.num_gpus:
+            _check("training", "CPU", training.num_cpus * training.num_workers, here, "this machine")
+
+
 def check_fits(demand: Demand) -> None:
     """Raises `UserError` when an engine or a training is more than the whole cluster has."""
     import ray
@@ -69,12 +99,15 @@ def check_fits(demand: Demand) -> None:
     total = ray.cluster_resources()
     for stage, wanted in needs(demand).items():
         for resource, amount in wanted.items():
-            if amount > total.get(resource, 0):
-                raise UserError(
-                    f"the study's {stage} needs {amount} {resource}s, the Ray cluster has "
-                    f"{total.get(resource, 0):g}; add nodes, lower {stage}.num_{resource.lower()}s with --set, or "
-                    "try --smoke"
-                )
+            _check(stage, resource, amount, total.get(resource, 0.0), "the Ray cluster")
+
+
+def _check(stage: str, resource: str, amount: int, total: float, where: str) -> None:
+    if amount > total:
+        raise UserError(
+            f"the study's {stage} needs {amount} {resource}s, {where} has {total:g}; add nodes, lower "
+            f"{stage}.num_{resource.lower()}s with --set, or try --smoke"
+        )
 
 
 def disconnect() -> None:

@@ -144,7 +144,7 @@ class EnginePool:
                 if self._came_up(member):
                     joined.append(member)
                     config = self.demand.engine
-                    member.patience = config.stall_seconds if member.model == model else config.start_seconds
+                    member.patience = config.silent_seconds if member.model == model else config.start_seconds
                     member.model, member.moved, member.tokens, member.asked = model, time.monotonic(), None, None
                     member.stream = member.actor.evaluate.options(num_returns="streaming").remote(*arguments)
             streams = {member.stream: member for member in self.members if member.stream is not None}
@@ -239,7 +239,7 @@ class EnginePool:
                 if member.heartbeat is None:
                     member.moved = time.monotonic()
                 elif member.tokens is not None and heartbeat.sampled_tokens > member.tokens:
-                    member.moved, member.patience = time.monotonic(), self.demand.engine.stall_seconds
+                    member.moved, member.patience = time.monotonic(), self.demand.engine.silent_seconds
                 member.heartbeat, member.tokens, member.asked = heartbeat, heartbeat.sampled_tokens, None
             if member.asked is None:
                 member.asked = member.actor.heartbeat.remote()

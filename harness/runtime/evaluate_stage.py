@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.config import Budget, Study
+from harness.errors import InstallationError
 from harness.records import Problem
 from harness.runtime.engine_pool import IDLE_PASSES, WATCH_SECONDS, EngineFailedError, EnginePool, reason
 from harness.runtime.workers import Work, grade_batch
@@ -148,7 +149,10 @@ class Evaluation:
             del grading[reference]
             try:
                 rows = ray.get(reference)
-            except ray.exceptions.RayError as error:  # lost with its node, or its grader kept dying: made again
+            except ray.exceptions.RayError as error:
+                if isinstance(cause := getattr(error, "cause", None), InstallationError):
+                    raise InstallationError(f"grading: {cause}") from error  # no grader of another pass could start
+                # lost with its node, or its grader kept dying: made again
                 self.reasons.append(f"grading: {reason(error)}")
                 continue
             rows = rows.filter(pa.array([key in self.missing for key in rows["sample_key"].to_pylist()], pa.bool_()))

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance, tasks
-from harness.config import Recipe, Study, fingerprint, to_plain
+from harness.config import Recipe, Study, fingerprint, recorded
 from harness.errors import UserError, one_line
 from harness.progress import Progress
 from harness.records import Problem, short
 from harness.runtime import reference_answers as references
-from harness.runtime.cluster import Demand, disconnect, pending_training_needs
+from harness.runtime.cluster import Demand, disconnect, pending_training_needs, refuse_too_large
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
 from harness.runtime.select_stage import PoolWithAnswers, linted, load_pool, select_rows
@@ -127,10 +127,7 @@ class Ablation:
 
     def looks_finished(self) -> bool:
         """Whether the folder holds as many finished runs as the study has: then the engine starts only if needed."""
-        wanted = sum(len(budgets_of(self.study, name)) for name in self.models) * len(self.study.tasks)
-        names = {model_of(self.study, name) for name in self.models}
-        done = [run for run in self.store.runs() if run["status"] == "done" and run["model"] in names]
-        return len(done) >= wanted
+        return looks_finished(self.study, self.store)
 
     # -- select and train
 
@@ -305,6 +302,15 @@ class Ablation:
             self.progress.update(self.stage(recipe), "failed", detail="not trained")
 
 
+def looks_finished(study: Study, store: Store) -> bool:
+    """Whether the folder holds as many finished runs as the study has."""
+    models = (BASE, *(recipe.name for recipe in study.recipes))
+    wanted = sum(len(budgets_of(study, name)) for name in models) * len(study.tasks)
+    names = {model_of(study, name) for name in models}
+    done = [run for run in store.runs() if run["status"] == "done" and run["model"] in names]
+    return len(done) >= wanted
+
+
 def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress, *others: Study) -> Outcome:
     """Run what is missing of `study` into `out`, then measure. Leaves `out` so that the next call continues.
 
@@ -326,12 +332,15 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress, *
     for one in (study, *others):
         check_sources(one)
     studies = [resolved(one) for one in (study, *others)]
+    for one in studies:
+        if not looks_finished(one, Store(out)):
+            refuse_too_large(Demand.of(one))
     problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}
     with Store(out) as store:
         num_problems = {task: len(items) for task, items in problems.items()}
         identity = fingerprint(studies if others else studies[0])
         models = [one.base_model for one in studies]
-        store.claim(study.name, identity, to_plain(studies[0]), num_problems, models)
+        store.claim(study.name, identity, recorded(studies[0]), num_problems, models)
         outcome = Outcome()
         with progress:
             try:

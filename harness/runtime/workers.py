@@ -71,9 +71,12 @@ class EngineWorker:
 
         asked = time.monotonic()
         with output_to(self.log):
-            from harness.generation import open_engine
+            from harness.generation import open_chat, open_engine
 
-            self.engine = open_engine(self.config, self.model, self.log)
+            chats = self.config.chats
+            self.engine = (
+                open_chat(self.config, self.model) if chats else open_engine(self.config, self.model, self.log)
+            )
             self.started = time.monotonic()
             print(f"process {os.getpid()}: {self.engine.name} was up after {self.started - asked:.1f} s", flush=True)
         return {
@@ -136,20 +139,46 @@ class EngineWorker:
         from harness.generation.engines.loading import load
         from harness.thinking import thinking_format
 
+        style = thinking_format(thinking)
+        drawn = iter(work) if shared is None else (work[index] for index in _drawn(shared))
+        if self.config.chats:
+            self._chat(model, drawn, sampling, style, finished)
+            return
         if self.loaded is None or self.loaded.model != model:
             self.loaded = None
-            self.loaded = load(self.engine, model, thinking_format(thinking), self.probes)
+            self.loaded = load(self.engine, model, style, self.probes)
         finished.put(self.loaded)
         for budget in {budget for item in work for budget in item.budgets}:
             sweep.check(budget, sampling)
-        style = thinking_format(thinking)
         writer = sweep.SampleWriter(self.engine, sampling, style, finished.put)
         self.engine.run(
             request
-            for item in (work if shared is None else (work[index] for index in _drawn(shared)))
+            for item in drawn
             for prompt, budgets in self._prompts(item, style)
             for request in sweep.requests(writer, prompt, budgets, item.sample_index, replay=replay)
         )
+
+    def _chat(
+        self,
+        model: str,
+        work: Iterator[Work],
+        sampling: Sampling,
+        thinking: ThinkingFormat,
+        finished: queue.Queue[Loaded | Generation | BaseException | None],
+    ) -> None:
+        """One call for each sample and budget; a server's weights cannot be looked at by chat."""
+        from harness.generation.chat import Call, check, samples
+
+        self.loaded = Loaded(model, "unknown", None, served_model=self.engine.served_model)
+        finished.put(self.loaded)
+
+        def calls() -> Iterator[Call]:
+            for item in work:
+                check(item.budgets, sampling, self.config)
+                for budget in item.budgets:
+                    yield Call(f"{item.problem.task}/{item.problem.id}", item.problem, budget, item.sample_index)
+
+        samples(self.engine, calls(), sampling, thinking, finished.put)
 
     def _prompts(self, work: Work, thinking: ThinkingFormat) -> Iterator[tuple[Any, list[Budget]]]:
         """The prompts of `work`, each with its budgets.

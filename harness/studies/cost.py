@@ -86,7 +86,7 @@ def dry_run(study: Study, num_problems: dict[str, int], pools: Mapping[str, int]
             # The longest of those that share their thoughts pays for them.
             paying = {
                 max(group, key=lambda budget: estimated_thinking(budget, study))
-                for group in groups(budgets, study.replay)
+                for group in groups(budgets, study.replay and not study.engine.chats)
             }
             for budget in budgets:
                 count = num_problems[task] * study.sampling.num_samples

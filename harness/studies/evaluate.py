@@ -75,6 +75,7 @@ class Sweep:
         told = any(method in CONDITIONAL for method in methods)
         forced = "budget_forcing" in methods
         cuts = forced or (told and self.force)
+        limited = cuts or any(method in LIMITED for method in methods)
         for flag, given, read, by in (
             ("--instructed", self.instructed is not None, told, "token_, step_ or class_conditional"),
             ("--force", self.force, told, "token_, step_ or class_conditional"),
@@ -82,6 +83,8 @@ class Sweep:
             ("--reward", self.reward is not None, "rebase" in methods, "rebase"),
             ("--ignores", any(parse_counts("--ignores", self.ignores)), forced, "budget_forcing"),
             ("--every", bool(self.every), forced, "budget_forcing"),
+            ("--min-thinking", bool(self.min_thinking), forced, "budget_forcing"),
+            ("--budgets", parse_budgets(self.budgets) != ["auto"], limited, "budget_forcing"),
             ("--grace", bool(self.grace), cuts, "budget_forcing"),
             ("--wrap-up", bool(self.wrap_up or self.wrap_up_tokens), cuts, "budget_forcing"),
             ("--final-answer", self.final_answer is not None, cuts, "budget_forcing"),
@@ -95,6 +98,8 @@ class Sweep:
             return self._forced(limits)
         if method == "no_thinking":
             return [Budget(method="no_thinking")]
+        if method == "completion_cap":
+            return [Budget(limit, method="completion_cap") for limit in limits]
         if method == "rejection_sampling":
             attempts = self.max_attempts or Budget().max_attempts
             return [Budget(limit, method="rejection_sampling", max_attempts=attempts) for limit in limits]
@@ -116,19 +121,30 @@ class Sweep:
         return settings
 
     def _told(self, method: Any, limits: list[Any]) -> list[Budget]:
-        if method == "class_conditional":
-            told = [part.strip() for part in (self.instructed or "short,long").split(",") if part.strip()]
-        elif self.instructed is None:
-            raise UserError(f"--method {method} needs --instructed N,..: the numbers told the model")
-        else:
-            told = [str(count) for count in parse_counts("--instructed", self.instructed)]
+        told = self._told_to(method)
         if not self.force:
             return [Budget(method=method, instructed=one, force=False) for one in told]
         if method == "token_conditional" and limits == ["auto"]:
             return [Budget(int(one), method=method, instructed=one) for one in told]
         return [Budget(limit, method=method, instructed=one) for one in told for limit in limits]
 
+    def _told_to(self, method: str) -> list[str]:
+        """What of --instructed is for `method`: words are for a class, numbers for the others where both are asked."""
+        methods = self._methods()
+        given = [part.strip() for part in (self.instructed or "").split(",") if part.strip()]
+        both = "class_conditional" in methods and len(set(methods) & set(CONDITIONAL)) > 1
+        words = [part for part in given if not part.isdecimal()]
+        if method == "class_conditional":
+            return (words if both else given) or ["short", "long"]
+        if both and (wrong := next((word for word in words if word not in ("short", "long")), None)):
+            raise UserError(f"--instructed {self.instructed}: '{wrong}' is neither a whole number nor short or long")
+        numbers = [part for part in given if part.isdecimal()] if both else given
+        if not numbers:
+            raise UserError(f"--method {method} needs --instructed N,..: the numbers told the model")
+        return [str(count) for count in parse_counts("--instructed", ",".join(numbers))]
 
+
+LIMITED = ("rejection_sampling", "rebase", "completion_cap")  # read --budgets, as budget_forcing does
 CONDITIONAL = ("token_conditional", "step_conditional", "class_conditional")
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from harness.config import Budget, Chat, Sampling, Study
-from harness.errors import UserError
+from harness.errors import UserError, near
+from harness.generation.chat import UNTOLD
 from harness.generation.chat_files import chat_files
 from harness.generation.rules import Vocabulary
+from harness.generation.templates.delimiters import UNSHOWN
 from harness.generation.templates.reading import RESOLVED, Reading, resolve
-from harness.generation.templates.template import shape, turns_of
-from harness.thinking import Ask, thinking_format
+from harness.generation.templates.template import GIVEN, Template, shape, turns_of
+from harness.thinking import AUTO, Ask, ThinkingFormat, thinking_format
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +41,28 @@ def resolved(study: Study) -> Study:
 
 
 def _spelled(study: Study, thinking: str, budgets: Iterable[Budget]) -> str:
+    if study.engine.chats:
+        return _of_server(study, thinking).spec
     tokenizer = chat_files(study.engine.tokenizer or study.base_model)
+    check_arguments(tokenizer, study.chat)
     reading = read_for(thinking, tokenizer, study.chat)
     for note in reading.notes:
         logger.warning("%s: %s", study.base_model, note)
     if any(budget.method != "no_thinking" for budget in budgets):
         refuse_closed(tokenizer, reading, study.chat)
     return reading.thinking.spec
+
+
+def _of_server(study: Study, thinking: str) -> ThinkingFormat:
+    """What is known of a served model's thoughts: as the user says, else as its template does where that is here."""
+    if thinking.lstrip().startswith("{"):
+        return thinking_format(thinking)  # spelled before
+    if thinking == AUTO and Path(study.base_model).is_dir():
+        reading = read_for(AUTO, chat_files(study.engine.tokenizer or study.base_model), study.chat)
+        if reading.source not in UNSHOWN:
+            return reading.thinking
+    given = UNTOLD if thinking == AUTO else thinking_format(thinking)
+    return replace(given, ask=_with(Ask(), study.chat))
 
 
 def _with_ids(study: Study) -> Sampling:
@@ -66,6 +84,18 @@ def read_for(name: str, tokenizer: Any, chat: Chat) -> Reading:
     thinking = reading.thinking
     asked = replace(thinking, ask=_with(thinking.ask, chat), plain=_with(thinking.plain, chat))
     return replace(reading, thinking=asked)
+
+
+def check_arguments(tokenizer: Any, chat: Chat) -> None:
+    """Raise `UserError` for an argument that the chat template never reads: it would change nothing."""
+    template = Template(tokenizer)
+    known = template.variables
+    for name, _ in chat.arguments:
+        if known is not None and name not in known:
+            own = known - GIVEN
+            hint = f"did you mean '{match}'?" if (match := near(name, own)) else ""
+            hint = hint or (f"it reads {', '.join(sorted(own))}" if own else "it reads no argument")
+            raise UserError(f"the chat template of '{tokenizer.name_or_path}' never reads '{name}'; {hint}")
 
 
 def _with(ask: Ask, chat: Chat) -> Ask:

@@ -7,19 +7,77 @@ import re
 from pathlib import Path
 
 from harness import tasks
-from harness.config import Study
+from harness.config import EngineConfig, Study
 from harness.errors import UserError, one_line
+from harness.files import read_json
+from harness.generation.chat import check as check_chat
 from harness.generation.reward import judges_tokens
 from harness.generation.sweep import check as check_budget
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
+# Names of a config's longest context, and rotary scalings whose factor does not lengthen it (they are in it already).
+CONTEXT_NAMES = (
+    "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length", "max_seq_length",
+    "seq_len", "model_max_length",
+)  # fmt: skip
+NO_FACTOR = ("default", "su", "longrope", "llama3", "mrope", None)
 HUB_SECONDS = 10.0  # for the hub to say whether it has a model
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")  # org/name
 
 
+# Fields of the engine that one engine alone reads, and whose default says that they were not given. transformers stands
+# in for a vLLM that is not installed, so its own fields go with vllm, too.
+READ_BY = {
+    "openai": ("base_url", "served_name", "api", "header_env", "extra_body", "api_key_env"),
+    "vllm": ("tensor_parallel_size", "num_gpu_blocks_override", "strategy"),
+}
+
+
+def check_engine(study: Study) -> None:
+    """Raises `UserError` for a field of the engine that this one does not read, and for a context that no model has."""
+    engine, default = study.engine, EngineConfig()
+    for owner, names in READ_BY.items():
+        for name in names:
+            if engine.name != owner and getattr(engine, name) != getattr(default, name):
+                given = getattr(engine, name)
+                raise UserError(
+                    f"engine.{name}={given} belongs to --engine {owner}, not to {engine.name}; leave it out"
+                )
+    own = longest_context(study.base_model)
+    if own is not None and engine.max_model_len > max(own, default.max_model_len):
+        raise UserError(
+            f"engine.max_model_len={engine.max_model_len} is more than the {own} tokens that the config.json of "
+            f"{study.base_model} allows; lower it"
+        )
+
+
+def longest_context(model: str) -> int | None:
+    """Tokens of the longest context that a model folder's config.json allows, as vLLM reads it; None if not told.
+
+    The smallest of the lengths that it names, times the factor of its rotary scaling.
+    """
+    path = Path(model) / "config.json"
+    if not path.is_file():
+        return None
+    config = read_json(path, "give a checkpoint folder whose download is whole")
+    config = config.get("text_config") or config
+    named = [int(config[name]) for name in CONTEXT_NAMES if isinstance(config.get(name), int)]
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if not named or not isinstance(scaling, dict):
+        return min(named, default=None)
+    kind, factor = scaling.get("rope_type", scaling.get("type")), scaling.get("factor", 1.0)
+    if kind in NO_FACTOR or not isinstance(factor, int | float):
+        return min(named)
+    before = scaling.get("original_max_position_embeddings") if kind == "yarn" else None
+    return int((before or min(named)) * factor)
+
+
 def check_inputs(study: Study, data_dir: Path | None) -> None:
     """Raises `UserError` for an input that is not there. What only the hub can tell is left to the run."""
-    check_model("base_model", study.base_model)
+    if not study.engine.chats:  # a name that only its server knows may be any
+        check_model("base_model", study.base_model)
+    check_engine(study)
+    check_chat((*study.budgets, *study.base_budgets), study.sampling, study.engine)
     if study.engine.tokenizer is not None:
         check_model("engine.tokenizer", study.engine.tokenizer)
     tasks.names(study.tasks)
@@ -53,9 +111,10 @@ def check_sources(study: Study) -> None:
         UserError: one of them is not there.
     """
     if study.engine.name == "openai":
-        from harness.generation import open_engine
+        from harness.generation import open_chat, open_engine
 
-        open_engine(study.engine, study.base_model).close()  # asks the server what it serves
+        chats = study.engine.chats  # asks the server what it serves
+        (open_chat if chats else open_engine)(study.engine, study.base_model).close()
     else:
         check_weights("base_model", study.base_model)
     for budget in dict.fromkeys((*study.budgets, *study.base_budgets)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ def with_settings(study: Study, settings: Iterable[str]) -> Study:
     """`study` with each `key=value` applied; keys may be dotted (`training.num_epochs=3`)."""
     plain = to_plain(study)
     given = list(settings)
+    refuse_twice(given)
     for setting in given:
         key, separator, text = setting.partition("=")
         if not separator:
@@ -103,9 +104,17 @@ def with_settings(study: Study, settings: Iterable[str]) -> Study:
     return from_plain(Study, plain, "--set ") if given else study
 
 
+def refuse_twice(settings: Sequence[str]) -> None:
+    """Raise `UserError` for a key that is set twice: only the last would count."""
+    keys = [setting.partition("=")[0] for setting in settings]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UserError(f"--set {twice} is given {keys.count(twice)} times; give it once")
+
+
 def with_training(training: Training, settings: Iterable[str]) -> Training:
     """`training` with each `key=value` applied. Raises `UserError` for an unknown key or a wrong value."""
-    plain = to_plain(training)
+    plain, settings = to_plain(training), list(settings)
+    refuse_twice(settings)
     for setting in settings:
         key, separator, text = setting.partition("=")
         key = key.removeprefix("training.")

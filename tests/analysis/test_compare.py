@@ -45,6 +45,17 @@ def test_runs_that_cannot_be_told_apart_are_called_so(tmp_path: Path) -> None:
     assert max(len(line) for line in shown.splitlines()) <= 100
 
 
+def test_what_does_not_matter_is_tested_and_read_in_the_bayesian_way(tmp_path: Path) -> None:
+    a = folder(tmp_path / "a", [True] * 12 + [False] * 8)
+    b = folder(tmp_path / "b", [True] * 5 + [False] * 15)
+    assert "A is no worse than B by 2 points" in text(compare(str(a), str(b)))
+    assert "B is no worse than A by 2 points" in text(compare(str(b), str(a)))
+    assert "within 90 points" in text(compare(str(a), str(b), margin=0.9))
+    found = compare(str(a), str(b))
+    assert found[0].posterior.better > 0.99
+    assert f"A is better with probability {found[0].posterior.better:.3f}" in text(found)
+
+
 def test_the_first_differing_token_is_found(tmp_path: Path) -> None:
     a = folder(tmp_path / "a", [True, True], thinking_ids=[1, 2, 3, 4], answer_ids=[5, 6])
     b = folder(tmp_path / "b", [True, True], thinking_ids=[1, 2, 9, 4])

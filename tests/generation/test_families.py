@@ -30,13 +30,14 @@ from harness.thinking import ThinkingFormat, thinking_format
 from harness.training.text import training_example
 from tests.families import FIXTURES as FITTED
 from tests.families import Fixture, tokenizer_of
+from tests.further_families import FURTHER
 from tests.more_families import HELD_BACK
 from tests.pools import row as pool_row
 from tests.scripted import ScriptedEngine
 
 THOUGHT, MORE, ANSWER = "I guess \\boxed{17}. Hm", " so it is more", "The number is \\boxed{42}."
 QUESTION = "\u2039question\u203a"
-FIXTURES = (*FITTED, *HELD_BACK)
+FIXTURES = (*FITTED, *HELD_BACK, *FURTHER)
 EVERY = pytest.mark.parametrize("family", FIXTURES, ids=[family.name for family in FIXTURES])
 
 

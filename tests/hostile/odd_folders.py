@@ -50,6 +50,11 @@ def _column(file: str, name: str, values: Any) -> Change:
     return change
 
 
+def with_config(text: str) -> Change:
+    """The configuration of the folder's run is `text`."""
+    return _column(RUNS, "config", [text])
+
+
 def _without(file: str, name: str) -> Change:
     return lambda folder: pq.write_table(pq.read_table(folder / file).drop_columns([name]), folder / file)
 
@@ -105,7 +110,7 @@ def kinds() -> Iterator[tuple[str, Change]]:
     for version in (b"x", b"", b"1.5", b"9" * 5000, b"\xff", b"99"):
         yield f"{SAMPLES}: schema version {version[:5]!r}", _version(version)
     for what, text in CONFIGS.items():
-        yield f"{RUNS}: config is {what}", _column(RUNS, "config", [text])
+        yield f"{RUNS}: config is {what}", with_config(text)
     for what, text in CLAIMS.items():
         yield f"study.json: {what}", _text("study.json", text)
     yield "a folder named x.parquet", lambda folder: (folder / "samples" / "x.parquet").mkdir()

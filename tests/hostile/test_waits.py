@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness import ray_cluster
-from tests.disturbed import ROOT
+from tests.chat_server import ChatServer, good
+from tests.disturbed import ROOT, hears, until
+from tests.hostile.leaks import written
 
 # A command that never ends by itself, and one that also refuses to: it swallows the interrupt and goes on cleaning up.
 WAITING = """
@@ -56,6 +62,67 @@ def test_one_signal_ends_a_command_within_seconds_and_says_what_is_kept(number: 
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and time.monotonic() - start < 5 + 1  # one for a busy machine
     assert err.strip() == "harness: interrupted; what was finished is kept, the same command continues"
+
+
+def busy() -> tuple[int, dict[str, str], Any]:
+    return 429, {"Retry-After": "86400"}, {}
+
+
+# command -> its words, given its server's URL. The rules leave what is graded here open, each row for seconds.
+COMMANDS: dict[str, Callable[[str], str]] = {
+    "featurize": lambda url: f"data featurize pool.jsonl --traces --base-url {url} --model m --out out.parquet",
+    "judge": lambda url: f"grade open.jsonl --judge {url} --judge-model m --out out.jsonl",
+    "grade": lambda url: "grade hard.jsonl --out out.jsonl",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("featurize", signal.SIGINT),
+        ("judge", signal.SIGHUP),
+        ("grade", signal.SIGINT),
+        ("grade", signal.SIGTERM),
+    ],
+)
+def test_one_signal_ends_a_command_that_waits_for_others(command: str, number: int, tmp_path: Path) -> None:
+    """For a server that asks for a day of patience, or for sympy; no process of the command is left."""
+    server = ChatServer()
+    server.script = lambda question, _: good(question) if "first" in question else busy()
+    pool = [{"id": name, "source": "s", "question": f"{name}?", "answer": "1"} for name in ("first", "second")]
+    hard = [{"gold": f"\\int_0^{n} x^x e^{{x^{{x}}}} dx", "answer": "42"} for n in range(1, 100)]
+    for name, rows in (("pool", pool), ("open", hard[:1]), ("hard", hard)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["-P", "-m", "harness", *COMMANDS[command](server.url).split()]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, preexec_fn=hears,
+    )  # fmt: skip
+    waits: dict[str, Callable[[], Any]] = {
+        "featurize": lambda: server.asked["second?"],
+        "judge": lambda: server.times,
+        "grade": lambda: True,
+    }
+    family: list[psutil.Process] = []
+    try:
+        until(lambda: process.poll() is not None or waits[command](), what="the server's first call")
+        if command == "grade":
+            until(lambda: process.poll() is not None or psutil.Process(process.pid).children(), what="sympy's worker")
+        time.sleep(1.0)
+        family = psutil.Process(process.pid).children(recursive=True)
+        start = time.monotonic()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        server.close()
+    assert process.returncode == 130 and time.monotonic() - start < 5 + 1, err  # one for a busy machine
+    assert err.splitlines()[-1] == "harness: interrupted; what was finished is kept, the same command continues"
+    assert "Traceback" not in err
+    if command == "featurize":
+        assert "Thinking of: first?" in written(tmp_path / "out.parquet.work")
+    assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
 def test_a_hangup_is_ignored_below_nohup() -> None:

@@ -132,6 +132,17 @@ def test_a_hub_models_identity_is_the_commit_that_transformers_loads(folder: Pat
         assert done.stdout.split() == [commit, f"org/name@{commit}", "x/y"]
 
 
+def test_a_hub_that_does_not_answer_is_no_traceback(tmp_path: Path) -> None:
+    code = (
+        "from harness.analysis.logs.token_counts import find_file; from harness.provenance import model_identity\n"
+        "print(model_identity('org/name')); print(find_file('org/name'))"
+    )
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:1"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == "org/name" and "the hub gives no answer" in done.stdout
+
+
 def test_a_copy_under_another_name_is_the_same_model(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     assert model_identity(str(tmp_path / "copy")) == model_identity(str(folder))

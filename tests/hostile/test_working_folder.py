@@ -1,4 +1,7 @@
-"""What lies in the working folder is never executed, by no process that the harness starts."""
+"""What lies in the working folder is never executed, by no process that the harness starts.
+
+A whole study, Ray's, TRL's and vLLM's processes with it, runs among the same files in tests/runtime/test_pipeline.py.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import harness
 from harness.config import EngineConfig
 from harness.generation.engines.vllm_process import _environment
+from harness.grading.limits import SYMBOLIC_MEMORY_MB
+from tests.hostile import everyday
 
 ROOT = Path(harness.__file__).parent
-NAMES = (
-    "random",
-    "types",
-    "json",
-    "math",
-    "re",
-    "signal",
-    "select",
-    "numbers",
-    "fractions",
-    "decimal",
-    "sympy",
-    "string",
-)
 
 
 def starts() -> list[tuple[str, ast.Call]]:
@@ -57,31 +46,51 @@ def test_every_python_that_is_started_ignores_the_working_folder() -> None:
         assert "sys.executable" not in words or "[sys.executable, '-P'," in words, where
 
 
-def test_vllms_processes_ignore_it_too() -> None:
-    with _environment(EngineConfig()):
-        assert os.environ["PYTHONSAFEPATH"] == "1"
-    assert os.environ.get("PYTHONSAFEPATH") != "1"
+def test_vllms_processes_ignore_it_too(tmp_path: Path) -> None:
+    assert _environment(EngineConfig(), tmp_path)["PYTHONSAFEPATH"] == "1"
 
 
-@pytest.mark.parametrize("as_package", [False, True], ids=["modules", "a package harness"])
-def test_grading_in_a_hostile_folder_gives_the_same_verdicts_and_runs_nothing(tmp_path: Path, as_package: bool) -> None:
-    code = f"open({str(tmp_path / 'ran')!r}, 'w').close(); raise SystemExit(3)\n"
-    if as_package:
-        (tmp_path / "harness").mkdir()
-        (tmp_path / "harness" / "__init__.py").write_text(code)
-    else:
-        for name in NAMES:
-            (tmp_path / f"{name}.py").write_text(code)
-    rows = [{"gold": "\\sin^2 x + \\cos^2 x", "response": "Final Answer: $\\boxed{\\tan^2 x - \\sec^2 x + 2}$"}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = (  # the worker is asked for first: few answers need it
-        "import sys; from harness.grading.compare.symbolic import POOL; POOL._give(POOL._take())\n"
-        "from harness.cli.main import main; sys.argv = ['harness', 'grade', 'rows.jsonl']; main()"
-    )
+def harness_in(folder: Path, *arguments: str, limit: int = 0) -> subprocess.CompletedProcess[str]:
+    """The installed script, run in `folder`; `limit`: megabytes of address space of its symbolic workers."""
+    script = folder.parent / "bin" / "harness"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("from harness.cli.main import main\nmain()\n")
     environment = os.environ | {"PYTHONPATH": str(ROOT.parent)}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["status"] == "correct"
-    assert not (tmp_path / "ran").exists()
+    environment.pop("PYTHONSAFEPATH", None)
+    call = [sys.executable, str(script), *arguments]
+    if limit:
+        call = ["sh", "-c", f'ulimit -v {limit << 10} && exec "$@"', "sh", *call]
+    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+
+
+# The first needs sympy's worker; the second does not.
+ANSWERS = [("\\int_0^2 x\\,dx", "2"), ("\\frac{1}{2}", "0.5"), ("3", "4")]
+
+
+def answers(folder: Path) -> None:
+    rows = [{"gold": gold, "response": f"Final Answer: $\\boxed{{{text}}}$"} for text, gold in ANSWERS]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_grading_in_a_folder_of_everyday_names_gives_the_same_verdicts_and_runs_none_of_them(tmp_path: Path) -> None:
+    assert len(everyday.NAMES) == 31
+    found = []
+    for folder in (everyday.fill(tmp_path / "hostile"), tmp_path / "empty"):
+        folder.mkdir(exist_ok=True)
+        answers(folder)
+        done = harness_in(folder, "grade", "rows.jsonl")
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout)
+    assert found[0] == found[1]
+    assert [json.loads(line)["status"] for line in found[0].splitlines()] == ["correct", "correct", "incorrect"]
+    assert everyday.what_ran(tmp_path / "hostile") == []
+
+
+def test_a_limit_below_what_sympys_worker_needs_is_told_and_is_no_verdict(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    answers(folder)
+    done = harness_in(folder, "grade", "rows.jsonl", "--out", "graded.jsonl", limit=SYMBOLIC_MEMORY_MB - 100)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stdout + done.stderr
+    assert "ulimit -v" in done.stderr and str(SYMBOLIC_MEMORY_MB) in done.stderr
+    assert not (folder / "graded.jsonl").exists()

@@ -22,7 +22,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawn]:
     return {figure.name.removesuffix("_made_up"): figure for figure in found}
 
 
-@pytest.mark.parametrize("name", ["scaling", "pareto", "parallel", "flips"])
+@pytest.mark.parametrize("name", ["scaling", "pareto", "compute", "flips"])
 def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn: Any, name: Any) -> None:
     text = drawn[name].files[f"{name}_made_up.svg"].decode()
     names = [series for series, _ in drawn[name].series]
@@ -32,13 +32,13 @@ def test_a_file_names_its_series_and_the_page_leaves_that_to_its_switches(drawn:
         assert f">{series}</text>" not in drawn[name].svg
 
 
-@pytest.mark.parametrize("name", ["scaling", "pareto", "parallel", "flips"])
+@pytest.mark.parametrize("name", ["scaling", "pareto", "compute", "flips"])
 def test_panels_stand_in_the_order_of_the_tasks(drawn: Any, name: Any) -> None:
     text = drawn[name].files[f"{name}_made_up.svg"].decode()
     assert text.index(f">{TASKS[0]}") < text.index(f">{TASKS[1]}")
 
 
 def test_points_of_every_curve_tell_their_figure_with_its_interval(drawn: Any) -> None:
-    for name in ("scaling", "pareto", "parallel"):
+    for name in ("scaling", "pareto", "compute"):
         tips = drawn[name].svg.split("<title>")[1:]
         assert tips and all(" % [" in tip and " tokens</title>" in tip for tip in tips), name

@@ -85,6 +85,21 @@ def test_opening_it_logs_no_error_and_asks_only_for_itself(page: Any) -> None:
     assert outside == [] and sum(url.startswith("file://") for url in asked) == 1
 
 
+def test_bars_and_figures_have_their_styles_and_no_element_may_bring_one(page: Any) -> None:
+    left = "parseFloat(getComputedStyle(document.querySelector('#board_made_up .bar b')).left)"
+    accuracy = float(column(page, "board_made_up", 1)[0])
+    width = "document.querySelector('#board_made_up .bar').clientWidth"
+    assert page.execute_script(f"return 100 * {left} / {width}") == pytest.approx(accuracy, abs=1)
+    colour = page.execute_script(
+        "const point = document.querySelector('#scaling_made_up svg [data-series=s1k].tip use');"
+        "return [getComputedStyle(point).fill, getComputedStyle(point).stroke]"
+    )
+    assert colour == ["rgb(228, 87, 46)"] * 2
+    tried = "const one = document.querySelector('h1'); one.setAttribute('style', 'color: rgb(1, 2, 3)');"
+    assert page.execute_script(f"{tried} return getComputedStyle(one).color") != "rgb(1, 2, 3)"
+    page.get_log("browser")  # its refusal
+
+
 def test_a_head_sorts_its_table_and_turns_it_on_the_second_click(page: Any) -> None:
     head = page.find_element("css selector", "#board_made_up thead th:nth-child(2)")
     head.click()

@@ -14,7 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from harness import provenance
+from harness.cli.main import cli
 from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
 from harness.records import SAMPLE_SCHEMA
@@ -92,8 +95,8 @@ def test_honest_rows_hold_every_one(results: Path) -> None:
     assert sum(len(run.rows) for run in audits) == 2 * 4 * 4
     assert sum(row.num_tokens for run in audits for row in run.rows) > 400
     assert "32 of 32 audited rows are their checkpoint's greedy path" in summary(audits)
-    call = harness("audit", str(results), "--sample", "2")
-    assert call.returncode == 0 and "16 of 16 audited rows" in call.stdout, call.stderr
+    call = CliRunner().invoke(cli, ["audit", str(results), "--sample", "2"])
+    assert call.exit_code == 0 and "16 of 16 audited rows" in call.output, call.output
 
 
 @pytest.mark.slow
@@ -135,24 +138,14 @@ def test_lm_eval_gives_the_texts_and_verdicts_of_evaluate(results: Path) -> None
 @pytest.mark.slow
 def test_rows_of_another_model_are_found(results: Path, tmp_path: Path) -> None:
     """The defect that it is there for: rows filed under a model whose weights did not make them."""
-    other = evaluated(varied(Path(TINY_MODEL), tmp_path / "model", 3), tmp_path / "other")
-    strange = {
-        (row["task"], row["problem_id"], row["max_thinking_tokens"], row["num_ignores"], row["method"]): row
-        for row in pq.read_table(other / "samples").to_pylist()
-    }
-    kept = ("run_id", "sample_key", "model")
-
-    def plant(rows: list[Row]) -> None:
-        for index, row in enumerate(rows):
-            at = (row["task"], row["problem_id"], row["max_thinking_tokens"], row["num_ignores"], row["method"])
-            rows[index] = {**strange[at], **{name: row[name] for name in kept}}
-
-    planted = changed(results, tmp_path / "planted", plant)
+    other = str(varied(Path(TINY_MODEL), tmp_path / "model", 3))
+    facts = {"base_model": other, "model_identity": provenance.model_identity(other)}
+    planted = reconfigured(results, tmp_path / "planted", lambda config: config.update(facts))
     audits = audit(planted, 100)
     assert sum(run.num_greedy for run in audits) < 24
     assert any("is not the checkpoint's greedy choice" in fault for fault in faults(audits))
-    call = harness("audit", str(planted), "--sample", "2")
-    assert call.returncode == 1 and "rows that do not hold" in call.stderr
+    call = CliRunner().invoke(cli, ["audit", str(planted), "--sample", "2"])
+    assert call.exit_code == 1 and "rows that do not hold" in call.output
 
 
 def tokens(row: Row) -> None:
@@ -243,8 +236,19 @@ def test_ends_that_an_empty_string_ignores_are_no_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_rounding_is_that_of_the_dtype_that_auto_was(tmp_path: Path) -> None:
-    """`auto` on a bfloat16 checkpoint computes in bfloat16, whose near ties are no faults."""
+def test_rounding_is_that_of_the_dtype_that_auto_was(results: Path, tmp_path: Path) -> None:
+    """The dtype that the engine wrote into the run decides, not the one that was asked for."""
+
+    def automatic(config: Row) -> None:
+        assert config["computed_in"] == "float32"
+        config["engine"]["dtype"], config["computed_in"] = "auto", "bfloat16"
+
+    audits = audit(reconfigured(results, tmp_path / "out", automatic), 1)
+    assert {run.near_tie for run in audits} == {NEAR_TIES["bfloat16"]}
+
+
+@pytest.mark.faults  # one evaluation more, of rows whose dtype the test before reads
+def test_near_ties_of_an_automatic_bfloat16_are_no_faults(tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 

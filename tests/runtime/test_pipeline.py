@@ -15,6 +15,7 @@ import pytest
 
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 from harness.runtime.audit import audit
+from tests.hostile import everyday
 
 pytestmark = pytest.mark.slow
 STUDY = '''
@@ -29,9 +30,9 @@ def small():
     return replace(
         study,
         name="small",
-        pool_size=160,
+        pool_size=96,
         max_problems=4,
-        recipes=(Recipe("full", "full"), Recipe("s1k", "s1k", 16)),
+        recipes=(Recipe("random", "random", 16), Recipe("s1k", "s1k", 16)),
         budgets=(Budget(max_thinking_tokens=16), Budget(), Budget(num_ignores=1)),
         base_budgets=(Budget(method="no_thinking"), Budget()),
     )
@@ -43,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
+        [sys.executable, "-P", "-m", "harness", *arguments],
         cwd=cwd,
         env=environment,
         capture_output=True,
@@ -56,7 +57,12 @@ def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("ablation")
     (folder / "small.py").write_text(STUDY)
-    return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
+    everyday.fill(folder / "work")  # whose files nobody may run, in no process of a study
+    return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"), cwd=folder / "work")
+
+
+def test_what_lies_in_the_working_folder_is_run_by_no_process_of_a_study(results: Any) -> None:
+    assert everyday.what_ran(results[0] / "work") == []
 
 
 def test_a_study_runs_from_its_pool_to_its_leaderboard(results: Any) -> None:
@@ -68,7 +74,7 @@ def test_a_study_runs_from_its_pool_to_its_leaderboard(results: Any) -> None:
 
 
 def test_what_a_recipe_was_trained_on_can_be_opened(results: Any) -> None:
-    for recipe in ("full", "s1k"):
+    for recipe in ("random", "s1k"):
         folder = results[0] / "out" / "recipes" / recipe
         rows, manifest = pd.read_parquet(folder / "rows.parquet"), json.loads((folder / "manifest.json").read_text())
         assert rows["id"].tolist() == manifest["ids"] and rows["thinking"].str.len().all()
@@ -99,7 +105,7 @@ def test_every_row_is_its_own_checkpoints_greedy_path(results: Any) -> None:
     assert [fault for run in audits for fault in run.faults] == []
     assert sum(len(run.rows) for run in audits) == NUM_RUNS * 4 and not any(run.not_audited for run in audits)
     runs = pd.read_parquet(folder / "out" / "runs.parquet").set_index("recipe")
-    assert (runs.loc[["full", "s1k"], "probe_difference"] < 0.001).all()
+    assert (runs.loc[["random", "s1k"], "probe_difference"] < 0.001).all()
     assert runs.loc[["base"], "probe_difference"].isna().all()
     assert call.stdout.count("weights cannot be swapped in place here") == 1
 

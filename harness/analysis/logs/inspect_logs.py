@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.logs.golds import gold_of, metadata_of
-from harness.analysis.logs.logged import Log, Logged, chat_prompt, verdict, with_reasoning
+from harness.analysis.logs.logged import Log, Logged, chat_prompt, response_text, verdict
 from harness.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -88,6 +88,4 @@ def _response(sample: EvalSample) -> str | None:
     content = sample.output.choices[0].message.content
     if isinstance(content, str):
         return content
-    thoughts = [part.reasoning for part in content if part.type == "reasoning"]
-    texts = [part.text for part in content if part.type == "text"]
-    return with_reasoning("\n".join(thoughts), "".join(texts))
+    return response_text([part.model_dump() for part in content])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from harness.errors import UserError, one_line
 from harness.grading.choices import LETTERS
+from harness.messages import content_text
 
 T = TypeVar("T")
 
@@ -97,20 +98,25 @@ def flat_texts(value: Any) -> tuple[str | None, ...] | None:
     return tuple(found)
 
 
-def message_text(content: Any) -> str | None:
-    """The text of a chat message's content: a string, or a list of parts of which the text counts."""
-    if content is None or isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
-        return "".join(part for part in parts if isinstance(part, str))
-    return str(content)
+def response_text(content: Any, beside: Any = None) -> str | None:
+    """A chat message as one text, its thought with delimiters in front; None for null.
+
+    Args:
+        content: The message's content, a text or a list of parts.
+        beside: Its thought, where a field of its own holds that.
+    """
+    try:
+        said, thought = content_text(content), content_text(beside)
+    except TypeError:
+        return str(content)
+    thinking = thought.thinking + thought.text or said.thinking
+    return with_reasoning(thinking, None if content is None else said.text)
 
 
 def chat_prompt(messages: Any) -> tuple[str, str]:
     """(the whole prompt as text, the last user turn) of a list of chat messages."""
     turns = [turn for turn in messages if isinstance(turn, dict)]
-    texts = [(str(turn.get("role") or ""), message_text(turn.get("content")) or "") for turn in turns]
+    texts = [(str(turn.get("role") or ""), response_text(turn.get("content")) or "") for turn in turns]
     asked = [text for role, text in texts if role == "user"]
     return "\n\n".join(text for _, text in texts), asked[-1] if asked else (texts[-1][1] if texts else "")
 

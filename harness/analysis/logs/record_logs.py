@@ -21,13 +21,14 @@ from harness.analysis.logs.logged import (
     first_known,
     first_text,
     flat_texts,
-    message_text,
     padded,
     parsed,
+    response_text,
     verdict,
     with_reasoning,
 )
 from harness.errors import UserError
+from harness.messages import THOUGHT_FIELDS
 
 Record = Mapping[str, Any]
 RESPONSE_FIELDS = (
@@ -87,12 +88,8 @@ def _problem(
 def _texts(value: Any) -> tuple[str | None, ...] | None:
     """The responses in a field: text, a list of texts, chat messages or objects with a content."""
     if isinstance(value, Mapping):
-        return (
-            with_reasoning(
-                message_text(value.get("reasoning_content")),
-                message_text(first_known(value, "content", "text", "output", "response")),
-            ),
-        )
+        content = first_known(value, "content", "text", "output", "response", "refusal")
+        return (response_text(content, first_known(value, *THOUGHT_FIELDS)),)
     if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
         if any(one.get("role") == "user" for one in value):  # a conversation: what was said last
             value = [one for one in value if one.get("role") == "assistant"][-1:]
@@ -114,7 +111,7 @@ def _qwen_math(record: Record, number: int) -> list[Logged] | str:
 
 def _nemo(record: Record, number: int) -> list[Logged] | str:
     reasoning = first_text(record, "reasoning_content")
-    response = message_text(record.get("generation"))
+    response = response_text(record.get("generation"))
     judged = first_text(record, "judgement")
     score = first_known(record, "symbolic_correct", "is_correct", "llm_correct", "judge_correct")
     if score is None and judged:
@@ -153,7 +150,7 @@ def _skythought(record: Record, number: int) -> list[Logged] | str:
     for temperature, found in record["responses"].items():
         answers = list(found.values()) if isinstance(found, Mapping) and "content" not in found else found
         answers = answers if isinstance(answers, list) else [answers]
-        texts = [message_text(one.get("content")) if isinstance(one, Mapping) else None for one in answers]
+        texts = [response_text(one.get("content")) if isinstance(one, Mapping) else None for one in answers]
         score = [one.get("correctness") if isinstance(one, Mapping) else None for one in answers]
         try:
             kwargs = {"temperature": float(temperature)}
@@ -171,7 +168,7 @@ def _simple_evals(record: Record, number: int) -> list[Logged] | str:
     doc = {**record, **_object(record.get("example_level_metadata"))}
     reply = record.get("response_text", record.get("response"))
     if reply is None and turns and isinstance(turns[-1], Mapping) and turns[-1].get("role") == "assistant":
-        reply, turns = message_text(turns[-1].get("content")), turns[:-1]
+        reply, turns = response_text(turns[-1].get("content")), turns[:-1]
     prompt, asked = chat_prompt(turns)
     golds = [doc.get(name) for name in ("correct_answer", *GOLD_FIELDS)]
     metadata = _without(metadata_of(doc), "score", "extracted_answer", "response", "html")
@@ -192,7 +189,7 @@ def _every_eval_ever(record: Record, number: int) -> list[Logged] | str:
     thoughts = flat_texts(output.get("reasoning_trace")) if isinstance(output, Mapping) else None
     if not responses and isinstance(turns, list):
         last: dict[str, Any] = next((turn for turn in reversed(turns) if turn.get("role") == "assistant"), {})
-        responses, thoughts = [message_text(last.get("content"))], (message_text(last.get("reasoning_trace")),)
+        responses, thoughts = [response_text(last.get("content"))], (response_text(last.get("reasoning_trace")),)
     for place, thought in enumerate((thoughts or ())[: len(responses)]):
         if thought and thought not in (responses[place] or ""):
             responses[place] = with_reasoning(thought, responses[place])

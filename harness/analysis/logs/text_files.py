@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -17,10 +16,9 @@ from typing import Any
 
 from harness.analysis.logs.logged import Log
 from harness.errors import UserError
-from harness.files import GZIP, MAX_DEPTH, UTF8_BOM, UTF16_BOMS, nesting
+from harness.files import ESCAPED_SURROGATE, GZIP, UTF8_BOM, UTF16_BOMS, BrokenJsonError, json_value
 
 SURROGATES = re.compile("[\ud800-\udfff]")
-ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 KINDS_OF_FILE = (
     (b"PAR1", "a Parquet file"),
     (b"PK\x03\x04", "a zip archive"),
@@ -116,22 +114,12 @@ def _whole(data: bytes, log: Log) -> list[tuple[int, dict[str, Any]]] | None:
 def _parsed(data: bytes, log: Log) -> Any:
     """The JSON value of `data`, or the reason why it has none, as text."""
     try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 (byte {error.start})"
-    try:
-        value = json.loads(text, parse_constant=lambda name: None)
-    except json.JSONDecodeError as error:
-        return f"not JSON at column {error.colno} ({error.msg}): cut or broken"
-    except RecursionError:
-        return f"nested more than {MAX_DEPTH} deep"
-    except ValueError:
-        return "a number of thousands of digits"
+        value = json_value(data, numbers_as_null=True)
+    except BrokenJsonError as error:
+        return str(error)
     if isinstance(value, str):
         return "a JSON text, not an object"
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and nesting(value) > MAX_DEPTH:
-        return f"nested more than {MAX_DEPTH} deep"
-    if ESCAPED.search(text) and (cleaned := _encodable(value)) != value:
+    if ESCAPED_SURROGATE.search(data) and (cleaned := _encodable(value)) != value:
         log.num_replaced += 1
         return cleaned
     return value

@@ -1,5 +1,7 @@
 """Kill vLLM's subprocesses when their parent dies, even by SIGKILL: the engine core would block forever.
 
+Their sockets, which nobody else would remove, go with them.
+
 A guard is a small process of its own session and nobody's child, so that what kills our process group, or our children
 (Ray does, after a worker's death), does not kill it too. It is told the processes it is in charge of, and ends them
 when the pipe that it listens to closes or its owner is gone.
@@ -10,10 +12,13 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 LOOK_SECONDS = 1.0
@@ -23,8 +28,9 @@ class Guard:
     """The side of the process that is guarded."""
 
     def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="harness-"))  # for the processes' sockets; ends with the guard
         self._process = subprocess.Popen(
-            [sys.executable, "-P", __file__],
+            [sys.executable, "-P", __file__, str(self.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -65,14 +71,14 @@ class Guard:
             pipe.flush()
 
     def close(self) -> None:
-        """Has it end what it is in charge of, and itself."""
+        """Has it end what it is in charge of, remove `folder`, and end itself."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
 
 
 def main() -> None:
-    """The guard itself: a process id a line on its input."""
+    """The guard itself: a process id a line on its input, and the folder to remove as its argument."""
     import psutil
 
     owner, rest, wards = psutil.Process(os.getppid()), b"", set()
@@ -90,6 +96,7 @@ def main() -> None:
     for ward in wards:
         with contextlib.suppress(psutil.Error):
             ward.kill()
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 def _alive(process: Any) -> bool:

@@ -7,28 +7,23 @@ that returns no ids is refused with one line. Its prefix cache makes the turns c
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.chat_client import CallFailedError, ChatClient, Server
+from harness.chat_client import CallFailedError
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
 from harness.generation.engines.base import Counters, Request
+from harness.generation.engines.connection import connect, version_of
 from harness.generation.engines.model_info import read_model
 from harness.generation.engines.parameters import biases, decoding
 from harness.generation.engines.probe import FILE
 from harness.generation.rules import Vocabulary
 
-RETRIES = 6  # of one completion, when the server is busy or the connection breaks
-OPENING_RETRIES = 3  # of the first call: a wrong address is to be told soon
-BACKOFF_SECONDS = 1.0  # before the first of them, doubled before each next one
-LONGEST_WAIT_SECONDS = 60.0  # before any, whatever the server asks for
 MOST_BIASES = 300  # of one call: what OpenAI's API allows, and servers after it
 TIMEOUT_SECONDS = 3600.0
 CHUNK = 256  # tokens of one completion where a thought can end in its text
@@ -46,62 +41,16 @@ class ServerEngine:
     dtype = "unknown"
 
     def __init__(self, config: EngineConfig, model: str) -> None:
-        if not config.base_url:
-            raise UserError("the openai engine needs a base_url, such as http://localhost:8000/v1")
-        self.url = config.base_url.rstrip("/")
-        self.url = self.url if self.url.endswith("/v1") else self.url + "/v1"
-        self.config, self.counters = config, Counters()
-        server = Server(
-            self.url,
-            config.api_key_env,
-            header_env=dict(config.header_env),
-            extra_body=json.loads(config.extra_body or "{}"),
-            timeout_seconds=TIMEOUT_SECONDS,
-            max_retries=RETRIES,
-            concurrency=config.max_num_seqs,
-            first_wait_seconds=BACKOFF_SECONDS,
-            longest_wait_seconds=LONGEST_WAIT_SECONDS,
-        )
-        self._client = ChatClient(server, say=self.counters.notes.append)
-        self.shown_url = self._client.shown_url
-        served = self._served(replace(server, max_retries=OPENING_RETRIES))
-        self.model = model
-        self.served_model: str | None = config.served_name or model
-        if self.served_model not in served:
-            listed = ", ".join(f"'{name}'" for name in served)
-            remedy = (
-                "--served-name is one of these names"
-                if config.served_name
-                else (f"if one of these is '{model}', say which with --served-name NAME")
-            )
-            raise UserError(
-                f"the server at {self.shown_url} does not serve '{self.served_model}' but {listed}; {remedy}"
-            )
-        info = read_model(model, min(config.max_model_len, served[self.served_model] or config.max_model_len))
+        self.config, self.model, self.counters = config, model, Counters()
+        served = connect(config, model, self.counters.notes.append, timeout_seconds=TIMEOUT_SECONDS)
+        self._client, self.shown_url = served.client, served.client.shown_url
+        self.served_model: str | None = served.served_model
+        longest = min(config.max_model_len, served.max_model_len or config.max_model_len)
+        info = read_model(model, longest)
         self.tokenizer, self.eos_ids, self.max_model_len = info.tokenizer, info.eos_ids, info.max_model_len
-        self.version = self._version()
+        self.version = version_of(served)
         self._unknown = Vocabulary(info.tokenizer).missing_ids(info.num_embeddings)
         self._outside = frozenset(self._unknown)
-
-    def _served(self, server: Server) -> dict[str, int | None]:
-        """The models the server has, with their contexts where it tells them."""
-        try:
-            with ChatClient(server) as client:
-                listed = client.call("/models", None, dict).value
-        except CallFailedError as error:
-            self.close()
-            raise UserError(f"no OpenAI-compatible server at {self.shown_url}: {error}") from error
-        found = {str(entry["id"]): entry.get("max_model_len") for entry in listed.get("data", [])}
-        if not found:
-            raise UserError(f"the server at {self.shown_url} serves no model")
-        return found
-
-    def _version(self) -> str:
-        try:
-            answer = self._call(self.url.removesuffix("/v1") + "/version", None)
-        except (CallFailedError, UserError):  # only vLLM has this page
-            return "unknown"
-        return str(answer.get("version", "unknown"))
 
     def run(self, requests: Iterable[Request]) -> None:
         """See `Engine.run`; `max_num_seqs` requests are on their way at a time."""

@@ -91,7 +91,7 @@ class VllmEngine:
         before = vllm_children(starting=True)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         arguments = {**vllm_mask.arguments(self._missing), **self.arguments}
-        start = quiet_start(self.config, self.model, self.max_model_len, self.log_path, arguments)
+        start = quiet_start(self.config, self.model, self.max_model_len, self.log_path, self._guard.folder, arguments)
         with self._guard.watching(lambda: vllm_children(starting=True) - before):
             self._llm = self._wait(start)
         self._children = vllm_children() - before

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import EngineConfig
+from harness.environment import SAFE_PATH, environment
 from harness.errors import UserError, one_line
 from harness.logs import output_to
 
 STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-string detection see it
+MOST_FOLDER_CHARS = 107 - 37  # of a socket's path on Linux, less what vLLM calls one: a slash and a UUID
 CPU_KV_CACHE_BYTES = 1 << 30  # allocated lazily; a real model on a CPU fits 80,000 tokens of a 0.5B Qwen2.5 in it
 
 
@@ -28,14 +30,14 @@ def new_log() -> Path:
 
 
 async def quiet_start(
-    config: EngineConfig, model: str, max_model_len: int, log_path: Path, arguments: Mapping[str, Any]
+    config: EngineConfig, model: str, max_model_len: int, log_path: Path, folder: Path, arguments: Mapping[str, Any]
 ) -> Any:
-    """An `AsyncLLM` with `model` loaded, whose processes write to `log_path` alone.
+    """An `AsyncLLM` with `model` loaded, whose processes write to `log_path` alone and have their sockets in `folder`.
 
     Raises:
         UserError: it cannot start; the line names the log.
     """
-    with _environment(config), _without_main(), output_to(log_path):
+    with environment(_environment(config, folder)), _without_main(), output_to(log_path):
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -124,18 +126,19 @@ def end_children(children: set[Any]) -> None:
             process.kill()
 
 
-@contextlib.contextmanager
-def _environment(config: EngineConfig) -> Iterator[None]:
-    """The environment that vLLM's processes are spawned in; the caller's own is put back after."""
+def _environment(config: EngineConfig, folder: Path) -> dict[str, str]:
+    """What vLLM's processes find in their environment; their sockets lie in `folder`."""
     wanted = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
-        "PYTHONSAFEPATH": "1",  # what lies in the working folder is not code, nor while a child starts
+        **SAFE_PATH,
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": str(max(1, config.num_cpus)),
         "TOKENIZERS_PARALLELISM": "false",
     }
+    if len(str(folder)) <= MOST_FOLDER_CHARS:
+        wanted["VLLM_RPC_BASE_PATH"] = str(folder)
     if config.dtype == "float32":
         # On a GPU attention in float32 is Triton's, which multiplies in tf32 (10 bits) unless it is told not to.
         wanted["TRITON_F32_DEFAULT"] = "ieee"
@@ -143,16 +146,7 @@ def _environment(config: EngineConfig) -> Iterator[None]:
         # The CPU platform reads it as "no worker process"; the core stays a process of its own. What vLLM
         # fears there is its pinning of threads to cores, which is off ("nobind"): OMP_NUM_THREADS holds for it as well.
         wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update({name: os.environ.get(name, value) for name, value in wanted.items()})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return wanted
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ LEVELS = ("minimal", "low")  # little thinking, unless the prompt then ends behi
 # Switches by their name, also where the template writes the value into the prompt ("detailed thinking on").
 NO_LEVEL = frozenset(name for name, _, _ in SWITCHES if not name.endswith("effort"))
 OTHER_SWITCH = re.compile(r"(?<![\w.'\"])([a-z_]*(?:think|thought|reason)[a-z_]*)(?![\w'\"(])")
+COMPARED = re.compile(r"[!=]=\s*['\"](\w+)['\"]")
 NEGATED = re.compile(r"(?:skip|no|disable|without|omit)_")  # a switch whose "on" asks for no thinking
 WORDS = (("/no_think", "/think"), ("/nothink", "/think"), ("detailed thinking off", "detailed thinking on"))
 NEUTRAL_SYSTEM = "You are a helpful assistant."
@@ -44,11 +45,19 @@ def switches(template: Template) -> Iterator[tuple[str, tuple[Any, ...], tuple[A
     known = {name for name, _, _ in SWITCHES}
     for name, on, off in SWITCHES:
         if name in named and name not in template.arguments:
-            yield name, on, off
+            opening, closing = _modes(template, name, {*on, *off}) if name.endswith("_mode") else ((), ())
+            yield name, (*on, *opening), (*off, *closing)
     for name in sorted(named - known - template.arguments.keys()):
         if not re.search(rf"\bset\s+(?:ns\.)?{name}\s*=(?!.*\b{name}\b)", template.code):
             on, off = (True, "on", "enabled"), (False, "off", "disabled")
             yield (name, off, on) if NEGATED.match(name) else (name, on, off)
+
+
+def _modes(template: Template, name: str, known: set[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Modes that the template compares with and no table knows: those that open a thought, those that close one."""
+    words = [word for word in dict.fromkeys(COMPARED.findall(template.code)) if word not in known]
+    shapes = {word: shape(template.prompt(_switch(name, word)) or "") for word in words}
+    return tuple(w for w in words if shapes[w] == "open"), tuple(w for w in words if shapes[w] == "closed")
 
 
 def thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:

@@ -14,6 +14,7 @@ from harness.thinking import FAMILIES, FORMATS, Ask, Family, ThinkingFormat
 WRITTEN_TAG = re.compile(
     r"<\|?(?!/)(?:\w{1,12}\|)?\w{0,24}(?:think|thought)(?:s|ing)?(?:_start|_begin)?\|?>", re.IGNORECASE
 )
+ANSWER_TAG = re.compile(r"<((?:final_?)?(?:output|answer|response|solution))>", re.IGNORECASE)
 # Where a turn's thought is put by one template or the other.
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
 OPENED, RENDERED, WRITTEN = "the prompt", "a rendered turn", "the template's words"
@@ -35,18 +36,19 @@ def delimiters(template: Template, ask: Ask, prompt: str) -> tuple[ThinkingForma
                 return _written(template, family, prompt), OPENED, []
         return _unknown(template, tail[-len(opened.start) :], prompt), OPENED, []
     said = template.text + prompt
+    added = set(template.tokenizer.get_added_vocab())
     for family in FAMILIES:
         mark = (family.mark or family.end).strip()
         if family.name in ("s1", "channel-words") or mark not in said:
             continue
         both = family.start.strip() in said
-        # "</think>" alone: the template drops earlier thoughts.
-        if both or mark.startswith(("</", "[/")) or family.start_is_optional:
+        # "</think>" alone: the template drops earlier thoughts. So does one that names the end of two special tokens.
+        dropped = mark.startswith(("</", "[/")) or {family.start.strip(), mark} <= added
+        if both or dropped or family.start_is_optional:
             return _written(template, family, prompt, keeps_start=both or not family.start_is_optional), WRITTEN, []
     for tag in dict.fromkeys(WRITTEN_TAG.findall(said)):
         if any(end in said for end in mirrored(tag)):
             return _unknown(template, tag, prompt), WRITTEN, []
-    added = set(template.tokenizer.get_added_vocab())
     for family in FAMILIES:
         pieces = {family.start.strip(), (family.mark or family.end).strip()}
         if family.name != "s1" and pieces <= added:
@@ -156,4 +158,11 @@ def _unknown(template: Template, start: str, prompt: str) -> ThinkingFormat:
     end = next((end for end in mirrored(start) if end in said), (mirrored(start) or [start])[0])
     space = prompt[len(prompt.rstrip()) :]
     after = "\n\n" if space else ""
-    return ThinkingFormat(start, start + space, end + after, "Final Answer:", (end,))
+    stops: tuple[str, ...] = ()
+    # Some templates ask for tags around the answer, too.
+    if (tag := ANSWER_TAG.search(said.partition(end)[2])) and f"</{tag.group(1)}>" in said:
+        after, stops = (
+            f"\n{tag.group()}\n",
+            (f"</{tag.group(1)}>",),
+        )
+    return ThinkingFormat(start, start + space, end + after, "Final Answer:", (end,), stops)

@@ -13,6 +13,12 @@ from harness.thinking import FAMILIES, Ask
 DEFAULT = Ask()  # the template's own default
 QUESTION, THOUGHT, ANSWER = "\u2039question\u203a", "\u2039thought\u203a", "\u2039answer\u203a"
 Shape = Literal["open", "bare", "closed"]
+GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")  # transformers' own tag around what is trained on
+# What every template is given without being asked.
+GIVEN = frozenset(
+    {"messages", "add_generation_prompt", "continue_final_message", "tools", "documents", "raise_exception",
+     "strftime_now", "bos_token", "eos_token", "pad_token", "unk_token", "namespace"}
+)  # fmt: skip
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 _NAMED = r"(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
 CLOSING_TAG = re.compile(rf"<\|?(?:/|end[a-z_]{{0,6}}_){_NAMED}\|?>$|<\|{_NAMED}_end\|>$", re.IGNORECASE)
@@ -33,6 +39,18 @@ class Template:
         except (ValueError, AttributeError):  # several templates without a default
             self.text = str(tokenizer.chat_template)
         self.code = "\n".join(TAGS.findall(self.text))
+
+    @property
+    def variables(self) -> set[str] | None:
+        """The names that the template takes from outside; None where it cannot be parsed here."""
+        import jinja2
+        import jinja2.meta
+
+        try:
+            tree = jinja2.Environment(extensions=["jinja2.ext.loopcontrols"]).parse(GENERATION.sub("", self.text))
+        except jinja2.TemplateError:
+            return None
+        return jinja2.meta.find_undeclared_variables(tree)
 
     def prompt(self, ask: Ask = DEFAULT) -> str | None:
         """The prompt of one question under `ask`; None where the template refuses."""

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.errors import InstallationError
 from harness.grading.grammar.nodes import Node
 from harness.grading.grammar.nodes_json import encode
 from harness.grading.limits import MAX_WORKERS, SYMBOLIC_SECONDS, SYMBOLIC_START_SECONDS
@@ -31,7 +32,7 @@ class SymbolicTimeoutError(RuntimeError):
     """The worker was killed at its deadline, or died at its memory limit."""
 
 
-class WorkerStartError(RuntimeError):
+class WorkerStartError(InstallationError):
     """No worker could be started: the installation lacks something. Not a verdict on an answer."""
 
 
@@ -58,9 +59,13 @@ class _Worker:
             said = self.process.stderr.read()[-400:].decode("utf-8", "replace").strip().splitlines()
             self.kill()
             raise WorkerStartError(
-                f"python -m {module} did not start within {SYMBOLIC_START_SECONDS:.0f} s"
-                f"{': ' + said[-1] if said else ''}; check that sympy is installed for {sys.executable}"
+                f"python -m {module} did not start: "
+                f"{said[-1] if said else f'nothing came within {SYMBOLIC_START_SECONDS:.0f} s'}; check that "
+                f"{sys.executable} has sympy, and memory for it (ulimit -v)"
             ) from error
+        except BaseException:  # Ctrl-C, while it starts
+            self.kill()
+            raise
         self._drain = threading.Thread(target=self._discard, daemon=True)
         self._drain.start()
 

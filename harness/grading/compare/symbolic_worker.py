@@ -246,6 +246,13 @@ def _difference_is_zero(a: Node, b: Node, whole: frozenset[str]) -> bool | None:
     return None if zero is None else bool(zero)
 
 
+def _check_memory() -> None:
+    """Ends the process where it may have less than it needs: every answer would look as if it took too long."""
+    least = min((limit for limit in resource.getrlimit(resource.RLIMIT_AS) if limit >= 0), default=None)
+    if least is not None and least < SYMBOLIC_MEMORY_MB << 20:
+        raise SystemExit(f"it may use {least >> 20} MB of memory (ulimit -v), and needs {SYMBOLIC_MEMORY_MB} MB")
+
+
 def _limit_memory() -> None:
     size = SYMBOLIC_MEMORY_MB << 20
     with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS; the deadline still holds
@@ -277,6 +284,7 @@ def answered(question: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Answer questions line by line until the pipe closes. sympy's caches are emptied between two questions."""
+    _check_memory()
     import sympy  # noqa: F401  the slow import happens before "ready", outside any question's budget
     from sympy.core.cache import clear_cache
 

@@ -129,7 +129,7 @@ def test_a_long_thought_comes_in_pieces_with_the_same_tokens(
 def test_a_busy_server_is_asked_again_and_a_refusal_fails_one_trunk_alone(
     server: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.generation.engines.server.BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr("harness.generation.engines.connection.BACKOFF_SECONDS", 0.0)
     engine = open_server(server, model)
     expected = by_cell(rows(engine))
     Completions.faults = [503, 503]
@@ -166,7 +166,7 @@ def test_the_key_headers_and_extra_fields_reach_every_call(
 def test_a_long_wait_that_the_server_asks_for_is_cut_and_told_once(
     server: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.generation.engines.server.LONGEST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("harness.generation.engines.connection.LONGEST_WAIT_SECONDS", 0.1)
     engine = open_server(server, model)
     expected = by_cell(rows(engine))
     Completions.faults, Completions.wait = [429] * 5, "900"

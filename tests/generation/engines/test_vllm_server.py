@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 from harness.config import Budget, EngineConfig, Sampling
-from harness.generation import open_engine
+from harness.generation import open_chat, open_engine
+from harness.generation.chat import UNTOLD, Call, samples
 from harness.generation.engines.loading import WrongWeightsError, load
+from harness.generation.prompts import render_prompt
 from harness.generation.rules import Vocabulary
 from harness.generation.sweep import Prompt, generate
-from harness.records import Generation
+from harness.records import Generation, Problem, ToldTokens
 from harness.thinking import FORMATS, ThinkingFormat, custom_format
 from tests.generation.test_sweep import by_cell
 from tests.tiny import checkpoint, make_model
@@ -46,6 +48,7 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     options += " --kv-cache-memory-bytes 268435456"
     options += f" --served-model-name {model} tiny"
     settings = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+    settings["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # no worker process beside its core
     log = tmp_path_factory.mktemp("log") / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -122,10 +125,37 @@ def test_a_server_of_other_weights_is_found_out_by_the_probe(
         load(open_engine(served, str(other)), str(other), FORMATS["s1"], {})
 
 
+def test_a_chat_call_to_a_vllm_server_is_the_plain_continuation_of_its_chat_prompt(
+    server: tuple[str, subprocess.Popen[bytes]], model: Path
+) -> None:
+    """The reply is what transformers' own `generate` writes behind the rendered prompt, its counts those of the ids."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    config = EngineConfig(name="openai", api="chat", base_url=server[0], served_name="tiny", max_num_seqs=2)
+    chat = open_chat(config, str(model))
+    assert chat.version == open_engine(replace(config, api="completions"), str(model)).version != "unknown"
+    problems = [Problem(str(i), "t", f"question {i}", "4") for i in range(3)]
+    found: list[Generation] = []
+    calls = [Call(p.id, p, Budget(24, method="completion_cap"), 0) for p in problems]
+    samples(chat, calls, Sampling(repetition_penalty=1.2), UNTOLD, found.append)
+    assert not any(row.error for row in found) and len(found) == 3
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    for row in found:
+        _, prompt = render_prompt(chat.tokenizer, f"question {row.problem_id}")
+        ids = loaded.generate(
+            torch.tensor([prompt]), do_sample=False, max_new_tokens=24, repetition_penalty=1.2, pad_token_id=0
+        )[0, len(prompt) :]
+        text = chat.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        assert row.answer.rstrip("\ufffd") == text.rstrip("\ufffd")  # vLLM holds back a character that is cut
+        assert row.num_tokens == ToldTokens(len(prompt), 0, len(ids))
+        assert row.answer_finish == ("length" if ids[-1] != chat.tokenizer.eos_token_id else "stop")
+
+
 def test_a_server_that_dies_leaves_errors_and_the_rows_it_had_finished(
     server: tuple[str, subprocess.Popen[bytes]], model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.generation.engines.server.BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr("harness.generation.engines.connection.BACKOFF_SECONDS", 0.0)
     engine = open_engine(EngineConfig(name="openai", base_url=server[0], max_num_seqs=2), str(model))
     found: list[Generation] = []
 

@@ -1,0 +1,76 @@
+"""Answering only where the model is sure: accuracy against coverage, by the answers' log-probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.intervals import Floats, Interval, share_interval
+from harness.analysis.settings import Cell
+
+COVERAGES = (1.0, 0.75, 0.5, 0.25)
+
+
+@dataclass(frozen=True)
+class Selective:
+    """What a cell's confidence is worth.
+
+    Attributes:
+        accuracy: coverage (a share of all generations, the surest first) -> accuracy among those answered.
+        threshold: coverage -> the least mean log-probability, in nats, that is still answered.
+        area: accuracy, averaged over every coverage: 1 less what is called the area under the risk-coverage curve.
+        separation: the chance that a right answer has a higher log-probability than a wrong one (AUROC); NaN where all
+            are right or all wrong.
+        num_known: generations whose answer has a log-probability.
+    """
+
+    accuracy: dict[float, Interval]
+    threshold: dict[float, float]
+    area: float
+    separation: float
+    num_known: int
+
+
+def selective(cell: Cell) -> Selective | None:
+    """The selective accuracy of one setting; None where no answer has a log-probability."""
+    scored = cell.votes != -2
+    known = scored & ~np.isnan(cell.confidence)
+    if not known.any():
+        return None
+    right = (cell.votes == 0).astype(float)
+    # An answer without one (none was found, or it is no literal part of the text) is given last.
+    sure = np.where(np.isnan(cell.confidence), -np.inf, cell.confidence)[scored]
+    order = np.argsort(-sure, kind="stable")
+    ordered = right[scored][order]
+    accuracy, threshold = {}, {}
+    for coverage in COVERAGES:
+        least = sure[order[max(1, round(coverage * len(order))) - 1]]
+        answered = scored & (np.where(np.isnan(cell.confidence), -np.inf, cell.confidence) >= least)
+        accuracy[coverage] = share_interval(_problem_means(right, answered))
+        threshold[coverage] = float(least)
+    area = float((np.cumsum(ordered) / np.arange(1, len(ordered) + 1)).mean())
+    return Selective(accuracy, threshold, area, separation(right[known] > 0, cell.confidence[known]), int(known.sum()))
+
+
+def separation(right: NDArray[np.bool_], confidence: Floats) -> float:
+    """The chance that a right answer is surer than a wrong one, ties counted half (Mann and Whitney's U).
+
+    Args:
+        right: (answers,).
+        confidence: (answers,).
+    """
+    from scipy.stats import rankdata
+
+    num, wrong = int(right.sum()), int((~right).sum())
+    if not num or not wrong:
+        return float("nan")
+    return float((rankdata(confidence)[right].sum() - num * (num + 1) / 2) / (num * wrong))
+
+
+def _problem_means(right: Floats, answered: NDArray[np.bool_]) -> Floats:
+    """(problems,) the mean over a problem's answered generations, NaN where none is."""
+    with np.errstate(invalid="ignore"):
+        means: Floats = (right * answered).sum(axis=1) / answered.sum(axis=1)
+    return means

