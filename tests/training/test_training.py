@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -118,7 +119,7 @@ def test_a_file_system_without_locks_is_told_before_two_trainings_write_one_chec
     def refused(file: Any, how: int) -> None:  # as NFS without its lock daemon, Lustre without flock
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(checkpoints.fcntl, "flock", refused)
+    monkeypatch.setattr(fcntl, "flock", refused)
     with pytest.raises(UserError, match=r"has no locks .*Lustre the mount option flock"), checkpoints.alone(tmp_path):
         raise AssertionError("went on")
 
