@@ -127,8 +127,9 @@ def their_select(work: Path, data_dir: Path) -> str:
 
     rows = pool.load(str(work / "pool.jsonl"))
     table = rows.select_columns(["id", "domain", "thinking_tokens", "reference_correct", "benchmark_like"]).to_list()
+    numbered = [f"p{number}." for number in range(1, 1000)]  # its rule on left-over numbering, by substrings
     for one, question in zip(table, rows["question"], strict=True):
-        one["bad"] = "[asy]" in question or "![Image]" in question
+        one["bad"] = "[asy]" in question or "![Image]" in question or any(mark in question for mark in numbered)
     hard = [one for one in table if not one["bad"] and not any(one["reference_correct"])]
     chosen = [one for one in hard if one["benchmark_like"]][:SIZE]
     taken = {one["id"] for one in chosen}

@@ -224,10 +224,22 @@ def holds_delimiter(text: str) -> bool:
     if not any(c in text for c in "<[◁"):
         return False
     lowered = _low(text)
+    if not any(pattern.search(lowered) for pattern in _any_delimiter()):  # nearly always: quicker than each by itself
+        return False
     for one in _known():
         if not one.plain_words and (_starts(lowered, one, 0) is not None or any(end in lowered for end in one.ends)):
             return True
     return any(mark in lowered for mark in _special_ends())
+
+
+@cache
+def _any_delimiter() -> tuple[re.Pattern[str], ...]:
+    """What finds a delimiter that is no plain word: for each first character, which `re` looks for at C's speed."""
+    marks = {mark for one in _known() if not one.plain_words for mark in (one.start, *one.ends)}
+    tails: dict[str, list[str]] = {}
+    for mark in sorted({*marks, *_special_ends()} - {""}):
+        tails.setdefault(mark[0], []).append(re.escape(mark[1:]))
+    return tuple(re.compile(f"{re.escape(first)}(?:{'|'.join(rest)})") for first, rest in tails.items())
 
 
 @cache

@@ -26,7 +26,7 @@ SECRET = ("gpqa",)  # tasks whose questions must not be printed: their authors a
 
 def runs(words: list[str]) -> Iterator[tuple[str, ...]]:
     """Every run of `NGRAM` words; none of a shorter text."""
-    return zip(*(words[start:] for start in range(NGRAM)), strict=False)
+    return zip(*[words[start:] for start in range(NGRAM)], strict=False)
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,14 @@ class Index:
     def matches(self, row: Mapping[str, Any]) -> list[Match]:
         """Every problem that `row`'s question touches, the closest first."""
         read = list(readings(row["question"], signs=False))
+        if len(read) == 1 and "[asy]" not in row["question"] and tuple(read[0]) not in self.whole:
+            if self.grams.keys().isdisjoint(runs(read[0])):  # nearly always, and at the speed of C
+                return []
         exact = {number for words in read for number in self.whole.get(tuple(words), ())}
         exact = {number for number in exact if self._equal(row["question"], number)}
         shared: Counter[int] = Counter()
         where: dict[int, str] = {}
         for words in _prose(row["question"], read):
-            if self.grams.keys().isdisjoint(runs(words)):  # nearly always, and at the speed of C
-                continue
             found: Counter[int] = Counter()
             for run in runs(words):
                 for number in self.grams.get(run, ()):

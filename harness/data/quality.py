@@ -27,7 +27,8 @@ IMAGE = re.compile(
     r"|\[(?:image|figure)\]",
     re.IGNORECASE,
 )
-IMAGE_MARKS = ("![", "<img", "\\includegraphics", "http", "[image", "[figure")  # one of these stands in every IMAGE
+# One of these stands in every IMAGE; each begins with one character, which `re` looks for at C's speed.
+IMAGE_HINTS = tuple(map(re.compile, (r"!\[", "<[iI]", r"\\[iI][nN][cC]", r"\[[iIfF][mMiI]", "://")))
 ASY = re.compile(r"\[asy\]|\\begin\{asy\}")
 BOX = re.compile(r"[\u2500-\u257f]{3,}")
 DRAWING = frozenset("-|+_\\/*=.<>^")
@@ -57,8 +58,8 @@ def _image(row: Mapping[str, Any]) -> bool:
 
 
 def _shows_image(text: str) -> bool:
-    lowered = text.lower()  # looking for plain marks first is ten times as fast on a long trace
-    return any(mark in lowered for mark in IMAGE_MARKS) and IMAGE.search(text) is not None
+    # Looking for what begins every IMAGE first is many times as fast on a long trace.
+    return any(hint.search(text) for hint in IMAGE_HINTS) and IMAGE.search(text) is not None
 
 
 def _ascii_art(row: Mapping[str, Any]) -> bool:

@@ -32,6 +32,7 @@ SIGN = re.compile(
 SIGNS = {"+": "\ue000", "-": "\ue001", "<": "\ue002", ">": "\ue003"}  # as a token holds them: no text's characters
 MARKS = "".join(SIGNS.values())
 TOKEN = re.compile(f"[{MARKS}]?(?:[^\\W\\d_]+|\\d+)")
+WORD, ASCII_WORD = re.compile(r"[^\W\d_]+|\d+"), re.compile(r"[a-z]+|[0-9]+")
 # Letters that are printed like Latin ones, in both cases so that a word stays itself at the head of a sentence (of
 # Unicode's confusables, TR 39, the common ones; lower-case Greek but omicron are names in formulas), and signs.
 LOOKALIKES = {
@@ -108,8 +109,8 @@ def _tokens(text: str, signs: bool) -> list[str]:
         if "\\l" in text or "\\g" in text:
             text = GREATER.sub(">", LESS.sub("<", text))
     if signs:
-        text = SIGN.sub(_sign, BULLET.sub(" ", text))
-    return TOKEN.findall(text.lower())
+        return TOKEN.findall(SIGN.sub(_sign, BULLET.sub(" ", text)).lower())
+    return (ASCII_WORD if text.isascii() else WORD).findall(text.lower())
 
 
 def _sign(found: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ rank has finished. The order of the rows needs no state: it is a function of the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import shutil
@@ -18,8 +19,10 @@ from typing import Any
 import torch.distributed as dist
 from transformers import TrainerCallback
 
+from harness.errors import UserError
 from harness.files import write_json
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # what such file systems answer
 MARKER = "whole.json"
 KEPT = 2  # while one is written, the one before is still there
 
@@ -42,9 +45,21 @@ def _identity(marker: Path) -> str | None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process: waits until a worker of a killed driver, if there is one, has died too."""
+    """Hold `folder` for this process: waits until a worker of a killed driver, if there is one, has died too.
+
+    Raises:
+        UserError: its file system has no locks, so that two trainings could write one checkpoint.
+    """
     with (folder / ".training.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise UserError(
+                f"the file system of {folder} has no locks ({error.strerror}): NFS needs its lock daemon, Lustre the "
+                "mount option flock; mount it so, or give --out another folder"
+            ) from None
         yield
 
 

@@ -1,11 +1,16 @@
 """How much memory one worker of a training needs, estimated from the model's shape before anything is loaded.
 
 Weights, gradients and Adam's two moments in float32: 16 bytes per parameter (ZeRO, arXiv 1910.02054, section 3.1, less
-its half precision copies), divided by the workers that share them. Activations: what a decoder layer keeps for its
-backward pass, counted as in "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198, section
-4) for a gated MLP and grouped attention heads, without its s^2 term (attention does not store its scores) and without
-the logits (TRL's fused head makes them in tiles). Not counted: CUDA's own context (about 0.5 GB), fragmentation,
-buffers of collectives. An estimate, to be read as "fits" or "does not fit".
+its half precision copies), divided by the workers that share them. Activations: what a decoder layer of the Llama and
+Qwen kind keeps for its backward pass, counted as in "Reducing Activation Recomputation in Large Transformer Models"
+(arXiv 2205.05198, section 4) for a gated MLP, RMS norms in float32 and grouped attention heads, without its s^2 term
+(attention does not store its scores). The output head: TRL's, which makes logits in tiles of at most 4,096 tokens by
+32,768 words, on a CPU with several copies of a tile at a time.
+
+The peak is the largest of three moments: the head's backward pass (all activations are there), that of the last layer,
+and the optimizer's step. benchmarks/memory.py holds it against the peak resident size of real trainings on a CPU, where
+it is right within 15%. On a GPU add what is not counted: CUDA's context (0.5 to 1 GB), buffers of collectives (two
+layers' weights), and a tenth for what the caching allocator rounds and splits; that margin has not been measured.
 """
 
 from __future__ import annotations
@@ -19,6 +24,9 @@ from typing import Any
 from harness.config import Training
 
 FLOAT32, BFLOAT16 = 4, 2  # bytes
+TILE_TOKENS, TILE_WORDS = 4096, 32768  # of the logits that TRL's output head makes at a time
+TILES_ON_CPU = 8.25  # copies of a tile, one of them of booleans, that its backward pass holds without a GPU's kernel
+PROCESS = 40e6  # bytes on a CPU: libraries that are loaded by the first step, small tensors
 
 
 @dataclass(frozen=True)
@@ -120,12 +128,12 @@ def _of_config(config: dict[str, Any]) -> Shape | None:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of one worker, on its GPU or in main memory."""
+    """Bytes of one worker at its peak, on its GPU or in main memory."""
 
     weights: float
-    gradients: float
+    gradients: float  # that are there at the peak
     optimizer: float
-    working: float  # of sharded layers: those gathered; else the bfloat16 copies that autocast keeps
+    working: float  # of sharded layers: those gathered; else the bfloat16 copies that autocast keeps; the head's tiles
     activations: float
 
     @property
@@ -144,15 +152,48 @@ def estimate(shape: Shape, training: Training) -> Estimate:
     trained = adapters if lora else shape.parameters
     weights = shape.parameters * compute + adapters * FLOAT32 if lora else trained * FLOAT32 / shares
     if sharded:  # the layer at work, the next one on its way, a gradient not yet scattered; embedding and head
-        working = (3 * shape.layer_parameters + shape.embedding_parameters) * compute
+        working = float((3 * shape.layer_parameters + shape.embedding_parameters) * compute)
     else:
-        working = shape.parameters * compute if compute != FLOAT32 and not lora else 0
+        working = float(shape.parameters * compute) if compute != FLOAT32 and not lora else 0.0
+    working += 0.0 if gpu else PROCESS
     tokens = training.per_device_batch_size * training.block_size
-    # One layer: both norms' inputs and outputs, queries, keys, values, attention's output; gate, up, their product.
-    within = (5 * shape.hidden + shape.query + 2 * shape.kv + 4 * shape.intermediate) * compute
-    between = shape.hidden * (compute if sharded or lora else FLOAT32)  # autocast keeps the residual stream in float32
-    per_token = shape.layers * between + within if training.gradient_checkpointing else shape.layers * within
-    return Estimate(weights, trained * FLOAT32 / shares, 2 * trained * FLOAT32 / shares, working, tokens * per_token)
+    if training.in_a_row:  # one sequence: its mask, a boolean for each pair of tokens
+        working += tokens**2
+    gradients = trained * FLOAT32 / shares
+    accumulated = training.global_batch_size > training.per_device_batch_size * training.num_workers
+    of_head = 0.0 if lora else shape.vocabulary * shape.hidden * FLOAT32  # whole, before it is scattered
+    before = gradients if accumulated else 0.0
+    layer = tokens * _layer_bytes(shape, compute)
+    # Autocast keeps the residual stream in float32.
+    residuals = tokens * shape.layers * shape.hidden * (compute if sharded or lora else FLOAT32)
+    last_norm = tokens * 2 * shape.hidden * FLOAT32
+    kept = last_norm + (residuals if training.gradient_checkpointing else shape.layers * layer)
+    recomputed = layer if training.gradient_checkpointing else 0.0
+    passing = tokens * (3 * shape.intermediate + 2 * shape.hidden) * compute  # gradients of a layer's activations
+    moments = (  # gradients, working, activations
+        (max(before, of_head / shares) + of_head * (1 - 1 / shares), _head_bytes(shape, tokens, compute, gpu), kept),
+        (max(before, of_head / shares), 0.0, kept + recomputed + passing),
+        (gradients, 0.0, 0.0),
+    )
+    held, at_head, activations = max(moments, key=sum)
+    return Estimate(weights, held, 2 * trained * FLOAT32 / shares, working + at_head, activations)
+
+
+def _layer_bytes(shape: Shape, compute: int) -> float:
+    """What one layer keeps of a token.
+
+    Both norms' inputs and what they are scaled to (float32) and put out; queries, keys, values and attention's output;
+    gate, its activation, up and their product.
+    """
+    norms = 2 * shape.hidden * (2 * FLOAT32 + compute)
+    return norms + (2 * shape.query + 2 * shape.kv + 4 * shape.intermediate) * compute
+
+
+def _head_bytes(shape: Shape, tokens: int, compute: int, gpu: bool) -> float:
+    """What the output head's backward pass needs beside its weight's gradient: tiles, and the gradient of its input."""
+    words = TILE_WORDS if gpu else min(TILE_WORDS, shape.vocabulary)
+    tile = min(tokens, TILE_TOKENS) * words * compute
+    return (1 if gpu else TILES_ON_CPU) * tile + tokens * shape.hidden * FLOAT32
 
 
 def lines(model: str, training: Training) -> list[tuple[str, ...]]:

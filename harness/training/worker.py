@@ -5,6 +5,7 @@ The only importer of trl. Uses Ray for nothing: `run_sft` also works in a plain 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
 from harness.training import checkpoints
 
+M_MMAP_THRESHOLD = -3  # of malloc.h
+RETURNED_BYTES = 1 << 20  # what is as large lies in pages of its own
 LOSS_COLUMNS = {  # of losses.parquet: what the Trainer calls it
     "step": "step",
     "epoch": "epoch",
@@ -55,6 +58,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     gpu = torch.cuda.is_available() and training.num_gpus > 0
     if not gpu:
         torch.set_num_threads(training.num_cpus)
+        give_memory_back()
     torch.manual_seed(training.seed)
     tokenizer = AutoTokenizer.from_pretrained(job["base_model"])
     thinking = resolve(job["thinking"], tokenizer).thinking
@@ -87,6 +91,15 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
             "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
         }
         write_json(folder / job["figures_file"], figures)
+
+
+def give_memory_back() -> None:
+    """Let glibc return every freed tensor to the system: kept for later use, they made a peak up to 1.7 times as high.
+
+    Elsewhere nothing is done.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(M_MMAP_THRESHOLD, RETURNED_BYTES)
 
 
 def sft_trainer(

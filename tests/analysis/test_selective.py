@@ -13,7 +13,7 @@ from scipy.stats import beta
 import tests.made_up_study as made_up
 from harness.analysis import metrics
 from harness.analysis.measure import Measured, measure_cells
-from harness.analysis.selective import selective, separation
+from harness.analysis.selective import answered_share, selective, separation
 from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.report.study_tables import breakdown_table, selective_table
@@ -49,6 +49,24 @@ def test_the_surest_quarter_is_answered_alone(tmp_path: Path) -> None:
     shares = [np.mean(right[: n + 1]) for n in range(8)]
     assert figures["selective_area"].mean == pytest.approx(np.mean(shares))
     assert "| 100.0 [" in markdown(selective_table(found, "made_up", "quick"))
+
+
+def test_several_samples_count_by_answer_and_their_interval_covers() -> None:
+    """The truth: the surest answers of very many problems; the threshold is fixed, the problems are drawn."""
+    rng = np.random.default_rng(5)
+
+    def drawn(num: int) -> tuple[Any, Any]:
+        ability = rng.beta(1, 1, (num, 1))
+        right = (rng.random((num, 8)) < ability).astype(float)
+        return right, rng.normal(2 * ability + 0.5 * right, 1) > 1.5
+
+    right, answered = drawn(200_000)
+    truth = float(right[answered].mean())
+    assert answered_share(right, answered).mean == pytest.approx(truth)
+    held = np.mean([truth in answered_share(*drawn(40)) for _ in range(800)])
+    assert held >= 0.93  # 0.95 less three standard errors
+    everything = answered_share(np.ones((30, 4)), np.ones((30, 4), dtype=bool))
+    assert everything.mean == everything.high == 1 and 0.8 < everything.low < 0.95
 
 
 def test_the_auroc_is_the_share_of_pairs_in_order() -> None:

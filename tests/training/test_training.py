@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +21,7 @@ from harness.errors import UserError
 from harness.generation.engines.model_info import read_model
 from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
-from harness.training import memory, placement, sft, worker
+from harness.training import checkpoints, memory, placement, sft, worker
 
 SMALL = Training(
     num_epochs=2,
@@ -109,6 +112,18 @@ def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None
     assert same(tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_before_two_trainings_write_one_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(file: Any, how: int) -> None:  # as NFS without its lock daemon, Lustre without flock
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(UserError, match=r"has no locks .*Lustre the mount option flock"), checkpoints.alone(tmp_path):
+        raise AssertionError("went on")
+
+
 def test_lora_leaves_a_plain_model_behind(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
@@ -152,7 +167,7 @@ def test_a_training_for_gpus_moves_to_the_cpu_of_a_cluster_without_any() -> None
     placement.check(moved)
     assert placement.on_cpu(PAPER, TINY_MODEL, [*laptop, {"GPU": 1.0}]) == (PAPER, "")
     assert placement.on_cpu(SMALL, TINY_MODEL, laptop) == (SMALL, "")
-    with pytest.raises(UserError, match=r"has none, and on CPU Qwen/Qwen2.5-32B-Instruct needs 586 of 8 GB; add"):
+    with pytest.raises(UserError, match=r"has none, and on CPU Qwen/Qwen2.5-32B-Instruct needs 601 of 8 GB; add"):
         placement.on_cpu(PAPER, BASE_32B, laptop)
 
 
@@ -175,7 +190,9 @@ def test_a_shape_counts_the_parameters_that_the_model_has() -> None:
 def test_the_paper_fits_on_16_gpus_of_80_gb_only_with_gradient_checkpointing() -> None:
     shape = memory.QWEN25[32.0]
     on, off = (memory.estimate(shape, replace(PAPER, gradient_checkpointing=value)) for value in (True, False))
-    assert on.weights + on.gradients + on.optimizer == pytest.approx(16 * 32.76e9 / 16, rel=1e-3)
+    assert on.weights + on.optimizer == pytest.approx(12 * 32.76e9 / 16, rel=1e-3)
+    twice = memory.estimate(shape, replace(PAPER, global_batch_size=32))  # gradients of one micro batch wait for those
+    assert twice.weights + twice.gradients + twice.optimizer >= 16 * 32.76e9 / 16  # of the next
     assert on.total < 80e9 < off.total
     alone = memory.estimate(shape, replace(PAPER, num_workers=1, lora_rank=16))
     assert alone.optimizer < 2e9 and alone.weights == pytest.approx(2 * 32.76e9, rel=0.02)
@@ -199,8 +216,23 @@ def test_estimated_activations_are_what_torch_keeps_for_the_backward_pass() -> N
     assert hidden.requires_grad
     shape = memory.shape_of(TINY_MODEL)
     assert shape is not None
-    wanted = memory.estimate(shape, replace(SMALL, block_size=tokens, per_device_batch_size=1)).activations
-    assert 0.5 < sum(kept.values()) / wanted < 2
+    one = replace(SMALL, block_size=tokens, per_device_batch_size=1, global_batch_size=1)
+    wanted = memory.estimate(shape, one).activations  # at the head's moment: nothing is recomputed, nothing passes
+    assert sum(kept.values()) == pytest.approx(wanted, rel=0.03)
+
+
+@pytest.mark.parametrize("setting", ["plain", "recomputed"])
+def test_the_predicted_peak_is_the_real_one_within_15_percent(tmp_path: Path, setting: str) -> None:
+    """In a process of its own, which makes the random model, too; benchmarks/memory.py has two more sizes."""
+    from benchmarks import memory as measured
+
+    folder = f"Path({str(tmp_path)!r})"
+    call = f"m.make('small', {folder}); print(json.dumps(m.train('small', {setting!r}, {folder})))"
+    seen = json.loads(measured.in_a_process(call).splitlines()[-1])
+    shape = memory.shape_of(str(tmp_path))
+    assert shape is not None
+    wanted = memory.estimate(shape, measured.training_of("small", setting)).total
+    assert wanted == pytest.approx(seen["peak"] - seen["before"], rel=0.15)
 
 
 # -- FSDP: 32B on 16 GPUs

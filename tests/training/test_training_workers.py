@@ -16,10 +16,11 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from test_training import ROWS, SMALL, losses, run, same, weights
+from test_training import ROWS, SMALL, job, losses, run, same, weights
 
+from harness.config import Training
 from harness.quickstart import TINY_MODEL
-from harness.training import sft
+from harness.training import sft, worker
 
 pytestmark = pytest.mark.slow
 LONG = replace(SMALL, num_epochs=12, save_steps=5)
@@ -153,6 +154,34 @@ def test_a_training_for_gpus_trains_on_a_cluster_without_any(cluster: str, tmp_p
     asked = replace(SMALL, num_epochs=1, num_gpus=1, num_workers=2)
     trained = sft.train(ROWS, TINY_MODEL, asked, "s1", tmp_path / "gpus", "gpus")
     assert trained.num_steps == 5 and (tmp_path / "gpus" / "checkpoint" / "model.safetensors").is_file()
+
+
+def test_harness_train_trains_a_pool_of_foreign_columns_through_ray_once(cluster: str, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from harness.cli.main import cli
+
+    foreign = [{"ask": row["question"], "trace": row["thinking"], "end": row["attempt"]} for row in ROWS[:10]]
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(one) + "\n" for one in foreign))
+    settings = {"num_epochs": 1, "global_batch_size": 4, "per_device_batch_size": 4, "learning_rate": 1e-3,
+                "block_size": 512, "gradient_checkpointing": False, "padding_free": True}  # fmt: skip
+    arguments = ["train", str(tmp_path / "pool.jsonl"), "--model", TINY_MODEL, "--out", str(tmp_path / "ray")]
+    for told in ("question=ask", "thinking=trace", "attempt=end"):
+        arguments += ["--map", told]
+    for name, value in settings.items():
+        arguments += ["--set", f"{name}={json.dumps(value)}"]
+    call = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert call.exit_code == 0 and "10 rows, 3 steps, loss " in call.output, call.output
+    record = json.loads((tmp_path / "ray" / sft.DONE_FILE).read_text())["trained"]
+    assert (record["num_rows"], record["num_steps"], record["padding"]) == (10, 3, 0.0)
+    before = (tmp_path / "ray" / "checkpoint" / "model.safetensors").stat().st_mtime_ns
+    again = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert "10 rows, 3 steps" in again.output
+    assert (tmp_path / "ray" / "checkpoint" / "model.safetensors").stat().st_mtime_ns == before
+    (tmp_path / "here").mkdir()
+    training = replace(Training(), **settings)  # the same rows, trained in this process
+    worker.run_sft({**job(tmp_path / "here", training), "rows": ROWS[:10], "thinking": "auto"})
+    assert same(tmp_path / "ray", tmp_path / "here")
 
 
 @pytest.mark.faults
