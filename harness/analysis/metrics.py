@@ -226,7 +226,7 @@ def samples_needed(num_samples: ArrayLike, num_correct: ArrayLike, deviation: fl
         return 0
     a, b = c + 1, n - c + 1
     one = (a * b / ((a + b) * (a + b + 1))).sum() / n.size**2
-    return max(1, ceil(one / deviation**2))
+    return max(1, ceil(float(one) / deviation**2))
 
 
 def maj_at_k(answers: list[Any], correct: ArrayLike, k: int, rng: np.random.Generator | None = None) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.intervals import Floats, Interval, share_interval
+from harness.analysis.intervals import Floats, Interval, effective_share, share_interval
 from harness.analysis.settings import Cell
 
 COVERAGES = (1.0, 0.75, 0.5, 0.25)
@@ -48,7 +48,7 @@ def selective(cell: Cell) -> Selective | None:
     for coverage in COVERAGES:
         least = sure[order[max(1, round(coverage * len(order))) - 1]]
         answered = scored & (np.where(np.isnan(cell.confidence), -np.inf, cell.confidence) >= least)
-        accuracy[coverage] = share_interval(_problem_means(right, answered))
+        accuracy[coverage] = answered_share(right, answered)
         threshold[coverage] = float(least)
     area = float((np.cumsum(ordered) / np.arange(1, len(ordered) + 1)).mean())
     return Selective(accuracy, threshold, area, separation(right[known] > 0, cell.confidence[known]), int(known.sum()))
@@ -69,8 +69,25 @@ def separation(right: NDArray[np.bool_], confidence: Floats) -> float:
     return float((rankdata(confidence)[right].sum() - num * (num + 1) / 2) / (num * wrong))
 
 
-def _problem_means(right: Floats, answered: NDArray[np.bool_]) -> Floats:
-    """(problems,) the mean over a problem's answered generations, NaN where none is."""
-    with np.errstate(invalid="ignore"):
-        means: Floats = (right * answered).sum(axis=1) / answered.sum(axis=1)
-    return means
+def answered_share(right: Floats, answered: NDArray[np.bool_]) -> Interval:
+    """The share of right ones among the answered generations, with its interval over problems.
+
+    With one generation per problem it is `share_interval`'s; else the ratio of two sums, whose variance comes from each
+    problem's pull on it, with the same tenth of an all-right and of an all-wrong problem.
+
+    Args:
+        right: (problems, generations) 1 or 0.
+        answered: (problems, generations) which are given.
+    """
+    given = answered.sum(axis=1).astype(float)
+    asked = given > 0
+    n, given = int(asked.sum()), given[asked]
+    wins = (right * answered).sum(axis=1)[asked]
+    if answered.sum(axis=1).max(initial=0) <= 1:
+        return share_interval(wins)
+    share = float(wins.sum() / given.sum())
+    pull = (wins - share * given) / given.mean()
+    centre = (share * n + 0.1) / (n + 0.2)
+    prior = 0.1 * ((1 - centre) ** 2 + centre**2)
+    variance = (float((pull**2).sum()) + prior) / max(n - 1, 1) / n
+    return Interval(share, *effective_share(share, centre * (1 - centre) / variance), num_problems=n)

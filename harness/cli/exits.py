@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, NoReturn
 
 import click
@@ -48,14 +49,27 @@ def interruptible() -> None:
     What is finished is on disk by then: rows are written as they come. What a killed driver leaves (engines, Ray's
     processes, workers) ends by itself. A SIGHUP that is ignored, as below `nohup`, stays ignored.
     """
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    heard = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _interrupt)
+        heard.append(signal.SIGHUP)
+    for number in heard:
+        signal.signal(number, _interrupt)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader, set(heard)), name="signals", daemon=True).start()
+
+
+def _watch(reader: int, heard: set[signal.Signals]) -> None:
+    """Ends the process `PATIENCE_SECONDS` after a signal, also where the main thread is inside C code."""
+    while os.read(reader, 1)[0] not in heard:
+        pass
+    time.sleep(PATIENCE_SECONDS)
+    _give_up()
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    timer = threading.Timer(PATIENCE_SECONDS, _give_up)
+    timer = threading.Timer(PATIENCE_SECONDS, _give_up)  # also where somebody has taken the wake-up away from `_watch`
     timer.daemon = True
     timer.start()
     raise KeyboardInterrupt

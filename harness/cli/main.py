@@ -14,6 +14,7 @@ from harness.cli import data, listing, results
 from harness.cli.evaluate import evaluate
 from harness.cli.exits import begin, call
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
+from harness.cli.noise import noise
 from harness.cli.running import default_out, run_study, show_plan
 from harness.cli.train import train
 
@@ -119,6 +120,7 @@ for command in (
     results.diff,
     listing.tasks,
     listing.studies,
+    noise,
 ):
     cli.add_command(command)
 

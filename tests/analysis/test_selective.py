@@ -13,8 +13,9 @@ from scipy.stats import beta
 import tests.made_up_study as made_up
 from harness.analysis import metrics
 from harness.analysis.measure import Measured, measure_cells
-from harness.analysis.selective import selective, separation
+from harness.analysis.selective import answered_share, selective, separation
 from harness.analysis.settings import load
+from harness.errors import UserError
 from harness.report.study_tables import breakdown_table, selective_table
 from harness.report.tables import markdown
 
@@ -50,6 +51,24 @@ def test_the_surest_quarter_is_answered_alone(tmp_path: Path) -> None:
     assert "| 100.0 [" in markdown(selective_table(found, "made_up", "quick"))
 
 
+def test_several_samples_count_by_answer_and_their_interval_covers() -> None:
+    """The truth: the surest answers of very many problems; the threshold is fixed, the problems are drawn."""
+    rng = np.random.default_rng(5)
+
+    def drawn(num: int) -> tuple[Any, Any]:
+        ability = rng.beta(1, 1, (num, 1))
+        right = (rng.random((num, 8)) < ability).astype(float)
+        return right, rng.normal(2 * ability + 0.5 * right, 1) > 1.5
+
+    right, answered = drawn(200_000)
+    truth = float(right[answered].mean())
+    assert answered_share(right, answered).mean == pytest.approx(truth)
+    held = np.mean([truth in answered_share(*drawn(40)) for _ in range(800)])
+    assert held >= 0.93  # 0.95 less three standard errors
+    everything = answered_share(np.ones((30, 4)), np.ones((30, 4), dtype=bool))
+    assert everything.mean == everything.high == 1 and 0.8 < everything.low < 0.95
+
+
 def test_the_auroc_is_the_share_of_pairs_in_order() -> None:
     rng = np.random.default_rng(0)
     right, sure = rng.random(60) < 0.4, rng.normal(size=60).round(1)
@@ -75,7 +94,7 @@ def test_g_pass_at_k_counts_the_subsets(n: int, c: int, k: int, share: float) ->
 def test_g_pass_meets_pass_at_k_and_refuses_what_is_no_share() -> None:
     assert metrics.g_pass_at_k(9, 3, 4, 1 / 4) == pytest.approx(metrics.pass_at_k(9, 3, 4))
     assert np.isnan(metrics.g_pass_at_k(3, 3, 4, 1.0))
-    with pytest.raises(metrics.UserError, match="share"):
+    with pytest.raises(UserError, match="share"):
         metrics.g_pass_at_k(3, 3, 2, 0.0)
 
 

@@ -305,6 +305,7 @@ def test_a_name_that_the_hub_does_not_know_is_one_line(monkeypatch: pytest.Monke
     address = f"http://127.0.0.1:{http.server_port}"
     client = huggingface_hub.HfApi
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: client(endpoint=address))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # as other tests are
     check_weights("base_model", "org/there")
     with pytest.raises(UserError, match="base_model org/gone: no such folder, and the Hugging Face hub says"):
         check_weights("base_model", "org/gone")
@@ -323,8 +324,9 @@ def test_a_dry_run_prints_the_plan_of_each_model_and_claims_nothing(tmp_path: Pa
 METHODS = (
     *("--method", "budget_forcing,rejection_sampling,rebase,class_conditional,no_thinking", "--budgets", "4"),
     *("--max-attempts", "2", "--samples", "4", "--temperature", "1", "--tasks", "quick_gpqa", "--max-problems", "6"),
-    *("--engine", "transformers", "--answer-logprobs", "--set", "engine.batch_size=32", "--headline", "4"),
+    *("--engine", "transformers", "--answer-logprobs", "--headline", "4"),
 )
+BATCHED = ("--set", "engine.batch_size=32")
 
 
 def reward_model(folder: Path) -> Path:
@@ -352,7 +354,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path
     return (
         models,
         folder / "out",
-        harness("evaluate", *models, *METHODS, "--reward", reward, "--out", str(folder / "out")),
+        harness("evaluate", *models, *METHODS, *BATCHED, "--reward", reward, "--out", str(folder / "out")),
     )
 
 

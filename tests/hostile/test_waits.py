@@ -29,6 +29,7 @@ from harness.cli.group import cli
 @cli.command()
 def wait():
     print("ready", flush=True)
+    {inside}
     try:
         time.sleep(600)
     finally:
@@ -40,9 +41,9 @@ exits.call(cli, ["wait"])
 """
 
 
-def waiting(cleaning: float, heard: tuple[int, ...] = (), **options: Any) -> subprocess.Popen[str]:
+def waiting(cleaning: float, heard: tuple[int, ...] = (), inside: str = "", **options: Any) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WAITING.format(cleaning=cleaning, heard=tuple(map(int, heard)))],
+        [sys.executable, "-c", WAITING.format(cleaning=cleaning, inside=inside, heard=tuple(map(int, heard)))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -61,6 +62,21 @@ def test_one_signal_ends_a_command_within_seconds_and_says_what_is_kept(number: 
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and time.monotonic() - start < 5 + 1  # one for a busy machine
+    assert err.strip() == "harness: interrupted; what was finished is kept, the same command continues"
+
+
+def test_a_signal_ends_a_command_that_is_inside_c_code() -> None:
+    """Python's own handlers run between two of its instructions, and here there is none for minutes."""
+    inside = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
+    process = waiting(0, (signal.SIGINT,), inside)
+    time.sleep(0.5)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    try:
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and time.monotonic() - start < 5 + 1
     assert err.strip() == "harness: interrupted; what was finished is kept, the same command continues"
 
 

@@ -110,17 +110,6 @@ def test_equal_requests_are_different_samples_and_stay_out_of_the_cache(hf: Any)
     assert [args[1][0] for args in cached] == ["other"]
 
 
-def test_the_beginning_of_an_answer_that_a_task_gives_stands_behind_the_thinking_start(hf: Any) -> None:
-    """Not before it: `...The best answer is<|im_start|>think` is no prompt that a model has seen."""
-    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "The best answer is"}]
-    text = hf.apply_chat_template(turns, add_generation_prompt=False)
-    hf.rows.clear()
-    hf.generate_until(requests([text], {"max_gen_toks": 4, "max_tokens_thinking": 4}))
-    hf.generate_until(requests([text], {"max_gen_toks": 4}))
-    thinks, plain = (row.prompt.partition("assistant\n")[2] for row in hf.rows)
-    assert thinks == f"{S1.thinking_start}The best answer is" and plain == "The best answer is"
-
-
 def test_an_unknown_model_arg_and_a_missing_model_are_one_line() -> None:
     from harness.lm_eval.plugin import S1HFModel
 

@@ -1,0 +1,107 @@
+"""What `harness noise` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from harness.analysis.intervals import Interval
+from harness.analysis.noise import Noise, purchases
+from harness.analysis.settings import setting_name
+from harness.report.tables import MISSING, Column, Entry, Table, number
+from harness.report.terminal import rendered
+from harness.studies.cost import DOLLARS_PER_GPU_HOUR, TOKENS_PER_GPU_SECOND
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+def noise_tables(found: Sequence[Noise], difference: float, num_comparisons: int) -> list[Table]:
+    """The components, what this grid sees, and what would see `difference` (a fraction), with its cost."""
+    return [_components(found, num_comparisons), *(_purchases(one, difference, num_comparisons) for one in found)]
+
+
+def noise_group(found: Sequence[Noise], difference: float, num_comparisons: int) -> Group:
+    """The same for a terminal."""
+    from rich.console import Group
+
+    return Group(*(rendered(table) for table in noise_tables(found, difference, num_comparisons)))
+
+
+def _components(found: Sequence[Noise], num_comparisons: int) -> Table:
+    family = f", Holm over {num_comparisons}" if num_comparisons > 1 else ""
+    table = Table(
+        "noise",
+        "Noise of one score, standard deviations in points",
+        [
+            Column("task"),
+            Column("recipe"),
+            Column("setting"),
+            Column("seeds", True),
+            Column("samples", True),
+            Column("problems", True),
+            Column("problem", True),
+            Column("seed", True),
+            Column("seed on a problem", True),
+            Column("draw", True),
+            Column("sees", True, "the difference of two recipes that this grid shows"),
+        ],
+        caption=f"Sees: the difference of two recipes that as many problems, seeds and samples show (80 % power, "
+        f"95 % level{family}). The problems' part cancels in it. With one sample per problem the draw is in the part "
+        "before it.",
+    )
+    for one in found:
+        seen = one.detectable(one.num_problems, one.num_seeds, one.num_samples, num_comparisons)
+        table.add(
+            one.task,
+            one.recipe,
+            setting_name(one.setting),
+            number(one.num_seeds, 0),
+            number(one.num_samples, 0),
+            number(one.num_problems, 0),
+            _points(one.problem),
+            _points(one.seed),
+            number(100 * sqrt(one.both)),
+            _points(one.sampling),
+            number(100 * seen),
+        )
+    return table
+
+
+def _points(component: Interval) -> Entry:
+    if component.mean != component.mean:
+        return Entry(MISSING)
+    value, low, high = (100 * sqrt(x) for x in (component.mean, component.low, component.high))
+    return Entry(f"{value:.1f}", value, f"[{low:.1f}, {high:.1f}]", low=low, high=high)
+
+
+def _purchases(one: Noise, difference: float, num_comparisons: int) -> Table:
+    table = Table(
+        f"purchases_{one.task}",
+        f"{one.task}, {one.recipe}: what sees {100 * difference:g} points",
+        [
+            Column("seeds", True, "trainings of each recipe"),
+            Column("samples", True, "of each problem"),
+            Column("problems", True),
+            Column("sees", True),
+            Column("tokens", True, "generated for each recipe"),
+            Column("generation", True),
+        ],
+        caption=f"For each recipe; {TOKENS_PER_GPU_SECOND} tokens per GPU second, ${DOLLARS_PER_GPU_HOUR:g} an hour. "
+        "Each seed is one more training.",
+    )
+    for grid in purchases(one, difference, num_comparisons):
+        hours = grid.tokens / TOKENS_PER_GPU_SECOND / 3600
+        known = hours == hours
+        table.add(
+            number(grid.num_seeds, 0),
+            number(grid.num_samples, 0),
+            number(grid.num_problems, 0),
+            number(100 * grid.detectable),
+            number(grid.tokens, 0),
+            Entry(f"{hours:,.1f} h, ${DOLLARS_PER_GPU_HOUR * hours:,.0f}", hours) if known else Entry(MISSING),
+        )
+    if not table.rows:
+        table.notes.append("No grid of up to 64 seeds and 32 samples sees it: it takes more problems.")
+    return table

@@ -1,0 +1,130 @@
+"""The noise floor: components that were put in, intervals that cover them, grids that see what they are sold for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import tests.made_up_study as made_up
+from harness.analysis.intervals import Interval
+from harness.analysis.noise import Noise, component, noise_of, purchases
+from harness.analysis.settings import load
+from harness.analysis.variance import mean_squares
+from harness.cli.main import cli
+from harness.errors import UserError
+from harness.studies.load import load as load_study
+from harness.studies.noise import noise_study
+
+
+def repeats(folder: Path, seeds: int, samples: int, problems: int, shift: float, by_run: bool = False) -> Path:
+    """Trainings whose accuracy on every problem is shifted by their own normal draw."""
+    rng, rows, runs = np.random.default_rng(0), list[dict[str, Any]](), list[dict[str, Any]]()
+    ability = rng.beta(2, 2, problems)
+    for seed in range(seeds):
+        chance = np.clip(ability + rng.normal(0, shift), 0, 1)
+        name = "s1k" if by_run else f"s1k_{seed}"
+        mine = [
+            made_up.sample(
+                run_id=f"r{seed}", recipe=name, seed=seed if by_run else 0, problem_id=f"p{p}", sample_index=k,
+                correct=bool(rng.random() < chance[p]), extracted=str(rng.integers(3)),
+            )
+            for p in range(problems)
+            for k in range(samples)
+        ]  # fmt: skip
+        recipe = {"name": name, "selection": "s1k", "seed": 0, "training": [["seed", seed]]}
+        config = {"setup": "same", "training": {"seed": seed, "num_epochs": 5}, "recipe_config": recipe}
+        rows += mine
+        runs.append(made_up.run(mine, config=json.dumps(config), seed=seed if by_run else 0))
+    return made_up.write(folder, rows, runs)
+
+
+def test_the_components_are_those_that_were_put_in(tmp_path: Path) -> None:
+    (found,) = noise_of(load([repeats(tmp_path, 12, 4, 300, 0.08)]).cells)
+    assert (found.num_seeds, found.num_samples, found.num_problems) == (12, 4, 300)
+    assert 0.08**2 in found.seed and found.seed.mean == pytest.approx(0.08**2, rel=0.8)
+    assert found.problem.mean == pytest.approx(0.05, rel=0.25)  # of Beta(2, 2)
+    assert 0.195 in found.sampling  # the mean of p (1 - p) under it, less what the shift takes
+    assert found.both < 0.01
+
+
+def test_runs_of_one_setting_are_repeats_too_and_their_draw_stays_in_the_part_on_problems(tmp_path: Path) -> None:
+    (found,) = noise_of(load([repeats(tmp_path, 6, 1, 200, 0.08, by_run=True)]).cells)
+    assert found.num_seeds == 6 and np.isnan(found.sampling.mean) and found.both == pytest.approx(0.2, rel=0.15)
+    assert [p.num_samples for p in purchases(found, 0.2)] == [1, 1]
+
+
+def test_one_seed_shows_no_noise(tmp_path: Path) -> None:
+    assert noise_of(load([repeats(tmp_path, 1, 4, 20, 0.1)]).cells) == []
+
+
+@pytest.mark.parametrize(("seeds", "deviation"), [(5, 0.5), (3, 0.1), (5, 2.0)])
+def test_the_interval_of_a_component_covers_it_for_normal_effects(seeds: int, deviation: float) -> None:
+    rng, held = np.random.default_rng(1), {"runs": 0, "problems": 0}
+    for _ in range(1_000):
+        scores = rng.normal(0, 1.5, (40, 1)) + rng.normal(0, deviation, (1, seeds)) + rng.normal(0, 1, (40, seeds))
+        layout = mean_squares(scores)
+        assert layout is not None
+        held["runs"] += deviation**2 in component(layout, "runs")
+        held["problems"] += 1.5**2 in component(layout, "problems")
+    assert all(count >= 930 for count in held.values())  # 950 less three standard errors
+
+
+def made(problem: float, seed: float, both: float, sampling: float, cell: Any) -> Noise:
+    parts = [Interval(x**2) for x in (problem, seed, sampling)]
+    return Noise("s", "t", "r", cell, parts[0], parts[1], both**2, parts[2], 200, 5, 4, 1_000.0)
+
+
+def test_a_grid_sees_the_difference_it_is_sold_for(tmp_path: Path) -> None:
+    """Simulated: two recipes of the bought grid, each seed shifted, scores drawn; the test of their seeds' means."""
+    cell = load([repeats(tmp_path, 2, 1, 4, 0.0)]).cells[0]
+    noise, rng, wanted = made(0.2, 0.02, 0.05, 0.4, cell), np.random.default_rng(2), 0.06
+    found = list(purchases(noise, wanted))
+    assert found and all(grid.detectable <= wanted for grid in found)
+    grid = found[0]
+    assert noise.detectable(grid.num_problems, grid.num_seeds - 1, grid.num_samples) > wanted
+    assert grid.tokens == grid.num_seeds * grid.num_samples * grid.num_problems * 1_000
+    spread = np.sqrt(noise.both / 200 + noise.sampling.mean / 200 / grid.num_samples)
+    means = rng.normal(0, np.sqrt(0.02**2 + spread**2), (4_000, 2, grid.num_seeds))
+    means[:, 0] += grid.detectable
+    gap = means.mean(axis=2)
+    error = np.sqrt(means.var(axis=2, ddof=1).sum(axis=1) / grid.num_seeds)
+    from scipy.stats import t
+
+    seen = np.abs(gap[:, 0] - gap[:, 1]) / error > t.ppf(0.975, 2 * (grid.num_seeds - 1))
+    assert seen.mean() == pytest.approx(0.8, abs=0.04)
+    assert noise.detectable(200, 5, 4, num_comparisons=6) > noise.detectable(200, 5, 4)
+    assert list(purchases(made(0.2, 0.3, 0.05, 0.4, cell), 0.01)) == []
+
+
+def test_the_study_of_noise_repeats_one_recipe_by_its_training_seed() -> None:
+    study = load_study("quickstart")
+    found = noise_study(study, 3)
+    assert [recipe.name for recipe in found.recipes] == ["s1k_0", "s1k_1", "s1k_2"]
+    assert [dict(recipe.training)["seed"] for recipe in found.recipes] == [0, 1, 2]
+    assert found.budgets == (study.headline,) and found.tasks == study.tasks
+    assert noise_study(study, 2, "full").recipes[0].selection == "full"
+    hot = replace(study, sampling=replace(study.sampling, temperature=0.6, num_samples=1))
+    assert noise_study(hot, 2).sampling.num_samples == 4
+    with pytest.raises(UserError, match="give 2 or more"):
+        noise_study(study, 1)
+    with pytest.raises(UserError, match="no recipe 'nope'"):
+        noise_study(study, 2, "nope")
+
+
+def test_the_command_reads_finished_runs_of_seeds(tmp_path: Path) -> None:
+    folder = repeats(tmp_path, 5, 4, 60, 0.05)
+    done = CliRunner().invoke(
+        cli, ["noise", str(folder), "--difference", "5", "--comparisons", "3"], terminal_width=120
+    )
+    assert done.exit_code == 0, done.output
+    for part in ("5 repeats of s1k_0", "Holm over 3", "what sees 5 points", "training"):
+        assert part in done.output
+    single = made_up.write(tmp_path / "one", [made_up.sample(problem_id=f"p{i}") for i in range(3)])
+    with pytest.raises(UserError, match="two seeds"):
+        CliRunner().invoke(cli, ["noise", str(single)], catch_exceptions=False, standalone_mode=False)
