@@ -73,9 +73,10 @@ class Index:
     def matches(self, row: Mapping[str, Any]) -> list[Match]:
         """Every problem that `row`'s question touches, the closest first."""
         read = list(readings(row["question"], signs=False))
-        if len(read) == 1 and "[asy]" not in row["question"] and tuple(read[0]) not in self.whole:
-            if self.grams.keys().isdisjoint(runs(read[0])):  # nearly always, and at the speed of C
-                return []
+        plain = len(read) == 1 and "[asy]" not in row["question"]
+        # Nearly always, and at the speed of C.
+        if plain and tuple(read[0]) not in self.whole and self.grams.keys().isdisjoint(runs(read[0])):
+            return []
         exact = {number for words in read for number in self.whole.get(tuple(words), ())}
         exact = {number for number in exact if self._equal(row["question"], number)}
         shared: Counter[int] = Counter()
