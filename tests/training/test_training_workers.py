@@ -163,8 +163,15 @@ def test_harness_train_trains_a_pool_of_foreign_columns_through_ray_once(cluster
 
     foreign = [{"ask": row["question"], "trace": row["thinking"], "end": row["attempt"]} for row in ROWS[:10]]
     (tmp_path / "pool.jsonl").write_text("".join(json.dumps(one) + "\n" for one in foreign))
-    settings: dict[str, Any] = {"num_epochs": 1, "global_batch_size": 4, "per_device_batch_size": 4, "learning_rate": 1e-3,
-                "block_size": 512, "gradient_checkpointing": False, "padding_free": True}  # fmt: skip
+    settings: dict[str, Any] = {
+        "num_epochs": 1,
+        "global_batch_size": 4,
+        "per_device_batch_size": 4,
+        "learning_rate": 1e-3,
+        "block_size": 512,
+        "gradient_checkpointing": False,
+        "padding_free": True,
+    }
     arguments = ["train", str(tmp_path / "pool.jsonl"), "--model", TINY_MODEL, "--out", str(tmp_path / "ray")]
     for told in ("question=ask", "thinking=trace", "attempt=end"):
         arguments += ["--map", told]
