@@ -16,13 +16,11 @@ def environment(wanted: Mapping[str, str]) -> Iterator[None]:
     Args:
         wanted: environment variable -> its value where the user has none.
     """
-    before = {name: os.environ.get(name) for name in wanted}
+    before = dict(os.environ)
     os.environ.update({name: os.environ.get(name, value) for name, value in wanted.items()})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in os.environ.keys() - before.keys():  # a library's own as well: vLLM sets an allocator in LD_PRELOAD
+            del os.environ[name]
+        os.environ.update(before)

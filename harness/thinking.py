@@ -71,11 +71,11 @@ class ThinkingFormat:
             if not getattr(self, field):
                 raise UserError(f"the thinking format '{self.name}' has no {field}; give at least one string")
 
-        if self.thinking_start.strip() == self.thinking_end.strip() or any(not one.strip() for one in self.stops):
+        if self.thinking_start.strip() == self.thinking_end.strip() or not any(self.stops):
             raise UserError(
                 f"the thinking format '{self.name}' opens a thought by {self.thinking_start!r} and ends it by "
                 f"{self.thinking_end!r}, {', '.join(map(repr, self.stops))}; give a start and an end that differ, and "
-                "stops that are not blank"
+                "a stop that is not empty"
             )
 
     @property

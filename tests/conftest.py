@@ -29,6 +29,9 @@ LONGEST_FIRST = (
     "runtime/test_faults.py",
     "cli/test_evaluate.py",
     "runtime/test_served.py",
+    "training/test_training.py",
+    "data/test_featurize.py",
+    "hostile/test_commands.py",
 )
 
 

@@ -44,7 +44,9 @@ def test_the_cpu_lock_is_what_the_tests_run_on() -> None:
         pytest.skip("SKIPPED LOUDLY: this is not the CPU stack")
     if sys.version_info[:2] != (3, 11):
         pytest.skip("SKIPPED LOUDLY: the lock is for Python 3.11")
-    installed = {plain(one.name): one.version for one in metadata.distributions()}
+    installed: dict[str, str] = {}
+    for one in metadata.distributions():  # in the order of the path: what a package carries inside itself comes later
+        installed.setdefault(plain(one.name), one.version)
     assert {name: version for name, (version, _) in locked(LOCKS[0]).items() if installed.get(name) != version} == {}
 
 

@@ -58,7 +58,7 @@ class Sweep:
     def label(self) -> str:
         """The paper's short name: BF, TCC, TCC+BF, ..."""
         name = METHOD_NAMES.get(self.method, self.method)
-        return name + ("+BF" if self.force and self.method in ("token_conditional", "step_conditional") else "")
+        return name + ("+BF" if self.force and self.method.endswith("_conditional") else "")
 
 
 def find_sweeps(cells: Sequence[Cell], resamplers: dict[str, Resampler]) -> list[Sweep]:

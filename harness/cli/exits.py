@@ -22,6 +22,7 @@ from harness.errors import InstallationError, UserError
 DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 INTERRUPTED_LINE = "interrupted; what was finished is kept, the same command continues"
 PATIENCE_SECONDS = 4.0  # from Ctrl-C to the end, whatever still cleans up
+_ENDING = threading.Lock()
 
 
 class Commands(click.Group):
@@ -76,6 +77,7 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def _give_up() -> NoReturn:
+    _ENDING.acquire()  # the watcher and the timer both come here: one of them speaks
     os.write(2, f"harness: {INTERRUPTED_LINE}\n".encode())
     os._exit(INTERRUPTED)
 

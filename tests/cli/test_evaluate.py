@@ -247,7 +247,7 @@ def emptied(tmp_path: Path) -> Path:
             "a start and an end that differ",
         ),
         ([TINY_MODEL, "--tasks", "quick_aime", "--thinking", '["", "<t>", "A:", "<t>"]'], "has no start"),
-        ([TINY_MODEL, "--tasks", "quick_aime", "--thinking", '["<t>", "</t>", "A:", " "]'], "stops that are not blank"),
+        ([TINY_MODEL, "--tasks", "quick_aime", "--thinking", '["<t>", "</t>", "A:", ""]'], "a stop that is not empty"),
         (
             [TINY_MODEL, "--tasks", "quick_aime", "--chat-template-arg", "thinking=1"],
             "never reads 'thinking'; it reads no",

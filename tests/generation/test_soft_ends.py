@@ -71,7 +71,7 @@ def by_hand(prompt: str, choose: Any, budget: Budget) -> tuple[str, bool]:
 def test_a_thought_ends_as_a_plain_loop_ends_it(
     salt: int, p_end: float, cap: int, ignores: int, grace: int, hint: str, at: int
 ) -> None:
-    budget = Budget(cap, ignores, grace_tokens=grace, wrap_up_str=hint, wrap_up_tokens=at if hint else 0)
+    budget = Budget(cap, ignores, grace_tokens=grace, wrap_up_str=hint, wrap_up_tokens=min(at, cap) if hint else 0)
     choose = model_of(salt, p_end)
     (row,), _ = run([budget], choose, texts=["q"])
     thought, cut = by_hand("q", choose, budget)

@@ -120,7 +120,7 @@ def test_the_pieces_that_an_engine_hands_over_change_no_row(interval: int) -> No
         Budget(150, 1, min_thinking_tokens=40),
         Budget(90, 2, compat="s1-fork"),
         Budget(90, wrap_up_str=" soon done ", wrap_up_tokens=30, grace_tokens=12),
-        Budget(20, wrap_up_str="a wrap-up that is longer than all of its budget", wrap_up_tokens=30),
+        Budget(20, wrap_up_str="a wrap-up that is longer than all of its budget", wrap_up_tokens=20),
         Budget(120, grace_tokens=50),
     ]
     for thinking in (FORMATS["s1"], FORMATS["think"]):
