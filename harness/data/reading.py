@@ -22,7 +22,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from harness.errors import UserError, one_line
-from harness.files import json_row, read_json_lines
+from harness.files import GZIP, UTF8_BOM, UTF16_BOMS, json_row, read_json_lines
 from harness.parquet import told
 
 Record = tuple[str, str, int, Any]  # where, the set's name, its index in the file, the record or why there is none
@@ -30,7 +30,7 @@ Record = tuple[str, str, int, Any]  # where, the set's name, its index in the fi
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TABLE_SUFFIXES = (".csv", ".tsv")
 COMPRESSIONS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-MAGIC = {b"\x1f\x8b": ".gz", b"BZ": ".bz2", b"\xfd7zXZ": ".xz"}
+MAGIC = {GZIP: ".gz", b"BZ": ".bz2", b"\xfd7zXZ": ".xz"}
 NOT_READ = {  # what people have that is not read, and what to do with it
     ".zip": "unpack it",
     ".tar": "unpack it",
@@ -135,7 +135,7 @@ def open_bytes(path: Path) -> IO[bytes]:
         found = next((suffix for magic, suffix in MAGIC.items() if head.startswith(magic)), None)
         if found is None and path.suffix in COMPRESSIONS and head:
             raise UserError(f"{path} is not compressed as {path.suffix} says; rename it or pack it again")
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if head[:2] in UTF16_BOMS:
             raise UserError(f"{path} is UTF-16; save it as UTF-8")
         return path.open("rb") if found is None else COMPRESSIONS[found](path, "rb")  # type: ignore[operator]
     except OSError as error:
@@ -182,7 +182,7 @@ def _is_lines(path: Path) -> bool:
             more = any(line.strip() for line in itertools.islice(file, 100))
         except (EOFError, zlib.error, lzma.LZMAError, OSError):
             return True  # the reader of lines tells where it is broken
-    found = json_row(first.removeprefix(b"\xef\xbb\xbf"))
+    found = json_row(first.removeprefix(UTF8_BOM))
     return isinstance(found, dict) and (more or _held(found) is None)
 
 

@@ -35,9 +35,7 @@ LEGEND = (
 def recipe_table(measured: Measured, study: str, task: str) -> Table:
     """Accuracy by recipe at the headline setting, with the paired difference to the reference and the counts."""
     cells = measured.cells.cells
-    members = sorted(
-        (i for key, i in measured.headlines.items() if key[:2] == (study, task)), key=recipe_order(measured)
-    )
+    members = _at_headline(measured, study, task)
     kind = compared_with(measured, members)
     reference = reference_name(cells, members) if kind == "reference" else "best"
     paper_column = any(_paper_of(cells[i]) for i in members)
@@ -162,6 +160,18 @@ def sweep_table(measured: Measured, study: str, task: str) -> Table:
     return table
 
 
+def _at_headline(measured: Measured, study: str, task: str) -> list[int]:
+    """The cells of a task at the headline setting, in the recipes' order."""
+    return sorted((i for key, i in measured.headlines.items() if key[:2] == (study, task)), key=recipe_order(measured))
+
+
+def _every_setting(measured: Measured, study: str, task: str) -> list[int]:
+    """The cells of a task by recipe and setting."""
+    cells, order = measured.cells.cells, recipe_order(measured)
+    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
+    return sorted(members, key=lambda i: (order(i), _setting_order(cells[i])))
+
+
 def _setting_order(cell: Cell) -> tuple[object, ...]:
     told = float(cell.instructed) if cell.instructed and cell.instructed.isdigit() else 0.0
     limit = cell.max_thinking_tokens if cell.max_thinking_tokens is not None else 10**12
@@ -261,8 +271,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
         ],
         caption="Share of problems whose answer the last Wait changed, against the run with fewer; percent.",
     )
-    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
-    for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
+    for i in _every_setting(measured, study, task):
         figures = measured.figures[i]
         if "flips_wrong_to_right" in figures:
             won, lost = figures["flips_wrong_to_right"], figures["flips_right_to_wrong"]
@@ -311,7 +320,6 @@ def sequence_table(measured: Measured, study: str, task: str) -> Table:
 def sampled_table(measured: Measured, study: str, task: str) -> Table:
     """pass@k and maj@k at the tokens they cost, beside one sequential generation. Empty without repeated samples."""
     cells = measured.cells.cells
-    members = [i for key, i in measured.headlines.items() if key[:2] == (study, task)]
     table = Table(
         f"sampled_{study}_{task}",
         f"{task}: parallel samples",
@@ -327,7 +335,7 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
         caption="Unbiased over the k-subsets of a problem's generations; pass^k: all of k are right, G-Pass@k: three "
         "quarters; tokens: all of k generations.",
     )
-    for i in sorted(members, key=recipe_order(measured)):
+    for i in _at_headline(measured, study, task):
         figures = measured.figures[i]
         for name in [n for n in figures if n.startswith("pass@")]:
             k = int(name.removeprefix("pass@"))
@@ -363,8 +371,7 @@ def selective_table(measured: Measured, study: str, task: str) -> Table:
         ],
         caption="Accuracy in percent among the generations whose answer has the highest mean log-probability.",
     )
-    members = [i for i, c in enumerate(cells) if (c.study, c.task) == (study, task)]
-    for i in sorted(members, key=lambda i: (recipe_order(measured)(i), _setting_order(cells[i]))):
+    for i in _every_setting(measured, study, task):
         figures = measured.figures[i]
         if "selective_area" in figures:
             table.add(
@@ -492,8 +499,7 @@ def position_table(measured: Measured, study: str, task: str) -> Table:
         ],
         caption="At the headline setting. A model without a preference chooses each letter as often as it is right.",
     )
-    members = [i for key, i in measured.headlines.items() if key[:2] == (study, task) and cells[i].letters]
-    for i in sorted(members, key=recipe_order(measured)):
+    for i in [i for i in _at_headline(measured, study, task) if cells[i].letters]:
         name, found = row_name(cells[i], cells), position_bias(cells[i].letters)
         for position in found.positions:
             table.add(
