@@ -13,7 +13,6 @@ import argparse
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -60,9 +59,10 @@ def make(size: str, folder: Path) -> None:
     AutoTokenizer.from_pretrained(TINY_MODEL).save_pretrained(folder)
 
 
-def resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def resident(line: str) -> int:
+    """Bytes of `line` in this process's status: VmRSS now, VmHWM at most (getrusage's is the parent's, too)."""
+    status = dict(row.split(":", 1) for row in Path("/proc/self/status").read_text().splitlines())
+    return int(status[line].split()[0]) * 1024
 
 
 def train(size: str, setting: str, folder: Path) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def train(size: str, setting: str, folder: Path) -> dict[str, Any]:
         def call(*arguments: Any, **more: Any) -> Any:
             nonlocal phase, before
             phase = name
-            before = before or resident()
+            before = before or resident("VmRSS")
             result = function(*arguments, **more)
             phase = "train"
             return result
@@ -88,7 +88,7 @@ def train(size: str, setting: str, folder: Path) -> dict[str, Any]:
 
     def watch() -> None:
         while not done:
-            peaks[phase] = max(peaks.get(phase, 0), resident())
+            peaks[phase] = max(peaks.get(phase, 0), resident("VmRSS"))
             time.sleep(0.002)
 
     for name in ("load_model", "probe_of", "save"):
@@ -106,8 +106,11 @@ def train(size: str, setting: str, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     done = True
     thread.join()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"before": before, "peak": peak, "phases": {name: most - before for name, most in peaks.items()}}
+    return {
+        "before": before,
+        "peak": resident("VmHWM"),
+        "phases": {name: most - before for name, most in peaks.items()},
+    }
 
 
 def in_a_process(call: str) -> str:

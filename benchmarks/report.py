@@ -76,7 +76,9 @@ def write_rows(out: Path, num_rows: int) -> int:
 def timed(code: str, *arguments: str) -> tuple[float, float, float]:
     """(wall seconds, processor seconds, peak GiB) of a Python process that runs `code`."""
     started = time.perf_counter()
-    report = "import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, u.ru_maxrss)"
+    # Not getrusage's maximum: at its start a process takes over its parent's, and this one has written the rows.
+    peak_kib = "next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1]"
+    report = f"import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, {peak_kib})"
     command = [sys.executable, "-c", f"{code}\n{report}", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     processor, peak = done.stdout.split()[-2:]
