@@ -83,6 +83,11 @@ TASKS: dict[str, Task] = {
             )
             for part, subset in zip(_LIVE, ("CNMO", "CCEE", "AMC", "WLPMC", "hard"), strict=True)
         ),
+        *(
+            Task(f"mgsm_{language}", "math", "CohereLabs/global-mgsm", subset=language, question="question",
+                 num_problems=250)
+            for language in ("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh")
+        ),
         Task("quick_aime", "integer"),
         Task("quick_math", "math"),
         Task("quick_gpqa", "choice"),

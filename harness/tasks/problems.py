@@ -159,12 +159,18 @@ def _options(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> 
 
 def guessed_kind(found: Sequence[_Found]) -> Kind:
     """How the answers of a task compare, by all its rows."""
-    if all(one.choices and (one.letter or _letter(one, True) or _letter(one, False)) for one in found):
+    if all(one.choices and _may_name_an_option(one) for one in found):
         return "choice"
     firsts = [one.golds[0] for one in found]
     if all(INTEGER.fullmatch(gold) for gold in firsts):
         return "integer"
     return "text" if all(WORDS.fullmatch(gold) for gold in firsts) else "math"
+
+
+def _may_name_an_option(one: _Found) -> bool:
+    gold = one.golds[0]
+    place = gold.isdecimal() and int(gold) <= len(one.choices)
+    return bool(place or one.letter or _letter(one, True) or _letter(one, False))
 
 
 def _letter(one: _Found, numbered: bool) -> str | None:

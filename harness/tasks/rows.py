@@ -115,15 +115,17 @@ def read_hub(name: str, subset: str | None, split: str | None, revision: str | N
     rows: list[Row] = [(f"{name} {split} row {number}", dict(row)) for number, row in enumerate(found)]
     if not rows:
         raise UserError(f"hub:{name} holds no rows in its split {split}; name another: hub:{name}:SPLIT")
-    identity = {"revision": _commit_of(found, revision), "sha256": content_digest(row for _, row in rows)}
+    commit = _commit_of(found)
+    if revision and commit and COMMIT.fullmatch(revision) and commit != revision:  # the cache is read whatever is asked
+        raise UserError(f"hub:{name}@{revision}: only the commit {commit} is in the cache here; connect to the hub")
+    identity = {"revision": commit or revision, "sha256": content_digest(row for _, row in rows)}
     return Rows(rows, {"hub": name, "config": subset, "split": split, **identity}, identity)
 
 
-def _commit_of(dataset: Any, asked: str | None) -> str | None:
+def _commit_of(dataset: Any) -> str | None:
     """The commit that a loaded data set is of: `datasets` names its cache's folder by it. None: not known."""
     files = [Path(one["filename"]) for one in getattr(dataset, "cache_files", ())]
-    known = next((file.parent.name for file in files if COMMIT.fullmatch(file.parent.name)), None)
-    return known or asked
+    return next((file.parent.name for file in files if COMMIT.fullmatch(file.parent.name)), None)
 
 
 def content_digest(rows: Iterable[Mapping[str, Any]]) -> str:
