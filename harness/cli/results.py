@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, get_args
 
 import click
 
 from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
+from harness.questions import Kind
 
-if TYPE_CHECKING:
-    from harness.grading.verdict import Kind
-
-KINDS = ("math", "integer", "choice")
+KINDS = get_args(Kind)
 
 
 @click.command()

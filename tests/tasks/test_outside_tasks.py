@@ -127,7 +127,10 @@ def test_the_user_names_columns_the_kind_the_prompt_and_the_order(tmp_path: Path
         for n in range(30)
     ]
     columns = (("question", "q"), ("gold", "right"), ("id", "no"), ("choices", "w+x+y"))
-    told = {"columns": columns, "template": "({{field}}) {{question}}\n{{choices}}\nA letter in \\boxed{}."}
+    told: dict[str, Any] = {
+        "columns": columns,
+        "template": "({{field}}) {{question}}\n{{choices}}\nA letter in \\boxed{}.",
+    }
     rows = [row | {"right": row["w"]} for row in rows]
     found = problems(rows, tmp_path, **told)
     assert found[3].question == "(maths) Q3\nA) w3\nB) x3\nC) y3\nA letter in \\boxed{}."
