@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from harness.cli.group import THINKING_HELP, chat_of, chat_options, data_option, out_option, set_option
+from harness.cli.group import (
+    THINKING_HELP,
+    chat_of,
+    chat_options,
+    data_option,
+    out_option,
+    reading_of,
+    reading_options,
+    set_option,
+)
 from harness.cli.running import default_out, run_study, show_plan
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.config import EngineName
+    from harness.questions import Kind
 
 METHODS = (
     "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase, "
@@ -25,7 +35,10 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option("--tasks", "task_names", required=True, help="Task names, comma-separated.")
+@click.option(
+    "--tasks", "task_names", required=True, help="Comma-separated: names, FILE.jsonl, hub:ORG/NAME, lm-eval:NAME."
+)
+@reading_options
 @click.option(
     "--method",
     "methods",
@@ -78,6 +91,10 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 def evaluate(
     models: tuple[str, ...],
     task_names: str,
+    columns: tuple[str, ...],
+    kind: Kind | None,
+    template: str,
+    shuffle_choices: bool,
     engine: EngineName,
     api: Literal["completions", "chat"],
     base_url: str | None,
@@ -119,6 +136,7 @@ def evaluate(
             raise UserError(
                 f"--set {given}: evaluate trains nothing and reads no {key}; leave it out, or use `harness ablate`"
             )
+    reading = reading_of(columns, kind, template, shuffle_choices)
     chat = chat_of(template_arguments, system_prompt, instruction)
     models = tuple(dict.fromkeys(models))
     studies = []
@@ -133,7 +151,7 @@ def evaluate(
         name = evaluation.study_name(models)
         one = evaluation.study(
             model, task_names, budgets, decoding, server, thinking, chat, max_problems, replay,
-            name=name, headline=headline,
+            name=name, headline=headline, reading=reading, data_dir=data_dir,
         )  # fmt: skip
         studies.append(with_settings(one, settings))
         check_inputs(studies[-1], data_dir)

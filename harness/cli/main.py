@@ -116,6 +116,7 @@ for command in (
     results.leaderboard,
     results.sample_stats,
     results.import_,
+    results.export,
     results.compare,
     results.diff,
     listing.tasks,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 import click
 
 from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
+from harness.questions import Kind
 
 if TYPE_CHECKING:
-    from harness.grading.verdict import Kind
+    from harness.report.every_eval_ever import Relationship
 
-KINDS = ("math", "integer", "choice")
+KINDS = get_args(Kind)
 
 
 @click.command()
@@ -167,6 +168,26 @@ def import_(
         merge=merge,
         fields=mapping(pairs_of_fields),
     ):
+        say(line)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", required=True, type=path_option, help="Folder to write data/TASK/ORG/MODEL/... into.")
+@click.option("--organization", required=True, help="Who evaluated.")
+@click.option("--developer", help="Whose the models without a hub name are. Default: the organization's.")
+@click.option(
+    "--relationship",
+    type=click.Choice(["first_party", "third_party", "collaborative", "other"]),
+    default="other",
+    show_default=True,
+    help="Of the evaluator to the models.",
+)
+def export(out: Path, to: Path, organization: str, developer: str | None, relationship: Relationship) -> None:
+    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines."""
+    from harness.report.every_eval_ever import export as write
+
+    for line in write(out, to, organization, relationship, developer):
         say(line)
 
 

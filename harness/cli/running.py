@@ -47,11 +47,13 @@ def show_plan(study: Study, data_dir: Path | None, out: Path | None = None, call
             preparation.disk_note(study, out or default_out(study.name)),
         ]
     sizes = {}
-    for name in study.tasks:
-        if data_dir or not tasks.get(name).num_problems:
-            sizes[name] = len(tasks.load(name, data_dir, study.seed, study.max_problems))
+    for spec in study.tasks:
+        known = tasks.TASKS[spec].num_problems if spec in tasks.TASKS and not data_dir else 0
+        if known:
+            sizes[spec] = min(known, study.max_problems or known)
         else:
-            sizes[name] = min(tasks.get(name).num_problems, study.max_problems or tasks.get(name).num_problems)
+            found = tasks.read(spec, data_dir, study.seed, study.max_problems, study.reading)
+            sizes[found.name] = len(found.problems)
     plain_console().print(planned_table(study, sizes, pools, notes, called))
 
 
