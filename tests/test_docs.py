@@ -31,7 +31,7 @@ def commands(page: Path) -> list[list[str]]:
     text += "\n" + "\n".join(re.findall(r"`(harness [a-z][^`]*--[^`]*)`", page.read_text(encoding="utf-8")))
     found = []
     for line in text.splitlines():
-        for part in re.split(r"&&|\s--\s(?=harness|python)", line):
+        for part in re.split(r"&&|\s\|\s(?=jq)|\s--\s(?=harness|python)", line):
             words = shlex.split(part, comments=True)
             if words[:3] == ["python", "-m", "harness"]:
                 words = words[2:]
@@ -76,8 +76,8 @@ def parsed(words: list[str]) -> None:
         context, command = click.Context(command, parent=context), found
     try:
         command.make_context("command", words, parent=context)
-    except click.MissingParameter:
-        return  # prose names an option of a command, not a whole call
+    except (click.MissingParameter, click.exceptions.Exit):
+        return  # prose names an option of a command, not a whole call; --help ends by itself
     except click.BadParameter as error:
         if "does not exist" not in error.format_message():
             raise
