@@ -70,7 +70,7 @@ def parsed(words: list[str]) -> None:
     command: click.Command = cli if words[0] == "harness" else sample_stats
     context: click.Context | None = None
     words = words[1:]
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not words[0].startswith("-"):
         name, found, words = command.resolve_command(click.Context(command, parent=context), words)
         assert found is not None, f"no command {name}"
         context, command = click.Context(command, parent=context), found
