@@ -19,6 +19,8 @@ PUBLIC = {
     "Study": "harness.config",
     "Training": "harness.config",
     "UserError": "harness.errors",
+    "generate": "harness.generation.direct",
+    "open_engine": "harness.generation",
     "Generation": "harness.records",
     "Problem": "harness.records",
     "ThinkingFormat": "harness.thinking",
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from harness.analysis.metrics import control, performance, scaling
     from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
     from harness.errors import UserError
+    from harness.generation import open_engine
+    from harness.generation.direct import generate
     from harness.grading import Verdict, grade, grade_answer, grade_many
     from harness.records import Generation, Problem
     from harness.thinking import ThinkingFormat, thinking_format
@@ -60,9 +64,11 @@ __all__ = [
     "Verdict",
     "__version__",
     "control",
+    "generate",
     "grade",
     "grade_answer",
     "grade_many",
+    "open_engine",
     "paired_difference",
     "performance",
     "scaling",

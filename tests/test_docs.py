@@ -6,6 +6,7 @@ import doctest
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -100,6 +101,34 @@ def test_every_python_session_prints_what_is_printed_here(page: Path) -> None:
     test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).run(test)
     assert results.failed == 0
+
+
+SHOWN = re.compile(r">>>|^def \w+\(\) -> Study:", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", NAMED)
+def test_every_other_python_block_runs_as_printed(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Blocks of a page one after the other; one whose first line names a file (`# my/file.py`) is that file."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page, "python"):
+        if SHOWN.search(block):
+            continue
+        if named := re.match(r"# (\S+\.py)\n", block):
+            (tmp_path / named[1]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / named[1]).write_text(block)
+        exec(compile(block, str(page), "exec"), names)  # what a reader would paste
+
+
+@pytest.mark.parametrize("page", NAMED)
+def test_every_yaml_block_is_a_configuration_that_is_understood(page: Path, tmp_path: Path) -> None:
+    """Its first line says the command."""
+    for block in blocks(page, "yaml"):
+        name, command = re.match(r"# (\S+): harness (.*)\n", block).groups()  # type: ignore[union-attr]
+        (tmp_path / name).write_text(block)
+        parsed(["harness", *(str(tmp_path / name) if word == name else word for word in command.split())])
 
 
 @pytest.mark.parametrize("page", NAMED)
