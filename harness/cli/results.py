@@ -65,9 +65,10 @@ def audit(out: Path, sample: int, seed: int) -> None:
     from harness.report.audits import audit_table
     from harness.report.terminal import rendered
     from harness.runtime.audit import audit as hold
-    from harness.runtime.audit import summary
+    from harness.runtime.audit import keep, summary
 
     audits = hold(out, sample, seed)
+    keep(out, audits)
     plain_console().print(rendered(audit_table(audits)))
     say(summary(audits))
     if any(run.faults for run in audits):
@@ -180,11 +181,17 @@ def import_(
     show_default=True,
     help="Points that do not matter: is one no worse than the other by more?",
 )
-def compare(a: str, b: str, margin: float) -> None:
+@click.option("--html", type=path_option, help="Also write a page: the problems that each alone got right, and why.")
+def compare(a: str, b: str, margin: float, html: Path | None) -> None:
     """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
     from harness.report.comparisons import compare_runs
 
-    compare_runs(a, b, margin / 100)
+    found = compare_runs(a, b, margin / 100)
+    if html:
+        from harness.report.pair_page import write_pair
+
+        write_pair(found, html)
+        say(html)
 
 
 @click.command()

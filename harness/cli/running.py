@@ -72,16 +72,20 @@ def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0, 
     outcome = run(study, out, data_dir, Progress(console), *others)
     files: list[Path] = []
     if outcome.measured is not None:
-        files = leaderboard.write([out], out, measured=outcome.measured)
         console.print(leaderboard.terminal([out], measured=outcome.measured))
     if outcome.num_kept == outcome.num_runs and not outcome.failures:
         console.print(f"Nothing to do: all {outcome.num_runs} runs were finished before ({clock(outcome.seconds)}).")
     else:
         kept = f"; {outcome.num_kept} were finished before" if outcome.num_kept else ""
         console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
+    faults: list[str] = []
+    if outcome.measured is not None:
+        try:  # before the page is written, which tells what the audit said
+            faults = audit_line(out, audited, console) if audited else []
+        finally:
+            files = leaderboard.write([out], out, measured=outcome.measured)
     written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
-    faults = audit_line(out, audited, console) if audited and outcome.measured is not None else []
     if outcome.failures:
         names = ", ".join(outcome.failures)
         stop(f"failed: {names}; the other runs are kept, the same command tries them again", SOME_RUNS_FAILED)
@@ -94,12 +98,13 @@ def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
 
     A model that is too large to load beside a study is left out, and the line says so.
     """
-    from harness.runtime.audit import LARGEST_CHECKPOINT, audit, summary
+    from harness.runtime.audit import LARGEST_CHECKPOINT, audit, keep, summary
     from harness.store import Store
 
     if not any(run["status"] == "done" for run in Store(out).runs()):
         return []
     audits = audit(out, num_rows, largest=LARGEST_CHECKPOINT)
+    keep(out, audits)
     console.print(summary(audits), soft_wrap=True, markup=False)
     faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
     for fault in faults[:3]:

@@ -10,9 +10,9 @@ from harness.report.tables import MISSING, Column, Entry, Table, p_value, percen
 
 STYLES = {SUPPORTED: "supported", CONTRADICTED: "contradicted", OPEN: "open"}
 LEGEND = (
-    "Supported: every comparison of the clause is told apart, as claimed; contradicted: one is told apart the other way. "
-    "Told apart: the paired 95 % interval leaves out 0 and Holm's p over the clause is below 0.05 (a slope: its interval). "
-    "The same: the interval lies within 2 points."
+    "Supported: every comparison of the clause is told apart, as claimed; contradicted: one is told apart the other "
+    "way. Told apart: the paired 95 % interval leaves out 0 and Holm's p over the clause is below 0.05 (of a "
+    "slope, its interval alone). The same: within 2 points."
 )
 
 
@@ -45,14 +45,14 @@ def verdict_line(one: Finding) -> str:
         if counts[name]
     )
     gone = f"; not run: {', '.join(one.missing)}" if one.missing else ""
-    return f"{_said(one.weakest)}; of {len(one.evidence)} comparisons {told}{gone}."
+    return f"{_said(one.weakest)}; of {len(one.evidence)} comparison(s) {told}{gone}."
 
 
 def _said(one: Evidence) -> str:
     figure = one.figure
     bounds = f" [{100 * figure.low:+.1f}, {100 * figure.high:+.1f}]" if figure.low < figure.high else ""
     p = "" if one.p_holm is None else f", Holm p {p_value(one.p_holm).text}"
-    return f"{one.what} on {one.task}: {100 * figure.mean:+.1f}{bounds} points{p}"
+    return f"{one.what} on {one.task}: {100 * figure.mean:+.1f}".replace("+0.0", "0.0") + f"{bounds} points{p}"
 
 
 def _counts(one: Finding) -> Counter[str]:
