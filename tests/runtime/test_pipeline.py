@@ -107,7 +107,7 @@ def test_every_row_is_its_own_checkpoints_greedy_path(results: Any) -> None:
     runs = pd.read_parquet(folder / "out" / "runs.parquet").set_index("recipe")
     assert (runs.loc[["random", "s1k"], "probe_difference"] < 0.001).all()
     assert runs.loc[["base"], "probe_difference"].isna().all()
-    assert call.stdout.count("weights cannot be swapped in place here") == 1
+    assert "weights cannot be swapped in place here" not in call.stdout
 
 
 def test_every_row_keeps_its_ledger(results: Any) -> None:

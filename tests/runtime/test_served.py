@@ -179,6 +179,7 @@ def test_a_chat_server_is_evaluated_by_its_own_cap_and_its_lost_rows_are_made_ag
     assert isinstance(compared.exception, UserError) and "rows without token ids" in str(compared.exception)
 
 
+@pytest.mark.faults  # its seconds are those of a quiet machine; tests/hostile/test_waits.py has the rest
 def test_one_ctrl_c_ends_it_while_the_server_holds_its_answers_and_no_process_stays(
     server: str, tmp_path: Path
 ) -> None:

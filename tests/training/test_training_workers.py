@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,9 +67,12 @@ dist.destroy_process_group()
 """
 
 
-def run_sharded(folder: Path, port: int) -> None:
+def run_sharded(folder: Path) -> None:
     """Two processes that train on shards."""
     folder.mkdir(exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     here = str(Path(__file__).parent)
     calls = [
         subprocess.Popen(
@@ -86,7 +90,7 @@ def run_sharded(folder: Path, port: int) -> None:
 
 def test_two_workers_that_share_one_model_train_what_one_worker_trains_and_resume(tmp_path: Path) -> None:
     figures = run(tmp_path / "one", SMALL)
-    run_sharded(tmp_path / "two", 29611)
+    run_sharded(tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert one.keys() == two.keys()
     configs = [json.loads((tmp_path / name / "checkpoint" / "config.json").read_text()) for name in ("one", "two")]
@@ -98,7 +102,7 @@ def test_two_workers_that_share_one_model_train_what_one_worker_trains_and_resum
     assert list(tmp_path.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))
     before = losses(tmp_path / "two")
     (tmp_path / "two" / "steps" / "checkpoint-10" / "whole.json").unlink()
-    run_sharded(tmp_path / "two", 29612)
+    run_sharded(tmp_path / "two")
     assert losses(tmp_path / "two") == before
     assert all(torch.equal(two[name], value) for name, value in weights(tmp_path / "two").items())
 

@@ -55,17 +55,15 @@ NOT_BUILT_FROM = frozenset(
 )  # fmt: skip
 
 
-def swap_refusal(config: Any, other: Any, *, dtype: str, on_cpu: bool) -> str | None:
+def swap_refusal(config: Any, other: Any, *, dtype: str) -> str | None:
     """Why vLLM must not replace the weights of a model in place; None where it may.
 
-    `reload_weights` takes the layers as they were built and, on a CPU, renews a layer's packed copy of its weights only
-    if the checkpoint names that layer: the output head of a tied model is not named, and would stay the old one's.
+    `reload_weights` takes the layers as they were built.
 
     Args:
         config: of the model that is loaded.
         other: of the model that is wanted.
         dtype: what the engine computes in.
-        on_cpu: whether it runs on a CPU.
     """
     here, there = config.to_dict(), other.to_dict()
     for field in sorted((here.keys() | there.keys()) - NOT_BUILT_FROM):
@@ -75,6 +73,4 @@ def swap_refusal(config: Any, other: Any, *, dtype: str, on_cpu: bool) -> str | 
         return "vLLM does not check the reload of quantised weights"
     if dtype == "auto" and config.dtype != other.dtype:
         return f"its dtype is {other.dtype}, not {config.dtype}"
-    if on_cpu and config.get_text_config().tie_word_embeddings:
-        return "on a CPU vLLM keeps the old output head of a model that ties it to the embedding"
     return None

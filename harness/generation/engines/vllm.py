@@ -28,6 +28,7 @@ from harness.generation.engines.guard import Guard
 from harness.generation.engines.model_info import read_model, swap_refusal
 from harness.generation.engines.parameters import biases, decoding
 from harness.generation.engines.vllm_process import attention_backend, end_children, new_log, quiet_start, vllm_children
+from harness.generation.engines.vllm_worker import RELOAD
 from harness.generation.rules import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -112,15 +113,11 @@ class VllmEngine:
 
         The prefix cache is empty after it.
         """
-        from vllm.platforms import current_platform
-
         before, missing = self._model_config, self._missing
         self._read(str(path))
         refusal: str | None = "no swap was asked for"
         if in_place:
-            refusal = swap_refusal(
-                before, self._model_config, dtype=self.config.dtype, on_cpu=current_platform.is_cpu()
-            )
+            refusal = swap_refusal(before, self._model_config, dtype=self.config.dtype)
             if refusal is None and self._missing != missing:
                 refusal = "its tokenizer knows other ids"  # the mask of the others was set at the start
             if refusal is None:
@@ -134,7 +131,7 @@ class VllmEngine:
 
     async def _reload(self, path: str) -> str | None:
         """Swaps the weights. Returns what is wrong after it: tokens cached under the old ones."""
-        await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
+        await self._llm.collective_rpc(RELOAD, kwargs={"weights_path": path})
         for _ in range(CACHE_TRIES):
             if await self._llm.reset_prefix_cache():
                 return None

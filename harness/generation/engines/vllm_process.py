@@ -15,6 +15,7 @@ from typing import Any
 from harness.config import EngineConfig
 from harness.environment import SAFE_PATH, environment
 from harness.errors import UserError, one_line
+from harness.generation.engines.vllm_worker import EXTENSION
 from harness.logs import output_to
 
 STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-string detection see it
@@ -56,6 +57,7 @@ async def quiet_start(
             "stream_interval": STREAM_INTERVAL,
             "disable_log_stats": True,
             "enable_log_requests": False,
+            "worker_extension_cls": EXTENSION,
             **(_cpu_arguments(max_model_len) if current_platform.is_cpu() else {}),
             **({"distributed_executor_backend": "uni"} if _in_one_process(config) else {}),
             **arguments,

@@ -52,6 +52,7 @@ def test_the_installed_vllm_has_all_that_the_engine_touches() -> None:
         "model", "tokenizer", "dtype", "max_model_len", "tensor_parallel_size", "max_num_seqs",
         "gpu_memory_utilization", "enable_prefix_caching", "num_gpu_blocks_override", "stream_interval",
         "disable_log_stats", "enable_log_requests", "distributed_executor_backend", "async_scheduling", "scheduler_cls",
+        "worker_extension_cls",
         *vllm_process._cpu_arguments(512), *vllm_mask.arguments([1]),
     }  # fmt: skip
     assert asked <= {field.name for field in fields(AsyncEngineArgs)}
