@@ -425,7 +425,7 @@ def test_a_comparison_links_the_problems_that_one_alone_got_right(browser: Any, 
             for i in range(12)
         ]  # fmt: skip
         made_up.write(folder, rows)
-    write_pair(compare(*map(str, folders)), tmp_path / "new" / "pair.html")
+    write_pair(compare(str(folders[0]), str(folders[1])), tmp_path / "new" / "pair.html")
     browser.get((tmp_path / "new" / "pair.html").as_uri())
     links = browser.find_elements("css selector", "#pair .problems a")
     assert [a.text for a in links] == [f"p/{i}" for i in (1, 4, 7, 10, 0, 3, 6, 9)]
