@@ -68,9 +68,10 @@ def audit(out: Path, sample: int, seed: int, as_json: bool) -> None:
     from harness.report.audits import audit_table
     from harness.report.terminal import rendered
     from harness.runtime.audit import audit as hold
-    from harness.runtime.audit import summary
+    from harness.runtime.audit import keep, summary
 
     audits = hold(out, sample, seed)
+    keep(out, audits)
     if as_json:
         documents.put(documents.audits(audits, out, seed))
     else:
@@ -212,17 +213,25 @@ def export(out: Path, to: Path, organization: str, developer: str | None, relati
     show_default=True,
     help="Points that do not matter: is one no worse than the other by more?",
 )
+@click.option("--html", type=path_option, help="Also write a page: the problems that each alone got right, and why.")
 @documents.json_option
-def compare(a: str, b: str, margin: float, as_json: bool) -> None:
+def compare(a: str, b: str, margin: float, html: Path | None, as_json: bool) -> None:
     """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
     if as_json:
         from harness.analysis.compare import compare as compared
 
-        documents.put(documents.comparisons(compared(a, b, margin / 100)))
-        return
-    from harness.report.comparisons import compare_runs
+        found = compared(a, b, margin / 100)
+        documents.put(documents.comparisons(found))
+    else:
+        from harness.report.comparisons import compare_runs
 
-    compare_runs(a, b, margin / 100)
+        found = compare_runs(a, b, margin / 100)
+    if html:
+        from harness.report.pair_page import write_pair
+
+        write_pair(found, html)
+        if not as_json:
+            say(html)
 
 
 @click.command(short_help="Where the same runs in two folders part.")
