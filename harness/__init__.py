@@ -20,6 +20,8 @@ PUBLIC = {
     "TaskReading": "harness.config",
     "Training": "harness.config",
     "UserError": "harness.errors",
+    "generate": "harness.generation.direct",
+    "open_engine": "harness.generation",
     "Generation": "harness.records",
     "Problem": "harness.records",
     "ThinkingFormat": "harness.thinking",
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from harness.analysis.metrics import control, performance, scaling
     from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, TaskReading, Training
     from harness.errors import UserError
+    from harness.generation import open_engine
+    from harness.generation.direct import generate
     from harness.grading import Verdict, grade, grade_answer, grade_many
     from harness.records import Generation, Problem
     from harness.thinking import ThinkingFormat, thinking_format
@@ -62,9 +66,11 @@ __all__ = [
     "Verdict",
     "__version__",
     "control",
+    "generate",
     "grade",
     "grade_answer",
     "grade_many",
+    "open_engine",
     "paired_difference",
     "performance",
     "scaling",

@@ -413,6 +413,31 @@ class TaskReading:
 
 
 @checked
+class Claim:
+    """One clause of a study's hypothesis, in terms that the report can hold against the rows.
+
+    Attributes:
+        text: the clause, as a reader sees it.
+        recipes: what it is about.
+        than: accuracy: the recipes that each of `recipes` is held against, at the headline setting.
+        measure: accuracy; slope: points per doubling of thinking tokens; wait: an ignored end against none.
+        expected: more, less, or the same within the margin of `harness compare`.
+    """
+
+    text: Label[Name]
+    recipes: Label[Annotated[tuple[Name, ...], Field(min_length=1)]]
+    than: Label[tuple[Name, ...]] = ()
+    measure: Label[Literal["accuracy", "slope", "wait"]] = "accuracy"
+    expected: Label[Literal["more", "less", "same"]] = "more"
+
+    def __post_init__(self) -> None:
+        if (self.measure == "accuracy") != bool(self.than):
+            raise UserError(
+                f"claim {self.text!r}: `than` names what an accuracy is held against, and goes with no other"
+            )
+
+
+@checked
 class Study:
     """An ablation: one base model, some recipes, some tasks, a sweep. Results of one study share one folder."""
 
@@ -441,6 +466,7 @@ class Study:
     lint: Label[Literal["count", "strict", "off"]] = "count"  # of each recipe's rows before training: harness.data.lint
     seed: Source[SeedNumber] = 0
     hypothesis: Label[str] = ""
+    claims: Label[tuple[Claim, ...]] = ()  # its clauses, for the report to hold against the rows
 
     def __post_init__(self) -> None:
         check_name(self.thinking)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from harness import __version__
-from harness.cli.exits import Commands
+from harness.cli.config_file import merged
+from harness.cli.exits import ENVIRONMENT, MEANINGS, Commands
 from harness.errors import UserError
 from harness.questions import Kind
 
@@ -17,7 +18,20 @@ if TYPE_CHECKING:
     from harness.config import Chat, TaskReading
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Root(Commands):
+    """The command `harness` itself: its help ends in the exit codes and the environment variables."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them as click writes options."""
+        for title, rows in (
+            ("Exit codes", [(str(code), meaning) for code, meaning in MEANINGS.items()]),
+            ("Environment", list(ENVIRONMENT.items())),
+        ):
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version",
     is_flag=True,
@@ -33,10 +47,11 @@ def cli() -> None:
 def _show_versions(context: click.Context, asked: bool) -> None:
     """The harness's version, and those of the packages that can change a result."""
     if asked and not context.resilient_parsing:
-        from harness.provenance import versions
+        from harness.provenance import commit, versions
 
         stack = ", ".join(f"{name} {version}" for name, version in versions().items())
-        click.echo(f"harness {__version__} ({stack})")
+        at = f", commit {commit()}" if commit() else ""
+        click.echo(f"harness {__version__}{at} ({stack})")
         context.exit()
 
 
@@ -97,6 +112,7 @@ def chat_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--chat-template-arg",
             "template_arguments",
             multiple=True,
+            callback=merged,
             metavar="NAME=VALUE",
             help="For the chat template, e.g. enable_thinking=false or reasoning_effort=high. Repeatable.",
         ),
@@ -125,6 +141,7 @@ set_option = click.option(
     "--set",
     "settings",
     multiple=True,
+    callback=merged,
     metavar="KEY=VALUE",
     help="Change one key of the study, e.g. --set training.num_epochs=3. Repeatable.",
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli import complete
 from harness.cli.exits import SOME_RUNS_FAILED, say, stop
 from harness.cli.group import data_option, reading_of, reading_options
 from harness.errors import UserError
@@ -26,7 +25,7 @@ OTHER_NUMBER, OTHER_LETTER = "0.01734", "Z"  # answers that no problem has
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[TASK]...")
+@click.argument("names", nargs=-1, metavar="[TASK]...", shell_complete=complete.tasks)
 @click.option("--validate", is_flag=True, help="Read the tasks: every gold has to pass its own grader.")
 @reading_options
 @data_option
@@ -106,36 +105,24 @@ def _failed(problems: list[Problem]) -> list[str]:
     return [problem.id for problem in problems if not passes(problem)]
 
 
-@click.command()
+@click.command(short_help="List the studies and their hypotheses.")
 def studies() -> None:
     """List the studies of ablations/, here and in the package: what `harness ablate` takes, and their hypotheses."""
-    for name, summary in _studies():
+    from harness.studies.listing import found_studies
+
+    for name, summary in found_studies():
         say(name)
         say(textwrap.fill(summary, 96, initial_indent="    ", subsequent_indent="    "))
 
 
-def _studies() -> Iterator[tuple[str, str]]:
-    """Each study's name as `harness ablate` takes it, and the first paragraph of its docstring; no file is run."""
-    from harness.studies.load import study_files
+@click.command(short_help="List the models that are on this machine.")
+def models() -> None:
+    """List the models that are here: the one that ships, those trained in results/runs, and the hub's cache."""
+    from harness.studies.models import here
 
-    for stem, path in sorted(study_files().items()):
-        try:
-            module = ast.parse(path.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError) as error:
-            yield stem, f"{path} cannot be read: {str(error).splitlines()[0]}"
-            continue
-        for statement in module.body:
-            if isinstance(statement, ast.FunctionDef) and _is_study(statement):
-                text = ast.get_docstring(statement) or ast.get_docstring(module) or ""
-                name = stem if statement.name == stem else f"{stem}:{statement.name}"
-                yield name, " ".join(text.split("\n\n")[0].split())
-
-
-def _is_study(function: ast.FunctionDef) -> bool:
-    returned = ast.unparse(function.returns) if function.returns else ""
-    return (
-        not function.name.startswith("_") and not function.args.args and returned.split(".")[-1].strip("'\"") == "Study"
-    )
+    for one in here():
+        say(one.name)
+        say(f"    {one.source}, {one.num_bytes / 1e6:,.1f} MB of weights")
 
 
 def _show(table: Table) -> None:

@@ -155,6 +155,8 @@ def run_row(
         "headline": to_plain(study.headline),
         "recipe_config": next((to_plain(r) for r in study.recipes if r.name == run.recipe), None),
         "hypothesis": study.hypothesis,
+        "claims": to_plain(study.claims),
+        "command": provenance.command(),
         "seed": study.seed,
         "tokenizer": loaded and loaded.tokenizer,
         "tokenizer_name": study.engine.tokenizer,
