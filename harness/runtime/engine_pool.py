@@ -20,6 +20,7 @@ from harness.generation.engines.loading import Loaded
 from harness.logs import last_lines
 from harness.progress import Progress
 from harness.runtime.cluster import Demand, connect
+from harness.runtime.doing import engine_step
 from harness.runtime.workers import EngineWorker, Heartbeat, Work
 
 logger = logging.getLogger(__name__)
@@ -75,8 +76,18 @@ class EnginePool:
         if not self.members:
             connect(self.demand, self.out, self.progress)
             self.progress.update("engine", "running", detail="starting")
+            self.progress.watch("engine", self._starting)
         while len(self.members) < self.demand.engine.num_engines:
             self.members.append(self._member())
+
+    def _starting(self) -> str:
+        """What the engine that was asked for last does before it is up."""
+        return engine_step(self.members[-1].log) if self.members and not self.info else ""
+
+    @property
+    def sampled_tokens(self) -> int:
+        """Tokens that the engines at hand have sampled, of unfinished thoughts, too; at most `WATCH_SECONDS` old."""
+        return sum(member.tokens or 0 for member in self.members)
 
     def _member(self) -> Member:
         import ray

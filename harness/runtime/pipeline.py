@@ -261,10 +261,13 @@ class Ablation:
             return
         before, start, tokens = len(evaluation.missing), time.monotonic(), 0
 
+        sampled = self.engines.sampled_tokens  # by an engine that has been up for another model
+
         def meanwhile() -> None:
             nonlocal tokens
             new, tokens = evaluation.num_tokens - tokens, evaluation.num_tokens
-            self.progress.update(stage, done=evaluation.num_done, tokens=new)
+            left = evaluation.forecast.left_seconds(self.engines.sampled_tokens - sampled, time.monotonic() - start)
+            self.progress.update(stage, done=evaluation.num_done, tokens=new, left_seconds=left)
             self.collect_trainings()
 
         self.progress.update(stage, "running", done=evaluation.num_done, total=evaluation.total)
