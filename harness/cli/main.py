@@ -110,17 +110,32 @@ def thinking(
 
 @cli.command(short_help="Where a study stands, running or dead.")
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--watch", is_flag=True, help="Again every --seconds, until the study does not run any more.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Of --watch.")
 @documents.json_option
-def status(out: Path, as_json: bool) -> None:
-    """Where the study in OUT stands, running or dead, from its files alone."""
+def status(out: Path, watch: bool, seconds: float, as_json: bool) -> None:
+    """Where the study in OUT stands, running or dead, from its files alone.
+
+    With --watch and --json: one document after the other. Ctrl-C ends the watch, not the study.
+    """
+    import time
+
     from harness.console import plain_console
     from harness.report.plan import status_table
     from harness.studies.status import status as read
 
-    if as_json:
-        documents.put(documents.status(read(out)))
-    else:
-        plain_console().print(status_table(read(out), out), soft_wrap=True)
+    console = plain_console()
+    while True:
+        found = read(out)
+        if watch and console.is_terminal and not as_json:
+            console.clear()
+        if as_json:
+            documents.put(documents.status(found))
+        else:
+            console.print(status_table(found, out), soft_wrap=True)
+        if not watch or found.state != "running":
+            return
+        time.sleep(seconds)
 
 
 cli.add_command(data.data)

@@ -61,6 +61,7 @@ class Forecast:
     open: set[tuple[str, int]]
     finished: int = 0
     finished_tokens: int = 0
+    finished_known: float = 0.0  # what `known` had said of them
 
     def finish(self, sample: tuple[str, int], tokens: int, *, whole: bool) -> None:
         """A row of `sample` came, for which `tokens` were sampled; `whole`: it was the last one."""
@@ -68,6 +69,7 @@ class Forecast:
         if whole and sample in self.open:
             self.open.remove(sample)
             self.finished += 1
+            self.finished_known += self.known.get(sample, 0.0)
 
     def left_seconds(self, sampled: int, seconds: float) -> float | None:
         """Seconds to the end at the rate so far, or None before anything tells.
@@ -79,7 +81,9 @@ class Forecast:
         if sampled <= 0 or seconds <= 0 or not (self.finished or self.known):
             return None
         mean = self.finished_tokens / self.finished if self.finished else _mean(self.known.values())
-        wanted = sum(max(self.known.get(sample, 0.0), mean) for sample in self.open)
+        # This model thinks longer or shorter than the one of the known thoughts by this much.
+        times = self.finished_tokens / self.finished_known if self.finished_known else 1.0
+        wanted = sum(self.known[sample] * times if sample in self.known else mean for sample in self.open)
         begun = max(0, sampled - self.finished_tokens)
         return max(0.0, wanted - begun) / (sampled / seconds)
 

@@ -97,7 +97,7 @@ class EnginePool:
         log = self.out / "logs" / ("engine.log" if self.num_started == 1 else f"engine-{self.num_started}.log")
         # Threads: one for `open` or `evaluate`, one for `heartbeat`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
-        handle = actor.remote(config, self.model, str(log.resolve()))
+        handle = actor.remote(config, self.model, str(log.resolve()), f"{config.name} engine of {self.out.name}")
         return Member(handle, log, self.model, config.start_seconds, handle.open.remote(), handle.heartbeat.remote())
 
     def wait(self) -> dict[str, str]:

@@ -103,7 +103,8 @@ class Evaluation:
             )
         ]
         # No core of its own: it needs one for a fraction of the time that the rows took to generate.
-        grade = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(grade_batch)
+        called = f"grade {self.runs[0].recipe} of {self.study.name}"
+        grade = ray.remote(num_cpus=0, scheduling_strategy="SPREAD", name=called)(grade_batch)
         slots = max(1, int(ray.cluster_resources().get("CPU", 0)) // CPUS_PER_GRADER)
         patience = self.study.engine.stall_seconds
         ungraded: deque[tuple[Any, float]] = deque()

@@ -71,7 +71,7 @@ class Trainings:
         while self.queued and len(self.running) < fitting(self.demand):
             job = self.queued.pop(0)
             own = study.seen_by(job.recipe.name)
-            reference = remote.remote(
+            reference = remote.options(name=f"train {job.recipe.name} of {study.name}").remote(
                 job.rows,
                 own.base_model,
                 own.training,
