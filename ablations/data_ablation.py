@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.config import Budget, EngineConfig, Features, Recipe, Sampling, Study, Training
+from harness.config import Budget, Claim, EngineConfig, Features, Recipe, Sampling, Study, Training
 
 
 def data_ablation() -> Study:
@@ -22,6 +22,10 @@ def data_ablation() -> Study:
     return Study(
         name="data_ablation",
         hypothesis=__doc__ or "",
+        claims=(
+            Claim("s1K beats quality, difficulty and diversity alone", ("s1k",), ("random", "diverse", "longest")),
+            Claim("and comes close to training on all of the pool", ("s1k",), ("full",), expected="same"),
+        ),
         base_model="Qwen/Qwen2.5-32B-Instruct",
         pool="simplescaling/data_ablation_full59K",
         features=Features(

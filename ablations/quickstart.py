@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+from harness.config import Budget, Claim, EngineConfig, Recipe, Sampling, Study, Training
 from harness.quickstart import POOL_SIZE, SUBSET_SIZE, TINY_MODEL
+
+TUNED = ("full", "s1k", "diverse", "longest", "random")
+CLAIMS = (
+    Claim("(1) accuracy rises with the thinking budget for every fine-tuned model", TUNED, measure="slope"),
+    Claim("(1) and not for the base", ("base",), measure="slope", expected="same"),
+    Claim("(2) the full pool beats every subset of 1/59 of it", ("full",), TUNED[1:]),
+    Claim("(3) diverse and s1k beat random and longest", ("diverse", "s1k"), ("random", "longest")),
+    Claim('(4) "Wait" helps', TUNED, measure="wait"),
+)
 
 
 def quickstart() -> Study:
@@ -19,6 +28,7 @@ def quickstart() -> Study:
     return Study(
         name="quickstart",
         hypothesis=__doc__ or "",
+        claims=CLAIMS,
         base_model=TINY_MODEL,
         pool="quickstart",
         pool_size=POOL_SIZE,

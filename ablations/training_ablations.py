@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+from harness.config import Budget, Claim, EngineConfig, Recipe, Sampling, Study, Training
 
 TASKS = ("aime24_nofigures", "math500", "gpqa_diamond")
 
 
 def _study(
-    name: str, hypothesis: str | None, recipes: tuple[Recipe, ...], pool: str = "simplescaling/s1K-1.1"
+    name: str,
+    hypothesis: str | None,
+    recipes: tuple[Recipe, ...],
+    pool: str = "simplescaling/s1K-1.1",
+    claims: tuple[Claim, ...] = (),
 ) -> Study:
     """The recipes on the paper's base model and hyperparameters, compared with the first of them."""
     return Study(
         name=name,
         hypothesis=hypothesis or "",
+        claims=claims,
         base_model="Qwen/Qwen2.5-32B-Instruct",
         pool=pool,
         recipes=recipes,
@@ -38,7 +43,20 @@ def block_size() -> Study:
     recipes = tuple(
         Recipe(f"block{size}", "full", variant="s1", training=(("block_size", size),)) for size in (32768, 4096)
     )
-    return _study("block_size", block_size.__doc__, recipes, "simplescaling/s1K")
+    return _study(
+        "block_size",
+        block_size.__doc__,
+        recipes,
+        "simplescaling/s1K",
+        claims=(
+            Claim(
+                "at 4,096 tokens the model answers worse than at 32,768",
+                ("block4096",),
+                ("block32768",),
+                expected="less",
+            ),
+        ),
+    )
 
 
 def traces() -> Study:
@@ -47,7 +65,9 @@ def traces() -> Study:
         Recipe("s1k", "full", pool="simplescaling/s1K", variant="s1"),
         Recipe("s1k_1_1", "full", pool="simplescaling/s1K-1.1_tokenized", variant="s1"),
     )
-    return _study("traces", traces.__doc__, recipes)
+    return _study(
+        "traces", traces.__doc__, recipes, claims=(Claim("r1's traces, longer, win", ("s1k_1_1",), ("s1k",)),)
+    )
 
 
 def limo() -> Study:
@@ -56,7 +76,12 @@ def limo() -> Study:
         Recipe("s1k_1_1", "full", pool="simplescaling/s1K-1.1", variant="s1"),
         Recipe("limo", "full", pool="GAIR/LIMO", variant="s1"),
     )
-    return _study("limo", limo.__doc__, recipes)
+    return _study(
+        "limo",
+        limo.__doc__,
+        recipes,
+        claims=(Claim("LIMO and s1K-1.1 do not differ", ("limo",), ("s1k_1_1",), expected="same"),),
+    )
 
 
 def learning_rate() -> Study:
@@ -64,7 +89,12 @@ def learning_rate() -> Study:
     recipes = tuple(
         Recipe(f"lr{rate:g}", "full", variant="s1", training=(("learning_rate", rate),)) for rate in (1e-5, 1e-6, 1e-4)
     )
-    return _study("learning_rate", learning_rate.__doc__, recipes)
+    return _study(
+        "learning_rate",
+        learning_rate.__doc__,
+        recipes,
+        claims=(Claim("1e-5 is the best of three", ("lr1e-05",), ("lr1e-06", "lr0.0001")),),
+    )
 
 
 def epochs() -> Study:
@@ -72,7 +102,15 @@ def epochs() -> Study:
     recipes = tuple(
         Recipe(f"epochs{count}", "full", variant="s1", training=(("num_epochs", count),)) for count in (5, 1, 3)
     )
-    return _study("epochs", epochs.__doc__, recipes)
+    return _study(
+        "epochs",
+        epochs.__doc__,
+        recipes,
+        claims=(
+            Claim("three epochs reach what five do", ("epochs3",), ("epochs5",), expected="same"),
+            Claim("one does not", ("epochs1",), ("epochs5",), expected="less"),
+        ),
+    )
 
 
 def training_seeds() -> Study:

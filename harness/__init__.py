@@ -17,6 +17,7 @@ PUBLIC = {
     "Recipe": "harness.config",
     "Sampling": "harness.config",
     "Study": "harness.config",
+    "TaskReading": "harness.config",
     "Training": "harness.config",
     "UserError": "harness.errors",
     "generate": "harness.generation.direct",
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from harness.analysis.bootstrap import paired_difference
     from harness.analysis.intervals import Interval
     from harness.analysis.metrics import control, performance, scaling
-    from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+    from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, TaskReading, Training
     from harness.errors import UserError
     from harness.generation import open_engine
     from harness.generation.direct import generate
@@ -58,6 +59,7 @@ __all__ = [
     "Recipe",
     "Sampling",
     "Study",
+    "TaskReading",
     "ThinkingFormat",
     "Training",
     "UserError",

@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from harness.chat_client import masked_url
 from harness.digests import folder_digest
 
 PACKAGES = (
@@ -116,6 +119,14 @@ def commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def command() -> str:
+    """The command line of this process, with the passwords that its URLs may hold left out; empty within a library."""
+    name = Path(sys.argv[0] or "python").name
+    if name in ("__main__.py", "harness"):
+        return shlex.join(["harness", *(masked_url(word) if "://" in word else word for word in sys.argv[1:])])
+    return ""
 
 
 def device() -> str:

@@ -41,6 +41,7 @@ COMPACT_BYTES = 128 * 2**20  # what they are merged to
 COMPACT_EVERY = 500  # flushes between two looks at the number of files
 CLAIM = "study.json"
 CLAIM_TYPES = {"name": str, "identity": str, "num_problems": dict, "study": dict, "runs": list}
+AUDIT_NAME = "audit.json"  # what the last audit of the folder said
 INTENT = "merge.json"  # a merge that is being carried out
 LOCK = ".lock"
 LOCK_SECONDS = 1.0  # for a reader's glance at the lock to be over; a writer holds it until it ends

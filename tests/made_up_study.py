@@ -48,8 +48,10 @@ def run(rows: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def write(out_dir: Path, rows: Iterable[dict[str, Any]], runs: list[dict[str, Any]] | None = None) -> Path:
-    """Write rows and their runs as a result folder; runs are derived from the rows unless given."""
+def write(
+    out_dir: Path, rows: Iterable[dict[str, Any]], runs: list[dict[str, Any]] | None = None, **added: Any
+) -> Path:
+    """Write rows and their runs as a result folder; runs come from the rows, with `added` settings, unless given."""
     rows = list(rows)
     (out_dir / "samples").mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA), out_dir / "samples" / "part-0.parquet")
@@ -57,13 +59,23 @@ def write(out_dir: Path, rows: Iterable[dict[str, Any]], runs: list[dict[str, An
         by_run: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             by_run.setdefault(row["run_id"], []).append(row)
-        runs = [run(group) for group in by_run.values()]
+        config = json.dumps({"reference_recipe": "s1k", "headline": HEADLINE} | added)
+        runs = [run(group, config=config) for group in by_run.values()]
     pq.write_table(pa.Table.from_pylist(runs, schema=RUN_SCHEMA), out_dir / "runs.parquet")
     return out_dir
 
 
-def study(out_dir: Path, num_problems: int = 60, recipes: Iterable[str] = tuple(ABILITY), num_samples: int = 1) -> Path:
-    """A sweep of four budgets and two waits for each recipe on two tasks; longer thought solves harder problems."""
+def study(
+    out_dir: Path,
+    num_problems: int = 60,
+    recipes: Iterable[str] = tuple(ABILITY),
+    num_samples: int = 1,
+    **added: Any,
+) -> Path:
+    """A sweep of four budgets and two waits for each recipe on two tasks; longer thought solves harder problems.
+
+    `added` goes to each run's configuration.
+    """
     settings = [(64, 0), (128, 0), (256, 0), (None, 0), (None, 1), (None, 2)]
     rows = []
     for task, ease in (("quick_easy", 0.15), ("quick_hard", -0.1)):
@@ -78,7 +90,7 @@ def study(out_dir: Path, num_problems: int = 60, recipes: Iterable[str] = tuple(
                         tokens = int(min(wanted, limit or 600))
                         chance = ABILITY[recipe] + ease + 0.25 * np.log2(tokens / 150) - 0.6 * (difficulty[p] - 0.5)
                         rows.append(_row(task, recipe, run_id, limit, ignores, p, index, tokens, wanted, chance, rng))
-    return write(out_dir, rows)
+    return write(out_dir, rows, **added)
 
 
 def _row(

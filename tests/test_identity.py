@@ -21,7 +21,7 @@ from harness.analysis.diff import diff
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load, setting_name
 from harness.checked import Part, parts
-from harness.config import Budget, Chat, EngineConfig, Recipe, Sampling, Study, Training
+from harness.config import Budget, Chat, Claim, EngineConfig, Recipe, Sampling, Study, Training
 from harness.data.selection import select
 from harness.generation.engines.chat import NAME as CHAT
 from harness.provenance import model_identity
@@ -86,6 +86,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "sampling": Sampling(top_p=0.5),
         "training": Training(num_epochs=1), "engine": EngineConfig(max_model_len=2048), "replay": False,
         "max_problems": 3, "seed": 5, "hypothesis": "why", "lint": "off",
+        "claims": (Claim("why", ("s1k",), ("base",)),),
     },
 }  # fmt: skip
 
@@ -158,8 +159,9 @@ def test_every_field_of_every_setting_is_walked() -> None:
     for cls, others in OTHER.items():
         named = {field.name for field in fields(cls)}
         assert set(parts(cls)) == named
-        # Told by what they lead to: the rows that are selected, and the base that is trained.
-        assert named - set(others) <= {"pool", "pool_columns", "features", "traces", "options", "base_model"}, cls
+        # Told by what they lead to: the rows that are selected, the base that is trained, the problems that are read.
+        others_too = {"pool", "pool_columns", "features", "traces", "options", "base_model", "reading"}
+        assert named - set(others) <= others_too, cls
 
 
 @pytest.mark.parametrize(("cls", "name"), EVERY, ids=[f"{cls.__name__}.{name}" for cls, name in EVERY])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from importlib import metadata
@@ -55,3 +56,15 @@ def test_the_table_of_licences_names_every_package_of_the_cpu_lock() -> None:
     rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("|")][2:]
     named = {plain(one.split()[0]): one.split()[1] for row in rows for one in row[2].split(", ")}
     assert {name: version for name, (version, _) in locked(LOCKS[0]).items()} == named
+
+
+def test_the_pages_typesetter_is_the_published_file_that_the_documentation_names() -> None:
+    folder = ROOT / "harness" / "report" / "templates" / "temml"
+    named = dict(
+        re.findall(
+            r"^\| `([\w.-]+)` \| `([0-9a-f]{64})` \|$", (ROOT / "docs" / "supply_chain.md").read_text(), re.MULTILINE
+        )
+    )
+    assert set(named) == {"temml.min.js", "Temml-Local.css"} and (folder / "LICENSE").read_text().startswith("The MIT")
+    for name, digest in named.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest

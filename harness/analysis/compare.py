@@ -57,6 +57,10 @@ class Comparison:
     first_difference: dict[str, int] = field(default_factory=dict)  # problem -> first differing token
     num_same_text: int = 0
     note: str = ""
+    folder_a: Path = Path()
+    folder_b: Path = Path()
+    runs_a: tuple[str, ...] = ()  # ids
+    runs_b: tuple[str, ...] = ()
 
 
 def compare(a: str, b: str, margin: float = MARGIN) -> list[Comparison]:
@@ -156,6 +160,10 @@ def _compared(left: Side, right: Side, task: str, margin: float) -> Comparison:
         first,
         same,
         note,
+        left.folder,
+        right.folder,
+        x.run_ids,
+        y.run_ids,
     )
 
 

@@ -40,6 +40,7 @@ class Measured:
     headlines: dict[tuple[str, str, str, str], int]
     compute: list[Compute]
     parts: list[Part]
+    variances: list[RunVariance]  # of each cell's runs
 
 
 def measure(out_dir: Path) -> pa.Table:
@@ -67,7 +68,7 @@ def measure_cells(loaded: Cells, seed: int = 0) -> Measured:
         _sweep_extras(sweep, cells, figures, resamplers[sweep.task])
     headlines = find_headlines(cells)
     _differences(cells, figures, headlines, runs)
-    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells), _parts(loaded, headlines))
+    return Measured(loaded, figures, sweeps, headlines, equal_compute(cells), _parts(loaded, headlines), runs)
 
 
 def _sweep_extras(
@@ -167,28 +168,50 @@ def _compare(
     runs: Sequence[RunVariance],
     metric: str,
 ) -> None:
-    baseline = cells[reference]
-    if not others:
-        return
-    tests = paired_p_values(np.column_stack([cells[i].accuracy for i in others]), baseline.accuracy)
-    adjusted = holm([p for p, _ in tests])
+    found = paired_figures(cells, [(i, reference) for i in others], runs, metric)
+    for i, one in zip(others, found, strict=True):
+        figures[i].update(one)
+
+
+def paired_figures(
+    cells: Sequence[Cell], pairs: Sequence[tuple[int, int]], runs: Sequence[RunVariance], metric: str
+) -> list[dict[str, Interval]]:
+    """The difference of each (cell, rival) of a task, its tests and what it could have shown; Holm over the pairs.
+
+    Args:
+        cells: all cells.
+        pairs: indices into `cells`; a difference is the first less the second.
+        runs: of each cell, the variance between its runs.
+        metric: the difference's name, difference_to_...
+    """
+    if not pairs:
+        return []
+    tests: dict[int, tuple[float, str]] = {}
+    for rival in dict.fromkeys(b for _, b in pairs):
+        places = [at for at, (_, b) in enumerate(pairs) if b == rival]
+        scores = np.column_stack([cells[pairs[at][0]].accuracy for at in places])
+        tests |= dict(zip(places, paired_p_values(scores, cells[rival].accuracy), strict=True))
+    adjusted = holm([tests[at][0] for at in range(len(pairs))])
     suffix = metric.removeprefix("difference_to_")
-    for i, (p, test), p_holm in zip(others, tests, adjusted, strict=True):
-        cell = cells[i]
+    found = []
+    for at, ((i, rival), p_holm) in enumerate(zip(pairs, adjusted, strict=True)):
+        p, test = tests[at]
+        cell, baseline = cells[i], cells[rival]
         gap = cell.accuracy - baseline.accuracy
-        interval = difference_interval(cell.correct, baseline.correct, runs[i], runs[reference])
+        interval = difference_interval(cell.correct, baseline.correct, runs[i], runs[rival])
         n = int((~np.isnan(gap)).sum())
-        note = f"{test} p={p:.3g}, Holm over {len(others)} p={p_holm:.3g}" if n else test
+        note = f"{test} p={p:.3g}, Holm over {len(pairs)} p={p_holm:.3g}" if n else test
         if n < max(cell.num_problems, baseline.num_problems):
             note += f"; paired over {n} of {max(cell.num_problems, baseline.num_problems)} problems"
-        least, assumed = detectable(gap, len(others))
-        for name, figure, text in (
-            (metric, interval, note),
-            (f"p_value_to_{suffix}", Interval(p), test),
-            (f"p_holm_to_{suffix}", Interval(float(p_holm)), test),
-            (f"detectable_{metric}", Interval(least), assumed),
-        ):
-            figures[i][name] = figure.over(n, baseline.recipe, text)
+        least, assumed = detectable(gap, len(pairs))
+        figures = {
+            metric: (interval, note),
+            f"p_value_to_{suffix}": (Interval(p), test),
+            f"p_holm_to_{suffix}": (Interval(float(p_holm)), test),
+            f"detectable_{metric}": (Interval(least), assumed),
+        }
+        found.append({name: figure.over(n, baseline.recipe, text) for name, (figure, text) in figures.items()})
+    return found
 
 
 def distinguishable(figures: dict[str, Interval], metric: str = "difference_to_best") -> bool:

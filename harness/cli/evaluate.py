@@ -10,13 +10,23 @@ import click
 
 from harness.cli import complete
 from harness.cli.config_file import config_option
-from harness.cli.group import THINKING_HELP, chat_of, chat_options, data_option, out_option, set_option
+from harness.cli.group import (
+    THINKING_HELP,
+    chat_of,
+    chat_options,
+    data_option,
+    out_option,
+    reading_of,
+    reading_options,
+    set_option,
+)
 from harness.cli.running import default_out, run_study, show_plans
 from harness.cli.talk import Talk, talk_options
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.config import EngineName
+    from harness.questions import Kind
 
 METHODS = (
     "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase, "
@@ -29,8 +39,13 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 @click.command(short_help="A budget-forced sweep of any models, in one call.")
 @click.argument("models", nargs=-1, required=True, shell_complete=complete.models)
 @click.option(
-    "--tasks", "task_names", required=True, shell_complete=complete.tasks, help="Task names, comma-separated."
+    "--tasks",
+    "task_names",
+    required=True,
+    shell_complete=complete.tasks,
+    help="Comma-separated: names, FILE.jsonl, hub:ORG/NAME, lm-eval:NAME.",
 )
+@reading_options
 @click.option(
     "--method",
     "methods",
@@ -94,6 +109,10 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 def evaluate(
     models: tuple[str, ...],
     task_names: str,
+    columns: tuple[str, ...],
+    kind: Kind | None,
+    template: str,
+    shuffle_choices: bool,
     engine: EngineName,
     tp: int | None,
     gpus: int | None,
@@ -139,6 +158,7 @@ def evaluate(
             raise UserError(
                 f"--set {given}: evaluate trains nothing and reads no {key}; leave it out, or use `harness ablate`"
             )
+    reading = reading_of(columns, kind, template, shuffle_choices)
     chat = chat_of(template_arguments, system_prompt, instruction)
     models = tuple(dict.fromkeys(models))
     studies = []
@@ -153,7 +173,7 @@ def evaluate(
         name = evaluation.study_name(models)
         one = evaluation.study(
             model, task_names, budgets, decoding, server, thinking, chat, max_problems, replay,
-            name=name, headline=headline,
+            name=name, headline=headline, reading=reading, data_dir=data_dir,
         )  # fmt: skip
         studies.append(with_settings(one, settings))
         check_inputs(studies[-1], data_dir)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -12,9 +12,10 @@ from harness import __version__
 from harness.cli.config_file import merged
 from harness.cli.exits import ENVIRONMENT, MEANINGS, Commands
 from harness.errors import UserError
+from harness.questions import Kind
 
 if TYPE_CHECKING:
-    from harness.config import Chat
+    from harness.config import Chat, TaskReading
 
 
 class Root(Commands):
@@ -70,6 +71,36 @@ data_option = click.option(
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder with the tasks' and pools' files; without it they come from the hub.",
 )
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How tasks from outside are read: see `reading_of`."""
+    for option in (
+        click.option("--shuffle-choices", is_flag=True, help="Options of tasks from outside in an order by seed."),
+        click.option("--template", default="", help="Their prompt: {{question}}, {{choices}} and columns of theirs."),
+        click.option("--kind", type=click.Choice(get_args(Kind)), help="How their answers compare. Default: guessed."),
+        click.option(
+            "--map", "columns", multiple=True, metavar="OURS=THEIRS",
+            help="A column of theirs: question=, gold=, id=, choices= (one column, or A+B+C). Repeatable.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def reading_of(columns: tuple[str, ...], kind: Kind | None, template: str, shuffle_choices: bool) -> TaskReading:
+    """The options of `reading_options` as a setting. Raises `UserError` for a pair that is none."""
+    from harness.config import TaskReading
+
+    pairs: dict[str, str] = {}
+    for given in (part for one in columns for part in one.split(",")):
+        name, separator, value = given.partition("=")
+        if not (name.strip() and separator and value.strip()):
+            raise UserError(f"--map {given}: write OURS=THEIRS, for example --map question=prompt")
+        if name.strip() in pairs:
+            raise UserError(f"--map {name.strip()} is given twice; give it once")
+        pairs[name.strip()] = value.strip()
+    return TaskReading(columns=tuple(pairs.items()), kind=kind, template=template, shuffle=shuffle_choices)
 
 
 def chat_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -147,6 +147,7 @@ for command in (
     results.leaderboard,
     results.sample_stats,
     results.import_,
+    results.export,
     results.compare,
     results.diff,
     listing.tasks,

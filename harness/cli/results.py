@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 import click
 
@@ -12,11 +12,12 @@ from harness.cli import documents
 from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
+from harness.questions import Kind
 
 if TYPE_CHECKING:
-    from harness.grading.verdict import Kind
+    from harness.report.every_eval_ever import Relationship
 
-KINDS = ("math", "integer", "choice")
+KINDS = get_args(Kind)
 
 
 @click.command(short_help="Grade answers in a JSONL file by equivalence.")
@@ -67,9 +68,10 @@ def audit(out: Path, sample: int, seed: int, as_json: bool) -> None:
     from harness.report.audits import audit_table
     from harness.report.terminal import rendered
     from harness.runtime.audit import audit as hold
-    from harness.runtime.audit import summary
+    from harness.runtime.audit import keep, summary
 
     audits = hold(out, sample, seed)
+    keep(out, audits)
     if as_json:
         documents.put(documents.audits(audits, out, seed))
     else:
@@ -181,6 +183,26 @@ def import_(
         say(line)
 
 
+@click.command(short_help="Results in Every Eval Ever's schema.")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", required=True, type=path_option, help="Folder to write data/TASK/ORG/MODEL/... into.")
+@click.option("--organization", required=True, help="Who evaluated.")
+@click.option("--developer", help="Whose the models without a hub name are. Default: the organization's.")
+@click.option(
+    "--relationship",
+    type=click.Choice(["first_party", "third_party", "collaborative", "other"]),
+    default="other",
+    show_default=True,
+    help="Of the evaluator to the models.",
+)
+def export(out: Path, to: Path, organization: str, developer: str | None, relationship: Relationship) -> None:
+    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines."""
+    from harness.report.every_eval_ever import export as write
+
+    for line in write(out, to, organization, relationship, developer):
+        say(line)
+
+
 @click.command(short_help="Paired comparison of two runs.")
 @click.argument("a")
 @click.argument("b")
@@ -191,17 +213,25 @@ def import_(
     show_default=True,
     help="Points that do not matter: is one no worse than the other by more?",
 )
+@click.option("--html", type=path_option, help="Also write a page: the problems that each alone got right, and why.")
 @documents.json_option
-def compare(a: str, b: str, margin: float, as_json: bool) -> None:
+def compare(a: str, b: str, margin: float, html: Path | None, as_json: bool) -> None:
     """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
     if as_json:
         from harness.analysis.compare import compare as compared
 
-        documents.put(documents.comparisons(compared(a, b, margin / 100)))
-        return
-    from harness.report.comparisons import compare_runs
+        found = compared(a, b, margin / 100)
+        documents.put(documents.comparisons(found))
+    else:
+        from harness.report.comparisons import compare_runs
 
-    compare_runs(a, b, margin / 100)
+        found = compare_runs(a, b, margin / 100)
+    if html:
+        from harness.report.pair_page import write_pair
+
+        write_pair(found, html)
+        if not as_json:
+            say(html)
 
 
 @click.command(short_help="Where the same runs in two folders part.")

@@ -65,11 +65,13 @@ def _plan_inputs(
             preparation.disk_note(study, out or default_out(study.name)),
         ]
     sizes = {}
-    for name in study.tasks:
-        if data_dir or not tasks.get(name).num_problems:
-            sizes[name] = len(tasks.load(name, data_dir, study.seed, study.max_problems))
+    for spec in study.tasks:
+        known = tasks.TASKS[spec].num_problems if spec in tasks.TASKS and not data_dir else 0
+        if known:
+            sizes[spec] = min(known, study.max_problems or known)
         else:
-            sizes[name] = min(tasks.get(name).num_problems, study.max_problems or tasks.get(name).num_problems)
+            found = tasks.read(spec, data_dir, study.seed, study.max_problems, study.reading)
+            sizes[found.name] = len(found.problems)
     return sizes, pools, notes
 
 
@@ -97,17 +99,21 @@ def run_study(
     outcome = run(study, out, data_dir, talk.progress(), *others)
     files: list[Path] = []
     if outcome.measured is not None:
-        files = leaderboard.write([out], out, measured=outcome.measured)
         console.print(leaderboard.terminal([out], measured=outcome.measured))
     if outcome.num_kept == outcome.num_runs and not outcome.failures:
         console.print(f"Nothing to do: all {outcome.num_runs} runs were finished before ({clock(outcome.seconds)}).")
     else:
         kept = f"; {outcome.num_kept} were finished before" if outcome.num_kept else ""
         console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
+    audits: list[RunAudit] | None = None
+    if outcome.measured is not None:
+        try:  # before the page is written, which tells what the audit said
+            audits = audit_some(out, audited) if audited else None
+        finally:
+            files = leaderboard.write([out], out, measured=outcome.measured)
+    faults = audit_line(audits, console) if audits is not None else []
     written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
-    audits = audit_some(out, audited) if audited and outcome.measured is not None else None
-    faults = audit_line(audits, console) if audits is not None else []
     if talk.as_json:
         documents.put(documents.outcome(outcome, study.name, out, audits))
     if outcome.failures:
@@ -122,12 +128,14 @@ def audit_some(out: Path, num_rows: int) -> list[RunAudit] | None:
 
     A model that is too large to load beside a study is left out.
     """
-    from harness.runtime.audit import LARGEST_CHECKPOINT, audit
+    from harness.runtime.audit import LARGEST_CHECKPOINT, audit, keep
     from harness.store import Store
 
     if not any(run["status"] == "done" for run in Store(out).runs()):
         return None
-    return audit(out, num_rows, largest=LARGEST_CHECKPOINT)
+    audits = audit(out, num_rows, largest=LARGEST_CHECKPOINT)
+    keep(out, audits)
+    return audits
 
 
 def audit_line(audits: Sequence[RunAudit], console: Console) -> list[str]:

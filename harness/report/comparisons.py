@@ -19,6 +19,8 @@ from harness.records import setting
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from harness.report.tables import Table
+
 LISTED = 10  # problems named in each list
 
 
@@ -35,45 +37,48 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
     """The comparisons for a terminal of 100 columns."""
     from rich.console import Group
 
-    from harness.report.tables import Column, Entry, Table, number
     from harness.report.terminal import rendered as as_rich
+
+    return Group(*(as_rich(comparison_table(c)) for c in comparisons))
+
+
+def comparison_table(c: Comparison) -> Table:
+    """The two runs, and below them what tells them apart."""
+    from harness.report.tables import Column, Entry, Table, number
 
     def bounded(interval: Interval, sign: str = "") -> Entry:
         known = interval.low < interval.high
         detail = f"[{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]" if known else interval.note
         return Entry(f"{100 * interval.mean:{sign}.1f}", interval.mean, detail)
 
-    parts = []
-    for c in comparisons:
-        heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
-        table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
-        for name, accuracy, tokens, only in (
-            (f"A  {c.name_a}", c.accuracy_a, c.tokens_a, c.only_a),
-            (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
-        ):
-            table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
-        gap = bounded(c.gap, "+")
-        verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
-        table.notes += [
-            f"A - B: {gap.text} points ({gap.detail}), {c.test} {_p(c.p_value)}: the two {verdict}.",
-            f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
-            "(80 % power).",
-            *_no_worse(c),
-        ]
-        for side, only in (("A", c.only_a), ("B", c.only_b)):
-            table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
-        if c.first_difference:
-            at = sorted(c.first_difference.values())
-            middle = int(np.median(at))
-            where = f"at token {at[0]:,} the earliest, {middle:,} the median"
-            table.notes.append(f"Texts: {c.num_same_text} identical; {len(at)} part, {where}.")
-        unpaired = [
-            f"{side} has {n - c.num_paired} more" for side, n in (("A", c.num_a), ("B", c.num_b)) if n > c.num_paired
-        ]
-        table.notes += [f"Not paired: {', '.join(unpaired)}."] if unpaired else []
-        table.notes += [c.note + "."] if c.note else []
-        parts.append(as_rich(table))
-    return Group(*parts)
+    heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
+    table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
+    for name, accuracy, tokens, only in (
+        (f"A  {c.name_a}", c.accuracy_a, c.tokens_a, c.only_a),
+        (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
+    ):
+        table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
+    gap = bounded(c.gap, "+")
+    verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
+    table.notes += [
+        f"A - B: {gap.text} points ({gap.detail}), {c.test} {_p(c.p_value)}: the two {verdict}.",
+        f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
+        "(80 % power).",
+        *_no_worse(c),
+    ]
+    for side, only in (("A", c.only_a), ("B", c.only_b)):
+        table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
+    if c.first_difference:
+        at = sorted(c.first_difference.values())
+        middle = int(np.median(at))
+        where = f"at token {at[0]:,} the earliest, {middle:,} the median"
+        table.notes.append(f"Texts: {c.num_same_text} identical; {len(at)} part, {where}.")
+    unpaired = [
+        f"{side} has {n - c.num_paired} more" for side, n in (("A", c.num_a), ("B", c.num_b)) if n > c.num_paired
+    ]
+    table.notes += [f"Not paired: {', '.join(unpaired)}."] if unpaired else []
+    table.notes += [c.note + "."] if c.note else []
+    return table
 
 
 def _no_worse(c: Comparison) -> list[str]:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.analysis.claims import findings
 from harness.analysis.estimates import COUNT_NAMES
 from harness.analysis.measure import Measured, is_headline, measure_cells
 from harness.analysis.settings import KEY, load
 from harness.console import visible
 from harness.files import write_together
 from harness.report import study_tables as builders
+from harness.report.claim_tables import claims_table
 from harness.report.page import render
 from harness.report.plots import draw_all
 from harness.report.samples import collect
@@ -38,10 +40,13 @@ def write(
     measured = measured or measure_dirs(dirs)
     figures = {study: draw_all(measured, study, tasks) for study, tasks in builders.studies(measured)}
     drawn = {name: data for found in figures.values() for figure in found for name, data in figure.files.items()}
+    downloads = {name: data for name, data in drawn.items() if name.endswith(".svg")}
     contents: dict[Path, bytes | str] = {
         out / "LEADERBOARD.md": as_markdown(measured),
-        out / "leaderboard.csv": as_csv(measured),
-        out / "leaderboard.html": render(measured, figures, collect(dirs, measured), title),
+        out / "leaderboard.csv": (table := as_csv(measured)),
+        out / "leaderboard.html": render(
+            measured, figures, collect(dirs, measured), title, dirs, downloads | {"leaderboard.csv": table.encode()}
+        ),
         **{out / "figures" / name: data for name, data in drawn.items()},
     }
     write_together(contents)
@@ -108,6 +113,8 @@ def as_markdown(measured: Measured) -> str:
     parts = ["# Leaderboard", ""]
     for study, tasks in builders.studies(measured):
         parts += [f"## {escaped(study)}", ""]
+        found = findings(measured, study)
+        parts += [markdown(claims_table(found, study))] if found else []
         built = [table for task in tasks for table in builders.all_tables(measured, study, task)]
         built.sort(key=lambda table: not table.id.startswith("recipes_"))
         parts += [markdown(table) for table in built]

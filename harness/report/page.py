@@ -4,28 +4,45 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
+import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.claims import findings
 from harness.analysis.measure import Measured, distinguishable, reference_name
+from harness.analysis.noise import noise_of
 from harness.analysis.settings import setting_name
 from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
+from harness.report.claim_tables import LEGEND as CLAIMS_LEGEND
+from harness.report.claim_tables import STYLES, evidence_table, verdict_line
+from harness.report.made import bibtex, made
 from harness.report.names import recipe_order, row_name
+from harness.report.noise_tables import noise_tables
 from harness.report.plots import Drawn, slug
-from harness.report.samples import Browser
+from harness.report.samples import Browser, packed
 from harness.report.styles import Styles
 from harness.report.tables import MISSING, Column, Table, number
 
 TEMPLATES = Path(__file__).parent / "templates"
+WANTED_DIFFERENCE = 0.02  # what the noise tables say the price of: two points
 
-
+SCRIPTS = ("page.js", "tables.js", "maths.js", "samples.js")  # in this order, each in an element of its own
+FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # the page loads no file, so no font
 STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One task of a comparison: its table, and (title, [(problem, link)]) of what each run alone got right."""
+
+    table: Table
+    lists: list[tuple[str, list[tuple[str, str]]]]
 
 
 def _shown(value: object) -> object:
@@ -49,8 +66,26 @@ def _hashes(texts: Sequence[str]) -> str:
     return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
-def render(measured: Measured, figures: dict[str, list[Drawn]], browser: Browser, title: str) -> str:
-    """The page as text. `figures` are a study's; `browser` holds the samples."""
+def render(
+    measured: Measured,
+    figures: dict[str, list[Drawn]],
+    browser: Browser,
+    title: str,
+    dirs: Sequence[Path] = (),
+    downloads: Mapping[str, bytes] | None = None,
+    pairs: Sequence[Pair] = (),
+) -> str:
+    """The page as text.
+
+    Args:
+        measured: the figures of everything on it.
+        figures: study -> its drawings.
+        browser: the samples.
+        title: of the page.
+        dirs: the results folders, for what their audits said.
+        downloads: name -> content of files that a reader may take from the page.
+        pairs: the comparison of two runs by task, which then stands first.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -60,47 +95,104 @@ def render(measured: Measured, figures: dict[str, list[Drawn]], browser: Browser
         trim_blocks=False,
         finalize=_shown,
     )
-    css, js, theme = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "theme.js"))
+    css, theme, *scripts = (read(name) for name in ("page.css", "theme.js", *SCRIPTS))
+    maths_css, maths = FONT.sub("", read("temml/Temml-Local.css")), read("temml/temml.min.js")
     drawn = {style for found in figures.values() for figure in found for style in STYLE.findall(figure.svg)}
     styles = Styles()
-    studies = [_study(measured, study, tasks, figures[study], styles) for study, tasks in builders.studies(measured)]
+    ids = Ids()
+    studies = [
+        _study(measured, study, tasks, figures.get(study, []), styles, ids, dirs)
+        for study, tasks in builders.studies(measured)
+    ]
     return environment.get_template("page.html.j2").render(
         title=title,
         css=css,
-        js=js,
+        scripts=[maths, *scripts],
         theme=theme,
+        maths_css=maths_css,
         sheet=styles.sheet,
-        policy=policy([js, theme], [css, styles.sheet, *sorted(drawn)]),
+        policy=policy([theme, maths, *scripts], [css, maths_css, styles.sheet, *sorted(drawn)]),
         studies=studies,
         legend=builders.LEGEND,
         browser=browser,
-        index=json.dumps(browser.index, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        downloads={name: packed(content) for name, content in (downloads or {}).items()},
+        bibtex=bibtex(measured),
+        pairs=[replace(pair, table=_with_id(pair.table, ids)) for pair in pairs],
         runs=runs_table(measured),
         notes=measured.cells.notes,
     )
 
 
+def read(name: str) -> str:
+    """One of the page's own files."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+class Ids:
+    """Element ids of one page: letters, digits and underscores, no two alike."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = {"samples", "runs", "pair"}
+
+    def new(self, name: str) -> str:
+        """An id as near to `name` as may be."""
+        plain = slug(name)
+        tried = (plain if n == 1 else f"{plain}_{n}" for n in itertools.count(1))
+        found = next(one for one in tried if one not in self._taken)
+        self._taken.add(found)
+        return found
+
+
 def _study(
-    measured: Measured, study: str, tasks: Sequence[str], figures: Sequence[Drawn], styles: Styles
+    measured: Measured,
+    study: str,
+    tasks: Sequence[str],
+    figures: Sequence[Drawn],
+    styles: Styles,
+    ids: Ids,
+    dirs: Sequence[Path],
 ) -> dict[str, Any]:
     cells = [cell for cell in measured.cells.cells if cell.study == study]
+    tables = builders.questions(measured, study, tasks)
+    noise = noise_of(cells)
+    tables += noise_tables(noise, WANTED_DIFFERENCE, 1) if noise else []
+    found = findings(measured, study)
+    figure_ids = [ids.new(drawn.name) for drawn in figures]
     return {
         "name": study,
-        "slug": slug(study),
+        "slug": ids.new(study),
+        "findings": [
+            {
+                "text": one.claim.text,
+                "verdict": one.verdict,
+                "style": STYLES.get(one.verdict, ""),
+                "line": verdict_line(one),
+                "table": _with_id(evidence_table(one, study, at), ids),
+            }
+            for at, one in enumerate(found, 1)
+        ],
+        "legend": CLAIMS_LEGEND,
+        "made": made(measured, study, dirs),
         "tasks": tasks,
         "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
+        "board_id": ids.new(f"board_{study}"),
         "board": board(measured, study, tasks, styles),
         "power": [f"{task}: {builders.power_line(measured, _headlines(measured, study, task))}" for task in tasks],
         "figures": [
             vars(drawn)
             | {
+                "id": figure_id,
                 "svg": styles.moved(drawn.svg),
                 "chips": [(name, slug(name), styles.name(f"background:{colour}")) for name, colour in drawn.series],
             }
-            for drawn in figures
+            for drawn, figure_id in zip(figures, figure_ids, strict=True)
         ],
-        "tables": [table for task in tasks for table in builders.all_tables(measured, study, task)],
+        "tables": [_with_id(table, ids) for table in tables],
     }
+
+
+def _with_id(table: Table, ids: Ids) -> Table:
+    return replace(table, id=ids.new(table.id))
 
 
 def _headlines(measured: Measured, study: str, task: str) -> list[int]:

@@ -119,7 +119,9 @@ class Canvas:
             title = f"<title>{escape(self.tips[int(tip)])}</title>" if tip else ""
             return f'<g class="series{" tip" if tip else ""}" data-series="{series}">{title}'
 
-        return re.sub(rf'<g id="{re.escape(self.name)}:([^":]*):(\d*)">', explained, svg)
+        svg = re.sub(rf'<g id="{re.escape(self.name)}:([^":]*):(\d*)">', explained, svg)
+        used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))  # the others would stand on the page several times
+        return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
 
 
 def draw_all(measured: Measured, study: str, tasks: Sequence[str]) -> list[Drawn]:

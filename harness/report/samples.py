@@ -18,19 +18,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.analysis.folders import sample_files
-from harness.analysis.measure import Measured
+from harness.analysis.measure import Measured, is_headline, paired_figures, reference_name
 from harness.analysis.settings import setting_name
 from harness.parquet import told, typed
 from harness.records import SAMPLE_SCHEMA, generated_ids
 from harness.report.names import recipe_order, row_name
+from harness.report.tables import p_value
 
-MOST_SAMPLES = 10_000
+MOST_SAMPLES = 100_000
 MOST_CHARACTERS = 48_000_000  # of thinking on the page, before compression; a longer thought loses its middle
 MOST_IDS = 2_000_000  # token ids on the page: they find the first differing token of two runs
+MOST_PAIRED = 12  # headline runs of a task whose pairs the page tells the differences of
+MOST_VALUES = 40  # of a fact that samples can be chosen by
 BLOCK = 40  # samples a compressed block: about 100 kB to unpack for one look
 COLUMNS = (
-    "run_id", "task", "problem_id", "sample_index", "seed", "question", "gold", "thinking", "closing", "answer",
-    "thinking_ids", "closing_ids", "answer_ids", "forced_spans", "ignore_str", "num_ignores",
+    "run_id", "task", "problem_id", "question_hash", "sample_index", "seed", "question", "gold", "thinking",
+    "closing", "answer", "thinking_ids", "closing_ids", "answer_ids", "forced_spans", "ignore_str", "num_ignores",
     "thinking_tokens", "answer_tokens", "num_rounds",
     "forced_end", "looping", "thinking_finish", "status", "extracted", "reason", "error",
 )  # fmt: skip
@@ -44,6 +47,17 @@ class Browser:
     index: dict[str, Any]
     blocks: list[str]
     note: str
+
+    @property
+    def packed_index(self) -> str:
+        """The index as base64 gzip JSON."""
+        return packed(self.index)
+
+
+def packed(value: Any) -> str:
+    """A value as base64 gzip JSON, the same bytes for the same value."""
+    raw = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.b64encode(gzip.compress(raw, compresslevel=6, mtime=0)).decode()
 
 
 def forced_ranges(
@@ -119,16 +133,26 @@ def collect(dirs: Sequence[Path], measured: Measured, most: int = MOST_SAMPLES) 
             chosen |= dict.fromkeys(cells[i].run_ids, i)
             places[i] = min(room, cells[i].num_generations)
             room -= places[i]
-    rows = []
+    longest = max(2_000, MOST_CHARACTERS // max(sum(places.values()), 1))
+    rows, num_ids = [], 0
     for row in _rows(dirs, set(chosen)):
         if places[chosen[row["run_id"]]] > 0:
             places[chosen[row["run_id"]]] -= 1
-            rows.append(row)
-    rows.sort(
-        key=lambda r: (r["task"], _natural(r["problem_id"]), order.index(chosen[r["run_id"]]), r["sample_index"] or 0)
-    )
+            rows.append(_kept(row, longest, num_ids <= MOST_IDS))
+            num_ids += len(rows[-1]["sample"]["ids"] or ())
+    if num_ids > MOST_IDS:  # all or none: two runs are compared by them
+        for row in rows:
+            row["sample"]["ids"] = None
+    rank = {i: at for at, i in enumerate(order)}
+    rows.sort(key=lambda r: (r["task"], natural(r["problem_id"]), rank[chosen[r["run_id"]]], r["sample_index"] or 0))
     note = f"{len(rows):,} of {total:,} samples are on this page, whole runs first; all are in the Parquet files."
     return _packed(rows, [chosen[r["run_id"]] for r in rows], measured, note if len(rows) < total else "")
+
+
+def _kept(row: dict[str, Any], longest: int, with_ids: bool) -> dict[str, Any]:
+    """What of a stored row the page holds: its place, the index's columns, and its text cut to `longest`."""
+    kept = {name: row[name] for name in ("run_id", "task", "question_hash", *INDEX)}
+    return kept | {"sample": _sample(row, longest, with_ids)}
 
 
 def _rows(dirs: Sequence[Path], runs: set[str]) -> Iterator[dict[str, Any]]:
@@ -168,16 +192,52 @@ def _packed(rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, 
     run_of = {i: labels.index(name) for i, name in zip(used, names, strict=True)}
     tasks = sorted({str(row["task"]) for row in rows})
     index: dict[str, Any] = {name: [_plain(row[name]) for row in rows] for name in INDEX}
-    index |= {"run": [run_of[i] for i in of_cell], "task": [tasks.index(str(row["task"])) for row in rows]}
-    index |= {"runs": labels, "tasks": tasks, "block": BLOCK}
-    most = max(2_000, MOST_CHARACTERS // max(len(rows), 1))
-    with_ids = sum(len(generated_ids(row)) for row in rows) <= MOST_IDS
-    blocks = []
-    for start in range(0, len(rows), BLOCK):
-        block = [_sample(row, most, with_ids) for row in rows[start : start + BLOCK]]
-        raw = gzip.compress(json.dumps(block, ensure_ascii=False).encode(), compresslevel=6, mtime=0)
-        blocks.append(base64.b64encode(raw).decode())
+    task_of = {task: at for at, task in enumerate(tasks)}
+    run_ids = sorted({row["run_id"] for row in rows})
+    id_of = {run: at for at, run in enumerate(run_ids)}
+    index |= {"run": [run_of[i] for i in of_cell], "task": [task_of[str(row["task"])] for row in rows]}
+    index |= {"id": [id_of[row["run_id"]] for row in rows], "ids": run_ids}
+    index |= {"runs": labels, "tasks": tasks, "block": BLOCK, "facts": _facts(rows, measured)}
+    pairs: dict[tuple[str, str], int] = {}  # a question has one number, whatever the runs call it
+    keys = [(str(row["task"]), row["question_hash"] or str(row["problem_id"])) for row in rows]
+    index["pair"] = [pairs.setdefault(key, len(pairs)) for key in keys]
+    reference = next(
+        (i for i in used if cells[i].recipe == reference_name(cells, used) and is_headline(cells[i])), None
+    )
+    index["reference"] = None if reference is None else run_of[reference]
+    blocks = [packed([row["sample"] for row in rows[start : start + BLOCK]]) for start in range(0, len(rows), BLOCK)]
+    index["gaps"] = _gaps(measured, run_of, task_of)
     return Browser(index, blocks, note)
+
+
+def _gaps(measured: Measured, run_of: dict[int, int], task_of: dict[str, int]) -> dict[str, str]:
+    """task/A/B -> the paired difference of two headline runs on the page, with its interval and the exact test."""
+    cells = measured.cells.cells
+    found: dict[str, str] = {}
+    for task, place in task_of.items():
+        members = [i for i in measured.headlines.values() if cells[i].task == task and i in run_of][:MOST_PAIRED]
+        pairs = [(a, b) for a in members for b in members if a != b and cells[a].study == cells[b].study]
+        figures = paired_figures(cells, pairs, measured.variances, "difference_to_reference")
+        for (a, b), figure in zip(pairs, figures, strict=True):
+            gap, p = figure["difference_to_reference"], figure["p_value_to_reference"].mean
+            if gap.low < gap.high:
+                bounds = f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+                text = f"A - B {100 * gap.mean:+.1f} {bounds} points, exact p {p_value(p).text}"
+                found[f"{place}/{run_of[a]}/{run_of[b]}"] = text
+    return found
+
+
+def _facts(rows: Sequence[dict[str, Any]], measured: Measured) -> dict[str, dict[str, Any]]:
+    """Facts of the problems (subject, level) that samples can be chosen by: the values, and each row's place."""
+    facts = measured.cells.facts
+    found: dict[str, dict[str, Any]] = {}
+    for name in sorted({name for of_task in facts.values() for name in of_task}):
+        of_row = [facts.get(str(row["task"]), {}).get(name, {}).get(str(row["problem_id"]), "") for row in rows]
+        values = sorted(set(of_row) - {""}, key=natural)
+        if 2 <= len(values) <= MOST_VALUES:
+            place = {value: at for at, value in enumerate(values)}
+            found[name] = {"values": values, "of": [place.get(value, -1) for value in of_row]}
+    return found
 
 
 def _sample(row: dict[str, Any], most: int, with_ids: bool) -> dict[str, Any]:
@@ -191,7 +251,7 @@ def _sample(row: dict[str, Any], most: int, with_ids: bool) -> dict[str, Any]:
     }
 
 
-def _natural(text: str) -> str:
+def natural(text: str) -> str:
     """A key that sorts p2 before p10."""
     return re.sub(r"\d+", lambda found: found[0].zfill(12), text)
 

@@ -18,7 +18,7 @@ from harness.analysis.settings import Cell, setting_name
 from harness.analysis.significance import minimum_detectable_difference
 from harness.report import paper
 from harness.report.names import recipe_order, row_name
-from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain
+from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, plain, together
 
 COUNTS = {"forced": "forced", "truncated": "cut", "looping": "loop", "unparsed": "unparsed"}
 COUNT_HELP = {
@@ -537,6 +537,19 @@ BUILDERS = (
 def all_tables(measured: Measured, study: str, task: str) -> list[Table]:
     """The tables of one study on one task that have rows."""
     return [table for build in BUILDERS if (table := build(measured, study, task)).rows]
+
+
+def questions(measured: Measured, study: str, tasks: Sequence[str]) -> list[Table]:
+    """The tables of one study, one per question over all of its tasks."""
+    found = []
+    for build in BUILDERS:
+        of_task = {task: table for task in tasks if (table := build(measured, study, task)).rows}
+        if of_task:
+            (task, first), *_ = of_task.items()
+            title = first.title.removeprefix(f"{task}: ")
+            name = first.id.removesuffix(f"_{study}_{task}")
+            found.append(together(of_task, f"{name}_{study}", title[:1].upper() + title[1:]))
+    return found
 
 
 def studies(measured: Measured) -> list[tuple[str, list[str]]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from harness.analysis.intervals import Interval
 from harness.console import visible
@@ -64,6 +65,59 @@ class Table:
         if text not in self.footnotes:
             self.footnotes.append(text)
         return self.footnotes.index(text) + 1
+
+
+MOST_ACROSS = 4  # figures of a task that stand side by side with another task's
+
+
+def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
+    """The tables that answer one question on several tasks as one, with each footnote, caption and note once.
+
+    Tasks are columns where rows are told apart by their leading texts and have at most `MOST_ACROSS` figures; else each
+    row says its task.
+
+    Args:
+        tables: task -> its table.
+        id: of the new table.
+        title: of the new table.
+    """
+    whole = Table(id, title, [])
+    first = next(iter(tables.values()))
+    num_keys = next((at for at, column in enumerate(first.columns) if column.numeric), len(first.columns))
+    keys = {task: [tuple(entry.text for entry in row[:num_keys]) for row in one.rows] for task, one in tables.items()}
+    alike = all(one.columns == first.columns and len(set(keys[t])) == len(keys[t]) for t, one in tables.items())
+    across = alike and len(tables) > 1 and len(first.columns) - num_keys <= MOST_ACROSS
+    rows = {task: [[_moved(entry, one, whole) for entry in row] for row in one.rows] for task, one in tables.items()}
+    if across:
+        figures = first.columns[num_keys:]
+        whole.columns = [*first.columns[:num_keys]]
+        whole.columns += [replace(c, name=f"{task}: {c.name}") for task in tables for c in figures]
+        for key in dict.fromkeys(key for found in keys.values() for key in found):
+            of_task = {task: rows[task][keys[task].index(key)] for task in tables if key in keys[task]}
+            lead = next(iter(of_task.values()))[:num_keys]
+            gap = [Entry(MISSING)] * len(figures)
+            whole.rows.append(
+                [*lead, *(e for task in tables for e in (of_task[task][num_keys:] if task in of_task else gap))]
+            )
+    else:
+        names = list(dict.fromkeys(column for one in tables.values() for column in one.columns))
+        whole.columns = [*([Column("task")] if len(tables) > 1 else []), *names]
+        for task, one in tables.items():
+            for row in rows[task]:
+                of_column = dict(zip(one.columns, row, strict=True))
+                lead = [Entry(task, task)] if len(tables) > 1 else []
+                whole.rows.append([*lead, *(of_column.get(name, Entry(MISSING)) for name in names)])
+    said: dict[str, list[str]] = {}
+    for task, one in tables.items():
+        for text in ([one.caption] if one.caption else []) + one.notes:
+            said.setdefault(text, []).append(task)
+    whole.notes = [text if len(of) == len(tables) else f"{', '.join(of)}: {text}" for text, of in said.items()]
+    return whole
+
+
+def _moved(entry: Entry, old: Table, new: Table) -> Entry:
+    """An entry of one table in another, with its footnote."""
+    return replace(entry, footnote=new.footnote(old.footnotes[entry.footnote - 1])) if entry.footnote else entry
 
 
 def number(value: float, digits: int = 1) -> Entry:

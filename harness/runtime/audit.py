@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ from harness import provenance
 from harness.checked import from_plain
 from harness.config import Budget, Sampling, to_plain
 from harness.errors import UserError
+from harness.files import write_json
 from harness.generation.engines.chat import NAME as CHAT
 from harness.records import run_config, short
 from harness.runtime.ledger import closing_faults, ledger_faults, verdict_faults
 from harness.runtime.witness import Witness, greedy_gap, text_faults
-from harness.store import Store
+from harness.store import AUDIT_NAME, Store
 from harness.thinking import ThinkingFormat, thinking_format
 
 NEAR_TIES = {"float32": 0.02, "float16": 0.1, "bfloat16": 0.5}  # gap in nats that rounding explains, by dtype
@@ -148,6 +151,16 @@ def audit(out: Path, num_rows: int, seed: int = 0, *, largest: int | None = None
             thinking = thinking_format(config["thinking"])
             one.rows = [_audit_row(row, config, thinking, reader) for row in drawn.get(run["run_id"], ())]
     return audits
+
+
+def keep(out: Path, audits: Sequence[RunAudit]) -> None:
+    """Store the audit's line in `out`, where the page and the model cards find it; not where nobody may write."""
+    if not os.access(out, os.W_OK):
+        return
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
+    rows = sum(len(run.rows) for run in audits)
+    write_json(out / AUDIT_NAME, {"summary": summary(audits), "num_rows": rows, "faults": faults, "created_at": at})
 
 
 def summary(audits: Sequence[RunAudit]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness import tasks
-from harness.config import CAPPED, Budget, Chat, EngineConfig, Method, Sampling, Study
+from harness.config import CAPPED, Budget, Chat, EngineConfig, Method, Sampling, Study, TaskReading
 from harness.errors import UserError, unknown
 from harness.records import setting
 from harness.studies.smoke import fit_context
@@ -201,15 +201,21 @@ def study(
     *,
     name: str | None = None,
     headline: str | None = None,
+    reading: TaskReading | None = None,
+    data_dir: Path | None = None,
 ) -> Study:
-    """The study of one model, a folder or a hub name. `headline`: a setting's name; None: the last of `budgets`."""
+    """The study of one model, a folder or a hub name.
+
+    `headline`: a setting's name; None: the last of `budgets`. `reading`, `data_dir`: of tasks from outside.
+    """
     return fit_context(
         Study(
             name=name or study_name([model]),
             base_model=local(model),
             pool="",
             recipes=(),
-            tasks=tasks.names(task_names),
+            tasks=tasks.names(task_names, data_dir),
+            reading=reading or TaskReading(),
             budgets=tuple(budgets),
             thinking=thinking,
             chat=chat,

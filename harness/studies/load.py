@@ -6,13 +6,15 @@ import ast
 import importlib.util
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.checked import from_plain
 from harness.config import Study, Training, to_plain
 from harness.errors import UserError, one_line, unknown
+from harness.tasks.catalogue import TASKS
+from harness.tasks.read import DESCRIPTIONS, LM_EVAL
 
 T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -68,7 +70,19 @@ def load(spec: str) -> Study:
     study = _running(path, functions[wanted])
     if not isinstance(study, Study):
         raise UserError(f"{path}:{wanted} returned {type(study).__name__}, not a harness.config.Study")
-    return study
+    return replace(study, tasks=tuple(_beside(path.parent, spec) for spec in study.tasks))
+
+
+def _beside(folder: Path, spec: str) -> str:
+    """A task that is a file beside the study, or in a folder tasks/ there, by its whole path; any other as it is."""
+    file, _, function = spec.partition(":")
+    if spec in TASKS or Path(file).is_file() or spec.startswith(("hub:", LM_EVAL)):
+        return spec
+    endings = ("",) if Path(file).suffix else (*DESCRIPTIONS, ".py")
+    for place in (folder / f"{inner}{file}{ending}" for inner in ("", "tasks/") for ending in endings):
+        if place.is_file():
+            return f"{place.resolve()}:{function}" if function else str(place.resolve())
+    return spec
 
 
 def _running(path: Path, code: Callable[[], T]) -> T:

@@ -46,4 +46,5 @@ def noise_study(study: Study, repeats: int, recipe: str | None = None) -> Study:
         base_budgets=(),
         sampling=replace(study.sampling, num_samples=samples),
         hypothesis=f"{repeats} trainings of {wanted} differ by their seeds alone: what is noise in {study.name}.",
+        claims=(),
     )

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 import tests.made_up_study as made_up
+from harness.analysis.compare import compare
+from harness.config import Claim, to_plain
 from harness.report import leaderboard
+from harness.report.pair_page import write_pair
 
 pytestmark = pytest.mark.slow
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update", "--window-size=1280,900")  # fmt: skip
 
 
+EXACT = """const s = document.getElementById(arguments[0]);
+s.value = [...s.options].find(o => o.text === arguments[1]).value; s.dispatchEvent(new Event('change'))"""
+# The least contrast (WCAG 2) of a visible text on the page with what lies behind it.
+CONTRAST = """
+const read = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => [r, g, b].map(x => x / 255)
+  .map(x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = (node) => { for (let at = node; at; at = at.parentElement) {
+  const c = read(getComputedStyle(at).backgroundColor); if (c.length < 4 || c[3] === 1) return c; }
+  return [255, 255, 255]; };
+let worst = {ratio: 99};
+for (const node of document.querySelectorAll("main *, header *")) {
+  if (node.closest("svg, option") || !node.offsetParent) continue;
+  if (![...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim())) continue;
+  if (node.closest("button:disabled")) continue;
+  const [x, y] = [light(read(getComputedStyle(node).color)), light(behind(node))];
+  const ratio = (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+  if (ratio < worst.ratio) worst = {ratio, text: node.textContent.slice(0, 40), kind: node.className};
+}
+return worst;"""
+
+
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    study = made_up.study(tmp_path_factory.mktemp("study"), num_problems=20, recipes=("base", "random", "s1k"))
+    claims = to_plain((Claim("s1k beats base", ("s1k",), ("base",)), Claim("random beats s1k", ("random",), ("s1k",))))
+    folder, recipes = tmp_path_factory.mktemp("study"), ("base", "random", "s1k")
+    study = made_up.study(folder, num_problems=20, recipes=recipes, claims=claims, command="harness ablate made_up")
+    (study / "audit.json").write_text('{"summary": "audit: 36 of 36 hold", "created_at": "2026-01-02T00:00:00"}')
     out = tmp_path_factory.mktemp("out")
     leaderboard.write([study], out)
     return out / "leaderboard.html"
@@ -48,15 +82,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any, page_file: Any) -> Any:
     browser.get_log("performance"), browser.get_log("browser")
+    browser.get("about:blank")  # a page that differs in its fragment alone would not be opened again
     browser.get(page_file.as_uri())
     wait(browser, "document.querySelector('#sample article') !== null")
     return browser
 
 
 def wait(browser: Any, condition: str) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 30).until(lambda b: b.execute_script(f"return {condition}"))
+    WebDriverWait(browser, 60).until(lambda b: b.execute_script(f"return {condition}"))
 
 
 def column(page: Any, table: str, index: int) -> Any:
@@ -134,7 +167,7 @@ def test_points_explain_themselves(page: Any) -> None:
 
 
 def test_filters_narrow_the_list_of_samples(page: Any) -> None:
-    everything = page.execute_script("return JSON.parse(document.getElementById('index').textContent).run.length")
+    everything = 2 * 3 * 6 * 20  # tasks, recipes, settings, problems
     assert page.find_element("id", "shown").text == f"{everything} of {everything}"
     choose(page, "by-task", "quick_hard")
     choose(page, "by-run", "s1k · auto+2 Wait")
@@ -144,7 +177,7 @@ def test_filters_narrow_the_list_of_samples(page: Any) -> None:
     assert 0 < shown < 20
     field = page.find_element("id", "by-text")
     field.send_keys("no such problem")
-    assert page.find_element("id", "shown").text.startswith("0 of")
+    wait(page, "document.getElementById('shown').textContent.startsWith('0 of')")
 
 
 def test_a_sample_opens_with_its_forced_tokens_marked(page: Any) -> None:
@@ -168,6 +201,165 @@ def test_who_ended_an_imported_thought_is_not_known_so_its_end_is_not_marked_as_
     assert browser.find_element("css selector", "#list .row span").text.startswith("p9")  # 9 before 10
 
 
+def test_a_natural_end_is_drawn_apart_from_a_forced_one(page: Any) -> None:
+    choose(page, "by-run", "s1k · 64")
+    choose(page, "by-status", "forced end")
+    page.find_element("css selector", "#list .row").click()
+    closing = "document.querySelector('#sample pre:last-child mark')"
+    wait(page, f"{closing}?.title.startsWith('put in by the harness')")
+    assert "Final Answer:" in page.execute_script(f"return {closing}.textContent")
+    forced = page.execute_script(f"return getComputedStyle({closing}).backgroundColor")
+    choose(page, "by-run", "s1k · auto+2 Wait")
+    choose(page, "by-status", "any status")
+    page.find_element("css selector", "#list .row").click()
+    wait(page, f"{closing}?.title === 'the model ended here by itself'")
+    assert page.execute_script(f"return getComputedStyle({closing}).backgroundColor") != forced
+
+
+def test_each_clause_has_its_verdict_with_the_boards_difference(page: Any) -> None:
+    lines = [one.text for one in page.find_elements("css selector", ".verdicts > li")]
+    assert lines[0].startswith("supported s1k beats base") and "s1k - base on quick_" in lines[0]
+    assert lines[1].startswith("contradicted random beats s1k") or lines[1].startswith("not distinguishable random")
+    said = re.search(r"random - s1k on (\w+): ([-+\d.]+) \[(.*?)\]", lines[1])
+    assert said is not None
+    heads = [th.text for th in page.find_elements("css selector", "#board_made_up thead th")]
+    place = heads.index(f"{said[1]}, %")
+    row = next(
+        tr for tr in page.find_elements("css selector", "#board_made_up tbody tr") if tr.text.startswith("random")
+    )
+    assert f"{said[2]} to s1k [{said[3]}]" in row.find_elements("css selector", "td")[place].text
+    page.find_element("css selector", ".verdicts summary").click()
+    assert page.find_element("css selector", ".verdicts table").is_displayed()
+
+
+def opened(page: Any) -> str:
+    return str(page.execute_script("return location.hash"))
+
+
+def test_what_is_opened_has_a_link_and_back_and_forward_go_through_it(browser: Any, page_file: Any) -> None:
+    link = "#sample=quick_hard-s1k-None-2/quick_hard%2F7&beside=quick_hard-s1k-None-1"
+    browser.get("about:blank")
+    browser.get(page_file.as_uri() + link)
+    names = "[...document.querySelectorAll('#sample article > strong')].map(one => one.textContent).join()"
+    wait(browser, f"{names} === 's1k · auto+2 Wait,s1k · auto+1 Wait'")
+    assert "quick_hard/7" in browser.find_element("css selector", "#sample .facts").text
+    assert browser.execute_script("return document.querySelector('#list .row[aria-selected=true]') !== null")
+    problem = "document.querySelector('#sample .facts b')?.textContent"
+    browser.find_element("id", "after").click()
+    wait(browser, f"location.hash !== '{link}' && {problem} !== null")
+    second = opened(browser)
+    browser.back()
+    wait(browser, f"location.hash === '{link}' && {names} === 's1k · auto+2 Wait,s1k · auto+1 Wait'")
+    browser.forward()
+    wait(browser, f"location.hash === '{second}'")
+    browser.find_element("id", "before").click()
+    wait(browser, f"location.hash === '{link}'")
+
+
+def test_a_link_to_a_task_and_to_a_study(browser: Any, page_file: Any) -> None:
+    for link, shown in (("#task=quick_hard", "360 of 720"), ("#study=made_up&task=quick_easy", "360 of 720")):
+        browser.get("about:blank")
+        browser.get(page_file.as_uri() + link)
+        wait(browser, f"document.getElementById('shown').textContent === '{shown}'")
+    browser.get("about:blank")
+    browser.get(page_file.as_uri() + "#sample=nobody/p1")
+    wait(browser, "document.getElementById('searched').textContent.startsWith('no sample of run nobody')")
+
+
+def test_gained_and_lost_are_against_the_other_run(page: Any, page_file: Any) -> None:
+    rows = pq.read_table(page_file.parent.parent.glob("study*/samples/*.parquet").__next__()).to_pylist()
+    right = {(r["run_id"], r["problem_id"]): r["correct"] for r in rows}
+    a, b = "quick_hard-s1k-None-0", "quick_hard-base-None-0"
+    problems = [f"quick_hard/{i}" for i in range(20)]
+    gained = {p for p in problems if right[a, p] and not right[b, p]}
+    lost = {p for p in problems if right[b, p] and not right[a, p]}
+    choose(page, "by-task", "quick_hard")
+    page.execute_script(EXACT, "by-run", "s1k · auto")
+    page.execute_script(EXACT, "other", "base · auto")
+    tally = page.find_element("id", "tally").text
+    assert (
+        tally.startswith(f"quick_hard: of 20 samples {len(gained)} gained, {len(lost)} lost; A - B +") and "[" in tally
+    )
+    for label, wanted in (("gained", gained), ("lost", lost)):
+        choose(page, "by-pair", label)
+        assert {r.text.split(" · ")[0] for r in page.find_elements("css selector", "#list .row")} == wanted
+    choose(page, "by-pair", "only differing")
+    assert int(page.find_element("id", "shown").text.split()[0]) >= len(gained) + len(lost)
+
+
+def test_the_search_reads_the_texts_and_says_what_it_read(page: Any) -> None:
+    choose(page, "by-run", "s1k · auto+2 Wait")
+    field = page.find_element("id", "by-text")
+    for words, hits in (("what is 7 + 3", 2), ("gives 30.", 40), ("The answer is 10", None)):
+        field.clear()
+        field.send_keys(words)
+        wait(page, f"document.getElementById('searched').textContent.includes('“{words.lower()}” in problem')")
+        wait(page, "document.getElementById('searched').textContent.endsWith('720 of 720 samples')")
+        shown = int(page.find_element("id", "shown").text.split()[0])
+        assert 0 < shown <= 40 and (hits is None or shown <= hits)
+    assert "question, thought and answer" in page.find_element("id", "searched").text
+
+
+def copied(page: Any, table: str, form: str) -> str:
+    page.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+    page.execute_script("document.querySelector(arguments[0]).click()", f"[data-table={table}] [data-form={form}]")
+    wait(page, f"document.querySelector('[data-table={table}] .said').textContent.startsWith('copied')")
+    return str(page.execute_async_script("navigator.clipboard.readText().then(arguments[0])"))
+
+
+def test_a_table_is_copied_as_csv_markdown_and_latex(page: Any) -> None:
+    rows = list(csv.reader(io.StringIO(copied(page, "recipes_made_up", "csv"))))
+    shown = page.find_elements("css selector", "#recipes_made_up tbody tr")
+    assert len(rows) == 1 + len(shown) and rows[0][:3] == ["task", "recipe", "accuracy"]
+    assert rows[1][2].split()[0] == shown[0].find_elements("css selector", "td")[2].text.split("[")[0].strip()
+    lines = copied(page, "recipes_made_up", "markdown").splitlines()
+    assert lines[0].startswith("| task | recipe | accuracy |") and set(lines[1]) <= set("|-:")
+    assert all(line.count("|") == lines[0].count("|") for line in lines[: 2 + len(shown)])
+    text = copied(page, "recipes_made_up", "latex")
+    for part in ("\\toprule", "\\midrule", "\\bottomrule", "quick\\_easy", "\\begin{tabular}{llrr"):
+        assert part in text
+    body = text.split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
+    assert len(body) == len(shown) and {line.count(" & ") for line in body} == {len(rows[0]) - 1}
+
+
+def test_downloads_are_the_files_and_the_listed_samples(page: Any, page_file: Any, tmp_path: Path) -> None:
+    folder = tmp_path
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+    page.execute_script("document.querySelector('[data-file=\"leaderboard.csv\"]').click()")
+    page.execute_script("document.querySelector('[data-file=\"scaling_made_up.svg\"]').click()")
+    choose(page, "by-run", "s1k · auto+2 Wait")
+    page.find_element("id", "take-samples").click()
+    names = {"leaderboard.csv", "scaling_made_up.svg", "samples.jsonl"}
+    WebDriverWait(page, 60).until(lambda _: names <= {path.name for path in folder.iterdir()})
+    assert (folder / "leaderboard.csv").read_bytes() == (page_file.parent / "leaderboard.csv").read_bytes()
+    assert (folder / "scaling_made_up.svg").read_bytes() == (
+        page_file.parent / "figures/scaling_made_up.svg"
+    ).read_bytes()
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert len(lines) == 40 and {line["run_id"] for line in lines} == {
+        f"quick_{t}-s1k-None-2" for t in ("easy", "hard")
+    }
+
+
+def test_how_it_was_made_stands_on_the_page(page: Any) -> None:
+    text = page.find_element("css selector", "#made_up .made").text
+    for part in ("harness ablate made_up", "abc", "2026-01-01", "scripted", "audit: 36 of 36 hold (2026-01-02)"):
+        assert part in text
+    assert "@software{s1_harness" in page.find_element("id", "bibtex").text
+
+
+def test_no_id_stands_twice(page: Any) -> None:
+    ids = page.execute_script("return [...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(ids) > 30 and [one for one in set(ids) if ids.count(one) > 1] == []
+
+
+def test_text_and_marks_have_enough_contrast_in_both_themes(page: Any) -> None:
+    for theme in ("light", "dark"):
+        page.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
+        worst = page.execute_script(CONTRAST)
+        assert worst["ratio"] >= 4.5, (theme, worst)
+
+
 def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page: Any) -> None:
     choose(page, "by-run", "s1k · auto+2 Wait")
     page.find_element("css selector", "#list .row").click()
@@ -178,15 +370,80 @@ def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page: Any)
     assert page.execute_script("return document.querySelectorAll('#sample .differs').length") == 2
 
 
+HOSTILE = (
+    r"$\href{javascript:hit()}{x}$", r"$\url{javascript:hit()}$", r"$\includegraphics{http://127.0.0.1/x.png}$",
+    r"$\class{row}{y}$ $\id{samples}{y}$ $\style{position:fixed}{y}$ $\data{a=b}{z}$",
+    "$<img src=x onerror=hit()>$", r"$\text{<img src=x onerror=hit()><script>hit()</script>}$",
+    r"$\def\a{\a\a}\a$", r"\[\frac{1}{\]", r"$\rule{99999em}{99999em}$", "$" + "{" * 1900 + "$", r"\(" * 20_000,
+)  # fmt: skip
+
+
+def test_formulas_are_typeset_offline_and_a_hostile_one_does_nothing(browser: Any, tmp_path: Path) -> None:
+    good = r"We get $x^2=\frac{1}{2}$ and \(\sqrt[3]{2}\), so $$\sum_{i=1}^n i$$ "
+    good += r"\[\begin{pmatrix}1&2\\3&4\end{pmatrix}\]"
+    money = "It costs $5 and $10, or \\$3."
+    row = made_up.sample(question=f"{good} {money}", thinking=" ".join(HOSTILE), answer=r"$\boldsymbol{\boxed{204}}$")
+    leaderboard.write([made_up.write(tmp_path / "in", [row])], tmp_path / "out")
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+    wait(browser, "document.querySelectorAll('#sample pre').length === 3")
+    question, thought, answer = browser.find_elements("css selector", "#sample pre")
+    assert (
+        len(question.find_elements("css selector", "math")) == 4
+        and len(answer.find_elements("css selector", "math")) == 1
+    )
+    assert money in question.text and question.find_elements("css selector", "mfrac, mroot, mtable, munderover")
+    for selector in ("a", "img", "script", "[href]", "[src]", "[id]", ".row", "[data-a]", "iframe"):
+        assert thought.find_elements("css selector", selector) == [], selector
+    fixed = (
+        "return [...arguments[0].querySelectorAll('*')].filter(e => getComputedStyle(e).position === 'fixed').length"
+    )
+    assert browser.execute_script(fixed, thought) == 0
+    heights = "return [...arguments[0].querySelectorAll('*')].map(one => one.clientHeight)"
+    assert max(browser.execute_script(heights, thought)) < 600
+    assert r"\href{javascript:hit()}{x}" in thought.text  # what is not allowed stays as it was written
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file://", "data:", "chrome://"))] == []
+    browser.execute_script("document.getElementById('typeset').click()")
+    wait(browser, "document.querySelectorAll('#sample math').length === 0")
+    text = browser.execute_script("return document.querySelectorAll('#sample pre')[1].textContent")
+    assert text == " ".join(HOSTILE)
+
+
+def test_a_comparison_links_the_problems_that_one_alone_got_right(browser: Any, tmp_path: Path) -> None:
+    """B numbers its problems from 100."""
+    folders = [tmp_path / name for name in "ab"]
+    for at, folder in enumerate(folders):
+        rows = [
+            made_up.sample(
+                run_id=folder.name, recipe=folder.name, problem_id=f"p/{100 * at + i}", question=f"What is {i} + 3?",
+                question_hash=f"hash{i}", thinking=f"{folder.name} thinks of {i}", correct=(right := i % 3 != at),
+                status="correct" if right else "incorrect",
+            )
+            for i in range(12)
+        ]  # fmt: skip
+        made_up.write(folder, rows)
+    write_pair(compare(str(folders[0]), str(folders[1])), tmp_path / "new" / "pair.html")
+    browser.get((tmp_path / "new" / "pair.html").as_uri())
+    links = browser.find_elements("css selector", "#pair .problems a")
+    assert [a.text for a in links] == [f"p/{i}" for i in (1, 4, 7, 10, 0, 3, 6, 9)]
+    assert browser.find_element("css selector", "#pair td:nth-child(4)").text == "4"
+    wait(browser, "document.querySelector('#sample article') !== null")
+    links[1].click()
+    wait(browser, "document.querySelectorAll('#sample article').length === 2")
+    texts = [pre.text for pre in browser.find_elements("css selector", "#sample pre.long")]
+    assert texts == ["a thinks of 4", "b thinks of 4"]
+
+
 def test_the_list_is_walked_with_the_arrow_keys(page: Any) -> None:
     page.find_element("css selector", "#list .row").click()
     page.find_element("id", "list").send_keys("\ue015\ue015")  # down, down
-    assert page.execute_script("return document.querySelector('#list .row[aria-selected=true]').style.top") == "88px"
+    wait(page, "document.querySelector('#list .row[aria-selected=true]').style.top === '88px'")
 
 
 def test_the_theme_is_switched_and_kept(page: Any) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
     colour = "getComputedStyle(document.body).backgroundColor"
     before = page.execute_script(f"return {colour}")
     page.find_element("id", "theme").click()

@@ -39,36 +39,33 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def evaluated(model: Path, out: Path, *more: str) -> Path:
-    call = harness(
-        "evaluate",
-        str(model),
-        "--tasks",
-        "quick_math,quick_gpqa",
-        "--budgets",
-        "12,auto",
-        "--ignores",
-        "1",
-        "--max-problems",
-        "4",
-        "--engine",
-        "transformers",
-        "--no-thinking",
-        "--out",
-        str(out),
-        "--set",
-        "sampling.max_answer_tokens=16",
-        "--set",
-        "engine.max_model_len=256",
-        *more,
+STUDY = """
+from harness.config import Budget, EngineConfig, Sampling, Study
+
+def audited():
+    return Study(
+        name="audited", base_model=MODEL, tasks=("quick_math", "quick_gpqa"), max_problems=4, recipes=(), pool="",
+        reference_recipe="base", headline=Budget(),
+        budgets=(Budget(method="no_thinking"), Budget(12), Budget(), Budget(num_ignores=1),
+                 Budget(num_ignores=2, ignore_str="")),
+        sampling=Sampling(max_answer_tokens=16), engine=EngineConfig(name="transformers", max_model_len=256),
     )
+"""
+SETTINGS = 5
+
+
+def evaluated(model: Path, out: Path, *more: str) -> Path:
+    """Caps, an ignored end, two that an empty string ignores (no span tells where), and no thinking."""
+    file = out.parent / "audited.py"
+    file.write_text(f"MODEL = {str(model)!r}\n{STUDY}")
+    call = harness("ablate", str(file), "--out", str(out), "--audit", "0", *more)
     assert call.returncode == 0, call.stdout[-2000:] + call.stderr[-2000:]
     return out
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model with moved weights (it thinks longer) on two tasks: caps, an ignored end, no thinking."""
+    """The shipped model with moved weights (it thinks longer) on two tasks."""
     folder = tmp_path_factory.mktemp("audit")
     return evaluated(varied(Path(TINY_MODEL), folder / "model", 1), folder / "out")
 
@@ -92,11 +89,13 @@ def faults(audits: list[RunAudit]) -> list[str]:
 def test_honest_rows_hold_every_one(results: Path) -> None:
     audits = audit(results, 100)
     assert faults(audits) == [] and all(run.not_audited is None for run in audits)
-    assert sum(len(run.rows) for run in audits) == 2 * 4 * 4
+    assert sum(len(run.rows) for run in audits) == 2 * 4 * SETTINGS
     assert sum(row.num_tokens for run in audits for row in run.rows) > 400
-    assert "32 of 32 audited rows are their checkpoint's greedy path" in summary(audits)
+    rows = pq.read_table(results / "samples").to_pylist()
+    assert any(row["num_rounds"] == 3 and not row["forced_spans"] for row in rows)  # ends that "" ignored
+    assert "40 of 40 audited rows are their checkpoint's greedy path" in summary(audits)
     call = CliRunner().invoke(cli, ["audit", str(results), "--sample", "2"])
-    assert call.exit_code == 0 and "16 of 16 audited rows" in call.output, call.output
+    assert call.exit_code == 0 and "20 of 20 audited rows" in call.output, call.output
 
 
 @pytest.mark.slow
@@ -108,6 +107,7 @@ def test_lm_eval_gives_the_texts_and_verdicts_of_evaluate(results: Path) -> None
     from harness.lm_eval.plugin import S1HFModel
 
     rows = [row for row in pq.read_table(results / "samples").to_pylist() if row["method"] == "budget_forcing"]
+    rows = [row for row in rows if row["num_ignores"] < 2]
     model = S1HFModel(pretrained=str(results.parent / "model"), max_model_len=256, batch_size=8)
     manager = TaskManager(include_path=str(ROOT / "tasks"), include_defaults=False)
     settings = {(12, 0): "max_tokens_thinking=12", (None, 0): "max_tokens_thinking=auto"}
@@ -142,7 +142,7 @@ def test_rows_of_another_model_are_found(results: Path, tmp_path: Path) -> None:
     facts = {"base_model": other, "model_identity": provenance.model_identity(other)}
     planted = reconfigured(results, tmp_path / "planted", lambda config: config.update(facts))
     audits = audit(planted, 100)
-    assert sum(run.num_greedy for run in audits) < 24
+    assert sum(run.num_greedy for run in audits) < 30
     assert any("is not the checkpoint's greedy choice" in fault for fault in faults(audits))
     call = CliRunner().invoke(cli, ["audit", str(planted), "--sample", "2"])
     assert call.exit_code == 1 and "rows that do not hold" in call.output
@@ -215,24 +215,7 @@ def test_a_checkpoint_that_is_not_the_runs_any_more_is_said_and_not_compared(res
     pq.write_table(runs.set_column(at, "config", pa.array(configs)), moved / "runs.parquet")
     audits = audit(moved, 1)
     assert all("is not the one of the run any more" in (run.not_audited or "") for run in audits)
-    assert "8 of 8 runs not compared" in summary(audits)
-
-
-@pytest.mark.slow
-def test_ends_that_an_empty_string_ignores_are_no_fault(tmp_path: Path) -> None:
-    """They are suppressed and nothing is put in their place: no span tells where."""
-    out = evaluated(
-        varied(Path(TINY_MODEL), tmp_path / "model", 1),
-        tmp_path / "out",
-        "--ignores",
-        "2",
-        "--ignore-str",
-        "",
-        "--tasks",
-        "quick_math",
-    )
-    assert any(row["num_rounds"] == 3 and not row["forced_spans"] for row in pq.read_table(out / "samples").to_pylist())
-    assert faults(audit(out, 100)) == []
+    assert "10 of 10 runs not compared" in summary(audits)
 
 
 @pytest.mark.slow
@@ -254,7 +237,7 @@ def test_near_ties_of_an_automatic_bfloat16_are_no_faults(tmp_path: Path) -> Non
 
     model = varied(Path(TINY_MODEL), tmp_path / "model", 1)
     AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).save_pretrained(model)
-    little = ("--tasks", "quick_math", "--max-problems", "2", "--set", "engine.dtype=auto")
+    little = ("--set", "max_problems=2", "--set", "engine.dtype=auto")
     audits = audit(evaluated(model, tmp_path / "out", *little), 100)
     assert {run.near_tie for run in audits} == {NEAR_TIES["bfloat16"]}
     assert faults(audits) == []
@@ -327,7 +310,7 @@ def test_one_lost_checkpoint_leaves_the_other_models_audited(results: Path, tmp_
 @pytest.mark.slow
 def test_rows_that_a_finished_run_lacks_are_found(results: Path, tmp_path: Path) -> None:
     lost = audit(changed(results, tmp_path / "out", lambda rows: rows.clear()), 1)
-    assert {run.num_missing for run in lost} == {4} and len(faults(lost)) == 8
+    assert {run.num_missing for run in lost} == {4} and len(faults(lost)) == 10
 
 
 @pytest.mark.slow
