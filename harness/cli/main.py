@@ -14,7 +14,16 @@ from harness.cli import complete, data, documents, listing, results
 from harness.cli.config_file import config_option
 from harness.cli.evaluate import evaluate
 from harness.cli.exits import begin, call
-from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
+from harness.cli.group import (
+    THINKING_HELP,
+    chat_of,
+    chat_options,
+    cli,
+    data_option,
+    out_option,
+    set_option,
+    track_option,
+)
 from harness.cli.noise import noise
 from harness.cli.running import default_out, run_study, show_plans
 from harness.cli.talk import Talk, talk_options
@@ -42,6 +51,7 @@ def main() -> NoReturn:
     help="Rows of each run to audit at the end; 0: none.",
 )
 @set_option
+@track_option
 @config_option
 @talk_options
 def ablate(
@@ -52,6 +62,7 @@ def ablate(
     dry_run: bool,
     audited: int,
     settings: tuple[str, ...],
+    trackers: tuple[str, ...],
     talk: Talk,
 ) -> None:
     """Run STUDY: select, train, generate, grade, measure, report, audit.
@@ -70,7 +81,7 @@ def ablate(
     if dry_run:
         show_plans([(chosen, "base")], data_dir, out, talk)
         return
-    run_study(chosen, out or default_out(chosen.name), data_dir, talk, audited)
+    run_study(chosen, out or default_out(chosen.name), data_dir, talk, audited, trackers=trackers)
 
 
 @cli.command(short_help="How a model marks its thoughts.")
@@ -150,6 +161,7 @@ for command in (
     results.export,
     results.compare,
     results.diff,
+    results.track,
     listing.tasks,
     listing.studies,
     listing.models,
