@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from harness import PUBLIC
 from harness.cli.main import cli
@@ -131,11 +132,13 @@ def test_every_other_python_block_runs_as_printed(
 
 @pytest.mark.parametrize("page", NAMED)
 def test_every_yaml_block_is_a_configuration_that_is_understood(page: Path, tmp_path: Path) -> None:
-    """Its first line says the command."""
+    """One that says its name and its command on the first line is tried with that; others are YAML."""
     for block in blocks(page, "yaml"):
-        name, command = re.match(r"# (\S+): harness (.*)\n", block).groups()  # type: ignore[union-attr]
-        (tmp_path / name).write_text(block)
-        parsed(["harness", *(str(tmp_path / name) if word == name else word for word in command.split())])
+        yaml.load(block, Loader=yaml.BaseLoader)
+        if named := re.match(r"# (\S+): harness (.*)\n", block):
+            name, command = named.groups()
+            (tmp_path / name).write_text(block)
+            parsed(["harness", *(str(tmp_path / name) if word == name else word for word in command.split())])
 
 
 @pytest.mark.parametrize("page", NAMED)
