@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OTHER_NUMBER, OTHER_LETTER = "0.01734", "Z"  # answers that no problem has
 
 
-@click.command(short_help="List the tasks, and check their gold answers.")
+@click.command(short_help="List the tasks, or read some from outside.")
 @click.argument("names", nargs=-1, metavar="[TASK]...", shell_complete=complete.tasks)
 @click.option("--validate", is_flag=True, help="Read the tasks: every gold has to pass its own grader.")
 @reading_options

@@ -383,7 +383,7 @@ def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(eva
     same = [one for one, _ in diff(out, out)]
     assert {one.run["recipe"] for one in same} == {short(model, models) for model in models}
     assert all(one.num_same == one.num_samples == 24 for one in same) and len(same) == 12
-    assert "tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
+    assert "Tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
 
 
 @pytest.mark.slow
