@@ -114,6 +114,7 @@ for command in (
     results.audit,
     results.grade,
     results.leaderboard,
+    results.figure,
     results.sample_stats,
     results.import_,
     results.compare,

@@ -86,6 +86,41 @@ def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
         say(path)
 
 
+@click.command()
+@click.argument("dirs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", required=True, type=path_option, help="Folder for the figures and their captions (.txt).")
+@click.option("--width", default="double", show_default=True, help="single or double column, or inches.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(("pdf", "svg", "png")),
+    help="Repeatable. Default: pdf, svg.",
+)
+@click.option("--style", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A matplotlib style file.")
+@click.option("--only", multiple=True, type=click.Choice(("scaling", "pareto", "compute", "flips")), help="Repeatable.")
+@click.option("--study", default="", help="Of this study alone.")
+@click.option("--paper", is_flag=True, help="The s1 paper's Figures 1 and 6 from its published numbers instead.")
+def figure(
+    dirs: tuple[Path, ...],
+    out: Path,
+    width: str,
+    formats: tuple[str, ...],
+    style: Path | None,
+    only: tuple[str, ...],
+    study: str,
+    paper: bool,
+) -> None:
+    """Figures of DIRS at the size of print, each with its caption, points and intervals as text."""
+    from harness.report import leaderboard as report
+    from harness.report.canvas import form_of
+
+    if paper == bool(dirs):
+        raise UserError("give result folders, or --paper, not both; one of them is needed")
+    for path in report.write_figures(dirs, out, form_of(width, formats, style), only, study):
+        say(path)
+
+
 @click.command("sample-stats")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--tokenizer", help="Name or folder; default: the samples' own model, else a stated approximation.")
