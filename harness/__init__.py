@@ -17,8 +17,11 @@ PUBLIC = {
     "Recipe": "harness.config",
     "Sampling": "harness.config",
     "Study": "harness.config",
+    "TaskReading": "harness.config",
     "Training": "harness.config",
     "UserError": "harness.errors",
+    "generate": "harness.generation.direct",
+    "open_engine": "harness.generation",
     "Generation": "harness.records",
     "Problem": "harness.records",
     "ThinkingFormat": "harness.thinking",
@@ -38,8 +41,10 @@ if TYPE_CHECKING:
     from harness.analysis.bootstrap import paired_difference
     from harness.analysis.intervals import Interval
     from harness.analysis.metrics import control, performance, scaling
-    from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, Training
+    from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, TaskReading, Training
     from harness.errors import UserError
+    from harness.generation import open_engine
+    from harness.generation.direct import generate
     from harness.grading import Verdict, grade, grade_answer, grade_many
     from harness.records import Generation, Problem
     from harness.thinking import ThinkingFormat, thinking_format
@@ -54,15 +59,18 @@ __all__ = [
     "Recipe",
     "Sampling",
     "Study",
+    "TaskReading",
     "ThinkingFormat",
     "Training",
     "UserError",
     "Verdict",
     "__version__",
     "control",
+    "generate",
     "grade",
     "grade_answer",
     "grade_many",
+    "open_engine",
     "paired_difference",
     "performance",
     "scaling",

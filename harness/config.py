@@ -41,6 +41,7 @@ from harness.checked import (
     parts,
 )
 from harness.errors import UserError, unknown
+from harness.questions import Kind
 from harness.thinking import check_name
 
 Auto = Literal["auto"]
@@ -157,7 +158,12 @@ class Budget:
 
 
 def _pairs(value: Any) -> Any:
-    return tuple(value.items()) if isinstance(value, Mapping) else value
+    """A mapping as pairs; texts of the form NAME=VALUE as pairs, too (`--set` gives them)."""
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    if isinstance(value, tuple | list):
+        return tuple(tuple(one.split("=", 1)) if isinstance(one, str) and "=" in one else one for one in value)
+    return value
 
 
 def _json(value: Any) -> Any:
@@ -394,6 +400,19 @@ class Training:
 
 
 @checked
+class TaskReading:
+    """How the rows of tasks from outside are read: files and hub data sets. The built-in tasks say it themselves.
+
+    What is not said is guessed from all rows (`harness.tasks.problems`).
+    """
+
+    columns: Source[Annotated[tuple[tuple[Name, Name], ...], BeforeValidator(_pairs)]] = ()  # ours=theirs
+    kind: Source[Kind | None] = None  # how answers compare
+    template: Source[str] = ""  # the prompt, with {{question}}, {{choices}} and the rows' columns; empty: the question
+    shuffle: Source[Flag] = False  # options in an order by problem and seed; False: as written
+
+
+@checked
 class Claim:
     """One clause of a study's hypothesis, in terms that the report can hold against the rows.
 
@@ -426,7 +445,7 @@ class Study:
     base_model: Source[Name]  # a hub name or a local folder
     pool: Source[str]  # "quickstart", or a file, a folder or a hub dataset of any shape that harness.data reads
     recipes: Source[tuple[Recipe, ...]]
-    tasks: Source[Annotated[tuple[Name, ...], Field(min_length=1)]]
+    tasks: Source[Annotated[tuple[Name, ...], Field(min_length=1)]]  # names, files, hub:..., lm-eval:...
     budgets: Source[Annotated[tuple[Budget, ...], Field(min_length=1)]]
     base_budgets: Source[tuple[Budget, ...]] = ()  # the sweep of the untrained base; empty: the same
     reference_recipe: Label[Name] = "s1k"  # paired differences are taken to this recipe
@@ -438,6 +457,7 @@ class Study:
     training: Source[Training] = Training()
     engine: Text[EngineConfig] = EngineConfig()
     replay: Text[Flag] = True  # think once to the largest setting, branch the answers
+    reading: Source[TaskReading] = TaskReading()  # of the tasks from outside
     max_problems: Source[Positive | None] = None
     pool_size: Source[Positive | None] = None
     # What the pool calls a column of ours (thinking=trace), as a mapping or as pairs: harness.data.shapes

@@ -59,11 +59,14 @@ class Progress:
 
     console: Console = field(default_factory=PlainConsole)
     stages: dict[str, Stage] = field(default_factory=dict)
+    quiet: bool = False  # only what fails is said
+    live: bool = True  # a table, where the console is a terminal
+    plain_seconds: float = PLAIN_SECONDS
     _live: Live | None = None
     _start: float = field(default_factory=time.monotonic)
 
     def __enter__(self) -> Progress:
-        if self.console.is_terminal:
+        if self.console.is_terminal and self.live and not self.quiet:
             self._live = Live(get_renderable=self.table, console=self.console, refresh_per_second=4, transient=False)
             self._live.start()
         return self
@@ -101,7 +104,9 @@ class Progress:
         stage.total = stage.total if total is None else total
         stage.tokens += tokens
         stage.detail = stage.detail if detail is None else detail
-        if self._live is None and (changed or time.monotonic() - stage.printed > PLAIN_SECONDS):
+        if self.quiet and not (changed and stage.state == "failed"):
+            return
+        if self._live is None and (changed or time.monotonic() - stage.printed > self.plain_seconds):
             stage.printed = time.monotonic()
             self.say(f"{stage.title}: {stage.state} {self.words(stage)}".rstrip())
 

@@ -1,4 +1,7 @@
-"""When two logs' questions are one problem: the text without its typography, and its options in any order."""
+"""Questions: of which kind an answer is, and when two logs' questions are one problem.
+
+They are one where their texts agree without typography, with their options in any order.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
+
+Kind = Literal["math", "integer", "choice", "text"]  # how an answer compares with its gold
 
 _MATH_MARKS = re.compile(r"\\[()\[\]]|\$|\\(?:,|;|!|quad|qquad)(?![a-zA-Z])|\\(?:left|right)(?![a-zA-Z])")
 _LABEL = r"(?:\(?[A-Z][).:]|\(?[0-9]{1,2}[).:]|[-*])?"

@@ -40,7 +40,7 @@ def _text(data: bytes) -> str:
 
 def grader(data: bytes) -> None:
     """GOLD, a line feed, RESPONSE behind a byte that says the kind: a verdict, the same when asked again."""
-    kind: Kind = LEVELS[data[0] % len(KINDS)] if data else "math"  # type: ignore[assignment]
+    kind: Kind = LEVELS[data[0] % len(KINDS)] if data else "math"
     gold, _, response = _text(data[1:]).partition("\n")
     for ask in (grade, grade_answer):
         verdict = ask(response, gold, kind, choices=("2", "x", "none") if kind == "choice" else ())

@@ -6,6 +6,7 @@ import doctest
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -31,7 +32,7 @@ def commands(page: Path) -> list[list[str]]:
     text += "\n" + "\n".join(re.findall(r"`(harness [a-z][^`]*--[^`]*)`", page.read_text(encoding="utf-8")))
     found = []
     for line in text.splitlines():
-        for part in re.split(r"&&|\s--\s(?=harness|python)", line):
+        for part in re.split(r"&&|\s\|\s(?=jq)|\s--\s(?=harness|python)", line):
             words = shlex.split(part, comments=True)
             if words[:3] == ["python", "-m", "harness"]:
                 words = words[2:]
@@ -70,14 +71,14 @@ def parsed(words: list[str]) -> None:
     command: click.Command = cli if words[0] == "harness" else sample_stats
     context: click.Context | None = None
     words = words[1:]
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not words[0].startswith("-"):
         name, found, words = command.resolve_command(click.Context(command, parent=context), words)
         assert found is not None, f"no command {name}"
         context, command = click.Context(command, parent=context), found
     try:
         command.make_context("command", words, parent=context)
-    except click.MissingParameter:
-        return  # prose names an option of a command, not a whole call
+    except (click.MissingParameter, click.exceptions.Exit):
+        return  # prose names an option of a command, not a whole call; --help ends by itself
     except click.BadParameter as error:
         if "does not exist" not in error.format_message():
             raise
@@ -100,6 +101,34 @@ def test_every_python_session_prints_what_is_printed_here(page: Path) -> None:
     test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).run(test)
     assert results.failed == 0
+
+
+SHOWN = re.compile(r">>>|^def \w+\(\) -> Study:", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", NAMED)
+def test_every_other_python_block_runs_as_printed(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Blocks of a page one after the other; one whose first line names a file (`# my/file.py`) is that file."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page, "python"):
+        if SHOWN.search(block):
+            continue
+        if named := re.match(r"# (\S+\.py)\n", block):
+            (tmp_path / named[1]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / named[1]).write_text(block)
+        exec(compile(block, str(page), "exec"), names)  # what a reader would paste
+
+
+@pytest.mark.parametrize("page", NAMED)
+def test_every_yaml_block_is_a_configuration_that_is_understood(page: Path, tmp_path: Path) -> None:
+    """Its first line says the command."""
+    for block in blocks(page, "yaml"):
+        name, command = re.match(r"# (\S+): harness (.*)\n", block).groups()  # type: ignore[union-attr]
+        (tmp_path / name).write_text(block)
+        parsed(["harness", *(str(tmp_path / name) if word == name else word for word in command.split())])
 
 
 @pytest.mark.parametrize("page", NAMED)

@@ -159,8 +159,9 @@ def test_every_field_of_every_setting_is_walked() -> None:
     for cls, others in OTHER.items():
         named = {field.name for field in fields(cls)}
         assert set(parts(cls)) == named
-        # Told by what they lead to: the rows that are selected, and the base that is trained.
-        assert named - set(others) <= {"pool", "pool_columns", "features", "traces", "options", "base_model"}, cls
+        # Told by what they lead to: the rows that are selected, the base that is trained, the problems that are read.
+        others_too = {"pool", "pool_columns", "features", "traces", "options", "base_model", "reading"}
+        assert named - set(others) <= others_too, cls
 
 
 @pytest.mark.parametrize(("cls", "name"), EVERY, ids=[f"{cls.__name__}.{name}" for cls, name in EVERY])

@@ -56,7 +56,7 @@ def test_a_missing_or_broken_file_says_where_and_what_to_do(tmp_path: Path) -> N
     with pytest.raises(UserError, match="line 2: not JSON"):
         tasks.load("math500", tmp_path)
     (tmp_path / "math500.jsonl").write_text('{"problem": "1+1"}\n')
-    with pytest.raises(UserError, match="row 0: no 'answer'"):
+    with pytest.raises(UserError, match=r"math500\.jsonl line 1: no 'answer'"):
         tasks.load("math500", tmp_path)
     (tmp_path / "gpqa_diamond.zip").write_bytes(b"PK not a zip")
     with pytest.raises(UserError, match=r"fetch GPQA's dataset\.zip again"):

@@ -33,7 +33,7 @@ def pool_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _MAP(data_option(command))
 
 
-@click.group("data")
+@click.group("data", short_help="From a raw pool to a training subset.")
 def data() -> None:
     """From a raw pool to a training subset: collect, featurize, filter, select, decontaminate, format.
 
@@ -103,7 +103,7 @@ def _progress(rows: Any, label: str, length: int | None = None) -> Iterator[Any]
     return iter(track(rows, label, total=length, console=console, disable=not console.is_terminal, transient=True))
 
 
-@data.command()
+@data.command(short_help="Collect s1's 16 sources, or convert a set.")
 @click.option("--source", "names", multiple=True, help="A source of Table 7 (repeatable); default: all 16.")
 @click.option("--pool", "spec", help="Convert a published set (s1K, limo, a file, ...) instead of collecting.")
 @click.option(
@@ -147,7 +147,7 @@ def collect(
     say(f"{count:,} rows -> {out}")
 
 
-@data.command()
+@data.command(short_help="Fill in traces, difficulty, domains, lengths.")
 @click.argument("pool")
 @click.option("--base-url", help="An OpenAI-compatible endpoint (ends in /v1) that writes traces or labels domains.")
 @click.option("--model", help="The endpoint's model; without --base-url, a local model that writes the traces.")
@@ -188,7 +188,7 @@ def featurize(pool: str, data_dir: Path | None, out: Path, mapping: tuple[str, .
     feature_run.featurize(load_pool(pool, data_dir, mapping), out, feature_run.Options(**options), say)
 
 
-@data.command("filter")
+@data.command("filter", short_help="Drop rows by quality and difficulty.")
 @click.argument("pool")
 @click.option(
     "--solved-by",
@@ -210,7 +210,7 @@ def filter_pool(pool: str, solved_by: str, mapping: tuple[str, ...], data_dir: P
     say(f"{count:,} rows -> {out}")
 
 
-@data.command()
+@data.command(short_help="Draw a subset, with a manifest.")
 @click.argument("pool")
 @click.option(
     "--selection",
@@ -278,7 +278,7 @@ def select(
     say(f"{len(selected.ids):,} rows -> {out}\nsha256 {selected.manifest['sha256']} -> {manifest}")
 
 
-@data.command()
+@data.command(short_help="Drop rows that share text with a task.")
 @click.argument("pool")
 @click.option("--tasks", required=True, help="Evaluation tasks to compare with, comma-separated.")
 @click.option("--min-share", default=0.0, show_default=True, help="Drop rows with this share of a problem or more.")
@@ -300,7 +300,7 @@ def decontaminate(
     say(steps.decontaminated(load_pool(pool, data_dir, mapping), tasks, min_share, data_dir, out, report_file))
 
 
-@data.command()
+@data.command(short_help="Look for rows that teach the wrong thing.")
 @click.argument("pool")
 @click.option("--fix", is_flag=True, help="Write the rows to --out: mended where that loses no word, else dropped.")
 @click.option("--tokenizer", help="Also look for rows that lose all loss at --block-size.")
@@ -335,7 +335,7 @@ def lint(
         stop(f"{errors:,} rows have an error; --fix mends or drops them", SOME_RUNS_FAILED)
 
 
-@data.command("format")
+@data.command("format", short_help="Write training text with ids and loss mask.")
 @click.argument("pool")
 @click.option("--tokenizer", required=True, help="A hub name or a folder; its chat template makes the prompt.")
 @click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
@@ -378,7 +378,7 @@ def format_pool(
     say(f"{statistics.rows:,} rows -> {out}")
 
 
-@data.command()
+@data.command(short_help="Tables over a pool and its selections.")
 @click.argument("pool")
 @click.argument("manifests", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write the tables here instead of printing them.")

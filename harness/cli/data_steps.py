@@ -54,15 +54,15 @@ def decontaminated(
     from harness import tasks as all_tasks
     from harness.data.decontaminate import decontaminate, summary
 
-    names = all_tasks.names(tasks)
-    problems = [problem for name in names for problem in all_tasks.load(name, data_dir)]
+    read = all_tasks.read_all(all_tasks.names(tasks, data_dir), data_dir)
+    problems = [problem for one in read.values() for problem in one.problems]
     drop, matches = decontaminate(pool, problems, min_share)
     count = save((dict(row) for row in rows_of(pool) if row["id"] not in drop), out)
     if report_file is not None:
         write_json_lines(report_file, map(asdict, matches))
     found = summary(matches)
     columns = ("exact", "half or more", "any 8-gram")
-    rows = [(name, *(f"{found.get(name, {}).get(column, 0):,}" for column in columns)) for name in names]
+    rows = [(name, *(f"{found.get(name, {}).get(column, 0):,}" for column in columns)) for name in read]
     table = report.markdown("Rows that match a task", ("task", *columns), rows)
     return f"{table}\n{len(drop):,} of {len(pool):,} rows dropped; {count:,} rows -> {out}"
 

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from harness.cli.group import THINKING_HELP, chat_of, chat_options, data_option, out_option, set_option
-from harness.cli.running import default_out, run_study, show_plan
+from harness.cli import complete
+from harness.cli.config_file import config_option
+from harness.cli.group import (
+    THINKING_HELP,
+    chat_of,
+    chat_options,
+    data_option,
+    out_option,
+    reading_of,
+    reading_options,
+    set_option,
+)
+from harness.cli.running import default_out, run_study, show_plans
+from harness.cli.talk import Talk, talk_options
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.config import EngineName
+    from harness.questions import Kind
 
 METHODS = (
     "budget_forcing, rejection_sampling, token_conditional, step_conditional, class_conditional, no_thinking, rebase, "
@@ -23,12 +36,20 @@ OF_TRAINING = ("pool", "pool_size", "pool_columns", "recipes", "reference_recipe
 DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 
 
-@click.command()
-@click.argument("models", nargs=-1, required=True)
-@click.option("--tasks", "task_names", required=True, help="Task names, comma-separated.")
+@click.command(short_help="A budget-forced sweep of any models, in one call.")
+@click.argument("models", nargs=-1, required=True, shell_complete=complete.models)
+@click.option(
+    "--tasks",
+    "task_names",
+    required=True,
+    shell_complete=complete.tasks,
+    help="Comma-separated: names, FILE.jsonl, hub:ORG/NAME, lm-eval:NAME.",
+)
+@reading_options
 @click.option(
     "--method",
     "methods",
+    shell_complete=complete.methods,
     help=f"Comma-separated: {METHODS}. Default: budget_forcing; with --api chat completion_cap.",
 )
 @click.option("--budgets", default="auto", show_default=True, help="Thinking budgets in tokens, or auto.")
@@ -51,7 +72,15 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 )
 @click.option("--final-answer", help="What a forced end says, instead of the format's 'Final Answer:'.")
 @click.option("--headline", help="The setting of the recipe table, as tables call it: 1,000 or auto+2 Wait.")
-@click.option("--engine", default="vllm", show_default=True, help="vllm, transformers or openai.")
+@click.option(
+    "--engine",
+    default="vllm",
+    show_default=True,
+    shell_complete=complete.engines,
+    help="vllm, transformers or openai.",
+)
+@click.option("--tp", type=click.IntRange(min=1), help="GPUs of one engine, which share its weights (tensor parallel).")
+@click.option("--gpus", type=click.IntRange(min=0), help="GPUs in all: as many engines as --tp goes into it.")
 @click.option(
     "--api",
     type=click.Choice(["completions", "chat"]),
@@ -61,7 +90,7 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 )
 @click.option("--base-url", help="The server's address, for --engine openai.")
 @click.option("--served-name", help="What the server calls MODEL, where it is another name.")
-@click.option("--thinking", default="auto", show_default=True, help=THINKING_HELP)
+@click.option("--thinking", default="auto", show_default=True, shell_complete=complete.formats, help=THINKING_HELP)
 @chat_options
 @click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Generations per problem.")
 @click.option("--sampling", type=click.Choice(["card"]), help="As each model's generation_config.json recommends it.")
@@ -75,10 +104,18 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 @data_option
 @out_option
 @set_option
+@config_option
+@talk_options
 def evaluate(
     models: tuple[str, ...],
     task_names: str,
+    columns: tuple[str, ...],
+    kind: Kind | None,
+    template: str,
+    shuffle_choices: bool,
     engine: EngineName,
+    tp: int | None,
+    gpus: int | None,
     api: Literal["completions", "chat"],
     base_url: str | None,
     served_name: str | None,
@@ -99,6 +136,7 @@ def evaluate(
     data_dir: Path | None,
     out: Path | None,
     settings: tuple[str, ...],
+    talk: Talk,
     **sweep: Any,
 ) -> None:
     """Evaluate MODELS (folders or hub names) with budget forcing or another method: an s1-style sweep in one call."""
@@ -111,6 +149,7 @@ def evaluate(
 
     budgets = evaluation.Sweep(DEFAULT_METHODS[api] if methods is None else methods, **sweep).settings()
     server = EngineConfig(name=engine, api=api, base_url=base_url, served_name=served_name)
+    server = evaluation.placed(server, tp, gpus)
     if any(not model.strip() for model in models):
         raise UserError("a MODEL is empty; give a folder or a hub name")
     for given in settings:
@@ -119,6 +158,7 @@ def evaluate(
             raise UserError(
                 f"--set {given}: evaluate trains nothing and reads no {key}; leave it out, or use `harness ablate`"
             )
+    reading = reading_of(columns, kind, template, shuffle_choices)
     chat = chat_of(template_arguments, system_prompt, instruction)
     models = tuple(dict.fromkeys(models))
     studies = []
@@ -133,14 +173,14 @@ def evaluate(
         name = evaluation.study_name(models)
         one = evaluation.study(
             model, task_names, budgets, decoding, server, thinking, chat, max_problems, replay,
-            name=name, headline=headline,
+            name=name, headline=headline, reading=reading, data_dir=data_dir,
         )  # fmt: skip
         studies.append(with_settings(one, settings))
         check_inputs(studies[-1], data_dir)
     if dry_run:
-        for one in studies:
-            show_plan(one, data_dir, called=short(one.base_model, [other.base_model for other in studies]))
+        named = [(one, short(one.base_model, [other.base_model for other in studies])) for one in studies]
+        show_plans(named, data_dir, out, talk)
         return
     first, *others = studies
     identity = fingerprint(studies if others else first)
-    run_study(first, out or default_out(f"{first.name}-{identity[:8]}"), data_dir, others=others)
+    run_study(first, out or default_out(f"{first.name}-{identity[:8]}"), data_dir, talk, others=others)

@@ -20,13 +20,32 @@ from harness.environment import SAFE_PATH
 from harness.errors import InstallationError, UserError
 
 DONE, SOME_RUNS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+MEANINGS = {
+    DONE: "done",
+    SOME_RUNS_FAILED: "some runs failed, or a row does not hold; the others are kept, the same command tries again",
+    WRONG_INPUT: "the input is wrong, or the installation; one line says what, where and what to do",
+    INTERRUPTED: "interrupted; what was finished is kept, the same command continues",
+}
+# Environment variable -> what it does. Ray's, vLLM's and the hub's own variables work as well: these are the usual.
+ENVIRONMENT = {
+    "HARNESS_RESULTS": "folder of the results folders, instead of results/runs below the working folder",
+    "RAY_ADDRESS": "Ray cluster to join (HOST:6379); local starts one here. Default: the running one, else a local one",
+    "RAY_TMPDIR": "folder of Ray's sockets and logs (/tmp); short, as sockets' paths may have 107 bytes",
+    "CUDA_VISIBLE_DEVICES": "GPUs that a local Ray may use",
+    "HF_HOME": "folder of downloaded models and datasets",
+    "HF_TOKEN": "for models and datasets that need a login",
+    "HF_HUB_OFFLINE": "1: ask the hub for nothing, take what is downloaded",
+    "XDG_CACHE_HOME": "folder of small caches (~/.cache)",
+    "OPENAI_API_KEY": "key of a served model, a teacher or a judge; engine.api_key_env names another variable",
+    "PROMPTTOKEN, PROMPTSTEP": "inside lm-eval, as in s1: the budget told in the question",
+}
 INTERRUPTED_LINE = "interrupted; what was finished is kept, the same command continues"
 PATIENCE_SECONDS = 4.0  # from Ctrl-C to the end, whatever still cleans up
 _ENDING = threading.Lock()
 
 
 class Commands(click.Group):
-    """Names the near match of an unknown command, and turns `UserError` into one line and exit code 2."""
+    """Names the near match of an unknown command."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command as click does; an unknown one is an error that names the nearest."""

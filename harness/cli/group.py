@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from harness import __version__
-from harness.cli.exits import Commands
+from harness.cli.config_file import merged
+from harness.cli.exits import ENVIRONMENT, MEANINGS, Commands
 from harness.errors import UserError
+from harness.questions import Kind
 
 if TYPE_CHECKING:
-    from harness.config import Chat
+    from harness.config import Chat, TaskReading
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Root(Commands):
+    """The command `harness` itself: its help ends in the exit codes and the environment variables."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them as click writes options."""
+        for title, rows in (
+            ("Exit codes", [(str(code), meaning) for code, meaning in MEANINGS.items()]),
+            ("Environment", list(ENVIRONMENT.items())),
+        ):
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version",
     is_flag=True,
@@ -32,10 +47,11 @@ def cli() -> None:
 def _show_versions(context: click.Context, asked: bool) -> None:
     """The harness's version, and those of the packages that can change a result."""
     if asked and not context.resilient_parsing:
-        from harness.provenance import versions
+        from harness.provenance import commit, versions
 
         stack = ", ".join(f"{name} {version}" for name, version in versions().items())
-        click.echo(f"harness {__version__} ({stack})")
+        at = f", commit {commit()}" if commit() else ""
+        click.echo(f"harness {__version__}{at} ({stack})")
         context.exit()
 
 
@@ -57,6 +73,36 @@ data_option = click.option(
 )
 
 
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How tasks from outside are read: see `reading_of`."""
+    for option in (
+        click.option("--shuffle-choices", is_flag=True, help="Options of tasks from outside in an order by seed."),
+        click.option("--template", default="", help="Their prompt: {{question}}, {{choices}} and columns of theirs."),
+        click.option("--kind", type=click.Choice(get_args(Kind)), help="How their answers compare. Default: guessed."),
+        click.option(
+            "--map", "columns", multiple=True, metavar="OURS=THEIRS",
+            help="A column of theirs: question=, gold=, id=, choices= (one column, or A+B+C). Repeatable.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def reading_of(columns: tuple[str, ...], kind: Kind | None, template: str, shuffle_choices: bool) -> TaskReading:
+    """The options of `reading_options` as a setting. Raises `UserError` for a pair that is none."""
+    from harness.config import TaskReading
+
+    pairs: dict[str, str] = {}
+    for given in (part for one in columns for part in one.split(",")):
+        name, separator, value = given.partition("=")
+        if not (name.strip() and separator and value.strip()):
+            raise UserError(f"--map {given}: write OURS=THEIRS, for example --map question=prompt")
+        if name.strip() in pairs:
+            raise UserError(f"--map {name.strip()} is given twice; give it once")
+        pairs[name.strip()] = value.strip()
+    return TaskReading(columns=tuple(pairs.items()), kind=kind, template=template, shuffle=shuffle_choices)
+
+
 def chat_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What the chat template is given beside the question."""
     for option in (
@@ -66,6 +112,7 @@ def chat_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--chat-template-arg",
             "template_arguments",
             multiple=True,
+            callback=merged,
             metavar="NAME=VALUE",
             help="For the chat template, e.g. enable_thinking=false or reasoning_effort=high. Repeatable.",
         ),
@@ -94,6 +141,7 @@ set_option = click.option(
     "--set",
     "settings",
     multiple=True,
+    callback=merged,
     metavar="KEY=VALUE",
     help="Change one key of the study, e.g. --set training.num_epochs=3. Repeatable.",
 )

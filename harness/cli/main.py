@@ -10,12 +10,14 @@ from typing import NoReturn
 
 import click
 
-from harness.cli import data, listing, results
+from harness.cli import complete, data, documents, listing, results
+from harness.cli.config_file import config_option
 from harness.cli.evaluate import evaluate
 from harness.cli.exits import begin, call
 from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
 from harness.cli.noise import noise
-from harness.cli.running import default_out, run_study, show_plan
+from harness.cli.running import default_out, run_study, show_plans
+from harness.cli.talk import Talk, talk_options
 from harness.cli.train import train
 
 
@@ -25,8 +27,8 @@ def main() -> NoReturn:
     call(cli)
 
 
-@cli.command()
-@click.argument("study")
+@cli.command(short_help="Run a study: select, train, evaluate, report.")
+@click.argument("study", shell_complete=complete.studies)
 @out_option
 @data_option
 @click.option("--smoke", is_flag=True, help="Every stage on this machine: tiny model, few rows and problems.")
@@ -40,6 +42,8 @@ def main() -> NoReturn:
     help="Rows of each run to audit at the end; 0: none.",
 )
 @set_option
+@config_option
+@talk_options
 def ablate(
     study: str,
     out: Path | None,
@@ -48,6 +52,7 @@ def ablate(
     dry_run: bool,
     audited: int,
     settings: tuple[str, ...],
+    talk: Talk,
 ) -> None:
     """Run STUDY: select, train, generate, grade, measure, report, audit.
 
@@ -63,14 +68,21 @@ def ablate(
     chosen = with_settings(chosen, settings)
     check_inputs(chosen, data_dir)
     if dry_run:
-        show_plan(chosen, data_dir, out)
+        show_plans([(chosen, "base")], data_dir, out, talk)
         return
-    run_study(chosen, out or default_out(chosen.name), data_dir, audited)
+    run_study(chosen, out or default_out(chosen.name), data_dir, talk, audited)
 
 
-@cli.command()
-@click.argument("model", required=False)
-@click.option("--thinking", "name", default="auto", show_default=True, help=THINKING_HELP)
+@cli.command(short_help="How a model marks its thoughts.")
+@click.argument("model", required=False, shell_complete=complete.models)
+@click.option(
+    "--thinking",
+    "name",
+    default="auto",
+    show_default=True,
+    shell_complete=complete.formats,
+    help=THINKING_HELP,
+)
 @chat_options
 def thinking(
     model: str | None, name: str, template_arguments: tuple[str, ...], system_prompt: str | None, instruction: str
@@ -96,15 +108,19 @@ def thinking(
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-@cli.command()
+@cli.command(short_help="Where a study stands, running or dead.")
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def status(out: Path) -> None:
+@documents.json_option
+def status(out: Path, as_json: bool) -> None:
     """Where the study in OUT stands, running or dead, from its files alone."""
     from harness.console import plain_console
     from harness.report.plan import status_table
     from harness.studies.status import status as read
 
-    plain_console().print(status_table(read(out), out), soft_wrap=True)
+    if as_json:
+        documents.put(documents.status(read(out)))
+    else:
+        plain_console().print(status_table(read(out), out), soft_wrap=True)
 
 
 cli.add_command(data.data)
@@ -117,10 +133,12 @@ for command in (
     results.figure,
     results.sample_stats,
     results.import_,
+    results.export,
     results.compare,
     results.diff,
     listing.tasks,
     listing.studies,
+    listing.models,
     noise,
 ):
     cli.add_command(command)

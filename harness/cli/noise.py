@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from harness.cli import complete
+from harness.cli.config_file import config_option
 from harness.cli.group import data_option, path_option, set_option
+from harness.cli.talk import Talk, talk_options
 from harness.errors import UserError
 
 
-@click.command()
-@click.argument("study")
+@click.command(short_help="How much of a score is seeds, draws and problems.")
+@click.argument("study", shell_complete=complete.studies)
 @click.option("--repeats", type=int, default=5, show_default=True, help="Trainings of the recipe, by other seeds.")
 @click.option("--recipe", help="Which recipe is repeated. Default: the study's reference recipe.")
 @click.option(
@@ -29,6 +33,8 @@ from harness.errors import UserError
 @click.option("--smoke", is_flag=True, help="Tiny model, few rows and problems.")
 @click.option("--dry-run", is_flag=True, help="Print the planned runs, their tokens and cost; run nothing.")
 @set_option
+@config_option
+@partial(talk_options, documents=False)
 def noise(
     study: str,
     repeats: int,
@@ -40,6 +46,7 @@ def noise(
     smoke: bool,
     dry_run: bool,
     settings: tuple[str, ...],
+    talk: Talk,
 ) -> None:
     """The noise floor of STUDY: what differs between trainings that differ in their seeds alone.
 
@@ -48,7 +55,7 @@ def noise(
     """
     from harness.analysis.noise import noise_of
     from harness.analysis.settings import load as load_cells
-    from harness.cli.running import default_out, run_study, show_plan
+    from harness.cli.running import default_out, run_study, show_plans
     from harness.console import plain_console
     from harness.report.noise_tables import noise_group
 
@@ -65,9 +72,9 @@ def noise(
         check_inputs(planned, data_dir)
         folder = out or default_out(planned.name)
         if dry_run:
-            show_plan(planned, data_dir, folder)
+            show_plans([(planned, "base")], data_dir, folder, talk)
             return
-        run_study(planned, folder, data_dir)
+        run_study(planned, folder, data_dir, talk)
     found = noise_of(load_cells([folder]).cells)
     if not found:
         raise UserError(

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 import click
 
+from harness.cli import documents
 from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
 from harness.cli.group import marks_option, path_option
 from harness.errors import UserError
+from harness.questions import Kind
 
 if TYPE_CHECKING:
-    from harness.grading.verdict import Kind
+    from harness.report.every_eval_ever import Relationship
 
-KINDS = ("math", "integer", "choice")
+KINDS = get_args(Kind)
 
 
-@click.command()
+@click.command(short_help="Grade answers in a JSONL file by equivalence.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--out", type=path_option, help="Write the graded rows here; default: standard output.")
 @click.option("--strict", is_flag=True, help="Switch off the conventions of the policy table.")
@@ -51,11 +53,12 @@ def grade(
     grade_file(file, out, strict=strict, compare=compare, judge=asked, marks=own_marks(pairs))
 
 
-@click.command()
+@click.command(short_help="Hold finished rows against their checkpoints.")
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--sample", type=click.IntRange(min=1), default=20, show_default=True, help="Rows of each run.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws other rows.")
-def audit(out: Path, sample: int, seed: int) -> None:
+@documents.json_option
+def audit(out: Path, sample: int, seed: int, as_json: bool) -> None:
     """Hold rows of every run in OUT against their checkpoints, by plain transformers.
 
     Greedy rows must be the checkpoint's own greedy path; ids must decode to the text, ledgers add up, forced spans and
@@ -69,13 +72,16 @@ def audit(out: Path, sample: int, seed: int) -> None:
 
     audits = hold(out, sample, seed)
     keep(out, audits)
-    plain_console().print(rendered(audit_table(audits)))
-    say(summary(audits))
+    if as_json:
+        documents.put(documents.audits(audits, out, seed))
+    else:
+        plain_console().print(rendered(audit_table(audits)))
+        say(summary(audits))
     if any(run.faults for run in audits):
-        stop("the audit found rows that do not hold; they are listed above", SOME_RUNS_FAILED)
+        stop("the audit found rows that do not hold; its table lists them", SOME_RUNS_FAILED)
 
 
-@click.command()
+@click.command(short_help="Markdown, CSV and one HTML page from results.")
 @click.argument("dirs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", required=True, type=path_option, help="Folder for LEADERBOARD.md, leaderboard.csv and .html.")
 def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
@@ -121,13 +127,14 @@ def figure(
         say(path)
 
 
-@click.command("sample-stats")
+@click.command("sample-stats", short_help="Count thinking tokens, steps and more in a log.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--tokenizer", help="Name or folder; default: the samples' own model, else a stated approximation.")
 @click.option("--budget", type=click.IntRange(min=1), help="Count samples with more thinking tokens than this.")
 @click.option("--context", type=click.IntRange(min=1), help="Count samples with more tokens than this in all.")
 @click.option("--compat", type=click.Choice(["s1"]), help="s1: its script's counting, quirks included.")
 @click.option("--out", type=path_option, help="Also write F.json or F.parquet.")
+@documents.json_option
 @marks_option
 def sample_stats(
     files: tuple[str, ...],
@@ -136,16 +143,21 @@ def sample_stats(
     context: int | None,
     compat: str | None,
     out: Path | None,
+    as_json: bool,
     pairs: tuple[tuple[str, str], ...],
 ) -> None:
     """Thinking and answer tokens, steps and correctness of lm-eval samples (JSONL files, globs, folders)."""
+    from harness.analysis.logs.sample_stats import as_json as figures
     from harness.analysis.logs.sample_stats import compute
     from harness.analysis.logs.stats_output import as_text, write
     from harness.marks import own_marks
 
     arguments = {} if context is None else {"context": context}
     stats = compute(list(files), tokenizer, budget, compat, marks=own_marks(pairs), **arguments)
-    say(as_text(stats))
+    if as_json:
+        documents.put(figures(stats))
+    else:
+        say(as_text(stats))
     if out:
         write(stats, out)
 
@@ -156,7 +168,7 @@ def sample_stats_main() -> NoReturn:
     call(sample_stats, name="compute_sample_stats")
 
 
-@click.command("import")
+@click.command("import", short_help="Turn published logs into the harness's Parquet.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--out", required=True, type=path_option, help="Results folder to make.")
 @click.option("--tokenizer", help="Name or folder, for exact token counts; default: the model's own, if it is here.")
@@ -206,7 +218,27 @@ def import_(
         say(line)
 
 
-@click.command()
+@click.command(short_help="Results in Every Eval Ever's schema.")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", required=True, type=path_option, help="Folder to write data/TASK/ORG/MODEL/... into.")
+@click.option("--organization", required=True, help="Who evaluated.")
+@click.option("--developer", help="Whose the models without a hub name are. Default: the organization's.")
+@click.option(
+    "--relationship",
+    type=click.Choice(["first_party", "third_party", "collaborative", "other"]),
+    default="other",
+    show_default=True,
+    help="Of the evaluator to the models.",
+)
+def export(out: Path, to: Path, organization: str, developer: str | None, relationship: Relationship) -> None:
+    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines."""
+    from harness.report.every_eval_ever import export as write
+
+    for line in write(out, to, organization, relationship, developer):
+        say(line)
+
+
+@click.command(short_help="Paired comparison of two runs.")
 @click.argument("a")
 @click.argument("b")
 @click.option(
@@ -217,19 +249,27 @@ def import_(
     help="Points that do not matter: is one no worse than the other by more?",
 )
 @click.option("--html", type=path_option, help="Also write a page: the problems that each alone got right, and why.")
-def compare(a: str, b: str, margin: float, html: Path | None) -> None:
+@documents.json_option
+def compare(a: str, b: str, margin: float, html: Path | None, as_json: bool) -> None:
     """Paired comparison of two runs: folders, or FOLDER:RUN_ID."""
-    from harness.report.comparisons import compare_runs
+    if as_json:
+        from harness.analysis.compare import compare as compared
 
-    found = compare_runs(a, b, margin / 100)
+        found = compared(a, b, margin / 100)
+        documents.put(documents.comparisons(found))
+    else:
+        from harness.report.comparisons import compare_runs
+
+        found = compare_runs(a, b, margin / 100)
     if html:
         from harness.report.pair_page import write_pair
 
         write_pair(found, html)
-        say(html)
+        if not as_json:
+            say(html)
 
 
-@click.command()
+@click.command(short_help="Where the same runs in two folders part.")
 @click.argument("a", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("b", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", type=path_option, help="Also write every sample to this Parquet file.")

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import SOME_RUNS_FAILED, stop
+from harness.cli.talk import Talk
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.config import Study
+    from harness.runtime.audit import RunAudit
 
 
 def default_out(name: str) -> Path:
@@ -21,18 +23,34 @@ def default_out(name: str) -> Path:
         return Path(root) / name
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         return Path.home() / "s1-harness-results" / name
-    return Path("results") / "runs" / name
+    from harness.studies.models import RESULTS
+
+    return RESULTS / name
 
 
-def show_plan(study: Study, data_dir: Path | None, out: Path | None = None, called: str = "base") -> None:
-    """Print `--dry-run`, the base model under the name `called`.
+def show_plans(studies: Sequence[tuple[Study, str]], data_dir: Path | None, out: Path | None, talk: Talk) -> None:
+    """Print `--dry-run` of studies, each with what its base model is called.
 
     Raises:
         UserError: a pool that is here cannot be trained on.
     """
-    from harness import tasks
+    from harness.cli import documents
     from harness.console import plain_console
     from harness.report.plan import planned_table
+
+    inputs = [(study, *_plan_inputs(study, data_dir, out), called) for study, called in studies]
+    if talk.as_json:
+        documents.put({"plans": [documents.plan(*one) for one in inputs]})
+        return
+    for one in inputs:
+        plain_console().print(planned_table(*one))
+
+
+def _plan_inputs(
+    study: Study, data_dir: Path | None, out: Path | None
+) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    """Problems of each task, rows of each pool that is here, and what there is to say about them."""
+    from harness import tasks
 
     pools: dict[str, int] = {}
     notes: list[str] = []
@@ -47,29 +65,38 @@ def show_plan(study: Study, data_dir: Path | None, out: Path | None = None, call
             preparation.disk_note(study, out or default_out(study.name)),
         ]
     sizes = {}
-    for name in study.tasks:
-        if data_dir or not tasks.get(name).num_problems:
-            sizes[name] = len(tasks.load(name, data_dir, study.seed, study.max_problems))
+    for spec in study.tasks:
+        known = tasks.TASKS[spec].num_problems if spec in tasks.TASKS and not data_dir else 0
+        if known:
+            sizes[spec] = min(known, study.max_problems or known)
         else:
-            sizes[name] = min(tasks.get(name).num_problems, study.max_problems or tasks.get(name).num_problems)
-    plain_console().print(planned_table(study, sizes, pools, notes, called))
+            found = tasks.read(spec, data_dir, study.seed, study.max_problems, study.reading)
+            sizes[found.name] = len(found.problems)
+    return sizes, pools, notes
 
 
-def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0, others: Sequence[Study] = ()) -> None:
+def run_study(
+    study: Study,
+    out: Path,
+    data_dir: Path | None,
+    talk: Talk,
+    audited: int = 0,
+    others: Sequence[Study] = (),
+) -> None:
     """Run a study, print and write its leaderboard, and audit some rows of each run.
 
     `others`: the same study of other base models, into the same folder. Exits with 1 when runs failed or a row does not
     hold.
     """
-    from harness.console import plain_console
+    from harness.cli import documents
     from harness.logs import quiet_libraries
-    from harness.progress import Progress, clock
+    from harness.progress import clock
     from harness.report import leaderboard
     from harness.runtime.pipeline import ablate as run
 
     quiet_libraries()
-    console = plain_console()
-    outcome = run(study, out, data_dir, Progress(console), *others)
+    console = talk.console()
+    outcome = run(study, out, data_dir, talk.progress(), *others)
     files: list[Path] = []
     if outcome.measured is not None:
         console.print(leaderboard.terminal([out], measured=outcome.measured))
@@ -78,14 +105,17 @@ def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0, 
     else:
         kept = f"; {outcome.num_kept} were finished before" if outcome.num_kept else ""
         console.print(f"{outcome.num_runs} runs, {outcome.num_samples:,} new samples in {clock(outcome.seconds)}{kept}")
-    faults: list[str] = []
+    audits: list[RunAudit] | None = None
     if outcome.measured is not None:
         try:  # before the page is written, which tells what the audit said
-            faults = audit_line(out, audited, console) if audited else []
+            audits = audit_some(out, audited) if audited else None
         finally:
             files = leaderboard.write([out], out, measured=outcome.measured)
+    faults = audit_line(audits, console) if audits is not None else []
     written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
+    if talk.as_json:
+        documents.put(documents.outcome(outcome, study.name, out, audits))
     if outcome.failures:
         names = ", ".join(outcome.failures)
         stop(f"failed: {names}; the other runs are kept, the same command tries them again", SOME_RUNS_FAILED)
@@ -93,18 +123,25 @@ def run_study(study: Study, out: Path, data_dir: Path | None, audited: int = 0, 
         stop(f"the audit found {len(faults)} faults; `harness audit {out}` lists them", SOME_RUNS_FAILED)
 
 
-def audit_line(out: Path, num_rows: int, console: Console) -> list[str]:
-    """Print the audit of `num_rows` rows per run in one line, and the first faults; returns all of them.
+def audit_some(out: Path, num_rows: int) -> list[RunAudit] | None:
+    """The audit of `num_rows` rows per run; None where no run is finished.
 
-    A model that is too large to load beside a study is left out, and the line says so.
+    A model that is too large to load beside a study is left out.
     """
-    from harness.runtime.audit import LARGEST_CHECKPOINT, audit, keep, summary
+    from harness.runtime.audit import LARGEST_CHECKPOINT, audit, keep
     from harness.store import Store
 
     if not any(run["status"] == "done" for run in Store(out).runs()):
-        return []
+        return None
     audits = audit(out, num_rows, largest=LARGEST_CHECKPOINT)
     keep(out, audits)
+    return audits
+
+
+def audit_line(audits: Sequence[RunAudit], console: Console) -> list[str]:
+    """Print an audit in one line, and the first faults; returns all of them."""
+    from harness.runtime.audit import summary
+
     console.print(summary(audits), soft_wrap=True, markup=False)
     faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
     for fault in faults[:3]:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import click
 
+from harness.cli import complete
+from harness.cli.config_file import config_option
 from harness.cli.data import load_pool, pool_options
 from harness.cli.exits import SOME_RUNS_FAILED, stop
 from harness.errors import UserError
 
 
-@click.command()
+@click.command(short_help="Train a model on a pool of reasoning traces.")
 @click.argument("file")
-@click.option("--model", required=True, help="The model to train: a folder or a hub name.")
+@click.option(
+    "--model", required=True, shell_complete=complete.models, help="The model to train: a folder or a hub name."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder: the model goes to OUT/checkpoint.")
 @click.option("--variant", default="plain", show_default=True, help="Of the text: plain, s1, tokens, steps or class.")
 @click.option("--thinking", default="auto", show_default=True, help="A thinking format; auto: as the template says.")
@@ -25,6 +29,7 @@ from harness.errors import UserError
     help="A training setting, e.g. --set num_epochs=3 --set block_size=20000. Repeatable.",
 )
 @pool_options
+@config_option
 def train(
     file: str,
     model: str,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from harness.errors import unknown
 from harness.grading.compare.agreement import UndecidedError
 from harness.grading.compare.equality import comparison
 from harness.grading.compare.symbolic import SymbolicTimeoutError, WorkerStartError, same
+from harness.grading.compare.texts import exact_text
 from harness.grading.compare.words import opposed
 from harness.grading.conventions import LENIENT, STRICT
 from harness.grading.extract.answer import Extraction, extract_answer, stands_in
@@ -24,7 +25,7 @@ from harness.grading.readings import readings
 from harness.grading.verdict import Kind, Status, Verdict
 from harness.marks import Marks, answer_part
 
-KINDS = ("math", "integer", "choice")
+KINDS = get_args(Kind)
 
 
 def grade(
@@ -42,8 +43,9 @@ def grade(
 
     Args:
         response: What a model wrote.
-        gold: The answer, for `kind="choice"` the letter; a number counts as its text.
-        kind: "math", "integer" or "choice".
+        gold: The answer, for `kind="choice"` the letter; a number counts as its text. For `kind="text"` each line is an
+            accepted answer.
+        kind: "math", "integer", "choice" or "text".
         choices: The options in the order shown.
         strict: Whether every convention of `conventions` is off.
         final: False where the generation was cut by its length cap.
@@ -74,6 +76,8 @@ def grade_answer(
     _check_kind(kind)
     if kind == "choice":
         return _safely(lambda: _letter_verdict(extract_letter(answer, choices, same=_same_answer), str(gold)))
+    if kind == "text":
+        return _safely(lambda: exact_text(answer, str(gold)))
     return _safely(lambda: _unless_restated(CACHE(answer, str(gold), strict), answer, str(gold), question))
 
 
@@ -122,6 +126,8 @@ def _grade(
     found = extract_answer(response, final=final, question=question, prompt=prompt)
     if found.text is None:
         return _nothing(found)
+    if kind == "text":
+        return exact_text(found.text, gold)
     return _unless_restated(CACHE(localised(found.text, response), gold, strict), found.text, gold, question)
 
 

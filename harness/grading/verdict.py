@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["math", "integer", "choice"]  # how an answer compares with its gold
+from harness.questions import Kind
+
+__all__ = ["STATUSES", "Kind", "Status", "Verdict"]
+
 # How a comparison came out: gold_unparseable is excluded from accuracy, all others but `correct` count as wrong.
 Status = Literal[
     "correct",

@@ -55,7 +55,8 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
     nodes = [node for node in ray.nodes() if node["Alive"]]
     if len(nodes) > 1 and demand.training:
         check_shared(out, [node["NodeID"] for node in nodes])
-    progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
+    if not progress.quiet:
+        progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
 
 
 def join(log: Path) -> None:
@@ -88,6 +89,10 @@ def refuse_too_large(demand: Demand) -> None:
             disconnect()
     else:
         _check("engine", "CPU", demand.engine.num_cpus, here, "this machine")
+        if demand.engine.num_gpus:
+            import torch
+
+            _check("engine", "GPU", demand.engine.num_gpus, torch.cuda.device_count(), "this machine")
         if (training := demand.training) and not training.num_gpus:
             _check("training", "CPU", training.num_cpus * training.num_workers, here, "this machine")
 

@@ -10,7 +10,7 @@ Stages talk through files in OUT, so each can be opened, re-run or replaced, and
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness import provenance, tasks
 from harness.config import Recipe, Study, fingerprint, recorded
 from harness.errors import UserError, one_line
 from harness.progress import Progress
-from harness.records import Problem, short
+from harness.records import short
 from harness.runtime import reference_answers as references
 from harness.runtime.cluster import Demand, disconnect, pending_training_needs, refuse_too_large
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
@@ -69,13 +69,14 @@ class Ablation:
     def __init__(
         self,
         study: Study,
-        problems: dict[str, list[Problem]],
+        read: Mapping[str, tasks.Read],
         store: Store,
         progress: Progress,
         data_dir: Path | None,
         base_title: str = BASE,
     ) -> None:
-        self.study, self.problems, self.store, self.progress, self.data_dir = study, problems, store, progress, data_dir
+        self.study, self.read, self.store, self.progress, self.data_dir = study, read, store, progress, data_dir
+        self.problems = {name: one.problems for name, one in read.items()}
         self.base_title = base_title  # what the user calls the base model
         self.by_key = {f"{task}/{p.id}": p for task, items in self.problems.items() for p in items}
         store.readable_files()
@@ -248,7 +249,7 @@ class Ablation:
         """Generate and grade what is missing of one model's runs."""
         stage = self.stage(recipe)
         try:
-            runs = runs_of(self.study, recipe, identity, self.problems, self.engines_for(recipe).identity())
+            runs = runs_of(self.study, recipe, identity, self.problems, self.engines_for(recipe).identity(), self.read)
         except EngineFailedError as error:
             self.fail(recipe, "evaluate", f"the engine did not start: {error}")
             return
@@ -329,13 +330,14 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress, *
     from harness.analysis.settings import load
     from harness.lm_eval.log import write_logs
 
+    read = tasks.read_all(study.tasks, data_dir, study.seed, study.max_problems, study.reading)
     for one in (study, *others):
         check_sources(one)
     studies = [resolved(one) for one in (study, *others)]
     for one in studies:
         if not looks_finished(one, Store(out)):
             refuse_too_large(Demand.of(one))
-    problems = {task: tasks.load(task, data_dir, study.seed, study.max_problems) for task in study.tasks}
+    problems = {name: one.problems for name, one in read.items()}
     with Store(out) as store:
         num_problems = {task: len(items) for task, items in problems.items()}
         identity = fingerprint(studies if others else studies[0])
@@ -346,7 +348,7 @@ def ablate(study: Study, out: Path, data_dir: Path | None, progress: Progress, *
             try:
                 for one in studies:  # a model that nothing is trained from is called by its own name
                     title = BASE if one.recipes else short(one.base_model, models)
-                    outcome.add(Ablation(one, problems, store, progress, data_dir, title).run())
+                    outcome.add(Ablation(one, read, store, progress, data_dir, title).run())
             finally:
                 disconnect()
         store.compact()

@@ -19,6 +19,7 @@ from harness.data import features
 from harness.data.cache import RowCache, question_key
 from harness.data.candidates import rows_of
 from harness.data.schema import SCHEMA, batches, metadata_of
+from harness.digests import file_digest
 from harness.files import atomic, read_json, write_json
 from harness.progress import Progress
 from harness.runtime import reference_answers as references
@@ -128,7 +129,8 @@ def _prepared(
     wanted = study.features
     tokenizer = study.base_model if wanted.tokenizer == "base" else wanted.tokenizer
     identity = provenance.model_identity(tokenizer) if tokenizer and needs.length else None
-    settings = [key, study.pool_size, study.seed, asdict(needs), identity, to_plain(wanted)]
+    files = [file_digest(Path(name)) for name in tasks.names(wanted.decontaminate, data_dir) if Path(name).is_file()]
+    settings = [key, study.pool_size, study.seed, asdict(needs), identity, to_plain(wanted), *files]
     path = folder / f"prepared-{fingerprint(settings)}.arrow"
     report = path.with_suffix(".json")
     if not report.is_file():
@@ -136,11 +138,11 @@ def _prepared(
         if wanted.decontaminate:
             from harness.data.decontaminate import decontaminate
 
-            names = tasks.names(",".join(wanted.decontaminate))
-            problems = [problem for name in names for problem in tasks.load(name, data_dir)]
+            read = tasks.read_all(tasks.names(wanted.decontaminate, data_dir), data_dir)
+            problems = [problem for one in read.values() for problem in one.problems]
             drop, _ = decontaminate(pool, problems, wanted.min_share)
             rows = (row for row in rows_of(pool) if row["id"] not in drop)
-            notes.append(f"decontaminated: {len(drop):,} of {len(pool):,} rows share words with {', '.join(names)}")
+            notes.append(f"decontaminated: {len(drop):,} of {len(pool):,} rows share words with {', '.join(read)}")
         counts = features.Filled()
         filled = features.fill(map(_slim, rows), needs, wanted.domains, tokenizer, counts)
         with atomic(path) as file, pa.ipc.new_stream(file, SCHEMA) as writer:

@@ -181,30 +181,13 @@ class EngineWorker:
         samples(self.engine, calls(), sampling, thinking, finished.put)
 
     def _prompts(self, work: Work, thinking: ThinkingFormat) -> Iterator[tuple[Any, list[Budget]]]:
-        """The prompts of `work`, each with its budgets.
+        """The prompts of `work`, each with its budgets."""
+        from harness.generation.direct import prompts_of
 
-        Conditional methods write the budget into the question, a prompt without thinking is asked for otherwise, the
-        others share one.
-        """
-        from harness.generation.instructions import instruct
-        from harness.generation.prompts import render_prompt
-        from harness.generation.samples import Prompt
-
-        by_question: dict[tuple[str, bool], list[Budget]] = {}
-        for budget in work.budgets:
-            key = instruct(work.problem.question, budget), budget.method == "no_thinking"
-            by_question.setdefault(key, []).append(budget)
-        for (question, plain), budgets in by_question.items():
-            text, ids = render_prompt(self.engine.tokenizer, question, ask=thinking.plain if plain else thinking.ask)
-            if plain and thinking.empty:
-                text, ids = text + thinking.empty, [*ids, *self._ids(thinking.empty)]
-            yield (
-                Prompt(f"{work.problem.task}/{work.problem.id}", text, tuple(ids), question=work.problem.question),
-                budgets,
-            )
-
-    def _ids(self, text: str) -> list[int]:
-        return list(self.engine.tokenizer.encode(text, add_special_tokens=False))
+        problem = work.problem
+        return prompts_of(
+            self.engine.tokenizer, f"{problem.task}/{problem.id}", problem.question, work.budgets, thinking
+        )
 
     def close(self) -> None:
         """Stop the engine and its processes, if it was started."""

@@ -81,7 +81,7 @@ def dry_run(study: Study, num_problems: dict[str, int], pools: Mapping[str, int]
         hours = tokens / 1e9 * TRAIN_HOURS_PER_B_TOKENS if training.num_gpus else 0.0
         yield Planned("train", recipe.name, "", f"{rows:,} rows, {training.num_epochs} epochs", 0, tokens, hours)
     for recipe_name in ("base", *(recipe.name for recipe in study.recipes)):
-        for task in study.tasks:
+        for task in num_problems:
             budgets = budgets_of(study, recipe_name)
             # The longest of those that share their thoughts pays for them.
             paying = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness import tasks
-from harness.config import CAPPED, Budget, Chat, EngineConfig, Method, Sampling, Study
+from harness.config import CAPPED, Budget, Chat, EngineConfig, Method, Sampling, Study, TaskReading
 from harness.errors import UserError, unknown
 from harness.records import setting
 from harness.studies.smoke import fit_context
@@ -156,6 +156,33 @@ def headline_of(budgets: Sequence[Budget], name: str | None) -> Budget:
     return budgets[-1] if name is None else named[name]
 
 
+def placed(engine: EngineConfig, tp: int | None, gpus: int | None) -> EngineConfig:
+    """`engine` on GPUs, as `--tp` and `--gpus` say.
+
+    Args:
+        engine: where nothing is said yet.
+        tp: GPUs that share one engine's weights; None: 1.
+        gpus: GPUs in all; None: those of one engine.
+
+    Returns:
+        The engine with its GPUs, and as many engines as the GPUs hold.
+
+    Raises:
+        UserError: the GPUs cannot be shared out, or the engine is a server's, which has its own.
+    """
+    if tp is None and gpus is None:
+        return engine
+    if engine.name == "openai":
+        raise UserError("--tp and --gpus belong to engines that run here, not to --engine openai; leave them out")
+    of_one = tp or min(1, gpus or 0)
+    total = of_one if gpus is None else gpus
+    if total % of_one if of_one else total:
+        raise UserError(f"--gpus {total} is no multiple of --tp {of_one}; give one that is, or another --tp")
+    if tp and not total:
+        raise UserError(f"--tp {tp} needs GPUs, and --gpus is 0; leave one of them out")
+    return replace(engine, tensor_parallel_size=tp or 1, num_gpus=of_one, num_engines=total // of_one if total else 1)
+
+
 def local(model: str) -> str:
     """A model folder's whole path; a hub name as it is."""
     return str(Path(model).resolve()) if Path(model).is_dir() else model
@@ -174,15 +201,21 @@ def study(
     *,
     name: str | None = None,
     headline: str | None = None,
+    reading: TaskReading | None = None,
+    data_dir: Path | None = None,
 ) -> Study:
-    """The study of one model, a folder or a hub name. `headline`: a setting's name; None: the last of `budgets`."""
+    """The study of one model, a folder or a hub name.
+
+    `headline`: a setting's name; None: the last of `budgets`. `reading`, `data_dir`: of tasks from outside.
+    """
     return fit_context(
         Study(
             name=name or study_name([model]),
             base_model=local(model),
             pool="",
             recipes=(),
-            tasks=tasks.names(task_names),
+            tasks=tasks.names(task_names, data_dir),
+            reading=reading or TaskReading(),
             budgets=tuple(budgets),
             thinking=thinking,
             chat=chat,

@@ -80,7 +80,7 @@ def check_inputs(study: Study, data_dir: Path | None) -> None:
     check_chat((*study.budgets, *study.base_budgets), study.sampling, study.engine)
     if study.engine.tokenizer is not None:
         check_model("engine.tokenizer", study.engine.tokenizer)
-    tasks.names(study.tasks)
+    tasks.check(study.tasks, data_dir, study.reading)
     for budget in (*study.budgets, *study.base_budgets):
         check_budget(budget, study.sampling)
         if budget.reward_model:
@@ -101,7 +101,7 @@ def check_inputs(study: Study, data_dir: Path | None) -> None:
             find(own.pool, data_dir)
     for model in study.features.references:
         check_model("features.references", model)
-    tasks.names(study.features.decontaminate)
+    tasks.names(study.features.decontaminate, data_dir)
 
 
 def check_sources(study: Study) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.checked import from_plain
 from harness.config import Study, Training, to_plain
-from harness.errors import UserError, unknown
+from harness.errors import UserError, one_line, unknown
+from harness.tasks.catalogue import TASKS
+from harness.tasks.read import DESCRIPTIONS, LM_EVAL
 
+T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -53,11 +57,8 @@ def load(spec: str) -> Study:
         path = files[file]
     module_spec = importlib.util.spec_from_file_location(f"ablations_{path.stem}", path)
     assert module_spec and module_spec.loader
-    module = importlib.util.module_from_spec(module_spec)
-    try:
-        module_spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError) as error:
-        raise UserError(f"study {path}: {type(error).__name__}: {error}") from error
+    module, loader = importlib.util.module_from_spec(module_spec), module_spec.loader
+    _running(path, lambda: loader.exec_module(module))
     functions: dict[str, Callable[[], Study]] = {
         name: value
         for name, value in vars(module).items()
@@ -66,10 +67,51 @@ def load(spec: str) -> Study:
     wanted = function or path.stem
     if wanted not in functions:
         raise unknown(f"function in {path}", wanted, functions)
-    study = functions[wanted]()
+    study = _running(path, functions[wanted])
     if not isinstance(study, Study):
         raise UserError(f"{path}:{wanted} returned {type(study).__name__}, not a harness.config.Study")
-    return study
+    return replace(study, tasks=tuple(_beside(path.parent, spec) for spec in study.tasks))
+
+
+def _beside(folder: Path, spec: str) -> str:
+    """A task that is a file beside the study, or in a folder tasks/ there, by its whole path; any other as it is."""
+    file, _, function = spec.partition(":")
+    if spec in TASKS or Path(file).is_file() or spec.startswith(("hub:", LM_EVAL)):
+        return spec
+    endings = ("",) if Path(file).suffix else (*DESCRIPTIONS, ".py")
+    for place in (folder / f"{inner}{file}{ending}" for inner in ("", "tasks/") for ending in endings):
+        if place.is_file():
+            return f"{place.resolve()}:{function}" if function else str(place.resolve())
+    return spec
+
+
+def _running(path: Path, code: Callable[[], T]) -> T:
+    """What the user's `code` in `path` returns.
+
+    Raises:
+        UserError: it fails; with the file, the line, and what went wrong there.
+    """
+    try:
+        return code()
+    except (Exception, SystemExit) as error:  # the user's own code can fail in any way
+        raise UserError(f"study {path}, line {_line(path, error)}: {_said(error)}") from error
+
+
+def _line(path: Path, error: BaseException) -> int:
+    """The line of `path` that an error came from: of the statement that was being run, or that cannot be read."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).name == path.name:
+        return error.lineno or 1
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame.lineno or 1 for frame in frames if Path(frame.filename).name == path.name]
+    return own[-1] if own else 1
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return one_line(error)
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}"
+    return f"{type(error).__name__}: {one_line(error)}" if str(error).strip() else type(error).__name__
 
 
 def _file_of(function: str, files: Mapping[str, Path]) -> str:

@@ -17,6 +17,7 @@ from harness.thinking import AUTO, ThinkingFormat, thinking_format
 
 if TYPE_CHECKING:
     from harness.generation.engines.loading import Loaded
+    from harness.tasks import Read
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,12 @@ def model_of(study: Study, recipe: str) -> str:
 
 
 def runs_of(
-    study: Study, recipe: str, model_identity: str, problems: Mapping[str, Sequence[Problem]], engine: Mapping[str, str]
+    study: Study,
+    recipe: str,
+    model_identity: str,
+    problems: Mapping[str, Sequence[Problem]],
+    engine: Mapping[str, str],
+    read: Mapping[str, Read] | None = None,
 ) -> list[Run]:
     """The runs of one model.
 
@@ -69,8 +75,10 @@ def runs_of(
         study: what is planned.
         recipe: "base" for the untrained model.
         model_identity: of its weights, tokenizer and chat template.
-        problems: by task.
+        problems: by the name of their task.
         engine: what really generates: name, version, dtype.
+        read: where the problems came from, by the name of their task; a hub data set's commit and content are part of a
+            run's identity.
     """
     study = study.seen_by(recipe)
     tokenizer = study.engine.tokenizer and provenance.model_identity(study.engine.tokenizer)
@@ -82,7 +90,9 @@ def runs_of(
     }
     setup = setup_of(study, recipe, shared)
     runs = []
-    for task in study.tasks:
+    for task in problems:
+        came_from = (read or {}).get(task)
+        origin = {"task_source": came_from.identity} if came_from and came_from.identity else {}
         questions = fingerprint([[p.id, p.question, p.gold, p.kind, p.choices] for p in problems[task]])
         for budget in budgets_of(study, recipe):
             identity = run_id(
@@ -94,6 +104,7 @@ def runs_of(
                     "problems": questions,
                     "budget": budget,
                     "prompt": instruct("", budget),
+                    **origin,
                     "reward": budget.reward_model and provenance.model_identity(budget.reward_model),
                 }
             )
@@ -104,6 +115,7 @@ def runs_of(
                 "recipe": recipe,
                 "task": task,
                 "problems": questions,
+                "task_source": dict(came_from.source) if came_from else {},
                 "budget": to_plain(budget),
                 "sampling": to_plain(study.sampling),
                 "thinking": study.thinking,

@@ -235,6 +235,10 @@ def emptied(tmp_path: Path) -> Path:
             [TINY_MODEL, "--tasks", "quick_aime", "--set", "engine.num_cpus=100000"],
             "engine needs 100000 CPUs, this machine",
         ),
+        (
+            [TINY_MODEL, "--tasks", "quick_aime", "--set", "engine.num_gpus=1000"],
+            "engine needs 1000 GPUs, this machine",
+        ),
         ([TINY_MODEL, "--tasks", "quick_aime", "--set", "name=a/b"], "name=a/b: it is the name of a folder"),
         (
             [TINY_MODEL, "--tasks", "quick_aime", "--set", "sampling.seed=1", "--set", "sampling.seed=2"],
@@ -354,21 +358,21 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path
     return (
         models,
         folder / "out",
-        harness("evaluate", *models, *METHODS, *BATCHED, "--reward", reward, "--out", str(folder / "out")),
+        harness("evaluate", *models, *METHODS, *BATCHED, "--reward", reward, "--out", str(folder / "out"), "--json"),
     )
 
 
 @pytest.mark.slow
 def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(evaluated: Any) -> None:
     models, out, done = evaluated
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-3000:]
     samples, runs = pd.read_parquet(out / "samples"), pd.read_parquet(out / "runs.parquet")
     assert (runs["status"] == "done").all() and len(runs) == 2 * 6  # short and long are two
     assert sorted(runs["model"].unique()) == sorted(models) and set(runs["recipe"]) == {"base"}
     assert len(samples) == 2 * 6 * 6 * 4 and samples["error"].isna().all()
     board = (out / "LEADERBOARD.md").read_text()
     assert "| model |" in board and "| moved |" in board and "| base |" not in board
-    assert "evaluate moved: done" in done.stdout and "evaluate base" not in done.stdout
+    assert "evaluate moved: done" in done.stderr and "evaluate base" not in done.stderr
     status = CliRunner().invoke(cli, ["status", str(out)]).output
     assert "complete" in status and status.count("6/6") == 2 and "moved" in status
     planned = CliRunner().invoke(cli, ["evaluate", *models, *METHODS, "--dry-run"]).output
@@ -379,7 +383,29 @@ def test_every_method_of_every_model_is_stored_and_graded_under_its_own_name(eva
     same = [one for one, _ in diff(out, out)]
     assert {one.run["recipe"] for one in same} == {short(model, models) for model in models}
     assert all(one.num_same == one.num_samples == 24 for one in same) and len(same) == 12
-    assert "tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
+    assert "Tree search against majority voting at equal tokens" in (out / "leaderboard.html").read_text()
+
+
+@pytest.mark.slow
+def test_one_json_document_holds_the_rows_of_the_parquet_files(evaluated: Any) -> None:
+    models, out, done = evaluated
+    found = json.loads(done.stdout)
+    runs, metrics = pq.read_table(out / "runs.parquet").to_pylist(), pq.read_table(out / "metrics.parquet").to_pandas()
+    assert found["num_runs"] == 12 and found["num_new_samples"] == 12 * 6 * 4 and not found["failures"]
+    assert {one["run_id"]: one["seconds"] for one in found["runs"]} == {one["run_id"]: one["seconds"] for one in runs}
+    assert {one["config"]["base_model"] for one in found["runs"]} == set(models)
+    assert found["runs"][0]["versions"]["transformers"]
+    listed = pd.DataFrame(found["metrics"])
+    assert len(listed) == len(metrics) and list(listed["metric"]) == list(metrics["metric"])
+    assert (listed["value"].astype(float) - metrics["value"]).abs().max() == 0
+    status = json.loads(CliRunner().invoke(cli, ["status", str(out), "--json"]).stdout)
+    assert status["state"] == "complete" and status["samples_left"] == 0
+    assert sum(one["samples_done"] for one in status["models"]) == len(pd.read_parquet(out / "samples"))
+    audited = json.loads(CliRunner().invoke(cli, ["audit", str(out), "--sample", "1", "--json"]).stdout)
+    assert audited["holds"] and {one["run_id"] for one in audited["runs"]} == {one["run_id"] for one in runs}
+    page = (ROOT / "docs" / "command_line.md").read_text()
+    for keys in (found, status, status["models"][0], audited, audited["runs"][0]):
+        assert [key for key in keys if f"`{key}`" not in page] == []
 
 
 @pytest.mark.slow

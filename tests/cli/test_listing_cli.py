@@ -51,12 +51,12 @@ def test_every_task_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_gold_that_fails_its_own_grader_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "aime25.jsonl"
+    file = tmp_path / "math500.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    assert ended("tasks", "aime25", "--data-dir", str(tmp_path)) == 0
+    assert ended("tasks", "math500", "--data-dir", str(tmp_path)) == 0
     assert "30" in capsys.readouterr().out
     file.write_text("".join(json.dumps(row) + "\n" for row in [*ROWS[:-1], ROWS[-1] | {"answer": "about \\\\frac{1"}]))
-    assert ended("tasks", "aime25", "--data-dir", str(tmp_path)) == 1
+    assert ended("tasks", "math500", "--data-dir", str(tmp_path)) == 1
     printed = capsys.readouterr()
     assert "29" in printed.out and "does not pass its own grader" in printed.err
 

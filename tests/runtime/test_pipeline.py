@@ -12,7 +12,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from harness.cli.main import cli
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 from harness.runtime.audit import audit
 from tests.hostile import everyday
@@ -22,7 +24,7 @@ STUDY = '''
 """Hypothesis: the path holds together."""
 from dataclasses import replace
 from ablations.quickstart import quickstart
-from harness.config import Budget, Recipe
+from harness.config import Budget, Recipe, TaskReading
 
 
 def small():
@@ -32,11 +34,17 @@ def small():
         name="small",
         pool_size=96,
         max_problems=4,
+        tasks=("quick_aime", "quick_math", "quiz.jsonl"),
         recipes=(Recipe("random", "random", 16), Recipe("s1k", "s1k", 16)),
+        reading=TaskReading(columns={"question": "q"}),
         budgets=(Budget(max_thinking_tokens=16), Budget(), Budget(num_ignores=1)),
         base_budgets=(Budget(method="no_thinking"), Budget()),
     )
 '''
+QUIZ = [  # a task that the study brings, from a file beside it
+    {"q": f"Which is {n} + 4?", "options": [str(n), str(n + 4), str(n + 9)], "answer": "B", "topic": f"sums {n % 2}"}
+    for n in range(4)
+]
 NUM_RUNS = 3 * 2 + 2 * 3 * 3  # tasks x base settings + recipes x tasks x settings
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +65,7 @@ def harness(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("ablation")
     (folder / "small.py").write_text(STUDY)
+    (folder / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in QUIZ))
     everyday.fill(folder / "work")  # whose files nobody may run, in no process of a study
     return folder, harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"), cwd=folder / "work")
 
@@ -121,10 +130,33 @@ def test_every_row_keeps_its_ledger(results: Any) -> None:
     assert capped["closing"].str.endswith("<|im_start|>answer\nFinal Answer:").all()
 
 
+def test_a_task_from_outside_is_a_task_like_any_other(results: Any) -> None:
+    """In the rows, the runs, the figures, the board by its facts, `status`, `compare` and the page."""
+    folder, _ = results
+    out = folder / "out"
+    rows = pd.read_parquet(out / "samples")
+    mine = rows[rows["task"] == "quiz"]
+    assert len(mine) == NUM_RUNS // 3 * 4 and set(mine["kind"]) == {"choice"} and set(mine["gold"]) == {"B"}
+    assert {json.loads(one)["topic"] for one in mine["metadata"]} == {"sums 0", "sums 1"}
+    assert mine["question"].str.contains("A) 2\nB) 6\nC) 11", regex=False).any()
+    runs = pd.read_parquet(out / "runs.parquet")
+    source = json.loads(runs[runs["task"] == "quiz"]["config"].iloc[0])["task_source"]
+    assert source["file"] == "quiz.jsonl" and len(source["sha256"]) == 64
+    metrics = pd.read_parquet(out / "metrics.parquet")
+    accuracy = metrics[(metrics["task"] == "quiz") & (metrics["metric"] == "accuracy") & metrics["run_id"].notna()]
+    expected = mine.groupby("run_id")["correct"].mean()
+    assert accuracy.set_index("run_id")["value"].to_dict() == pytest.approx(expected.to_dict())
+    assert "sums 1" in (out / "LEADERBOARD.md").read_text() and '"quiz"' in (out / "leaderboard.html").read_text()
+    assert len(list((out / "lm_eval").glob("samples_quiz_*.jsonl"))) == NUM_RUNS // 3
+    assert "complete" in CliRunner().invoke(cli, ["status", str(out)]).output
+    compared = CliRunner().invoke(cli, ["compare", f"{out}:base", f"{out}:s1k"]).output
+    assert "quiz" in compared
+
+
 def test_a_second_call_does_no_finished_work_again(results: Any) -> None:
     folder, _ = results
     before = {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()}
-    call = harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"))
+    call = harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"), "--audit", "0")
     assert call.returncode == 0
     assert f"all {NUM_RUNS} runs were finished before" in call.stdout
     assert {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()} == before

@@ -53,8 +53,17 @@ def test_an_unknown_study_names_the_near_one(spec: Any, message: Any) -> None:
 def test_a_study_file_that_is_broken_or_returns_something_else_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def a(:")
     (tmp_path / "b.py").write_text("def b():\n    return 3")
-    with pytest.raises(UserError, match="SyntaxError"):
-        studies.load(str(tmp_path / "a.py"))
+    (tmp_path / "c.py").write_text("def deeper():\n    return {}['x']\n\n\ndef c():\n    return deeper()\n")
+    (tmp_path / "d.py").write_text("from harness import Study\n\n\ndef d():\n    return Study(nme='x')\n")
+    (tmp_path / "e.py").write_text("import sys\nsys.exit('no')\n")
+    for name, message in (
+        ("a", r"a\.py, line 1: SyntaxError: "),
+        ("c", r"c\.py, line 2: KeyError: 'x'$"),
+        ("d", r"d\.py, line 5: Study: "),
+        ("e", r"e\.py, line 2: SystemExit: no$"),
+    ):
+        with pytest.raises(UserError, match=message):
+            studies.load(str(tmp_path / f"{name}.py"))
     with pytest.raises(UserError, match="returned int"):
         studies.load(str(tmp_path / "b.py"))
 

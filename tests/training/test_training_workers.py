@@ -88,23 +88,35 @@ def run_sharded(folder: Path) -> None:
         assert call.returncode == 0, printed[-3000:]
 
 
-def test_two_workers_that_share_one_model_train_what_one_worker_trains_and_resume(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two workers that share one model trained, in "two"."""
+    folder = tmp_path_factory.mktemp("shared")
+    run_sharded(folder / "two")
+    return folder
+
+
+def test_two_workers_that_share_one_model_train_what_one_worker_trains(shared: Path, tmp_path: Path) -> None:
     figures = run(tmp_path / "one", SMALL)
-    run_sharded(tmp_path / "two")
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert one.keys() == two.keys()
-    configs = [json.loads((tmp_path / name / "checkpoint" / "config.json").read_text()) for name in ("one", "two")]
-    assert configs[0] == configs[1]
-    assert [row["loss"] for row in losses(tmp_path / "two")] == pytest.approx(
+    one, two = weights(tmp_path / "one"), weights(shared / "two")
+    configs = [
+        json.loads((folder / "checkpoint" / "config.json").read_text()) for folder in (tmp_path / "one", shared / "two")
+    ]
+    assert one.keys() == two.keys() and configs[0] == configs[1]
+    assert [row["loss"] for row in losses(shared / "two")] == pytest.approx(
         [row["loss"] for row in losses(tmp_path / "one")], rel=1e-5
     )
-    assert losses(tmp_path / "two")[-1]["num_tokens"] == 2 * figures["num_tokens"]
-    assert list(tmp_path.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))
-    before = losses(tmp_path / "two")
-    (tmp_path / "two" / "steps" / "checkpoint-10" / "whole.json").unlink()
-    run_sharded(tmp_path / "two")
-    assert losses(tmp_path / "two") == before
-    assert all(torch.equal(two[name], value) for name, value in weights(tmp_path / "two").items())
+    assert losses(shared / "two")[-1]["num_tokens"] == 2 * figures["num_tokens"]
+    assert list(shared.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))
+
+
+@pytest.mark.faults  # two processes more; one worker's resumption is in test_training.py
+def test_two_workers_that_share_one_model_resume_from_their_shards(shared: Path) -> None:
+    two, before = weights(shared / "two"), losses(shared / "two")
+    (shared / "two" / "steps" / "checkpoint-10" / "whole.json").unlink()
+    run_sharded(shared / "two")
+    assert losses(shared / "two") == before
+    assert all(torch.equal(two[name], value) for name, value in weights(shared / "two").items())
 
 
 # -- kill -9

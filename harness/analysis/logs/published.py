@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.logs import inspect_logs, lighteval_logs, lm_eval_logs, record_logs
+from harness.analysis.logs import every_eval_ever, inspect_logs, lighteval_logs, lm_eval_logs, record_logs
 from harness.analysis.logs.logged import Log, Logged
 from harness.analysis.logs.text_files import records, start_of
 from harness.errors import UserError
@@ -215,6 +215,7 @@ def kwargs_of(log: Log) -> dict[str, Any]:
 
 def with_results(log: Log) -> None:
     """Add to `log` what the results file beside it tells of the run: settings, and the task's configuration."""
+    log.kwargs = every_eval_ever.settings_beside(log.path) | dict(log.kwargs)
     for results in _results_beside(log.path):
         config = results.get("config")
         told = lm_eval_logs.settings_of(config.get("gen_kwargs")) if isinstance(config, Mapping) else {}

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from harness.analysis.logs.golds import LETTER, letter_of
 from harness.analysis.logs.logged import Log, Logged
@@ -162,7 +162,7 @@ def _added(known: Sequence[Logged], new: Sequence[Logged]) -> list[Logged]:
 def kind_of(task: str, samples: Sequence[Logged] = (), config: Mapping[str, Any] | None = None) -> Kind:
     """How a task's answers compare: by the log's task configuration, by all its options and golds, by its name."""
     told = next((one.kind for one in samples if one.kind), None)
-    if told in ("math", "integer", "choice"):
+    if told in get_args(Kind):
         return cast(Kind, told)
     known = [one for one in samples if one.golds]
     if known:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from harness.generation.engines import vllm_mask, vllm_process
+from harness.generation.engines import vllm_process
 from harness.generation.engines.vllm_releases import Plan, plan
 
 
@@ -48,6 +48,8 @@ def test_the_installed_vllm_has_all_that_the_engine_touches() -> None:
     from vllm.sampling_params import RequestOutputKind
     from vllm.v1.engine.async_llm import AsyncLLM
 
+    from harness.generation.engines import vllm_mask
+
     asked = {
         "model", "tokenizer", "dtype", "max_model_len", "tensor_parallel_size", "max_num_seqs",
         "gpu_memory_utilization", "enable_prefix_caching", "num_gpu_blocks_override", "stream_interval",
@@ -76,6 +78,8 @@ def test_the_mask_works_as_either_model_runner_makes_and_calls_it(where: str) ->
     from types import SimpleNamespace
 
     import torch
+
+    from harness.generation.engines import vllm_mask
 
     config = SimpleNamespace(additional_config={vllm_mask.KEY: [3, 5]})
     cpu = torch.device("cpu")

@@ -11,8 +11,8 @@ from harness.generation.engines import vllm_releases
 from tests.tiny import make_model
 from tests.vllm_scheduler import BLOCK, FILLER, STOP, Sessions
 
-pytest.importorskip("vllm")
-pytestmark = pytest.mark.timeout(120)
+# Imported by the tests alone: every process of the suite collects this file.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")]
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,13 @@ def test_asynchronous_scheduling_loses_it_in_just_the_releases_that_we_say(model
     assert (seen == expected > 32) == (installed() >= vllm_releases.ASYNC_SESSIONS), (expected, seen)
 
 
-needs_sessions = pytest.mark.skipif(
-    bool(find_spec("vllm")) and installed() < vllm_releases.SESSIONS, reason="this release is submitted to anew"
-)
+@pytest.fixture
+def sound_sessions() -> None:
+    if installed() < vllm_releases.SESSIONS:
+        pytest.skip("this release is submitted to anew")
 
 
-@needs_sessions
+@pytest.mark.usefixtures("sound_sessions")
 def test_each_turn_has_its_own_max_tokens(model: Path) -> None:
     sessions = Sessions(model, 40, asynchronous=False)
     sessions.send("A", [1, 2, 3], max_tokens=3)
@@ -82,7 +83,7 @@ def test_each_turn_has_its_own_max_tokens(model: Path) -> None:
     assert len(sessions.context("A")) == 3 + 2 + 1 + 9
 
 
-@needs_sessions
+@pytest.mark.usefixtures("sound_sessions")
 def test_the_block_of_a_dropped_token_is_filed_under_what_stands_in_it(model: Path) -> None:
     """Two sessions that end up with the same tokens have the same block hashes, whatever one of them dropped."""
     sessions = Sessions(model, 40, asynchronous=False)

@@ -1,0 +1,137 @@
+r"""Tasks of the user's own: a YAML file that describes where rows are and how they are read, or a Python function.
+
+# tasks/quiz.yaml
+source: quiz.jsonl                    # beside this file, or hub:ORG/NAME, or quiz.py:function
+name: quiz                            # the file's name if left out
+kind: choice
+map: {question: q, gold: key}
+template: "{{question}}\n\n{{choices}}"
+shuffle: true
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.checked import from_plain
+from harness.config import TaskReading
+from harness.digests import file_digest
+from harness.errors import UserError, one_line, unknown
+from harness.tasks.rows import Row, Rows
+
+KEYS = ("source", "name", "kind", "map", "template", "shuffle")
+OF_LM_EVAL = ("doc_to_text", "output_type", "dataset_path", "custom_dataset", "include")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a YAML file says."""
+
+    source: str
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def reading(self, given: TaskReading) -> TaskReading:
+        """How the rows are read; what the command says goes before the file."""
+        mine = from_plain(TaskReading, self.told, "")
+        return TaskReading(
+            columns=tuple((dict(mine.columns) | dict(given.columns)).items()),
+            kind=given.kind or mine.kind,
+            template=given.template or mine.template,
+            shuffle=given.shuffle or mine.shuffle,
+        )
+
+
+def described(path: Path) -> Description | None:
+    """The description in a YAML file; None for one of lm-eval's.
+
+    Raises:
+        UserError: It is no YAML, or says something that no task has.
+    """
+    found = _yaml(path)
+    if any(key in found for key in OF_LM_EVAL):
+        return None
+    if wrong := next((key for key in found if key not in KEYS), None):
+        raise UserError(f"{path}: {unknown('key', str(wrong), KEYS)}")
+    source = found.get("source")
+    if not isinstance(source, str) or not source:
+        raise UserError(f"{path}: no source; say where the rows are: a file beside this one, or hub:ORG/NAME")
+    told: dict[str, Any] = {key: found[key] for key in ("kind", "template", "shuffle") if key in found}
+    if "map" in found:
+        told["columns"] = found["map"]
+    from_plain(TaskReading, told, f"{path}: ")
+    return Description(source, told)
+
+
+def name_of(path: Path) -> str:
+    """The name that a YAML file gives its task, ours or lm-eval's; empty where it gives none."""
+    found = _yaml(path)
+    name = found.get("name", found.get("task"))
+    return name if isinstance(name, str) else ""
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Reads lm-eval's `!function` as nothing: what it names is lm-eval's business."""
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    try:
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path} is no YAML ({one_line(error)}); docs/tasks.md shows a description") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no keys; docs/tasks.md shows a description of a task")
+    return found
+
+
+def rows_of_function(path: Path, name: str) -> Rows:
+    """The rows that a function in a Python file returns, mappings of columns.
+
+    Args:
+        path: The file. It is the user's own code, and is run.
+        name: The function; empty: the file's name, or the only one it defines.
+
+    Raises:
+        UserError: It cannot be loaded, has no such function, or that returns no rows.
+    """
+    function = _function(path, name)
+    where = f"{path}:{function.__name__}"
+    try:
+        returned = list(function())
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"task {where}: {type(error).__name__}: {one_line(error)}") from error
+    rows: list[Row] = []
+    for number, one in enumerate(returned, 1):
+        if not isinstance(one, Mapping):
+            raise UserError(f"{where}, row {number}: a {type(one).__name__}; return mappings of columns")
+        rows.append((f"{where}, row {number}", one))
+    if not rows:
+        raise UserError(f"task {where} returned no rows; return one mapping per problem")
+    return Rows(rows, {"file": path.name, "function": function.__name__, "sha256": file_digest(path)})
+
+
+def _function(path: Path, name: str) -> Callable[[], Iterable[Any]]:
+    spec = importlib.util.spec_from_file_location(f"task_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"task file {path}: {type(error).__name__}: {one_line(error)}") from error
+    functions = {
+        key: value
+        for key, value in vars(module).items()
+        if callable(value) and not key.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    }
+    wanted = name or (path.stem if path.stem in functions or len(functions) != 1 else next(iter(functions)))
+    if wanted not in functions:
+        raise unknown(f"function in {path}", wanted, functions)
+    found: Callable[[], Iterable[Any]] = functions[wanted]
+    return found
