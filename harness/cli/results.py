@@ -92,7 +92,7 @@ def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
         say(path)
 
 
-@click.command()
+@click.command(short_help="Figures at the size of print.")
 @click.argument("dirs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", required=True, type=path_option, help="Folder for the figures and their captions (.txt).")
 @click.option("--width", default="double", show_default=True, help="single or double column, or inches.")
