@@ -131,6 +131,7 @@ for command in (
     results.grade,
     results.leaderboard,
     results.figure,
+    results.publish,
     results.sample_stats,
     results.import_,
     results.export,

@@ -92,6 +92,34 @@ def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
         say(path)
 
 
+@click.command(short_help="A data set, a page and model cards for the hub.")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", required=True, metavar="DIR|hf:ORG/NAME", help="A new folder, or the hub.")
+@click.option("--public", is_flag=True, help="On the hub: for everybody. Without it: private.")
+def publish(out: Path, to: str, public: bool) -> None:
+    """Write OUT as a data set with its card, a static page (a Space) and the trained models with theirs.
+
+    To a folder without a network, to look at; to the hub as ORG/NAME, ORG/NAME-leaderboard and ORG/NAME-RECIPE.
+    Questions and samples of GPQA are left out, as its authors ask.
+    """
+    from tempfile import TemporaryDirectory
+
+    from harness.report import hub
+    from harness.report.publishing import prepare
+
+    name = to.removeprefix("hf:")
+    if name == to:
+        found, notes = prepare(out, Path(to))
+        for line in (*notes, *(f"{one.kind}: {one.folder}" for one in found)):
+            say(line)
+        return
+    hub.check_hub(name)
+    with TemporaryDirectory(prefix="harness-publish-") as folder:
+        found, notes = prepare(out, Path(folder) / "new")
+        for line in (*notes, *hub.upload(name, found, public=public)):
+            say(line)
+
+
 @click.command(short_help="Figures at the size of print.")
 @click.argument("dirs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", required=True, type=path_option, help="Folder for the figures and their captions (.txt).")
