@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.errors import UserError
+from harness.report.model_card import REPOSITORY
 from harness.report.publishing import Repository
 
 
@@ -15,14 +16,7 @@ def check_hub(name: str) -> None:
     Raises:
         UserError: it is no repository's name, the hub cannot be reached, or nobody is logged in.
     """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        raise UserError(f"--to hf:{name}: give hf:ORGANISATION/NAME") from None
-    if name.count("/") != 1:
+    if not REPOSITORY.fullmatch(name):
         raise UserError(f"--to hf:{name}: give hf:ORGANISATION/NAME")
     _asked(name, lambda api: api.whoami())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from harness.report.tables import Column, Table, escaped, markdown, number, perc
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")  # a name on the hub, with its owner
 TAGS = ["s1-harness", "test-time-scaling", "budget-forcing"]
 
 
@@ -94,14 +96,7 @@ def _results(measured: Measured, recipe: str) -> list[EvalResult]:
 
 def _on_hub(name: str) -> bool:
     """Whether a name can be a repository of the hub, and is no file here."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return name.count("/") == 1 and not Path(name).exists()
+    return REPOSITORY.fullmatch(name) is not None and not Path(name).exists()
 
 
 def _pool(out: Path) -> str:

@@ -38,9 +38,13 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for task in ("quick_gpqa", "gpqa_diamond")
         for i in range(12)
     ]  # fmt: skip
-    config = {"study": "made_up", "base_model": "Qwen/Qwen2.5-0.5B", "command": "harness ablate made_up"}
-    recipe = {"recipe_config": {"name": "s1k", "pool": "simplescaling/s1K"}, "training": {"learning_rate": 1e-5}}
-    folder = made_up.write(tmp_path_factory.mktemp("study") / "out", rows, **config, **recipe)
+    config: dict[str, Any] = {
+        "study": "made_up",
+        "base_model": "Qwen/Qwen2.5-0.5B",
+        "command": "harness ablate made_up",
+    }
+    config |= {"recipe_config": {"name": "s1k", "pool": "simplescaling/s1K"}, "training": {"learning_rate": 1e-5}}
+    folder = made_up.write(tmp_path_factory.mktemp("study") / "out", rows, **config)
     checkpoint = folder / "recipes" / "s1k" / "checkpoint"
     checkpoint.mkdir(parents=True)
     (checkpoint / "config.json").write_text("{}")
@@ -66,10 +70,11 @@ def test_a_models_card_is_read_by_the_hubs_own_reader(published: Any) -> None:
     card = ModelCard.load(path)
     assert card.data.base_model == "Qwen/Qwen2.5-0.5B" and card.data.datasets == ["simplescaling/s1K"]
     assert card.data.library_name == "transformers" and "s1-harness" in card.data.tags
-    _, results = model_index_to_eval_results(metadata_load(path)["model-index"])
+    _, results = model_index_to_eval_results((metadata_load(path) or {})["model-index"])
     assert {one.dataset_type: one.metric_value for one in results} == {"quick_gpqa": 75.0, "gpqa_diamond": 75.0}
-    low, high = results[0].metric_args["interval_95"]
-    assert low < 75.0 < high and results[0].metric_args["num_problems"] == 12
+    said = results[0].metric_args or {}
+    low, high = said["interval_95"]
+    assert low < 75.0 < high and said["num_problems"] == 12
     for part in (
         "learning_rate: 1e-05",
         "sha256: abc",
@@ -98,7 +103,7 @@ def test_the_data_set_is_loaded_by_its_card_and_the_space_is_static(published: A
     assert len(rows) == 36 and set(rows["task"]) == {"quick_gpqa"}
     runs = load_dataset(str(folder), "runs", split="train", cache_dir=str(tmp_path))
     assert len(runs) == 6  # figures of the gated task stay
-    space = metadata_load(published[0] / "space" / "README.md")
+    space = metadata_load(published[0] / "space" / "README.md") or {}
     assert (space["sdk"], space["app_file"]) == ("static", "index.html")
     assert (published[0] / "space" / "index.html").is_file()
 
