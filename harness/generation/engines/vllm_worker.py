@@ -5,25 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 EXTENSION = f"{__name__}.SwapsWhole"
-RELOAD = "reload_weights_and_heads"
+RELOAD = "reload_weights_whole"
 
 
 class SwapsWhole:
-    """A worker whose swap reaches what the checkpoint does not name."""
+    """A worker that holds after a swap what it would hold after a start."""
 
     reload_weights: Any
     model_runner: Any
+    model_config: Any
 
-    def reload_weights_and_heads(self, weights_path: str) -> None:
-        """`reload_weights`, and a new packed copy of each embedding and output head.
+    def reload_weights_whole(self, weights_path: str) -> None:
+        """`reload_weights`, and what it leaves out of the layers that compute with packed copies (on a CPU all do).
 
-        On a CPU a layer computes with a packed copy of its weights, which vLLM renews if the checkpoint names the
-        layer. The output head of a model that ties it to the embedding is not named, and would stay the old one's.
+        The output head of a model that ties it to the embedding is not named in the checkpoint, so its packed copy
+        stays the old one's. Biases, which stand there in float32, are loaded as they are in the file; a start rounds
+        them to the model's dtype first.
 
         Args:
             weights_path: a folder with a checkpoint of the same shapes.
         """
         self.reload_weights(weights_path=weights_path)
         for layer in self.model_runner.get_model().modules():
-            if hasattr(layer, "cpu_linear") and hasattr(layer, "tie_weights"):
+            if not hasattr(layer, "cpu_linear"):
+                continue
+            if hasattr(layer, "tie_weights"):
                 layer.quant_method.process_weights_after_loading(layer)
+            if (bias := getattr(layer, "bias", None)) is not None:
+                bias.data = bias.data.to(self.model_config.dtype).to(bias.dtype)
