@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-# Told apart by people with any colour vision: a test simulates it, on all pairs. On white and on black both.
+# Told apart by people with any colour vision: a test simulates it, on all pairs, also of the dark page's.
 COLOURS = ("#ff2b46", "#6742a2", "#41b8a5", "#eb84ff", "#ff8f03", "#065a63", "#a16cab", "#8fb980", "#7f4900", "#3261f4")
+DARK = tuple(
+    "#" + "".join(f"{round(0.85 * int(c[i : i + 2], 16) + 0.15 * 255):02x}" for i in (1, 3, 5)) for c in COLOURS
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 DASHES: tuple[Any, ...] = (
     "-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)), (0, (8, 2, 1.5, 2, 1.5, 2)),
@@ -53,7 +56,7 @@ class Form:
     style: Path | None = None
 
 
-CLOSE = (0.25, 5.0)  # octaves of tokens and points of accuracy within which two texts would overlap
+CLOSE = (0.3, 9.0)  # octaves of tokens and points of accuracy within which two texts would overlap
 PAGE = Form()
 FORMATS = ("pdf", "svg", "png")
 
@@ -112,6 +115,17 @@ def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
     return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style)
 
 
+def on_page(colour: str) -> str:
+    """A series' colour on the page, where the theme chooses it (`sheet`)."""
+    return f"var(--series-{COLOURS.index(colour)})"
+
+
+def sheet() -> str:
+    """The series' colours as CSS, lighter in the dark theme."""
+    light, dark = ("".join(f"--series-{at}: {one}; " for at, one in enumerate(of)) for of in (COLOURS, DARK))
+    return f':root {{ {light}}}\n@media screen {{ :root[data-theme="dark"] {{ {dark}}} }}\n'
+
+
 class Canvas:
     """Collects what a figure needs beyond its drawing: explanations of points and the looks of series."""
 
@@ -158,11 +172,13 @@ class Canvas:
         """A small text at each point of a curve; points that nearly coincide share one."""
         near: Any = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 5.5, "color": INK}
         shared: list[tuple[tuple[float, float], list[str]]] = []
+        last = (math.inf, math.inf)
         for (x, y), text in zip(places, texts, strict=True):
-            if shared and abs(math.log2(x / shared[-1][0][0])) < CLOSE[0] and abs(y - shared[-1][0][1]) < CLOSE[1]:
+            if shared and abs(math.log2(x / last[0])) < CLOSE[0] and abs(y - last[1]) < CLOSE[1]:
                 shared[-1][1].append(text)
             else:
                 shared.append(((x, y), [text]))
+            last = (x, y)
         for place, of in shared:
             self.mark(axes.annotate(", ".join(dict.fromkeys(of)), place, **near), series)
 
@@ -216,12 +232,10 @@ class Canvas:
         )
 
     def _for_page(self, svg: str) -> str:
-        svg = (
-            svg[svg.index("<svg") :]
-            .replace(INK, "currentColor")
-            .replace(LINE, "var(--line)")
-            .replace("#ffffff", "var(--paper)")
-        )
+        themed = {INK: "currentColor", LINE: "var(--line)", "#ffffff": "var(--paper)"}
+        svg = svg[svg.index("<svg") :]
+        for colour, name in (themed | {colour: on_page(colour) for colour in COLOURS}).items():
+            svg = svg.replace(colour, name)
         svg = re.sub(
             r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
         )
