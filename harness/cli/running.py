@@ -112,8 +112,8 @@ def run_study(
         finally:
             files = leaderboard.write([out], out, measured=outcome.measured)
     faults = audit_line(audits, console) if audits is not None else []
-    names = {file.name if file.parent == out else f"{file.parent.name}/" for file in files}
-    written = ", ".join(sorted(names)) or "no sample yet"
+    listed = {file.name if file.parent == out else f"{file.parent.name}/" for file in files}
+    written = ", ".join(sorted(listed)) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
     if talk.as_json:
         documents.put(documents.outcome(outcome, study.name, out, audits))

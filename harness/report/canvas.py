@@ -30,6 +30,7 @@ DASHES: tuple[Any, ...] = (
 )  # fmt: skip
 FIXED = {"s1k": 0, "full": 1, "diverse": 2, "longest": 3, "random": 4, "base": 5}
 INK, LINE = "#22262b", "#d5d9de"  # unmistakable in the SVG, so that the page can put its own colours there
+PRINT_DPI = 300
 WIDTHS = {"single": 3.3, "double": 6.9}  # inches: one and two columns of a paper
 METHOD = "95 % intervals over problems: score intervals for shares, in closed form."
 # Points at the size of print: a figure goes into a paper as it is, not scaled.
@@ -49,11 +50,13 @@ class Form:
         width: inches; None: by the number of panels, for a screen.
         formats: of the files.
         style: a matplotlib style file, for fonts and lines.
+        dpi: of PNG files.
     """
 
     width: float | None = None
     formats: tuple[str, ...] = ("svg", "png")
     style: Path | None = None
+    dpi: int = 160
 
 
 CLOSE = (0.3, 9.0)  # octaves of tokens and points of accuracy within which two texts would overlap
@@ -112,7 +115,7 @@ def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
             matplotlib.rc_params_from_file(style, use_default_template=False, fail_on_error=True)
         except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:
             raise UserError(f"--style {style}: not a matplotlib style file ({error})") from None
-    return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style)
+    return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style, PRINT_DPI)
 
 
 def on_page(colour: str) -> str:
@@ -211,7 +214,7 @@ class Canvas:
             dates: dict[str, Any] = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
             for kind in self.form.formats:
                 file = io.BytesIO()
-                self.drawing.savefig(file, format=kind, dpi=300, facecolor="white", metadata=dates[kind])
+                self.drawing.savefig(file, format=kind, dpi=self.form.dpi, facecolor="white", metadata=dates[kind])
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
         series = [(name, style.colour) for name, style in self.series.items()]
