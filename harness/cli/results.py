@@ -306,3 +306,18 @@ def diff(a: Path, b: Path, out: Path | None) -> None:
     from harness.report.comparisons import diff_folders
 
     diff_folders(a, b, out)
+
+
+@click.command(short_help="Send a folder's figures to an experiment tracker.")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("tracker", metavar="TRACKER[:WHERE]")
+def track(out: Path, tracker: str) -> None:
+    """Send the figures of OUT to a tracker: tensorboard, mlflow, wandb or trackio.
+
+    One run per model; a step is a run's mean thinking tokens, so that the tracker's chart is the scaling curve. WHERE
+    is a folder (tensorboard), a file or a server's address (mlflow), or a project (wandb, trackio); default: below OUT.
+    """
+    from harness.report import tracking
+
+    for name in tracking.track(out, tracker):
+        say(name)
