@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 # Public name -> the module that defines it.
 PUBLIC = {
     "Budget": "harness.config",
+    "Claim": "harness.config",
     "EngineConfig": "harness.config",
     "Recipe": "harness.config",
     "Sampling": "harness.config",
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from harness.analysis.bootstrap import paired_difference
     from harness.analysis.intervals import Interval
     from harness.analysis.metrics import control, performance, scaling
-    from harness.config import Budget, EngineConfig, Recipe, Sampling, Study, TaskReading, Training
+    from harness.config import Budget, Claim, EngineConfig, Recipe, Sampling, Study, TaskReading, Training
     from harness.errors import UserError
     from harness.generation import open_engine
     from harness.generation.direct import generate
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PUBLIC",
     "Budget",
+    "Claim",
     "EngineConfig",
     "Generation",
     "Interval",

@@ -115,7 +115,8 @@ def run_study(
         finally:
             files = leaderboard.write([out], out, measured=outcome.measured)
     faults = audit_line(audits, console) if audits is not None else []
-    written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
+    listed = {file.name if file.parent == out else f"{file.parent.name}/" for file in files}
+    written = ", ".join(sorted(listed)) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
     for tracker in trackers if outcome.measured is not None else ():
         console.print(f"{tracker}: {len(tracking.track(out, tracker))} models", soft_wrap=True)

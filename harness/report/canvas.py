@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-# Told apart by people with any colour vision: a test simulates it, on all pairs. On white and on black both.
+# Told apart by people with any colour vision: a test simulates it, on all pairs, also of the dark page's.
 COLOURS = ("#ff2b46", "#6742a2", "#41b8a5", "#eb84ff", "#ff8f03", "#065a63", "#a16cab", "#8fb980", "#7f4900", "#3261f4")
+DARK = tuple(
+    "#" + "".join(f"{round(0.85 * int(c[i : i + 2], 16) + 0.15 * 255):02x}" for i in (1, 3, 5)) for c in COLOURS
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 DASHES: tuple[Any, ...] = (
     "-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)), (0, (8, 2, 1.5, 2, 1.5, 2)),
@@ -27,6 +30,7 @@ DASHES: tuple[Any, ...] = (
 )  # fmt: skip
 FIXED = {"s1k": 0, "full": 1, "diverse": 2, "longest": 3, "random": 4, "base": 5}
 INK, LINE = "#22262b", "#d5d9de"  # unmistakable in the SVG, so that the page can put its own colours there
+PRINT_DPI = 300
 WIDTHS = {"single": 3.3, "double": 6.9}  # inches: one and two columns of a paper
 METHOD = "95 % intervals over problems: score intervals for shares, in closed form."
 # Points at the size of print: a figure goes into a paper as it is, not scaled.
@@ -46,14 +50,16 @@ class Form:
         width: inches; None: by the number of panels, for a screen.
         formats: of the files.
         style: a matplotlib style file, for fonts and lines.
+        dpi: of PNG files.
     """
 
     width: float | None = None
     formats: tuple[str, ...] = ("svg", "png")
     style: Path | None = None
+    dpi: int = 160
 
 
-CLOSE = (0.25, 5.0)  # octaves of tokens and points of accuracy within which two texts would overlap
+CLOSE = (0.3, 9.0)  # octaves of tokens and points of accuracy within which two texts would overlap
 PAGE = Form()
 FORMATS = ("pdf", "svg", "png")
 
@@ -109,7 +115,18 @@ def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
             matplotlib.rc_params_from_file(style, use_default_template=False, fail_on_error=True)
         except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:
             raise UserError(f"--style {style}: not a matplotlib style file ({error})") from None
-    return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style)
+    return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style, PRINT_DPI)
+
+
+def on_page(colour: str) -> str:
+    """A series' colour on the page, where the theme chooses it (`sheet`)."""
+    return f"var(--series-{COLOURS.index(colour)})"
+
+
+def sheet() -> str:
+    """The series' colours as CSS, lighter in the dark theme."""
+    light, dark = ("".join(f"--series-{at}: {one}; " for at, one in enumerate(of)) for of in (COLOURS, DARK))
+    return f':root {{ {light}}}\n@media screen {{ :root[data-theme="dark"] {{ {dark}}} }}\n'
 
 
 class Canvas:
@@ -158,11 +175,13 @@ class Canvas:
         """A small text at each point of a curve; points that nearly coincide share one."""
         near: Any = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 5.5, "color": INK}
         shared: list[tuple[tuple[float, float], list[str]]] = []
+        last = (math.inf, math.inf)
         for (x, y), text in zip(places, texts, strict=True):
-            if shared and abs(math.log2(x / shared[-1][0][0])) < CLOSE[0] and abs(y - shared[-1][0][1]) < CLOSE[1]:
+            if shared and abs(math.log2(x / last[0])) < CLOSE[0] and abs(y - last[1]) < CLOSE[1]:
                 shared[-1][1].append(text)
             else:
                 shared.append(((x, y), [text]))
+            last = (x, y)
         for place, of in shared:
             self.mark(axes.annotate(", ".join(dict.fromkeys(of)), place, **near), series)
 
@@ -195,7 +214,7 @@ class Canvas:
             dates: dict[str, Any] = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
             for kind in self.form.formats:
                 file = io.BytesIO()
-                self.drawing.savefig(file, format=kind, dpi=300, facecolor="white", metadata=dates[kind])
+                self.drawing.savefig(file, format=kind, dpi=self.form.dpi, facecolor="white", metadata=dates[kind])
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
         series = [(name, style.colour) for name, style in self.series.items()]
@@ -216,12 +235,10 @@ class Canvas:
         )
 
     def _for_page(self, svg: str) -> str:
-        svg = (
-            svg[svg.index("<svg") :]
-            .replace(INK, "currentColor")
-            .replace(LINE, "var(--line)")
-            .replace("#ffffff", "var(--paper)")
-        )
+        themed = {INK: "currentColor", LINE: "var(--line)", "#ffffff": "var(--paper)"}
+        svg = svg[svg.index("<svg") :]
+        for colour, name in (themed | {colour: on_page(colour) for colour in COLOURS}).items():
+            svg = svg.replace(colour, name)
         svg = re.sub(
             r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
         )

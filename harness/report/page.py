@@ -19,7 +19,7 @@ from harness.analysis.settings import setting_name
 from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
-from harness.report.canvas import Drawn, slug
+from harness.report.canvas import Drawn, on_page, sheet, slug
 from harness.report.claim_tables import LEGEND as CLAIMS_LEGEND
 from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
@@ -96,6 +96,7 @@ def render(
         finalize=_shown,
     )
     css, theme, *scripts = (read(name) for name in ("page.css", "theme.js", *SCRIPTS))
+    css += sheet()
     maths_css, maths = FONT.sub("", read("temml/Temml-Local.css")), read("temml/temml.min.js")
     drawn = {style for found in figures.values() for figure in found for style in STYLE.findall(figure.svg)}
     styles = Styles()
@@ -183,7 +184,9 @@ def _study(
             | {
                 "id": figure_id,
                 "svg": styles.moved(drawn.svg),
-                "chips": [(name, slug(name), styles.name(f"background:{colour}")) for name, colour in drawn.series],
+                "chips": [
+                    (name, slug(name), styles.name(f"background:{on_page(colour)}")) for name, colour in drawn.series
+                ],
             }
             for drawn, figure_id in zip(figures, figure_ids, strict=True)
         ],
@@ -225,7 +228,7 @@ def _place(measured: Measured, i: int | None, rivals: bool, styles: Styles) -> d
     told = rivals and builders.compared_with(measured, members) == "reference"
     delta = "reference" if told and cell.recipe == reference_name(measured.cells.cells, members) else ""
     if gap:
-        delta = f"{100 * gap.mean:+.1f} to {gap.reference}"
+        delta = f"{100 * gap.mean:+.1f} to {gap.reference}".replace("+0.0 ", "0.0 ")
         delta += f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]" if gap.low < gap.high else ""
     bounded = accuracy.low < accuracy.high
     return {

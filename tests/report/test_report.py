@@ -25,7 +25,7 @@ from harness.errors import UserError
 from harness.report import leaderboard, paper
 from harness.report import study_tables as builders
 from harness.report.samples import collect, forced_ranges, pieces
-from harness.report.tables import markdown
+from harness.report.tables import Column, Entry, Table, markdown, together
 from harness.report.terminal import rendered
 
 PROBLEMS, RECIPES = 30, ("base", "random", "full", "s1k")
@@ -309,3 +309,34 @@ def test_two_folders_make_one_leaderboard(study: Any, tmp_path: Path) -> None:
     rows = [made_up.sample(problem_id=f"quick_hard/{i}", study="other", task="quick_hard") for i in range(5)]
     text = leaderboard.as_markdown(measure_cells(load([study, made_up.write(tmp_path / "in", rows)])))
     assert "## made_up" in text and "## other" in text
+
+
+def of_task(rows: dict[str, int], footnote: str, note: str, num_figures: int = 1) -> Table:
+    table = Table("x", "t", [Column("recipe"), *(Column(f"figure {n}", True) for n in range(num_figures))], caption="c")
+    for name, value in rows.items():
+        table.add(name, *(Entry(str(value), value, footnote=table.footnote(footnote)) for _ in range(num_figures)))
+    table.notes.append(note)
+    return table
+
+
+def test_one_question_is_one_table_with_tasks_as_columns_and_each_footnote_once() -> None:
+    tables = {"a": of_task({"s1k": 1, "full": 2}, "odd", "n"), "b": of_task({"full": 3, "base": 4}, "odd", "m")}
+    whole = together(tables, "x_study", "Question")
+    assert [column.name for column in whole.columns] == ["recipe", "a: figure 0", "b: figure 0"]
+    assert [[entry.text for entry in row] for row in whole.rows] == [
+        ["s1k", "1", "–"],
+        ["full", "2", "3"],
+        ["base", "–", "4"],
+    ]
+    assert whole.footnotes == ["odd"] and {e.footnote for row in whole.rows for e in row[1:] if e.text != "–"} == {1}
+    assert whole.notes == ["c", "a: n", "b: m"]
+
+
+def test_more_figures_than_fit_side_by_side_make_the_task_a_column() -> None:
+    tables = {"a": of_task({"s1k": 1}, "one", "n", 5), "b": of_task({"s1k": 2}, "two", "n", 5)}
+    whole = together(tables, "x_study", "Question")
+    assert [[entry.text for entry in row[:3]] for row in whole.rows] == [["a", "s1k", "1"], ["b", "s1k", "2"]]
+    assert whole.footnotes == ["one", "two"] and [row[2].footnote for row in whole.rows] == [1, 2]
+    assert whole.notes == ["c", "n"]
+    alone = together({"a": tables["a"]}, "x_study", "Question")
+    assert [column.name for column in alone.columns][:2] == ["recipe", "figure 0"]
