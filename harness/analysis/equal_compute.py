@@ -171,7 +171,10 @@ def contests(drawn: Sequence[Curve]) -> list[Contest]:
             scores, rival = curve.area(low, high), base.area(low, high)
             gaps.append((scores, rival))
             found.append(_contest(curve.method, "", (float(low), float(high)), scores, rival))
-    adjusted = holm([paired_p_values(a[:, None], b)[0][0] for a, b in gaps])
+    if not gaps:
+        return []
+    arms, rivals = (np.column_stack(columns) for columns in zip(*gaps, strict=True))
+    adjusted = holm([p for p, _ in paired_p_values(arms, rivals)])
     return [
         Contest(c.method, c.setting, c.tokens, c.accuracy, c.difference, float(p), c.beyond)
         for c, p in zip(found, adjusted, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import sqrt
 
@@ -30,10 +30,14 @@ def paired_p_value(a: ArrayLike, b: ArrayLike, num_resamples: int = 10_000, seed
 def paired_p_values(
     arms: Floats, reference: Floats, num_resamples: int = 10_000, seed: int = 0
 ) -> list[tuple[float, str]]:
-    """`paired_p_value` of every column of (problems, arms) against the (problems,) reference."""
-    gaps = arms - reference[:, None]
+    """`paired_p_value` of every column of (problems, arms) against the (problems,) reference, or against its own.
+
+    All columns share one draw of sign flips, so that many are hardly dearer than one.
+    """
+    others = reference if reference.ndim == 2 else reference[:, None]
+    gaps = arms - others
     both = np.logical_not(np.isnan(gaps))
-    binary = np.isin(np.where(both, arms, 0), (0, 1)) & np.isin(np.where(both, reference[:, None], 0), (0, 1))
+    binary = np.isin(np.where(both, arms, 0), (0, 1)) & np.isin(np.where(both, others, 0), (0, 1))
     flipped = ~binary.all(axis=0) & both.any(axis=0)
     by_flips = np.full(arms.shape[1], np.nan)
     if flipped.any():
@@ -52,16 +56,27 @@ def paired_p_values(
 
 def _sign_flip(gaps: Floats, num_resamples: int, seed: int) -> Floats:
     """Two-sided sign-flip permutation p-values of the columns' means against 0."""
-    rng = np.random.default_rng(seed)
     columns, sums = gaps.astype(np.float32), gaps.sum(axis=0)
     extreme = np.zeros(gaps.shape[1])
-    chunk = max(1, CHUNK_ENTRIES // max(len(gaps), 1))
-    for start in range(0, num_resamples, chunk):
-        size = (min(chunk, num_resamples - start), len(gaps))
-        flips = rng.integers(0, 2, size, dtype=np.int8).astype(np.float32)
-        extreme += (np.abs(2 * (flips @ columns) - sums) >= np.abs(sums) - 1e-5).sum(axis=0)
+    for flips in _flips(len(gaps), num_resamples, seed):
+        extreme += (np.abs(2 * (flips.astype(np.float32) @ columns) - sums) >= np.abs(sums) - 1e-5).sum(axis=0)
     p: Floats = (extreme + 1) / (num_resamples + 1)
     return p
+
+
+def _flips(num_problems: int, num_resamples: int, seed: int) -> Iterable[NDArray[np.int8]]:
+    """(resamples, problems) of 0 and 1, in as many parts as memory wants; a single part is kept for the next test."""
+    chunk = max(1, CHUNK_ENTRIES // max(num_problems, 1))
+    if chunk >= num_resamples:
+        return (_one_part(num_problems, num_resamples, seed),)
+    rng = np.random.default_rng(seed)
+    sizes = (min(chunk, num_resamples - start) for start in range(0, num_resamples, chunk))
+    return (rng.integers(0, 2, (size, num_problems), dtype=np.int8) for size in sizes)
+
+
+@lru_cache(maxsize=2)
+def _one_part(num_problems: int, num_resamples: int, seed: int) -> NDArray[np.int8]:
+    return np.random.default_rng(seed).integers(0, 2, (num_resamples, num_problems), dtype=np.int8)
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -156,6 +156,8 @@ for command in (
     results.audit,
     results.grade,
     results.leaderboard,
+    results.figure,
+    results.publish,
     results.sample_stats,
     results.import_,
     results.export,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -322,6 +323,15 @@ def test_a_description_says_how_its_rows_are_read(tmp_path: Path) -> None:
     path.write_text("kind: math\n")
     with pytest.raises(UserError, match="no source; say where the rows are"):
         tasks.read(str(path))
+
+
+def test_the_description_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "quiz.yaml").write_text(block)
+    written(tmp_path / "quiz.jsonl", [{"ask": "Which flies?", "key": "owl", "options": ANIMALS}])
+    (one,) = tasks.load(str(tmp_path / "quiz.yaml"))
+    assert (one.task, one.kind) == ("quiz", "choice") and one.choices["ABC".index(one.gold)] == "owl"
 
 
 def test_a_function_returns_rows_and_its_errors_are_one_line(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _imported(run: Run, study: str, counter: TokenCounter, marks: Sequence[Marks
             row |= {
                 "sample_index": index, "sample_key": fingerprint([identity, sample.problem_id, index]),
                 "logged_correct": sample.correct[nth], "logged_extracted": sample.extracted[nth],
-                "missing": sample.responses[nth] is None,
+                "missing": sample.responses[nth] is None, "chosen": sample.chosen,
             }  # fmt: skip
             rows.append(row)
     if not counter.approximate:
@@ -182,7 +182,7 @@ def _count_tokens(rows: list[dict[str, Any]], counter: TokenCounter) -> None:
     """
     for name in TEXTS:
         for row, count in zip(rows, counter.count([row[name] for row in rows]), strict=True):
-            row[f"{name}_tokens"] = None if row["missing"] and name != "prompt" else count
+            row[f"{name}_tokens"] = None if (row["missing"] or row["chosen"]) and name != "prompt" else count
     over = [row for row in rows if row["budget_tokens"] and (row["thinking_tokens"] or 0) > row["budget_tokens"]]
     forced = [row for row in over if row["answer"].lstrip().startswith(FINAL_ANSWER)]
     cut_off = [row for row in forced if row["thinking"].endswith("\n")]
@@ -283,6 +283,9 @@ def notes(imported: Imported) -> list[str]:
     told = [
         *run.notes,
         f"{split_ids} id(s) stand for several problems: told apart by their question" if split_ids else "",
+        "options chosen by their log-probabilities, nothing was generated"
+        if all(row["chosen"] for row in rows)
+        else "",
         f"{missing} response(s) are null in the log: counted wrong" if missing else "",
         f"{unread} gold(s) cannot be read: left out" if unread else "",
         f"{replaced} line(s) with a broken character, replaced by U+FFFD" if replaced else "",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.analysis.logs.golds import ID_FIELDS, QUESTION_FIELDS, gold_of, metadata_of, options_of
+from harness.analysis.logs.likelihoods import chosen
 from harness.analysis.logs.logged import (
     Log,
     Logged,
@@ -22,7 +23,7 @@ from harness.errors import UserError
 
 SCORES = ("exact_match", "math_verify", "acc", "accuracy", "is_correct", "correct", "em", "score")
 LOGLIKELIHOOD = (
-    "a log of log-likelihoods: it holds log-probabilities of given texts and no generated answer, so there is nothing "
+    "a log of log-likelihoods: it holds log-probabilities of given texts, no options, no answer, so there is nothing "
     "to grade or to count; log the task's generative form (output_type: generate_until)"
 )
 
@@ -36,18 +37,18 @@ def read(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> None:
     """Put the samples of these records into `log`; a line that is none is skipped with its reason.
 
     Raises:
-        UserError: the file holds log-likelihoods.
+        UserError: the file holds log-likelihoods of anything else than options.
     """
     log.name = "lm-eval"
-    scored = [number for number, record in records if is_lm_eval(record) and _holds_likelihoods(record)]
-    if scored and len(scored) * 2 >= len(records):
+    scored = [record for _, record in records if is_lm_eval(record) and _holds_likelihoods(record)]
+    if len([record for record in scored if chosen(record) is None]) * 2 >= max(len(records), 1):
         raise UserError(f"{log.path} is {LOGLIKELIHOOD}")
     told = [record for _, record in records if is_lm_eval(record) and isinstance(record.get("doc"), Mapping)]
     identity = next((name for name in ID_FIELDS if told and all(name in record["doc"] for record in told)), "")
     seen: dict[tuple[Any, ...], list[int]] = {}  # a generation -> its places in log.samples, one for each sample
     lines: dict[tuple[Any, ...], int] = {}  # a generation under one filter -> lines so far
     for number, record in records:
-        sample = "log-likelihoods" if _holds_likelihoods(record) else parsed(_sample, record, number, identity)
+        sample = parsed(_sample, record, number, identity)
         if isinstance(sample, str):
             log.skipped.append((number, sample))
             continue
@@ -94,7 +95,10 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
     """The record as a sample, or the reason why it is none."""
     if not is_lm_eval(record):
         return "no responses (neither resps nor filtered_resps)"
-    responses = flat_texts(record.get("resps"))
+    by_likelihood = chosen(record) if _holds_likelihoods(record) else None
+    if by_likelihood is None and _holds_likelihoods(record):
+        return "log-likelihoods"
+    responses = flat_texts(record.get("resps")) if by_likelihood is None else (by_likelihood[1],)
     shortened = flat_texts(record.get("filtered_resps"))
     if not responses or responses == (None,):
         responses = shortened or responses
@@ -102,10 +106,10 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
         return "responses are not text"
     responses = responses or (None,)
     doc = record["doc"] if isinstance(record.get("doc"), Mapping) else {}
-    prompt, asked = prompt_of(record)
+    prompt, asked = prompt_of(record) if by_likelihood is None else (by_likelihood[0], "")
     question = first_text(doc, *QUESTION_FIELDS) or (str(record["doc"]) if isinstance(record.get("doc"), str) else "")
     golds, index = gold_of(record.get("target"), *_doc_golds(doc))
-    choices, labels = options_of(doc)
+    choices, labels = options_of(doc) if by_likelihood is None else (by_likelihood[2], ())
     doc_id = str(record.get("doc_id", number - 1))
     correct = _scores(record, len(responses))
     return Logged(
@@ -125,6 +129,7 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
         choices=choices,
         labels=labels,
         kwargs=kwargs_of(record),
+        chosen=by_likelihood is not None,
         metadata=metadata_of(doc),
         filters={str(record["filter"]): correct[0]} if isinstance(record.get("filter"), str) else {},
     )

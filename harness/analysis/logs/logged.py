@@ -26,6 +26,7 @@ class Logged:
     model      and `task`, `kind`: where the row or the file's header tells them
     kwargs     generation settings of the row
     metadata   small facts about the problem: subject, level, year, ...
+    chosen     nothing was generated: the response is the letter of the option with the highest log-probability
     filters    further verdicts of the same generation: name of the filter -> verdict of the first response
     """
 
@@ -49,6 +50,7 @@ class Logged:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, bool | None] = field(default_factory=dict)
+    chosen: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -10,8 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.analysis.logs.importing import import_files
-from harness.analysis.logs.published import read_log
-from harness.errors import UserError
 
 GENERATED = """
 task: sums
@@ -77,6 +75,13 @@ def test_its_generations_are_read_with_both_filters_and_all_settings(logs: dict[
     assert "strict 0.0 %" in summary and "flexible 0.0 %" in summary and "accuracy 0.0 %" in summary
 
 
-def test_its_choices_by_likelihood_are_refused(logs: dict[str, Path]) -> None:
-    with pytest.raises(UserError, match="log of log-likelihoods"):
-        read_log(logs["picks"])
+def test_its_choices_by_likelihood_are_its_likeliest_options(logs: dict[str, Path], tmp_path: Path) -> None:
+    """lm-eval's own `acc` is the witness; its dummy model's log-probabilities are random."""
+    lines = [json.loads(line) for line in logs["picks"].read_text().splitlines()]
+    summary = import_files([logs["picks"]], tmp_path, model="m")[0]
+    rows = sorted(pq.read_table(tmp_path / "samples").to_pylist(), key=lambda row: row["problem_id"])
+    assert [row["correct"] for row in rows] == [bool(line["acc"]) for line in lines]
+    assert {row["gold"] for row in rows} == {"B"} and {tuple(row["choices"]) for row in rows} == {("red", "green")}
+    assert {row["kind"] for row in rows} == {"choice"} and {row["method"] for row in rows} == {"no_thinking"}
+    assert {row["answer"] for row in rows} <= {"A", "B"} and {row["answer_tokens"] for row in rows} == {None}
+    assert "0 verdicts differ" in summary and "options chosen by their log-probabilities" in summary

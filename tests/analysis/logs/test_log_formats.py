@@ -397,3 +397,38 @@ def test_bare_letters_are_no_options_and_deep_or_mixed_lines_are_left_out(tmp_pa
     assert [reason for _, reason in log.skipped] == ["nested more than 100 deep", "log-likelihoods"]
     row = imported(tmp_path, path, model="m")[0]
     assert (row["gold"], row["choices"], row["correct"]) == ("B", [], True)
+
+
+LETTERED = {"question": "Which barks?", "choices": ["a cat", "a dog"], "answer": 1}
+SCORED: dict[str, tuple[dict[str, Any], tuple[str, tuple[str, ...], str]]] = {
+    "today's requests": (
+        {"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": " cat"}, "gen_args_1": {"arg_0": "p", "arg_1": " dog"}}},
+        ("B", ("cat", "dog"), "B"),
+    ),
+    "lists of requests": ({"arguments": [["p", " cat"], ["p", " dog"]]}, ("B", ("cat", "dog"), "B")),
+    "bare letters": ({"arguments": [["p", " A"], ["p", " B"]], "doc": LETTERED}, ("B", ("a cat", "a dog"), "B")),
+    "mutual information": (
+        {
+            "arguments": [["p", " cat"], ["p", " dog"], ["", " cat"], ["", " dog"]],
+            "resps": [[[-1.5, False]], [[-0.5, False]], [[-0.1, False]], [[-9.0, False]]],
+        },
+        ("B", ("cat", "dog"), "B"),
+    ),
+    "equally likely": (
+        {"arguments": [["p", " cat"], ["p", " dog"]], "resps": [[[-1.0, False]], [[-1.0, False]]]},
+        ("A", ("cat", "dog"), "B"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), SCORED.values(), ids=SCORED)
+def test_a_choice_by_likelihood_is_the_likeliest_options_letter(tmp_path: Path, changes: Any, expected: Any) -> None:
+    pairs = [[["-1.5", "False"]], [["-0.5", "True"]]]
+    line = lm_eval_line(
+        **{"resps": pairs, "filtered_resps": pairs, "target": 1, "doc": {"question": "Barks?"}} | changes
+    )
+    row = imported(tmp_path, written(tmp_path / "samples_pets_2026-01-01T00-00-00.jsonl", line), model="m")[0]
+    answer, choices, gold = expected
+    assert (row["answer"], tuple(row["choices"]), row["gold"], row["kind"]) == (answer, choices, gold, "choice")
+    assert row["correct"] is (answer == gold) and row["prompt"] == "p"
+    assert row["thinking_tokens"] is row["answer_tokens"] is None
