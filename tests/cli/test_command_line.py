@@ -263,7 +263,12 @@ def test_a_watch_ends_with_the_study(claimed: Path, monkeypatch: pytest.MonkeyPa
     held, holder = threading.Event(), threading.Thread(target=hold, daemon=True)
     holder.start()
     assert held.wait(300)
-    monkeypatch.setattr("time.sleep", lambda seconds: (free.set(), holder.join(300)))  # it ends between two looks
+
+    def ends(seconds: float) -> None:
+        free.set()
+        holder.join(300)
+
+    monkeypatch.setattr("time.sleep", ends)  # the study, between two looks
     documents = invoke("status", str(claimed), "--watch", "--seconds", "0.2", "--json").split("\n}\n")
     states = [json.loads(text + "\n}")["state"] for text in documents if text.strip()]
     assert states == ["running", "stopped"]
