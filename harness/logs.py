@@ -34,6 +34,7 @@ def quiet_libraries() -> None:
     """Before Ray, vLLM and Hugging Face libraries are imported: no banners, progress bars, usage pings or orphans."""
     quiet = {
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_VERBOSITY": "error",  # without a network: six lines of retries before the one that says it
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default; silences a warning on every start
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process for each training; Ray says itself when a node dies
         "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",

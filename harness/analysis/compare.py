@@ -96,6 +96,8 @@ def _chosen(spec: str) -> Side:
     """The cells of a folder's headline run, or of the run or recipe named behind the last colon."""
     folder, _, wanted = (spec, "", "") if Path(spec).is_dir() else spec.rpartition(":")
     if not folder or not Path(folder).is_dir():
+        if Path(spec).is_file():
+            raise UserError(f"{spec} is a file; `harness import {spec} --out FOLDER` makes a results folder of a log")
         raise UserError(f"{spec}: no such result folder; give FOLDER or FOLDER:RUN")
     loaded = load([Path(folder)])
     cells = loaded.cells

@@ -36,14 +36,16 @@ def show_plans(studies: Sequence[tuple[Study, str]], data_dir: Path | None, out:
     """
     from harness.cli import documents
     from harness.console import plain_console
+    from harness.logs import quiet_libraries
     from harness.report.plan import planned_table
 
+    quiet_libraries()
     inputs = [(study, *_plan_inputs(study, data_dir, out), called) for study, called in studies]
     if talk.as_json:
         documents.put({"plans": [documents.plan(*one) for one in inputs]})
         return
     for one in inputs:
-        plain_console().print(planned_table(*one))
+        plain_console().print(planned_table(*one), crop=False)  # a sum is shown whole, also where it is wide
 
 
 def _plan_inputs(

@@ -29,8 +29,14 @@ def rendered(table: Table) -> Group:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for column in table.columns:
-        grid.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=not column.numeric)
+    for place, column in enumerate(table.columns):
+        numbers = [row[place].text.partition(" ")[0] for row in table.rows] if column.numeric else []
+        grid.add_column(
+            column.name,
+            justify="right" if column.numeric else "left",
+            no_wrap=not column.numeric,
+            min_width=max(map(len, numbers), default=None),  # where it is narrow a name is cut, never a number
+        )
     for row in table.rows:
         grid.add_row(*(_text(entry) for entry in row))
     notes = ([table.caption] if table.caption else []) + [f"{i}) {text}" for i, text in enumerate(table.footnotes, 1)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.config import Budget, Study
 from harness.data.features import Needs
 from harness.generation.sweep import groups
+from harness.quickstart import POOL_SIZE
 from harness.records import setting
 from harness.studies.runs import budgets_of
 
@@ -45,8 +46,15 @@ def estimated_thinking(budget: Budget, study: Study) -> int:
     return max(0, min(natural, limit))
 
 
-# Rows of the published sets that a study may name; any other pool of the hub is taken for one of 1,000 rows.
-PUBLISHED_ROWS = {"data_ablation_full59K": 58_986, "s1-59K": 58_986, "s1K": 1000, "LIMO": 817, "limo": 817}
+# Rows of the sets that a study may name; any other pool of the hub is taken for one of 1,000 rows.
+PUBLISHED_ROWS = {
+    "data_ablation_full59K": 58_986,
+    "s1-59K": 58_986,
+    "s1K": 1000,
+    "LIMO": 817,
+    "limo": 817,
+    "quickstart": POOL_SIZE,
+}
 
 
 def rows_of(study: Study, pools: Mapping[str, int]) -> int:

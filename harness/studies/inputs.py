@@ -143,7 +143,8 @@ def check_weights(what: str, model: str) -> None:
         raise UserError(f"{what} {model}: no such folder, and the Hugging Face hub says: {one_line(error)}") from None
     except Exception as error:  # noqa: BLE001  the hub call: which HTTP library's errors come out differs by release
         raise UserError(
-            f"{what} {model}: no such folder, not in the hub's cache, and the hub does not answer ({one_line(error)})"
+            f"{what} {model}: no such folder, not in the hub's cache, and the hub does not answer ({one_line(error)}); "
+            "`harness models` lists what is here"
         ) from None
 
 

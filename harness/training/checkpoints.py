@@ -24,7 +24,6 @@ from harness.files import write_json
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # what such file systems answer
 MARKER = "whole.json"
-KEPT = 2  # while one is written, the one before is still there
 
 
 def last_whole(steps: Path, identity: str) -> Path | None:

@@ -21,7 +21,7 @@ from harness.files import write_json
 from harness.generation.engines import probe
 from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
-from harness.training import checkpoints
+from harness.training import KEPT_CHECKPOINTS, checkpoints
 
 M_MMAP_THRESHOLD = -3  # of malloc.h
 RETURNED_BYTES = 1 << 20  # what is as large lies in pages of its own
@@ -237,7 +237,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "include_num_input_tokens_seen": "non_padding",
         "save_strategy": "steps" if training.save_steps else "no",
         "save_steps": training.save_steps or 1,
-        "save_total_limit": checkpoints.KEPT,
+        "save_total_limit": KEPT_CHECKPOINTS,
         "report_to": [] if training.report_to == "none" else [training.report_to],
         "project": "s1-harness",
         "run_name": "-".join(part for part in folder.parts[-4:-1] if part != "recipes"),  # STUDY-RECIPE

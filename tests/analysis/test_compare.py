@@ -97,6 +97,10 @@ def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Pa
 
 def test_a_missing_folder_and_runs_without_a_common_task_are_user_errors(tmp_path: Path) -> None:
     a, b = folder(tmp_path / "a", [True] * 2), folder(tmp_path / "b", [True] * 2, task="other")
+    log = tmp_path / "samples.jsonl"
+    log.write_text("{}")
+    with pytest.raises(UserError, match=r"is a file; `harness import .* --out FOLDER`"):
+        compare(str(log), str(log))
     with pytest.raises(UserError, match="no such result folder"):
         compare(str(tmp_path / "gone"), str(a))
     with pytest.raises(UserError, match="no task in common"):

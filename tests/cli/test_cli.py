@@ -28,6 +28,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_plan_is_made_without_the_libraries_that_would_run_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from harness.cli.main import cli;"
+        "cli.main(['ablate', 'quickstart', '--dry-run'], standalone_mode=False);"
+        "heavy = {'torch', 'ray', 'vllm', 'trl', 'transformers'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1,180 rows" in done.stdout  # of the pool that the README's last row is trained on
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -59,6 +71,9 @@ def test_a_dry_run_lists_every_run_and_starts_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     shown = " ".join(done.stdout.split())
     assert "168 runs" in shown and "7 H100 hours" in shown and "$" in shown
+    assert (
+        "…" not in done.stdout.partition("Base model")[0] and "1,797,861,000" in done.stdout and "$1,476" in done.stdout
+    )
     assert list(tmp_path.iterdir()) == []
 
 
