@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ FOUND_BY_RAY = ("", "auto", "local")
 CLIENT = "ray://"
 
 
-def join() -> None:
+def join(metadata: Mapping[str, str] | None = None) -> None:
     """Join the cluster that RAY_ADDRESS or `ray start` names, or start a local one; nothing where that is done.
+
+    Args:
+        metadata: what Ray's list of jobs shows of this one.
 
     Raises:
         ConnectionError: RAY_ADDRESS names a cluster that does not answer.
@@ -31,7 +35,7 @@ def join() -> None:
         return
     address = os.environ.get("RAY_ADDRESS", "")
     check_answers(address)
-    options = {} if address.startswith(CLIENT) else {"job_config": _job()}  # a Ray Client's job runs elsewhere
+    options = {} if address.startswith(CLIENT) else {"job_config": _job(metadata)}  # a Ray Client's job runs elsewhere
     for number in range(1, START_TRIES + 1):
         try:
             with environment(SAFE_PATH):
@@ -49,7 +53,7 @@ def join() -> None:
                 ) from error
 
 
-def _job() -> Any:
+def _job(metadata: Mapping[str, str] | None) -> Any:
     """A job whose workers import from where this process has `harness`.
 
     Ray itself puts the driver's working folder first on their path, and what lies there, a random.py for instance,
@@ -63,7 +67,7 @@ def _job() -> Any:
             self._py_driver_sys_path = [] if installed or self._runtime_env_has_working_dir() else [str(ROOT)]
             return super()._serialize()
 
-    return Job()
+    return Job(metadata=dict(metadata or {}))
 
 
 def named() -> bool:

@@ -17,29 +17,36 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 quiet_libraries()
 
-# The files that take longest, begun first: `make test` hands out whole files, and one that begins last is waited for.
+# What takes longest, begun first: `make test` hands out whole files, and one that begins last is waited for.
 LONGEST_FIRST = (
-    "runtime/test_pipeline.py",
-    "runtime/test_engine_pool.py",
-    "training/test_training_workers.py",
     "generation/engines/test_loading.py",
-    "runtime/test_audit.py",
-    "generation/engines/test_vllm_server.py",
     "generation/engines/test_engines.py",
-    "runtime/test_faults.py",
-    "cli/test_evaluate.py",
+    "runtime/test_pipeline.py",
+    "training/test_training_workers.py",
+    "runtime/test_engine_pool.py",
     "runtime/test_served.py",
     "training/test_training.py",
+    "runtime/test_audit.py",
+    "cli/test_evaluate.py",
+    "generation/engines/test_vllm_server.py",
+    "runtime/test_faults.py",
     "data/test_featurize.py",
     "hostile/test_commands.py",
 )
 
 
+# Files that import vLLM (some ten seconds of a processor) go to one process together.
+WITH_VLLM = ("test_loading.py", "test_engines.py", "test_vllm_sessions.py", "test_vllm_releases.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files; within a file nothing moves."""
+    """Order the files, each a group that one process runs; within a file nothing moves."""
     rank = {name: index for index, name in enumerate(LONGEST_FIRST)}
     root = Path(__file__).parent
     items.sort(key=lambda item: rank.get(item.path.relative_to(root).as_posix(), len(rank)))
+    for item in items:
+        group = "vllm" if item.path.name in WITH_VLLM else item.path.relative_to(root).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -228,10 +228,10 @@ def test_calls_at_a_time_and_per_minute_are_bounded(server: ChatServer) -> None:
         calls = [client.submit("/chat/completions", body(str(n)), chat_reply) for n in range(12)]
         assert {future.result().value.text for future in wait(calls).done} == {"4"}
     assert server.most_at_once == 3
-    server.times.clear()
+    start = time.monotonic()
     with ChatClient(Server(server.url, concurrency=8, requests_per_minute=1200)) as client:  # one every 50 ms
         wait([client.submit("/chat/completions", body(f"p{n}"), chat_reply) for n in range(5)])
-    assert max(server.times) - min(server.times) >= 0.19
+    assert max(server.times) - start >= 0.2
 
 
 def test_closing_ends_calls_on_their_way_at_once(server: ChatServer) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from harness import PUBLIC
 from harness.cli.main import cli
 from harness.cli.results import sample_stats
+from harness.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -103,6 +105,14 @@ def test_every_python_session_prints_what_is_printed_here(page: Path) -> None:
     assert results.failed == 0
 
 
+def write_files(page: Path, folder: Path) -> None:
+    """The blocks whose first line names a file (`# my/file.py`), as these files."""
+    for block in blocks(page, "python"):
+        if named := re.match(r"# (\S+\.py)\n", block):
+            (folder / named[1]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / named[1]).write_text(block)
+
+
 SHOWN = re.compile(r">>>|^def \w+\(\) -> Study:", re.MULTILINE)
 
 
@@ -110,30 +120,34 @@ SHOWN = re.compile(r">>>|^def \w+\(\) -> Study:", re.MULTILINE)
 def test_every_other_python_block_runs_as_printed(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Blocks of a page one after the other; one whose first line names a file (`# my/file.py`) is that file."""
+    """Those that are no session and no study: one after the other, with the page's own files beside them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.tasks.TASKS", dict(TASKS))  # a page may add one
+    write_files(page, tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page, "python"):
-        if SHOWN.search(block):
-            continue
-        if named := re.match(r"# (\S+\.py)\n", block):
-            (tmp_path / named[1]).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / named[1]).write_text(block)
-        exec(compile(block, str(page), "exec"), names)  # what a reader would paste
+        if not SHOWN.search(block):
+            exec(compile(block, str(page), "exec"), names)  # what a reader would paste
 
 
 @pytest.mark.parametrize("page", NAMED)
 def test_every_yaml_block_is_a_configuration_that_is_understood(page: Path, tmp_path: Path) -> None:
-    """Its first line says the command."""
+    """One that says its name and its command on the first line is tried with that; others are YAML."""
     for block in blocks(page, "yaml"):
-        name, command = re.match(r"# (\S+): harness (.*)\n", block).groups()  # type: ignore[union-attr]
-        (tmp_path / name).write_text(block)
-        parsed(["harness", *(str(tmp_path / name) if word == name else word for word in command.split())])
+        yaml.load(block, Loader=yaml.BaseLoader)
+        if named := re.match(r"# (\S+): harness (.*)\n", block):
+            name, command = named.groups()
+            (tmp_path / name).write_text(block)
+            parsed(["harness", *(str(tmp_path / name) if word == name else word for word in command.split())])
 
 
 @pytest.mark.parametrize("page", NAMED)
-def test_every_study_runs_as_printed(page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_study_runs_as_printed(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each `def NAME() -> Study` of a page, in a file of its own, planned by `harness ablate FILE:NAME --dry-run`."""
+    monkeypatch.chdir(tmp_path)
+    write_files(page, tmp_path)
     for block in blocks(page, "python"):
         for name in re.findall(r"^def (\w+)\(\) -> Study:", block, re.MULTILINE):
             file = tmp_path / f"{name}.py"

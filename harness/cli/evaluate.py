@@ -19,6 +19,7 @@ from harness.cli.group import (
     reading_of,
     reading_options,
     set_option,
+    track_option,
 )
 from harness.cli.running import default_out, run_study, show_plans
 from harness.cli.talk import Talk, talk_options
@@ -104,6 +105,7 @@ DEFAULT_METHODS = {"completions": "budget_forcing", "chat": "completion_cap"}
 @data_option
 @out_option
 @set_option
+@track_option
 @config_option
 @talk_options
 def evaluate(
@@ -136,6 +138,7 @@ def evaluate(
     data_dir: Path | None,
     out: Path | None,
     settings: tuple[str, ...],
+    trackers: tuple[str, ...],
     talk: Talk,
     **sweep: Any,
 ) -> None:
@@ -183,4 +186,6 @@ def evaluate(
         return
     first, *others = studies
     identity = fingerprint(studies if others else first)
-    run_study(first, out or default_out(f"{first.name}-{identity[:8]}"), data_dir, talk, others=others)
+    run_study(
+        first, out or default_out(f"{first.name}-{identity[:8]}"), data_dir, talk, others=others, trackers=trackers
+    )

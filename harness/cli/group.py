@@ -103,6 +103,15 @@ def reading_of(columns: tuple[str, ...], kind: Kind | None, template: str, shuff
     return TaskReading(columns=tuple(pairs.items()), kind=kind, template=template, shuffle=shuffle_choices)
 
 
+track_option = click.option(
+    "--track",
+    "trackers",
+    multiple=True,
+    metavar="TRACKER[:WHERE]",
+    help="Send the figures to tensorboard, mlflow, wandb or trackio at the end. Repeatable.",
+)
+
+
 def chat_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What the chat template is given beside the question."""
     for option in (

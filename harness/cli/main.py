@@ -14,7 +14,16 @@ from harness.cli import complete, data, documents, listing, results
 from harness.cli.config_file import config_option
 from harness.cli.evaluate import evaluate
 from harness.cli.exits import begin, call
-from harness.cli.group import THINKING_HELP, chat_of, chat_options, cli, data_option, out_option, set_option
+from harness.cli.group import (
+    THINKING_HELP,
+    chat_of,
+    chat_options,
+    cli,
+    data_option,
+    out_option,
+    set_option,
+    track_option,
+)
 from harness.cli.noise import noise
 from harness.cli.running import default_out, run_study, show_plans
 from harness.cli.talk import Talk, talk_options
@@ -42,6 +51,7 @@ def main() -> NoReturn:
     help="Rows of each run to audit at the end; 0: none.",
 )
 @set_option
+@track_option
 @config_option
 @talk_options
 def ablate(
@@ -52,6 +62,7 @@ def ablate(
     dry_run: bool,
     audited: int,
     settings: tuple[str, ...],
+    trackers: tuple[str, ...],
     talk: Talk,
 ) -> None:
     """Run STUDY: select, train, generate, grade, measure, report, audit.
@@ -70,7 +81,7 @@ def ablate(
     if dry_run:
         show_plans([(chosen, "base")], data_dir, out, talk)
         return
-    run_study(chosen, out or default_out(chosen.name), data_dir, talk, audited)
+    run_study(chosen, out or default_out(chosen.name), data_dir, talk, audited, trackers=trackers)
 
 
 @cli.command(short_help="How a model marks its thoughts.")
@@ -110,17 +121,32 @@ def thinking(
 
 @cli.command(short_help="Where a study stands, running or dead.")
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--watch", is_flag=True, help="Again every --seconds, until the study does not run any more.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Of --watch.")
 @documents.json_option
-def status(out: Path, as_json: bool) -> None:
-    """Where the study in OUT stands, running or dead, from its files alone."""
+def status(out: Path, watch: bool, seconds: float, as_json: bool) -> None:
+    """Where the study in OUT stands, running or dead, from its files alone.
+
+    With --watch and --json: one document after the other. Ctrl-C ends the watch, not the study.
+    """
+    import time
+
     from harness.console import plain_console
     from harness.report.plan import status_table
     from harness.studies.status import status as read
 
-    if as_json:
-        documents.put(documents.status(read(out)))
-    else:
-        plain_console().print(status_table(read(out), out), soft_wrap=True)
+    console = plain_console()
+    while True:
+        found = read(out)
+        if watch and console.is_terminal and not as_json:
+            console.clear()
+        if as_json:
+            documents.put(documents.status(found))
+        else:
+            console.print(status_table(found, out), soft_wrap=True)
+        if not watch or found.state != "running":
+            return
+        time.sleep(seconds)
 
 
 cli.add_command(data.data)
@@ -130,11 +156,14 @@ for command in (
     results.audit,
     results.grade,
     results.leaderboard,
+    results.figure,
+    results.publish,
     results.sample_stats,
     results.import_,
     results.export,
     results.compare,
     results.diff,
+    results.track,
     listing.tasks,
     listing.studies,
     listing.models,

@@ -92,6 +92,69 @@ def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
         say(path)
 
 
+@click.command(short_help="A data set, a page and model cards for the hub.")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", required=True, metavar="DIR|hf:ORG/NAME", help="A new folder, or the hub.")
+@click.option("--public", is_flag=True, help="On the hub: for everybody. Without it: private.")
+def publish(out: Path, to: str, public: bool) -> None:
+    """Write OUT as a data set with its card, a static page (a Space) and the trained models with theirs.
+
+    To a folder without a network, to look at; to the hub as ORG/NAME, ORG/NAME-leaderboard and ORG/NAME-RECIPE.
+    Questions and samples of GPQA are left out, as its authors ask.
+    """
+    from tempfile import TemporaryDirectory
+
+    from harness.report import hub
+    from harness.report.publishing import prepare
+
+    name = to.removeprefix("hf:")
+    if name == to:
+        found, notes = prepare(out, Path(to))
+        for line in (*notes, *(f"{one.kind}: {one.folder}" for one in found)):
+            say(line)
+        return
+    hub.check_hub(name)
+    with TemporaryDirectory(prefix="harness-publish-") as folder:
+        found, notes = prepare(out, Path(folder) / "new")
+        for line in (*notes, *hub.upload(name, found, public=public)):
+            say(line)
+
+
+@click.command(short_help="Figures at the size of print.")
+@click.argument("dirs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", required=True, type=path_option, help="Folder for the figures and their captions (.txt).")
+@click.option("--width", default="double", show_default=True, help="single or double column, or inches.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(("pdf", "svg", "png")),
+    help="Repeatable. Default: pdf, svg.",
+)
+@click.option("--style", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A matplotlib style file.")
+@click.option("--only", multiple=True, type=click.Choice(("scaling", "pareto", "compute", "flips")), help="Repeatable.")
+@click.option("--study", default="", help="Of this study alone.")
+@click.option("--paper", is_flag=True, help="The s1 paper's Figures 1 and 6 from its published numbers instead.")
+def figure(
+    dirs: tuple[Path, ...],
+    out: Path,
+    width: str,
+    formats: tuple[str, ...],
+    style: Path | None,
+    only: tuple[str, ...],
+    study: str,
+    paper: bool,
+) -> None:
+    """Figures of DIRS at the size of print, each with its caption, points and intervals as text."""
+    from harness.report import leaderboard as report
+    from harness.report.canvas import form_of
+
+    if paper == bool(dirs):
+        raise UserError("give result folders, or --paper, not both; one of them is needed")
+    for path in report.write_figures(dirs, out, form_of(width, formats, style), only, study):
+        say(path)
+
+
 @click.command("sample-stats", short_help="Count thinking tokens, steps and more in a log.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--tokenizer", help="Name or folder; default: the samples' own model, else a stated approximation.")
@@ -243,3 +306,18 @@ def diff(a: Path, b: Path, out: Path | None) -> None:
     from harness.report.comparisons import diff_folders
 
     diff_folders(a, b, out)
+
+
+@click.command(short_help="Send a folder's figures to an experiment tracker.")
+@click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("tracker", metavar="TRACKER[:WHERE]")
+def track(out: Path, tracker: str) -> None:
+    """Send the figures of OUT to a tracker: tensorboard, mlflow, wandb or trackio.
+
+    One run per model; a step is a run's mean thinking tokens, so that the tracker's chart is the scaling curve. WHERE
+    is a folder (tensorboard), a file or a server's address (mlflow), or a project (wandb, trackio); default: below OUT.
+    """
+    from harness.report import tracking
+
+    for name in tracking.track(out, tracker):
+        say(name)

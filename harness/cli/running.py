@@ -82,6 +82,7 @@ def run_study(
     talk: Talk,
     audited: int = 0,
     others: Sequence[Study] = (),
+    trackers: Sequence[str] = (),
 ) -> None:
     """Run a study, print and write its leaderboard, and audit some rows of each run.
 
@@ -91,9 +92,11 @@ def run_study(
     from harness.cli import documents
     from harness.logs import quiet_libraries
     from harness.progress import clock
-    from harness.report import leaderboard
+    from harness.report import leaderboard, tracking
     from harness.runtime.pipeline import ablate as run
 
+    for tracker in trackers:
+        tracking.parsed(tracker)
     quiet_libraries()
     console = talk.console()
     outcome = run(study, out, data_dir, talk.progress(), *others)
@@ -114,6 +117,8 @@ def run_study(
     faults = audit_line(audits, console) if audits is not None else []
     written = ", ".join(sorted({file.name for file in files})) or "no sample yet"
     console.print(f"Results in {out.resolve()}: {written}", soft_wrap=True)
+    for tracker in trackers if outcome.measured is not None else ():
+        console.print(f"{tracker}: {len(tracking.track(out, tracker))} models", soft_wrap=True)
     if talk.as_json:
         documents.put(documents.outcome(outcome, study.name, out, audits))
     if outcome.failures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,10 @@ from harness.analysis.estimates import COUNT_NAMES
 from harness.analysis.measure import Measured, is_headline, measure_cells
 from harness.analysis.settings import KEY, load
 from harness.console import visible
+from harness.errors import UserError, unknown
 from harness.files import write_together
 from harness.report import study_tables as builders
+from harness.report.canvas import Form
 from harness.report.claim_tables import claims_table
 from harness.report.page import render
 from harness.report.plots import draw_all
@@ -50,6 +52,38 @@ def write(
         **{out / "figures" / name: data for name, data in drawn.items()},
     }
     write_together(contents)
+    return list(contents)
+
+
+def write_figures(
+    dirs: Sequence[Path], out: Path, form: Form, only: Collection[str] = (), study: str = ""
+) -> list[Path]:
+    """Write the figures of result folders in a form for print; returns the paths.
+
+    Args:
+        dirs: result folders; none: the paper's own figures, from its published numbers.
+        out: folder of the files.
+        form: width, formats, style.
+        only: names of figures, such as scaling; none: all of them.
+        study: of that study alone; "": of every study.
+
+    Raises:
+        UserError: nothing to draw.
+    """
+    if dirs:
+        measured = measure_dirs(dirs)
+        found = {name: tasks for name, tasks in builders.studies(measured) if not study or name == study}
+        if not found:
+            raise unknown("study", study, (name for name, _ in builders.studies(measured)))
+        drawn = [figure for name, tasks in found.items() for figure in draw_all(measured, name, tasks, form, only)]
+    else:
+        from harness.report.paper_figures import paper_figures
+
+        drawn = paper_figures(form)
+    if not drawn:
+        raise UserError(f"{', '.join(map(str, dirs))}: nothing to draw; a curve needs two budgets of one recipe")
+    contents = {out / name: data for figure in drawn for name, data in figure.files.items()}
+    write_together(dict(contents))
     return list(contents)
 
 

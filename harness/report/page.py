@@ -19,12 +19,12 @@ from harness.analysis.settings import setting_name
 from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
+from harness.report.canvas import Drawn, slug
 from harness.report.claim_tables import LEGEND as CLAIMS_LEGEND
 from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
 from harness.report.names import recipe_order, row_name
 from harness.report.noise_tables import noise_tables
-from harness.report.plots import Drawn, slug
 from harness.report.samples import Browser, packed
 from harness.report.styles import Styles
 from harness.report.tables import MISSING, Column, Table, number

@@ -6,7 +6,7 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -118,12 +118,18 @@ def pieces(thinking: str, ranges: Sequence[tuple[int, int]], most: int) -> list[
     return found
 
 
-def collect(dirs: Sequence[Path], measured: Measured, most: int = MOST_SAMPLES) -> Browser:
-    """Whole runs, the headlines' and then the longest waits first, until `most`; text is read for those alone."""
+def collect(
+    dirs: Sequence[Path], measured: Measured, most: int = MOST_SAMPLES, without: Collection[str] = ()
+) -> Browser:
+    """Whole runs, the headlines' and then the longest waits first, until `most`; text is read for those alone.
+
+    `without`: tasks whose samples stay off the page.
+    """
     cells = measured.cells.cells
     headline = set(measured.headlines.values())
     order = sorted(
-        range(len(cells)), key=lambda i: (i not in headline, -cells[i].num_ignores, recipe_order(measured)(i))
+        (i for i, cell in enumerate(cells) if cell.task not in without),
+        key=lambda i: (i not in headline, -cells[i].num_ignores, recipe_order(measured)(i)),
     )
     chosen: dict[str, int] = {}
     room, total = most, sum(cell.num_generations for cell in cells)

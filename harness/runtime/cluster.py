@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,12 @@ class Demand:
     engine: EngineConfig
     training: Training | None = None
     base_model: str = ""
+    study: str = ""  # what Ray's job is called by
 
     @classmethod
     def of(cls, study: Study) -> Demand:
         """The study's; without recipes nothing is trained."""
-        return cls(study.engine, study.training if study.recipes else None, study.base_model)
+        return cls(study.engine, study.training if study.recipes else None, study.base_model, study.name)
 
     def placed(self) -> tuple[Training, str] | None:
         """The training where the cluster has room for it, and one line if that is not where it was asked for."""
@@ -47,7 +48,7 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
 
     if ray.is_initialized():
         return
-    join(out / "logs" / "ray.log")
+    join(out / "logs" / "ray.log", {"study": demand.study, "out": str(out.resolve())})
     check_fits(demand)
     total = ray.cluster_resources()
     if (placed := demand.placed()) and placed[1]:
@@ -59,11 +60,11 @@ def connect(demand: Demand, out: Path, progress: Progress) -> None:
         progress.say(f"Ray: {len(nodes)} node(s), {total.get('CPU', 0):g} CPUs, {total.get('GPU', 0):g} GPUs")
 
 
-def join(log: Path) -> None:
+def join(log: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Join a cluster, or start one here; Ray's own words go to `log`. Raises `UserError`, `InstallationError`."""
     try:
         with output_to(log):
-            ray_cluster.join()
+            ray_cluster.join(metadata)
     except ConnectionError as error:
         raise UserError(
             f"{str(error).rstrip('.')}; if that cluster is gone, `ray stop` forgets it; RAY_ADDRESS=local starts one"

@@ -20,6 +20,7 @@ from harness.generation.engines.loading import Loaded
 from harness.logs import last_lines
 from harness.progress import Progress
 from harness.runtime.cluster import Demand, connect
+from harness.runtime.doing import engine_step
 from harness.runtime.workers import EngineWorker, Heartbeat, Work
 
 logger = logging.getLogger(__name__)
@@ -75,8 +76,18 @@ class EnginePool:
         if not self.members:
             connect(self.demand, self.out, self.progress)
             self.progress.update("engine", "running", detail="starting")
+            self.progress.watch("engine", self._starting)
         while len(self.members) < self.demand.engine.num_engines:
             self.members.append(self._member())
+
+    def _starting(self) -> str:
+        """What the engine that was asked for last does before it is up."""
+        return engine_step(self.members[-1].log) if self.members and not self.info else ""
+
+    @property
+    def sampled_tokens(self) -> int:
+        """Tokens that the engines at hand have sampled, of unfinished thoughts, too; at most `WATCH_SECONDS` old."""
+        return sum(member.tokens or 0 for member in self.members)
 
     def _member(self) -> Member:
         import ray
@@ -86,7 +97,7 @@ class EnginePool:
         log = self.out / "logs" / ("engine.log" if self.num_started == 1 else f"engine-{self.num_started}.log")
         # Threads: one for `open` or `evaluate`, one for `heartbeat`, one for `close`.
         actor = ray.remote(num_cpus=config.num_cpus, num_gpus=config.num_gpus, max_concurrency=3)(EngineWorker)
-        handle = actor.remote(config, self.model, str(log.resolve()))
+        handle = actor.remote(config, self.model, str(log.resolve()), f"{config.name} engine of {self.out.name}")
         return Member(handle, log, self.model, config.start_seconds, handle.open.remote(), handle.heartbeat.remote())
 
     def wait(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from harness.runtime import reference_answers as references
 from harness.runtime.cluster import Demand, disconnect, pending_training_needs, refuse_too_large
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.evaluate_stage import Evaluation
+from harness.runtime.gauges import Gauges
 from harness.runtime.select_stage import PoolWithAnswers, linted, load_pool, select_rows
 from harness.runtime.train_stage import TrainingJob, Trainings
 from harness.store import Store
@@ -262,10 +263,21 @@ class Ablation:
             return
         before, start, tokens = len(evaluation.missing), time.monotonic(), 0
 
+        sampled = self.engines.sampled_tokens  # by an engine that has been up for another model
+        gauges = Gauges(self.study.name, self.title(recipe), self.study.engine.name)
+
         def meanwhile() -> None:
             nonlocal tokens
             new, tokens = evaluation.num_tokens - tokens, evaluation.num_tokens
-            self.progress.update(stage, done=evaluation.num_done, tokens=new)
+            thought, seconds = max(0, self.engines.sampled_tokens - sampled), time.monotonic() - start
+            left = evaluation.forecast.left_seconds(thought, seconds)
+            self.progress.update(stage, done=evaluation.num_done, tokens=new, left_seconds=left)
+            gauges.set(
+                samples_done=evaluation.num_done,
+                samples_planned=evaluation.total,
+                tokens_per_second=thought / seconds,
+                seconds_left=left,
+            )
             self.collect_trainings()
 
         self.progress.update(stage, "running", done=evaluation.num_done, total=evaluation.total)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
 from harness.progress import Progress
 from harness.runtime.cluster import Demand, connect, fitting
+from harness.runtime.doing import training_step
 from harness.runtime.workers import train_recipe
 from harness.training.sft import Trained, finished
 
@@ -22,6 +24,12 @@ class TrainingJob:
     rows: list[dict[str, Any]]
     folder: Path
     identity: str
+
+
+def _at(log: Path, num_epochs: int) -> str:
+    """How far a training is."""
+    step = training_step(log)
+    return f"epoch {step[0]:.2f} of {num_epochs}, loss {step[1]:.3f}" if step else "starting"
 
 
 class Trainings:
@@ -63,7 +71,7 @@ class Trainings:
         while self.queued and len(self.running) < fitting(self.demand):
             job = self.queued.pop(0)
             own = study.seen_by(job.recipe.name)
-            reference = remote.remote(
+            reference = remote.options(name=f"train {job.recipe.name} of {study.name}").remote(
                 job.rows,
                 own.base_model,
                 own.training,
@@ -73,7 +81,9 @@ class Trainings:
                 job.recipe.variant,
             )
             self.running[reference] = job
-            self.progress.update(f"train {job.recipe.name}", "running", detail=f"{len(job.rows)} rows")
+            stage = f"train {job.recipe.name}"
+            self.progress.watch(stage, partial(_at, job.folder / "train.log", own.training.num_epochs))
+            self.progress.update(stage, "running", detail=f"{len(job.rows)} rows")
 
     def ended(self, seconds: float = 0.0) -> Iterator[tuple[TrainingJob, Trained | str]]:
         """The trainings that have ended, each with its result or with why it failed; waits `seconds` for one."""

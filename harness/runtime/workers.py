@@ -56,7 +56,8 @@ class EngineWorker:
     Run it as a Ray actor with threads: `heartbeat` answers while `open` or `evaluate` works.
     """
 
-    def __init__(self, config: EngineConfig, model: str, log: str) -> None:
+    def __init__(self, config: EngineConfig, model: str, log: str, called: str = "engine") -> None:
+        self.called = called
         self.config, self.log, self.model = config, Path(log), model
         self.engine: Any = None
         self.loaded: Loaded | None = None  # what has shown that it is there
@@ -64,6 +65,10 @@ class EngineWorker:
         self.started = self.busy = self.busy_since = 0.0
         if not (config.num_cpus or config.num_gpus):
             os.nice(ENGINE_NICENESS)  # here: niceness is a thread's, and those of Ray and the engine come from this one
+
+    def __repr__(self) -> str:
+        """What Ray's dashboard and logs call this actor."""
+        return self.called
 
     def open(self) -> dict[str, str]:
         """Start the engine. What generates then: name, version, dtype, device, attention backend ("" if not told)."""

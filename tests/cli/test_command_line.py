@@ -6,8 +6,10 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ import harness
 from docs.command_line import MARK, PAGE, commands, reference
 from harness.cli.exits import ENVIRONMENT
 from harness.cli.main import cli
-from harness.config import EngineConfig
+from harness.config import EngineConfig, recorded
 from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
+from harness.store import Store
 from harness.studies.evaluate import placed
+from harness.studies.load import load
 from tests import made_up_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,3 +240,46 @@ def test_no_command_of_the_help_is_cut_short(command: list[str]) -> None:
 def test_the_walk_over_commands_finds_those_of_groups() -> None:
     names = [name for name, _ in commands(cli, "harness")]
     assert {"harness evaluate", "harness data", "harness data lint"} <= set(names)
+
+
+# -- a study that is watched
+
+
+@pytest.fixture
+def claimed(tmp_path: Path) -> Path:
+    with Store(tmp_path) as store:
+        store.claim("quick", "1", recorded(load("quickstart")), {"quick_aime": 2}, [TINY_MODEL])
+    return tmp_path
+
+
+def test_a_watch_ends_with_the_study(claimed: Path) -> None:
+    free = threading.Event()
+
+    def hold() -> None:
+        with Store(claimed):
+            held.set()
+            free.wait(300)
+
+    held, holder = threading.Event(), threading.Thread(target=hold, daemon=True)
+    holder.start()
+    assert held.wait(300)
+    threading.Timer(1.0, free.set).start()
+    documents = invoke("status", str(claimed), "--watch", "--seconds", "0.2", "--json").split("\n}\n")
+    states = [json.loads(text + "\n}")["state"] for text in documents if text.strip()]
+    assert states[0] == "running" and states[-1] == "stopped" and len(states) > 1
+    holder.join(300)
+
+
+def test_ctrl_c_ends_a_watch_as_it_ends_any_command(claimed: Path) -> None:
+    with Store(claimed):
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "harness", "status", str(claimed), "--watch"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watch.stdout is not None and "running" in watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        _, told = watch.communicate(timeout=600)
+    assert watch.returncode == 130 and len(told.strip().splitlines()) == 1

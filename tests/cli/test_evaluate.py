@@ -409,6 +409,27 @@ def test_one_json_document_holds_the_rows_of_the_parquet_files(evaluated: Any) -
 
 
 @pytest.mark.slow
+def test_the_notebook_runs_on_these_results(
+    evaluated: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its code cells in their order, as they stand in the file."""
+    _, out, _ = evaluated
+    monkeypatch.setenv("OUT", str(out))
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(tmp_path)
+    book = json.loads((ROOT / "examples" / "analysis.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {"__name__": "notebook"}
+    for number, cell in enumerate(book["cells"]):
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    assert f"12 runs, {len(pd.read_parquet(out / 'samples')):,} samples" in capsys.readouterr().out
+    assert names["table"]["n"].sum() == names["by_status"]["n"].sum() == len(names["samples"])
+    assert [verdict.status for verdict in (names["grade"]("7", 7),)] == ["correct"] and len(names["rows"]) == 3
+    assert (tmp_path / "scaling.png").stat().st_size > 5_000
+    assert not any(cell.get("outputs") for cell in book["cells"])  # outputs belong to the one who runs it
+
+
+@pytest.mark.slow
 def test_what_is_discarded_and_shared_is_priced(evaluated: Any) -> None:
     """From the stored rows by pandas, against the figures of metrics.parquet."""
     models, out, _ = evaluated

@@ -97,12 +97,16 @@ def test_what_sympy_cannot_finish_ends_at_its_budget_of_work(bomb: str, statuses
     assert grade_answer("\\int_0^2 x\\,dx", "2").status == "correct"
 
 
-def test_one_input_has_one_verdict_on_an_idle_and_on_a_busy_machine() -> None:
+def test_one_input_has_one_verdict_on_an_idle_and_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The budget counts calls, so that neither load nor what was asked before moves it."""
+    from harness.grading.compare import symbolic_worker
     from harness.grading.compare.symbolic_worker import answered
 
+    monkeypatch.setattr(symbolic_worker, "MAX_SYMBOLIC_CALLS", 100_000)
     question = {"a": encode(parse("\\int_0^1 x^x e^{x^{x}} dx")), "b": encode(parse("42"))}
     first = answered(question)
+    assert answered(question) == first
+    assert "MAX_SYMBOLIC_CALLS=100000" in first["reason"]
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
     try:
         assert answered(question) == first

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import re
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tests.made_up_study as made_up
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load
-from harness.report.plots import Drawn, draw_all
+from harness.errors import UserError
+from harness.report import leaderboard
+from harness.report.canvas import COLOURS, DASHES, FIXED, MARKERS, Canvas, Drawn, Form, form_of, look
+from harness.report.paper_figures import paper_figures
+from harness.report.plots import draw_all
 
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
 TASKS = ["quick_hard", "quick_easy"]
 
 
@@ -42,3 +58,101 @@ def test_points_of_every_curve_tell_their_figure_with_its_interval(drawn: Any) -
     for name in ("scaling", "pareto", "compute"):
         tips = drawn[name].svg.split("<title>")[1:]
         assert tips and all(" % [" in tip and " tokens</title>" in tip for tip in tips), name
+
+
+def lab(colour: str, vision: str) -> Any:
+    """CIELAB (D65) of a colour as it is seen."""
+    srgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in to_xyz @ seen / [0.95047, 1, 1.08883])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_series_are_told_apart_by_colour_with_any_vision_and_by_marker_and_by_dash(vision: str) -> None:
+    seen = [lab(colour, vision) for colour in COLOURS]
+    distances = {(a, b): np.linalg.norm(seen[a] - seen[b]) for a, b in itertools.combinations(range(len(seen)), 2)}
+    assert min(distances.values()) > 20
+    assert min(d for (a, b), d in distances.items() if {a, b} <= set(FIXED.values())) > 30
+    assert np.linalg.norm(lab("#ffffff", "normal") - lab("#000000", "normal")) == pytest.approx(100, abs=0.01)
+    for looks in (COLOURS, MARKERS, DASHES):
+        assert len(set(looks)) == len(looks) == 10
+
+
+def test_no_two_of_ten_series_share_a_look_whatever_comes_first() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"])
+        names = ["other", "another", *FIXED, "a third", "a fourth"]
+        assert len({canvas.style(name) for name in names}) == 10
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A sweep on two tasks as a column of a paper, in every format."""
+    study = made_up.study(tmp_path_factory.mktemp("study"), num_problems=8, recipes=("base", "s1k"))
+    out = tmp_path_factory.mktemp("out")
+    form = form_of("single", ("pdf", "svg", "png"), None)
+    return {path.name: path.read_bytes() for path in leaderboard.write_figures([study], out, form, ("scaling",))}
+
+
+def test_a_file_is_opaque_and_as_wide_as_a_column(printed: Any) -> None:
+    import matplotlib.pyplot as plt
+
+    assert set(printed) == {f"scaling_made_up.{kind}" for kind in ("pdf", "svg", "png", "txt")}
+    pixels = plt.imread(io.BytesIO(printed["scaling_made_up.png"]), format="png")
+    assert pixels.shape[1] == 990 and (pixels.shape[2] == 3 or (pixels[..., 3] == 1).all())
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ", printed["scaling_made_up.pdf"])
+    assert box is not None and float(box[1]) == pytest.approx(3.3 * 72)
+    svg = printed["scaling_made_up.svg"].decode()
+    assert 'width="237.6pt"' in svg and "fill: #ffffff" in svg.split("patch_1")[1][:300]
+
+
+def test_text_stays_text_and_budgets_stand_at_the_points(printed: Any) -> None:
+    svg, pdf = printed["scaling_made_up.svg"].decode(), printed["scaling_made_up.pdf"]
+    for text in ("mean thinking tokens", "accuracy, %", "64", "+1", "s1k"):
+        assert f">{text}</text>" in svg
+    assert b"/Type3" not in pdf and b"/FontFile2" in pdf
+
+
+def test_the_caption_says_what_how_many_and_every_point_with_its_interval(printed: Any) -> None:
+    first, _, *points = printed["scaling_made_up.txt"].decode().splitlines()
+    assert (
+        first.startswith("Sequential scaling.") and "quick_hard: n = 8 problems" in first and "95 % intervals" in first
+    )
+    assert len(points) == 2 * 2 * 6 and all(re.search(r"\d % \[.*\] at [\d,]+ tokens$", point) for point in points)
+
+
+def test_panels_have_one_scale_of_heights() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["low", "high"])
+        canvas.point(canvas.axes[0], "a", 1, 5, "a")
+        canvas.point(canvas.axes[1], "a", 1, 90, "a")
+        canvas.finish("t", "c", "n")
+    low, high = (axes.get_ylim() for axes in canvas.axes)
+    assert low == high and low[0] < 5 and low[1] > 90
+
+
+def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> None:
+    style = tmp_path / "paper.mplstyle"
+    style.write_text("axes.labelsize: 13\n")
+    form = form_of("5", (), style)
+    with look(form):
+        canvas = Canvas("x", ["one"], form)
+        label = canvas.axes[0].set_ylabel("y")
+        assert label.get_fontsize() == 13 and canvas.drawing.get_figwidth() == 5
+    style.write_text("axes.labelsize: [")
+    with pytest.raises(UserError, match="not a matplotlib style file"):
+        form_of("single", (), style)
+    for width in ("wide", "0", "nan", "100"):
+        with pytest.raises(UserError, match="--width"):
+            form_of(width, (), None)
+
+
+def test_the_papers_figures_are_its_numbers() -> None:
+    (figure,) = paper_figures()
+    points = figure.files["paper_figures_1_and_6.txt"].decode().splitlines()[2:]
+    assert len(points) == 7 + 6
+    assert points[6].startswith("BF, limit 32768: 56.7 % [") and points[6].endswith("at 7,320 tokens")
+    assert points[7].startswith("RS, limit 3500: 40.0 % [") and points[-1].startswith("RS, limit 16000: 23.3 % [")

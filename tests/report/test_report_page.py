@@ -127,7 +127,7 @@ def test_bars_and_figures_have_their_styles_and_no_element_may_bring_one(page: A
         "const point = document.querySelector('#scaling_made_up svg [data-series=s1k].tip use');"
         "return [getComputedStyle(point).fill, getComputedStyle(point).stroke]"
     )
-    assert colour == ["rgb(228, 87, 46)"] * 2
+    assert colour == ["rgb(255, 43, 70)"] * 2
     tried = "const one = document.querySelector('h1'); one.setAttribute('style', 'color: rgb(1, 2, 3)');"
     assert page.execute_script(f"{tried} return getComputedStyle(one).color") != "rgb(1, 2, 3)"
     page.get_log("browser")  # its refusal

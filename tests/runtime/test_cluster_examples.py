@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import kubernetes_validate
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -44,9 +45,98 @@ def test_the_kuberay_job_names_our_ray_and_a_study_that_plans() -> None:
 def test_the_slurm_script_parses_and_its_usage_plans_a_study() -> None:
     script = FOLDER / "slurm.sh"
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
-    usage = re.search(r"slurm\.sh (data_ablation .*)", script.read_text())
+    usage = re.search(r"slurm\.sh \\\n#\s+(data_ablation .*)", script.read_text())
     assert usage is not None
     plan(["ablate", *shlex.split(usage[1])])
+
+
+TOOL = """#!/bin/bash
+printf '%s\\n' "$(basename "$0")" "$@" >> "$TOLD"
+[ "$(basename "$0")" = scontrol ] && printf 'node7\nnode8\n'
+exit 0
+"""
+
+
+@pytest.mark.parametrize("image", ["", "/shared/s1.sif"])
+def test_the_slurm_script_gives_each_node_its_cores_and_one_address(image: str, tmp_path: Path) -> None:
+    """Slurm's commands are not here; what stands in for them writes down how it was called."""
+    for name in ("srun", "scontrol"):
+        (tmp_path / name).write_text(TOOL)
+        (tmp_path / name).chmod(0o755)
+    told = tmp_path / "told"
+    slurm = {"SLURM_JOB_NODELIST": "node[7-8]", "SLURM_JOB_NUM_NODES": "2", "SLURM_CPUS_PER_TASK": "64"}
+    slurm |= {"SLURM_JOB_ID": "1234567", "S1_IMAGE": image, "S1_SRUN": "--mem=0", "TOLD": str(told)}
+    done = subprocess.run(
+        ["bash", str(FOLDER / "slurm.sh"), "data_ablation", "--out", "/shared/a b"],
+        env={**slurm, "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    words = told.read_text().splitlines()
+    called = words[words.index("srun") + 1 :]
+    assert {"--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=64", "--mem=0"} <= set(called)
+    assert (called[called.index("--mem=0") + 1] == "apptainer") == bool(image)
+    ray = called[called.index("symmetric-run") :]
+    assert ray[:6] == ["symmetric-run", "--address", "node7:24567", "--min-nodes", "2", "--num-cpus=64"]
+    assert ray[6:] == [
+        "--",
+        "env",
+        "RAY_ADDRESS=node7:24567",
+        *["harness", "ablate", "data_ablation", "--out"],
+        "/shared/a b",
+    ]
+
+
+def test_the_volume_and_the_secret_of_kuberay_are_the_jobs() -> None:
+    claim = yaml.safe_load((FOLDER / "kuberay-storage.yaml").read_text())
+    kubernetes_validate.validate(claim, "1.31", strict=True)
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    text = (FOLDER / "kuberay.yaml").read_text()
+    job = yaml.safe_load(text)
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    named = [volume["persistentVolumeClaim"]["claimName"] for volume in head["volumes"] if "emptyDir" not in volume]
+    assert named == [claim["metadata"]["name"]]
+    (secret,) = [one["valueFrom"]["secretKeyRef"] for one in head["containers"][0]["env"] if "valueFrom" in one]
+    assert f"secret generic {secret['name']} --from-literal={secret['key']}=" in text
+    assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+
+
+# Fields and types of ray.io/v1, by KubeRay's API reference (ray-project.github.io/kuberay/reference/api).
+FIELDS: dict[str, dict[str, type]] = {
+    "RayJobSpec": {"entrypoint": str, "shutdownAfterJobFinishes": bool, "ttlSecondsAfterFinished": int}
+    | {"backoffLimit": int, "rayClusterSpec": dict},
+    "RayClusterSpec": {"rayVersion": str, "authOptions": dict, "headGroupSpec": dict, "workerGroupSpecs": list},
+    "HeadGroupSpec": {"rayStartParams": dict, "template": dict},
+    "WorkerGroupSpec": {"groupName": str, "replicas": int, "minReplicas": int, "maxReplicas": int}
+    | {"rayStartParams": dict, "template": dict},
+}
+
+
+def test_kuberay_knows_every_field_of_the_job() -> None:
+    spec = yaml.safe_load((FOLDER / "kuberay.yaml").read_text())["spec"]
+    cluster = spec["rayClusterSpec"]
+    parts = [("RayJobSpec", spec), ("RayClusterSpec", cluster), ("HeadGroupSpec", cluster["headGroupSpec"])]
+    for kind, part in [*parts, *(("WorkerGroupSpec", group) for group in cluster["workerGroupSpecs"])]:
+        assert {name: type(value) for name, value in part.items()}.items() <= FIELDS[kind].items(), kind
+
+
+def test_the_two_local_nodes_start_rays_own_commands_and_the_studys() -> None:
+    from ray.scripts.scripts import cli as ray_cli
+
+    text = (FOLDER / "compose.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    known = {option for one in ray_cli.commands["start"].params for option in one.opts}
+    for service in services.values():
+        assert service["entrypoint"][:2] == ["ray", "start"]
+        assert {word.partition("=")[0] for word in service["entrypoint"][2:]} <= known
+        assert service["image"] == "s1-harness" and service["volumes"] == ["results:/results"]
+        assert service["environment"]["RAY_AUTH_MODE"] == "token"
+    assert re.search(r"docker build --target (\w+) ", text)[1] in (ROOT / "Dockerfile").read_text()  # type: ignore[index]
+    command = re.search(r"exec head (harness ablate .*)", text)
+    assert command is not None
+    plan(shlex.split(command[1]))
 
 
 def test_ray_knows_the_command_that_the_slurm_script_calls() -> None:

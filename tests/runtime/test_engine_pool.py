@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import re
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +26,13 @@ from harness.quickstart import TINY_MODEL
 from harness.runtime import cluster
 from harness.runtime import select_stage as selecting
 from harness.runtime.engine_pool import EngineFailedError, EnginePool
+from harness.runtime.gauges import Gauges
+from harness.runtime.workers import EngineWorker
 from harness.studies import load as studies
 from tests.disturbed import family, named, until
 
 pytestmark = pytest.mark.slow
-DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4))
+DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4), study="pool_test")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,6 +58,39 @@ def pool(tmp_path: Path) -> Iterator[Any]:
 def engine_process() -> psutil.Process:
     """The Ray worker that is starting an engine."""
     return until(lambda: named("ray::EngineWorker", family(os.getpid())), 60, "an engine's process")[0]
+
+
+def test_ray_is_told_whose_job_and_whose_engine_it_has(tmp_path: Path) -> None:
+    import ray
+
+    jobs = ray._private.worker.global_worker.gcs_client.get_all_job_info().values()
+    (told,) = [dict(job.config.metadata) for job in jobs]
+    assert told["study"] == DEMAND.study and Path(told["out"]).is_dir()
+    assert repr(EngineWorker(DEMAND.engine, TINY_MODEL, "log", "vllm engine of quick")) == "vllm engine of quick"
+
+
+def test_prometheus_reads_the_gauges_that_the_dashboard_shows() -> None:
+    """By the port that Ray serves its own metrics on."""
+    import ray
+
+    gauges = Gauges("quick", "s1k", "vllm")
+    gauges.set(samples_done=3, samples_planned=10, tokens_per_second=12.5, seconds_left=60.0)
+    (node,) = ray.nodes()
+    address = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
+
+    def served() -> dict[str, float]:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+            values = [line for line in lines if line.startswith("ray_s1_harness_") and 'study="quick"' in line]
+            assert all('model="s1k"' in line and 'engine="vllm"' in line for line in values)
+            return {line.partition("{")[0]: float(line.rpartition(" ")[2]) for line in values}
+        return {}
+
+    found = until(lambda: now if len(now := served()) == 4 else {}, 120, "Ray's next report")
+    assert found["ray_s1_harness_samples_done"] == 3 and found["ray_s1_harness_tokens_per_second"] == 12.5
+    board = json.loads((Path(__file__).resolve().parents[2] / "docs" / "cluster" / "grafana.json").read_text())
+    shown = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    assert set(re.findall(r"ray_\w+", shown)) == set(found)
 
 
 def test_an_engine_killed_while_it_starts_is_started_again(pool: Any) -> None:

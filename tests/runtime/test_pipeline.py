@@ -156,9 +156,9 @@ def test_a_task_from_outside_is_a_task_like_any_other(results: Any) -> None:
 def test_a_second_call_does_no_finished_work_again(results: Any) -> None:
     folder, _ = results
     before = {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()}
-    call = harness("ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"), "--audit", "0")
-    assert call.returncode == 0
-    assert f"all {NUM_RUNS} runs were finished before" in call.stdout
+    call = CliRunner().invoke(cli, ["ablate", f"{folder / 'small.py'}", "--out", str(folder / "out"), "--audit", "0"])
+    assert call.exit_code == 0, (call.output, call.exception)
+    assert f"all {NUM_RUNS} runs were finished before" in call.output
     assert {path: path.stat().st_mtime_ns for path in (folder / "out" / "samples").iterdir()} == before
 
 
@@ -190,8 +190,8 @@ def test_the_leaderboard_is_rebuilt_from_parquet_alone(results: Any, tmp_path: P
     for path in [*(folder / "out" / "samples").glob("*.parquet"), folder / "out" / "runs.parquet"]:
         target = bare / "samples" if path.parent.name == "samples" else bare
         (target / path.name).write_bytes(path.read_bytes())
-    call = harness("leaderboard", str(bare), "--out", str(tmp_path / "report"))
-    assert call.returncode == 0, call.stderr
+    call = CliRunner().invoke(cli, ["leaderboard", str(bare), "--out", str(tmp_path / "report")])
+    assert call.exit_code == 0, (call.output, call.exception)
     assert (tmp_path / "report" / "LEADERBOARD.md").read_text() == (folder / "out" / "LEADERBOARD.md").read_text()
 
 

@@ -267,15 +267,23 @@ def _limit_seconds() -> None:
 
 
 def answered(question: Any) -> dict[str, Any]:
-    """`{"equal": true | false | null, "reason": str}` for `{"a": tree, "b": tree}`, within the budget of work."""
+    """`{"equal": true | false | null, "reason": str}` for `{"a": tree, "b": tree}`, within the budget of work.
+
+    A question costs the same whatever was asked before: sympy's caches are emptied first.
+    """
+    from sympy.core.cache import clear_cache
     from sympy.core.random import seed
 
+    clear_cache()
     seed(0)  # `equals` draws points: one question, one answer
-    sys.setprofile(_Budget(MAX_SYMBOLIC_CALLS))
+    budget = _Budget(MAX_SYMBOLIC_CALLS)
+    used_up = {"equal": None, "reason": f"more than MAX_SYMBOLIC_CALLS={MAX_SYMBOLIC_CALLS} calls"}
+    sys.setprofile(budget)
     try:
-        return {"equal": decide(decode(question["a"]), decode(question["b"])), "reason": ""}
+        equal = decide(decode(question["a"]), decode(question["b"]))
+        return used_up if budget.left < 0 else {"equal": equal, "reason": ""}  # raised where Python ignores errors
     except WorkDoneError:
-        return {"equal": None, "reason": f"more than MAX_SYMBOLIC_CALLS={MAX_SYMBOLIC_CALLS} calls"}
+        return used_up
     except Exception as error:  # noqa: BLE001  sympy raises anything; the reason goes onto the row
         return {"equal": None, "reason": f"{type(error).__name__}: {error}"[:200]}
     finally:
@@ -283,10 +291,9 @@ def answered(question: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer questions line by line until the pipe closes. sympy's caches are emptied between two questions."""
+    """Answer questions line by line until the pipe closes."""
     _check_memory()
     import sympy  # noqa: F401  the slow import happens before "ready", outside any question's budget
-    from sympy.core.cache import clear_cache
 
     answered({"a": ["Sym", "x"], "b": ["Sym", "x"]})  # the imports of a first question
     _limit_memory()
@@ -294,7 +301,6 @@ def main() -> None:
     sys.stdout.flush()
     for line in sys.stdin:
         _limit_seconds()
-        clear_cache()  # a question costs the same whatever was asked before
         sys.stdout.write(json.dumps(answered(json.loads(line))) + "\n")
         sys.stdout.flush()
 

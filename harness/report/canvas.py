@@ -1,0 +1,242 @@
+"""What every figure shares: size and fonts, how a series looks, and the files it is written to."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+# Told apart by people with any colour vision: a test simulates it, on all pairs. On white and on black both.
+COLOURS = ("#ff2b46", "#6742a2", "#41b8a5", "#eb84ff", "#ff8f03", "#065a63", "#a16cab", "#8fb980", "#7f4900", "#3261f4")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+DASHES: tuple[Any, ...] = (
+    "-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)), (0, (8, 2, 1.5, 2, 1.5, 2)),
+    (0, (10, 3)), (0, (1.5, 3)), (0, (4, 1, 1, 1)), (0, (3, 3)),
+)  # fmt: skip
+FIXED = {"s1k": 0, "full": 1, "diverse": 2, "longest": 3, "random": 4, "base": 5}
+INK, LINE = "#22262b", "#d5d9de"  # unmistakable in the SVG, so that the page can put its own colours there
+WIDTHS = {"single": 3.3, "double": 6.9}  # inches: one and two columns of a paper
+METHOD = "95 % intervals over problems: score intervals for shares, in closed form."
+# Points at the size of print: a figure goes into a paper as it is, not scaled.
+SIZES: dict[str, Any] = {
+    "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "lines.linewidth": 1.4, "lines.markersize": 4.5,
+    "axes.edgecolor": LINE, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK,
+    "svg.fonttype": "none", "pdf.fonttype": 42,  # text stays text
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a figure is written.
+
+    Attributes:
+        width: inches; None: by the number of panels, for a screen.
+        formats: of the files.
+        style: a matplotlib style file, for fonts and lines.
+    """
+
+    width: float | None = None
+    formats: tuple[str, ...] = ("svg", "png")
+    style: Path | None = None
+
+
+CLOSE = (0.25, 5.0)  # octaves of tokens and points of accuracy within which two texts would overlap
+PAGE = Form()
+FORMATS = ("pdf", "svg", "png")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One figure: its file name, what it shows, the names that can be switched on and off, and the SVG for the page."""
+
+    name: str
+    title: str
+    caption: str
+    series: list[tuple[str, str]]  # (name, colour)
+    svg: str
+    files: dict[str, bytes]  # that stand alone, by name
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a series looks: told apart by each of the three alone."""
+
+    colour: str
+    marker: str
+    dash: Any
+
+
+@contextmanager
+def look(form: Form) -> Iterator[None]:
+    """The fonts and lines of `form` while figures are drawn."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(SIZES), plt.style.context(str(form.style) if form.style else {}):
+        yield
+
+
+def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
+    """A form from the command line's words. Raises `UserError` for a width or a style file that cannot be read."""
+    import matplotlib
+
+    inches = WIDTHS.get(width, 0.0)
+    try:
+        inches = inches or float(width)
+    except ValueError:
+        inches = 0.0
+    if not 1 <= inches <= 40:
+        raise UserError(
+            f"--width {width}: give single ({WIDTHS['single']} in), double ({WIDTHS['double']} in), or inches"
+        )
+    if style is not None:
+        try:
+            matplotlib.rc_params_from_file(style, use_default_template=False, fail_on_error=True)
+        except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:
+            raise UserError(f"--style {style}: not a matplotlib style file ({error})") from None
+    return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style)
+
+
+class Canvas:
+    """Collects what a figure needs beyond its drawing: explanations of points and the looks of series."""
+
+    def __init__(self, name: str, panels: Sequence[str], form: Form = PAGE) -> None:
+        import matplotlib.pyplot as plt
+
+        across = 3 if len(panels) == 3 else min(2, len(panels)) or 1
+        width = form.width or (5.2 if across == 1 else 7.6)
+        across = min(across, max(1, int(width / 2.2)))
+        rows = -(-len(panels) // across)
+        self.name, self.form = name, form
+        self.tips: list[str] = []
+        self.series: dict[str, Style] = {}
+        height = rows * min(3.3, 0.78 * width / across + 0.5)
+        self.drawing: Drawing = plt.figure(figsize=(width, height), layout="constrained")
+        self.axes = [self.drawing.add_subplot(rows, across, i + 1) for i in range(len(panels))]
+        for axes, title in zip(self.axes, panels, strict=True):
+            axes.set_title(title, color=INK, loc="left")
+            axes.grid(color=LINE, linewidth=0.6)
+            axes.set_axisbelow(True)
+            axes.tick_params(color=LINE)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.patch.set_alpha(0)
+
+    def style(self, series: str) -> Style:
+        """The look of a series; recipes keep theirs over all figures, and no two of a figure share one."""
+        if series not in self.series:
+            taken = {COLOURS.index(style.colour) for style in self.series.values()}
+            free = [at for at in range(len(COLOURS)) if at not in taken] or list(range(len(COLOURS)))
+            kept = set(FIXED.values()) if len(free) > len(FIXED) else set()
+            at = FIXED.get(series, -1)
+            at = at if at in free else next((one for one in free if one not in kept), free[0])
+            self.series[series] = Style(COLOURS[at], MARKERS[at], DASHES[at])
+        return self.series[series]
+
+    def point(self, axes: Axes, series: str, x: float, y: float, told: str, hollow: bool = False) -> None:
+        """A point of a series that explains itself."""
+        style = self.style(series)
+        face = "white" if hollow else style.colour
+        drawn = axes.plot([x], [y], style.marker, color=style.colour, markerfacecolor=face, linestyle="")[0]
+        self.tip(drawn, series, told)
+
+    def notes(self, axes: Axes, series: str, places: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
+        """A small text at each point of a curve; points that nearly coincide share one."""
+        near: Any = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 5.5, "color": INK}
+        shared: list[tuple[tuple[float, float], list[str]]] = []
+        for (x, y), text in zip(places, texts, strict=True):
+            if shared and abs(math.log2(x / shared[-1][0][0])) < CLOSE[0] and abs(y - shared[-1][0][1]) < CLOSE[1]:
+                shared[-1][1].append(text)
+            else:
+                shared.append(((x, y), [text]))
+        for place, of in shared:
+            self.mark(axes.annotate(", ".join(dict.fromkeys(of)), place, **near), series)
+
+    def tip(self, artist: Any, series: str, text: str) -> None:
+        """Mark an artist as a point of a series that explains itself."""
+        self.tips.append(text)
+        artist.set_gid(f"{self.name}:{slug(series)}:{len(self.tips) - 1}")
+
+    def mark(self, artist: Any, series: str) -> None:
+        """Give `artist` the id of `series`, by which the page's script finds it in the SVG."""
+        artist.set_gid(f"{self.name}:{slug(series)}:")
+
+    def finish(self, title: str, caption: str, counts: str) -> Drawn:
+        """The figure: its SVG for the page, and the files that stand alone.
+
+        Args:
+            title: what it shows.
+            caption: how to read it.
+            counts: how many problems it rests on.
+        """
+        import matplotlib.pyplot as plt
+
+        low, high = min(a.get_ylim()[0] for a in self.axes), max(a.get_ylim()[1] for a in self.axes)
+        for axes in self.axes:  # heights in two panels are compared
+            axes.set_ylim(low, high)
+        buffer, files = io.StringIO(), {}
+        with plt.rc_context({"svg.hashsalt": self.name}):
+            self.drawing.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="none")
+            self._add_legend()  # the files stand alone; on the page the names are switches
+            dates: dict[str, Any] = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
+            for kind in self.form.formats:
+                file = io.BytesIO()
+                self.drawing.savefig(file, format=kind, dpi=300, facecolor="white", metadata=dates[kind])
+                files[f"{self.name}.{kind}"] = file.getvalue()
+        plt.close(self.drawing)
+        series = [(name, style.colour) for name, style in self.series.items()]
+        lines = [f"{title}. {caption} {counts}. {METHOD}", "", *self.tips]
+        files[f"{self.name}.txt"] = ("\n".join(lines) + "\n").encode()
+        return Drawn(self.name, title, caption, series, self._for_page(buffer.getvalue()), files)
+
+    def _add_legend(self) -> None:
+        from matplotlib.lines import Line2D
+
+        handles = [
+            Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash, label=name)
+            for name, style in self.series.items()
+        ]
+        columns = max(1, int(self.drawing.get_figwidth() / 1.15))
+        self.drawing.legend(
+            handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.8, labelcolor=INK
+        )
+
+    def _for_page(self, svg: str) -> str:
+        svg = (
+            svg[svg.index("<svg") :]
+            .replace(INK, "currentColor")
+            .replace(LINE, "var(--line)")
+            .replace("#ffffff", "var(--paper)")
+        )
+        svg = re.sub(
+            r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
+        )
+        svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+
+        def explained(match: re.Match[str]) -> str:
+            series, tip = match.group(1), match.group(2)
+            title = f"<title>{escape(self.tips[int(tip)])}</title>" if tip else ""
+            return f'<g class="series{" tip" if tip else ""}" data-series="{series}">{title}'
+
+        svg = re.sub(rf'<g id="{re.escape(self.name)}:([^":]*):(\d*)">', explained, svg)
+        used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))  # the others would stand on the page several times
+        return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+
+
+def slug(name: str) -> str:
+    """`name` as a part of an SVG id: letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "_"

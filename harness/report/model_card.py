@@ -1,0 +1,122 @@
+"""A trained model's card: what it was trained on and how, what it scores with intervals, and what the audit said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.measure import Measured
+from harness.analysis.settings import setting_name
+from harness.files import json_row
+from harness.report.made import made
+from harness.report.tables import Column, Table, escaped, markdown, number, percent
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")  # a name on the hub, with its owner
+TAGS = ["s1-harness", "test-time-scaling", "budget-forcing"]
+
+
+def model_card(measured: Measured, out: Path, recipe: str) -> str:
+    """The card of the model that `recipe` trained, as README.md with metadata that huggingface_hub reads."""
+    from huggingface_hub import ModelCardData
+
+    cells = [cell for cell in measured.cells.cells if cell.recipe == recipe]
+    config: dict[str, Any] = next((dict(cell.config) for cell in cells), {})
+    folder, study = out / "recipes" / recipe, str(config.get("study", ""))
+    base, chosen = str(config.get("base_model", "")), dict(config.get("recipe_config") or {})
+    data = ModelCardData(
+        model_name=f"{study}-{recipe}",
+        base_model=base if _on_hub(base) else None,
+        datasets=[pool] if _on_hub(pool := str(chosen.get("pool") or _pool(out))) else None,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=TAGS,
+        eval_results=_results(measured, recipe),
+    )
+    parts = [
+        f"---\n{data.to_yaml()}\n---\n",
+        f"# {escaped(study)}: {escaped(recipe)}\n",
+        f"Trained and evaluated by s1-harness from {escaped(Path(base).name if not _on_hub(base) else base)}.\n",
+        "## Data\n",
+        _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(folder)}),
+        "## Training\n",
+        _listed({**dict(config.get("training") or {}), **_read(folder / "figures.json")}),
+        "## Evaluation\n",
+        markdown(evaluation_table(measured, recipe)),
+        "## How it was made\n",
+        _listed(dict(made(measured, study, [out]))),
+    ]
+    return "\n".join(parts)
+
+
+def evaluation_table(measured: Measured, recipe: str) -> Table:
+    """Accuracy, with its interval and thinking tokens, of a recipe at every setting of every task."""
+    columns = [Column("task"), Column("setting"), Column("accuracy, %", True), Column("to reference", True)]
+    table = Table("evaluation", "Accuracy", [*columns, Column("thinking", True), Column("problems", True)])
+    table.caption = "95 % intervals over problems; differences are paired, in points."
+    for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
+        if cell.recipe == recipe:
+            table.add(
+                cell.task,
+                setting_name(cell),
+                percent(table, figures["accuracy"]),
+                percent(table, figures.get("difference_to_reference"), signed=True),
+                number(figures["mean_thinking_tokens"].mean, 0),
+                number(cell.num_problems, 0),
+            )
+    return table
+
+
+def _results(measured: Measured, recipe: str) -> list[EvalResult]:
+    """The headline accuracies as the hub's model index has them, in percent."""
+    from huggingface_hub import EvalResult
+
+    found = []
+    for i in measured.headlines.values():
+        cell, accuracy = measured.cells.cells[i], measured.figures[i]["accuracy"]
+        if cell.recipe == recipe and accuracy.mean == accuracy.mean:
+            bounds = [round(100 * x, 1) for x in (accuracy.low, accuracy.high) if x == x]
+            found.append(
+                EvalResult(
+                    task_type="text-generation",
+                    dataset_type=cell.task,
+                    dataset_name=cell.task,
+                    metric_type="accuracy",
+                    metric_name=f"accuracy, {setting_name(cell)}",
+                    metric_value=round(100 * accuracy.mean, 1),
+                    metric_args={"interval_95": bounds, "num_problems": cell.num_problems},
+                )
+            )
+    return found
+
+
+def _on_hub(name: str) -> bool:
+    """Whether a name can be a repository of the hub, and is no file here."""
+    return REPOSITORY.fullmatch(name) is not None and not Path(name).exists()
+
+
+def _pool(out: Path) -> str:
+    return str(dict(_read(out / "study.json").get("study") or {}).get("pool", ""))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Of the manifest what identifies the rows; the rows' ids stand in the file beside the card."""
+    found = _read(folder / "manifest.json")
+    kept = {name: found[name] for name in ("stages", "domains", "sha256", "pool_fingerprint") if name in found}
+    return kept | ({"rows": len(found["ids"])} if isinstance(found.get("ids"), list) else {})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found = json_row(path.read_bytes()) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(values: dict[str, Any]) -> str:
+    def shown(value: Any) -> str:
+        return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+    return "\n".join(f"- {escaped(name)}: {shown(value)}" for name, value in values.items()) + "\n"
