@@ -101,16 +101,26 @@ def load(dirs: Sequence[Path]) -> Cells:
     for name in ambiguous_studies([folder.runs for folder in folders]):
         for folder in folders:
             folder.rename(name, f"{name} ({folder.path.name})")
-    frame = pa.concat_tables([table for folder in folders for table in folder.samples]).unify_dictionaries().to_pandas()
     runs = [folder.runs for folder in folders if len(folder.runs)]
     run_frame = pd.concat(runs, ignore_index=True) if runs else pd.DataFrame(columns=RUN_SCHEMA.names)
-    return build(frame, run_frame, notes)
+    return build(_as_frame([folder.samples for folder in folders]), run_frame, notes)
+
+
+def _as_frame(samples: Sequence[list[pa.Table]]) -> pd.DataFrame:
+    """All rows in one frame. The lists are emptied, and each column's Arrow memory is given back as it is converted."""
+    table = pa.concat_tables([one for tables in samples for one in tables]).unify_dictionaries()
+    for tables in samples:
+        tables.clear()
+    frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
+    return frame
 
 
 def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
     """Group rows into cells. Repeated rows of one generation count once (the last), and are said."""
     identity = ["run_id", "problem_id", "sample_index"]
-    frame = frame.iloc[np.argsort(frame["error"].isna().to_numpy(), kind="stable")]  # an attempt that failed loses
+    failed_first = frame["error"].notna().to_numpy()
+    if failed_first.any():  # an attempt that failed loses
+        frame = frame.iloc[np.argsort(~failed_first, kind="stable")]
     repeated = frame.duplicated(identity, keep="last")
     if repeated.any():
         again = int((repeated & frame["error"].isna()).sum())
