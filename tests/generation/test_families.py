@@ -34,10 +34,11 @@ from tests.further_families import FURTHER
 from tests.more_families import HELD_BACK
 from tests.pools import row as pool_row
 from tests.scripted import ScriptedEngine
+from tests.unseen_families import UNSEEN
 
 THOUGHT, MORE, ANSWER = "I guess \\boxed{17}. Hm", " so it is more", "The number is \\boxed{42}."
 QUESTION = "\u2039question\u203a"
-FIXTURES = (*FITTED, *HELD_BACK, *FURTHER)
+FIXTURES = (*FITTED, *HELD_BACK, *FURTHER, *UNSEEN)
 EVERY = pytest.mark.parametrize("family", FIXTURES, ids=[family.name for family in FIXTURES])
 
 
