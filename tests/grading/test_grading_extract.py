@@ -71,6 +71,9 @@ def test_a_thought_cut_before_any_answer_is_truncated(response: str) -> None:
         "The answer is not 5.",
         "<think>\\boxed{5}</think> I give up.",
         "It is definitely not \\boxed{5}; I cannot solve this.",
+        "I cannot.",
+        "Sorry, I can't.",
+        "<think>It may be \\boxed{5}.</think>\n\nI cannot.",
     ],
 )
 def test_no_stated_answer_is_no_answer(response: str) -> None:

@@ -82,6 +82,11 @@ _NUMBER_IN_CLAUSE = re.compile(
     r"[^\W\d_]{2}\s\d[\d.,]*\s[^\W\d]|['’]s\s\d|\b(?:is|are|es|est|ist|equals|è|é)\s", re.IGNORECASE
 )
 _LABEL = re.compile(r"\d{1,2}[.)]")
+# A whole response that says no more than that there is none: "I cannot.", "Sorry, we can't".
+_INABILITY = re.compile(
+    r"\W*(?:sorry\W+)?(?:i|we)\s(?:cannot|can\snot|can't|can’t|could\snot|couldn't|couldn’t|am\sunable|don't|don’t)\W*$",
+    re.IGNORECASE,
+)
 _LEADING_SIGNS = re.compile(r"\A(?:[→∴⇒]|=>|->|=(?!=))\s*")
 _NEGATIVE = re.compile(r"\A(?:negative|minus)\s(?=\$?\d)", re.IGNORECASE)
 _EXCLAIMED = re.compile(r"[^$\\(){}]*\d!")
@@ -417,6 +422,7 @@ def _last_line(text: str, question: str) -> Extraction:
     if (
         one_line
         and not _SAYS_OF.search(whole)
+        and not _INABILITY.match(whole)
         and ((not PROSE.search(whole) and not _NUMBER_IN_CLAUSE.search(whole)) or _few_words(whole))
         and not stands_in(whole, question)
     ):
