@@ -53,15 +53,16 @@ def _plan_inputs(
 ) -> tuple[dict[str, int], dict[str, int], list[str]]:
     """Problems of each task, rows of each pool that is here, and what there is to say about them."""
     from harness import tasks
+    from harness.studies.inputs import context_notes
 
     pools: dict[str, int] = {}
-    notes: list[str] = []
+    notes = list(context_notes(study))
     if study.recipes:
         from harness.studies import preparation
 
         read = preparation.local_pools(study, data_dir)
         pools = {name: loaded.num_traces for name, loaded in read.items()}
-        notes = [
+        notes += [
             *preparation.pool_notes(study, read),
             *preparation.batch_notes(study, read),
             preparation.disk_note(study, out or default_out(study.name)),
@@ -96,11 +97,14 @@ def run_study(
     from harness.progress import clock
     from harness.report import leaderboard, tracking
     from harness.runtime.pipeline import ablate as run
+    from harness.studies.inputs import context_notes
 
     for tracker in trackers:
         tracking.parsed(tracker)
     quiet_libraries()
     console = talk.console()
+    for note in dict.fromkeys(note for one in (study, *others) for note in context_notes(one)):
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     outcome = run(study, out, data_dir, talk.progress(), *others)
     files: list[Path] = []
     if outcome.measured is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness import tasks
@@ -44,11 +45,26 @@ def check_engine(study: Study) -> None:
                     f"engine.{name}={given} belongs to --engine {owner}, not to {engine.name}; leave it out"
                 )
     own = longest_context(study.base_model)
-    if own is not None and engine.max_model_len > max(own, default.max_model_len):
+    # The default is no wish: it is cut to the model's own context, and `context_notes` says so.
+    if own is not None and own < engine.max_model_len != default.max_model_len:
         raise UserError(
             f"engine.max_model_len={engine.max_model_len} is more than the {own} tokens that the config.json of "
             f"{study.base_model} allows; lower it"
         )
+
+
+def context_notes(study: Study) -> Iterator[str]:
+    """One line for each base model whose own context is shorter than an engine's usual one."""
+    usual = max(EngineConfig().max_model_len, study.engine.max_model_len)
+    for model in dict.fromkeys(study.seen_by(name).base_model for name in ("base", *(r.name for r in study.recipes))):
+        own = longest_context(model)
+        if own is not None and own < usual:
+            held = min(own, study.engine.max_model_len)
+            yield (
+                f"Context: {held:,} tokens for prompt, thought and answer together (the config.json of "
+                f"{Path(model).name} allows {own:,}, not {usual:,}), of them at most "
+                f"{study.sampling.max_answer_tokens:,} for the answer."
+            )
 
 
 def longest_context(model: str) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from harness.config import Budget, EngineConfig, Plain, Recipe, Study
 from harness.quickstart import TINY_MODEL
+from harness.studies.inputs import longest_context
 
 # --smoke: every stage of a study on two CPU cores in minutes, with the shipped tiny model.
 SMOKE_POOL_ROWS = 64  # what `full` trains on
@@ -87,10 +87,9 @@ def smoke(study: Study, data_dir: Path | None = None) -> Study:
 
 def fit_context(study: Study) -> Study:
     """`study` with the engine's context and the answer's room that its model really has, when that is known here."""
-    path = Path(study.base_model) / "config.json"
-    if not path.is_file():
+    longest = longest_context(study.base_model)
+    if longest is None:
         return study
-    longest = json.loads(path.read_text()).get("max_position_embeddings", study.engine.max_model_len)
     context = min(study.engine.max_model_len, longest)
     answer = min(study.sampling.max_answer_tokens, max(1, context // 8))
     return replace(

@@ -149,6 +149,26 @@ def test_the_longest_context_is_read_as_vllm_reads_it(config: Any, tokens: Any, 
     assert longest_context(str(tmp_path)) == tokens
 
 
+def test_a_plan_says_where_a_models_own_context_is_the_shorter_one(tmp_path: Path) -> None:
+    said = "Context: 4,096 tokens for prompt, thought and answer together"
+    done = evaluate(TINY_MODEL, "--tasks", "quick_aime", "--dry-run")
+    assert said in " ".join(done.output.split()) and "at most 512 for the answer" in " ".join(done.output.split())
+    done = evaluate(TINY_MODEL, "--tasks", "quick_aime", "--dry-run", "--json", "--set", "engine.max_model_len=2048")
+    (note,) = (note for note in json.loads(done.output)["plans"][0]["notes"] if note.startswith("Context"))
+    assert note.startswith("Context: 2,048 tokens") and "allows 4,096, not 32,768" in note
+
+    study = tmp_path / "mine.py"
+    study.write_text(
+        "from harness.config import Budget, Recipe, Study\n"
+        f"def plan(): return Study(name='mine', base_model={TINY_MODEL!r}, pool='quickstart', tasks=('quick_aime',),\n"
+        "    recipes=(Recipe('random', 'random', size=2),), budgets=(Budget(),))\n"
+    )
+    done = CliRunner().invoke(cli, ["ablate", f"{study}:plan", "--dry-run"])
+    assert said in " ".join(done.output.split()), done.output
+    done = CliRunner().invoke(cli, ["ablate", f"{study}:plan", "--dry-run", "--set", "engine.max_model_len=8192"])
+    assert "max_model_len=8192 is more than the 4096 tokens" in str(done.exception)
+
+
 def test_a_ray_cluster_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     """Ray's own refusal: its sockets' paths may have 107 bytes."""
     long = tmp_path / ("deep" * 30)
@@ -229,6 +249,10 @@ def emptied(tmp_path: Path) -> Path:
         ([TINY_MODEL, "--tasks", "quick_aime", "--set", "reference_recipe=s1k"], "reads no reference_recipe"),
         (
             [TINY_MODEL, "--tasks", "quick_aime", "--set", "engine.max_model_len=999999"],
+            "more than the 4096 tokens that",
+        ),
+        (  # between the model's own context and the engine's usual one
+            [TINY_MODEL, "--tasks", "quick_aime", "--set", "engine.max_model_len=16384"],
             "more than the 4096 tokens that",
         ),
         (
