@@ -27,11 +27,11 @@ _LAST_TOKEN = re.compile(
     r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|\[\|[a-z]{1,20}\|\]|</?[a-z]{0,12}:?(?:eos|eot|eom)>|</s>)\s*$"
 )
 _TAG = re.compile(  # a delimiter that no table knows but whose name says what it is
-    r"<\|?(?!/)(?!end)(?P<name>(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
+    r"<\|?(?!/|end|close|[^<>\s]{1,60}[_.:-](?:end|close)\|?>)(?P<name>(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
 )
 _END_TAG = re.compile(
-    r"<\|?(?:/|end_(?:of_)?)(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
-    r"|<\|[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}_end\|>"
+    r"<\|?(?:/|(?:end|close)[_.:-](?:of[_.:-])?)(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
+    r"|<\|?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}[_.:-](?:end|close)\|?>"
 )
 _NAMED_AFTER = re.compile(r"[`'\"]|\s(?:tags?|tokens?|blocks?|delimiters?|markers?)\b")
 _HEADINGS = re.compile(
@@ -39,23 +39,19 @@ _HEADINGS = re.compile(
     re.IGNORECASE,
 )
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # keeps every index, unlike str.lower
-_MIRRORED = (
-    ("_start|", "_end|"),
-    ("|start_", "|end_"),
-    ("begin_of_", "end_of_"),
-    ("_prefix|", "_suffix|"),
-    ("start_", "end_"),
-    ("begin_", "end_"),
-)
+# Words of a name that say where a block begins, and those that say where it ends: "think:start", "begin_of_thought".
+_SIDES = (("start", "end"), ("begin", "end"), ("open", "close"), ("prefix", "suffix"))
+_SIDE = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(opens for opens, _ in _SIDES)})(?![A-Za-z])", re.IGNORECASE)
 
 
 def mirrored(start: str) -> list[str]:
     """The strings that would close a delimiter by its spelling: `<x>` by `</x>`, `<|x_start|>` by `<|x_end|>`."""
     found = []
-    for opening, closing in _MIRRORED:
-        for style in (str, str.upper):
-            if style(opening) in start:
-                found.append(start.replace(style(opening), style(closing)))
+    for said in _SIDE.finditer(start):
+        for opening, closing in _SIDES:
+            if said.group().lower() == opening:
+                other = closing.upper() if said.group().isupper() else closing
+                found.append(start[: said.start()] + other + start[said.end() :])
     if re.fullmatch(r"<\|[^|>]+>", start):
         found.append("<" + start[2:-1] + "|>")
     elif start[:1] in "<[◁" and len(start) > 2:

@@ -26,7 +26,7 @@ from harness.grading.grader import grade_row
 from harness.marks import own_marks
 from harness.records import Generation
 from harness.studies.formats import read_for, refuse_closed
-from harness.thinking import ThinkingFormat, thinking_format
+from harness.thinking import Ask, ThinkingFormat, thinking_format
 from harness.training.text import training_example
 from tests.families import FIXTURES as FITTED
 from tests.families import Fixture, tokenizer_of
@@ -257,6 +257,42 @@ def test_marks_that_no_table_knows_are_read_from_the_prompt_or_given() -> None:
     assert split("PLAN x SAY y", marks=own_marks([("PLAN", "SAY")])).thinking.strip() == "x"
     with pytest.raises(UserError, match="have no end"):
         own_marks([("PLAN", " ")])
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("<|think:start|>", "<|think:end|>"),
+        ("<|think_begin|>", "<|think_end|>"),
+        ("<|reasoning-start|>", "<|reasoning-end|>"),
+        ("<think.open>", "<think.close>"),
+        ("<|BEGIN_OF_REASONING|>", "<|END_OF_REASONING|>"),
+        ("<open_thought>", "<close_thought>"),
+        ("<|reason|>", "<|/reason|>"),
+    ],
+)
+def test_marks_whose_names_say_begin_and_end_are_a_pair_however_they_are_spelt(start: str, end: str) -> None:
+    template = (
+        "{%- for m in messages %}{{- '<|go|>' + m.role + ': ' + m.content + '<|stop|>' }}{%- endfor %}"
+        f"{{%- if add_generation_prompt %}}{{{{- '<|go|>bot: {start}' }}}}{{%- if quick_thinking is defined and"
+        f" quick_thinking %}}{{{{- '{end}' }}}}{{%- endif %}}{{%- endif %}}"
+    )
+    made = tokenizer_of(template, ("<|go|>", "<|stop|>", start, end), "<|stop|>")
+    thinking = read(made).thinking
+    assert (thinking.thinking_start, thinking.stops) == (start, (end,))
+    prompt, _ = render_prompt(made, QUESTION, ask=thinking.ask)
+    assert grade_row({"response": f"\\boxed{{17}}{end}\\boxed{{42}}", "prompt": prompt, "gold": "42"}).correct
+    assert grade_row({"response": f"{start}\\boxed{{17}}{end}\\boxed{{42}}", "gold": "42"}).correct
+    assert grade_row({"response": f"{start}\\boxed{{17}}", "gold": "17"}).status == "truncated"
+    assert grade_row(
+        {"response": f"\\boxed{{17}}{end}\\boxed{{42}}", "gold": "42"}
+    ).correct  # its start in a lost prompt
+
+
+def test_a_word_that_a_template_does_not_know_is_no_way_to_ask_for_less() -> None:
+    """Effort by three words, most of it unless one of the other two is said: the default stays."""
+    reading = read(tokenizer(BY_NAME["no end of turn, opened always, an effort with a capital"]))
+    assert (reading.thinking.ask, reading.thinking.plain) == (Ask(), Ask())
 
 
 def test_a_template_that_cannot_be_read_says_so() -> None:

@@ -21,7 +21,8 @@ GIVEN = frozenset(
 )  # fmt: skip
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 _NAMED = r"(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
-CLOSING_TAG = re.compile(rf"<\|?(?:/|end[a-z_]{{0,6}}_){_NAMED}\|?>$|<\|{_NAMED}_end\|>$", re.IGNORECASE)
+_SIDED = rf"<\|?(?:(?:end|close)[a-z_]{{0,6}}[_.:-]{_NAMED}|{_NAMED}[_.:-](?:end|close))\|?>$"
+CLOSING_TAG = re.compile(rf"<\|?/{_NAMED}\|?>$|{_SIDED}", re.IGNORECASE)
 
 
 class Template:
