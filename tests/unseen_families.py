@@ -207,7 +207,7 @@ UNSEEN = (
     Fixture(
         "no end of turn, opened always, an effort with a capital (GLM-5.3)",
         ZHIPU.replace("HEAD", EFFORTS + "{{- '<|system|>Reasoning Effort: ' ~ (effort | capitalize) }}").replace("EMPTY", "'<think></think>'").replace("OPEN", "'<think>'"),
-        ZHIPU_TOKENS, "<|endoftext|>", "the template", "<|user|>‹question›<|assistant|><think>", "</think>", "<|endoftext|>",
+        ZHIPU_TOKENS, "<|endoftext|>", "the template", "<|system|>Reasoning Effort: Max<|user|>‹question›<|assistant|><think>", "</think>", "<|endoftext|>",
         "<|assistant|><think></think>",
     ),
     Fixture(
@@ -219,7 +219,7 @@ UNSEEN = (
         " (m.reasoning_content if m.reasoning_content is string and (keep_all_reasoning or loop.last) else '') + '</think>' + m.content"
         " + '<|im_end|>' }}{%- elif m.role == 'user' %}{{- '<|im_start|>user\n' + m.content + '<|im_end|>' }}{%- endif %}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' + ('' if enable_thinking else '<think></think>') }}{%- endif %}",
-        (*IM, *THINK), "<|im_end|>", "we", "‹question›<|im_end|><|im_start|>assistant\n<think>", "</think>", "<|im_end|>",
+        (*IM, *THINK), "<|im_end|>", "we", "Reasoning Effort: Max<|im_end|><|im_start|>system\nHelp.<|im_end|><|im_start|>user\n‹question›<|im_end|><|im_start|>assistant\n<think>", "</think>", "<|im_end|>",
         "‹question›<|im_end|><|im_start|>assistant\n<think></think>",
     ),
     Fixture(

@@ -70,9 +70,17 @@ def thinking_prompt(template: Template, default: str) -> tuple[Ask, str]:
     best, best_prompt = DEFAULT, default
     for name, on, off in switches(template):
         offs = [text for value in off if (text := template.prompt(_switch(name, value))) is not None]
-        none = [text for value in off if value not in LEVELS and (text := template.prompt(_switch(name, value)))]
         if is_level(template, name):
             continue
+        # A word that the template takes for any other it does not know is no "off": some then ask for most.
+        unheard = template.prompt(_switch(name, ECHO))
+        none = [
+            text
+            for value in off
+            if value not in LEVELS
+            and (text := template.prompt(_switch(name, value)))
+            and not (isinstance(value, str) and text == unheard)
+        ]
         for value in on:
             ask = _switch(name, value)
             prompt = template.prompt(ask)
