@@ -8,10 +8,11 @@ from typing import Any
 from rich.table import Table
 
 from harness.generation.templates.reading import Reading
-from harness.generation.templates.template import Template, shape
+from harness.generation.templates.template import GIVEN, Template, shape
 from harness.thinking import FAMILIES, Ask, ThinkingFormat
 
 SHOWN_CHARACTERS = 80  # of a prompt's end
+END_OF_TEXT = "the model's ends of text"
 
 
 def reading_lines(tokenizer: Any, reading: Reading) -> Iterator[str]:
@@ -20,12 +21,15 @@ def reading_lines(tokenizer: Any, reading: Reading) -> Iterator[str]:
     opener = "us" if reading.opener == "we" else reading.opener
     yield f"format            {thinking.name} (told by {reading.source})"
     yield f"thought           {thinking.thinking_start!r} ... {thinking.thinking_end!r}, opened by {opener}"
-    yield f"ends the thought  {', '.join(map(repr, thinking.stops))}, and the model's ends of text"
-    yield f"ends the answer   {', '.join(map(repr, thinking.answer_stops)) or 'the model`s ends of text'}"
-    yield f"forced end        {thinking.thinking_end + thinking.final_answer!r}"
+    yield f"ends the thought  {', '.join(map(repr, thinking.stops))}, and {END_OF_TEXT}"
+    yield f"ends the answer   {', '.join(map(repr, thinking.answer_stops)) or END_OF_TEXT}"
+    yield f"forced end        {thinking.thinking_end + thinking.final_answer!r}, on a line of its own"
     yield f"thinking          {thinking.ask}; the prompt ends {_end(tokenizer, thinking, plain=False)}"
-    yield f"no thinking       {thinking.plain}; the prompt ends {_end(tokenizer, thinking, plain=True)}"
+    closed = " and an empty block" if thinking.empty else ""
+    yield f"no thinking       {thinking.plain}{closed}; the prompt ends {_end(tokenizer, thinking, plain=True)}"
     yield f"training text     ends {thinking.end_of_turn!r}"
+    if own := (Template(tokenizer).variables or set()) - GIVEN:
+        yield f"arguments         {', '.join(sorted(own))} (--chat-template-arg NAME=VALUE)"
     for note in reading.notes:
         yield f"note              {note}"
 

@@ -39,7 +39,9 @@ def told(tmp_path: Path) -> str:
 def test_what_was_read_is_shown(told: Any) -> None:
     shown = run("thinking", told)
     assert "opened by the template" in shown and "thinking=true; the prompt ends" in shown
-    assert "no thinking       thinking=false" in shown and "<｜end▁of▁sentence｜>" in shown
+    assert "no thinking       thinking=false; the prompt ends" in shown and "<｜end▁of▁sentence｜>" in shown
+    assert "arguments         thinking (--chat-template-arg NAME=VALUE)" in shown
+    assert "forced end        '</think>Final Answer:', on a line of its own" in shown
     assert "channel" in run("thinking")  # the formats by name
 
 
