@@ -197,6 +197,17 @@ def test_every_reader_finds_the_thought_whoever_opened_it(family: Fixture, tmp_p
 
 
 @EVERY
+def test_what_is_asked_is_what_the_template_reads(family: Fixture) -> None:
+    """No word of its texts for a switch, and no other system turn where a switch says it."""
+    made = tokenizer(family)
+    thinking, known = read(made).thinking, Template(made).variables
+    assert known is not None
+    for ask in (thinking.ask, thinking.plain):
+        assert {name for name, _ in ask.arguments} <= known
+    assert not thinking.ask.arguments or thinking.plain.system is None
+
+
+@EVERY
 def test_a_checkpoints_files_say_the_same_as_its_loaded_tokenizer(family: Fixture, tmp_path: Path) -> None:
     made = tokenizer(family)
     made.save_pretrained(tmp_path)

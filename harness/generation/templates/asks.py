@@ -42,6 +42,8 @@ def is_level(template: Template, name: str) -> bool:
 def switches(template: Template) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
     """The switches that the template names and the user has not set."""
     named = set(OTHER_SWITCH.findall(template.code))
+    if (variables := template.variables) is not None:
+        named &= variables  # and no word of its texts
     known = {name for name, _, _ in SWITCHES}
     for name, on, off in SWITCHES:
         if name in named and name not in template.arguments:
@@ -108,6 +110,8 @@ def plain_prompt(
     thinks, default = shape(prompt), template.prompt()
     bare: Ask | None = None
     for other in _plain_asks(template, prompt, thinking):
+        if other.system == NEUTRAL_SYSTEM and bare is not None:
+            break  # a switch leaves the template its own system turn
         text = template.prompt(other)
         if text is None or text == prompt:
             continue
