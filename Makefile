@@ -28,7 +28,7 @@ ablate: setup
 
 # Three at a time (each waits for engines and Ray half of its time), file by file, the longest begun first (tests/conftest.py).
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Engines, graders, trainings, drivers and nodes killed at chosen moments: minutes each, so not part of `make test`.
 faults: setup

@@ -35,18 +35,11 @@ LONGEST_FIRST = (
 )
 
 
-# Files that import vLLM (some ten seconds of a processor) go to one process together.
-WITH_VLLM = ("test_loading.py", "test_engines.py", "test_vllm_sessions.py", "test_vllm_releases.py")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files, each a group that one process runs; within a file nothing moves."""
+    """Order the files; within a file nothing moves."""
     rank = {name: index for index, name in enumerate(LONGEST_FIRST)}
     root = Path(__file__).parent
     items.sort(key=lambda item: rank.get(item.path.relative_to(root).as_posix(), len(rank)))
-    for item in items:
-        group = "vllm" if item.path.name in WITH_VLLM else item.path.relative_to(root).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
