@@ -26,13 +26,13 @@ TURN_ENDS = (
 _LAST_TOKEN = re.compile(
     r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|\[\|[a-z]{1,20}\|\]|</?[a-z]{0,12}:?(?:eos|eot|eom)>|</s>)\s*$"
 )
+# A name that says that it is a thought's; NAMED: also behind a channel's, as in "a|think".
+_THOUGHT = r"[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
+NAMED = rf"(?:[a-z0-9_.:-]{{1,12}}\|)?{_THOUGHT}"
 _TAG = re.compile(  # a delimiter that no table knows but whose name says what it is
-    r"<\|?(?!/|end|close|[^<>\s]{1,60}[_.:-](?:end|close)\|?>)(?P<name>(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24})\|?>"
+    rf"<\|?(?!/|end|close|[^<>\s]{{1,60}}[_.:-](?:end|close)\|?>)(?P<name>{NAMED})\|?>"
 )
-_END_TAG = re.compile(
-    r"<\|?(?:/|(?:end|close)[_.:-](?:of[_.:-])?)(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}\|?>"
-    r"|<\|?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}[_.:-](?:end|close)\|?>"
-)
+_END_TAG = re.compile(rf"<\|?(?:/|(?:end|close)[_.:-](?:of[_.:-])?){NAMED}\|?>|<\|?{_THOUGHT}[_.:-](?:end|close)\|?>")
 _NAMED_AFTER = re.compile(r"[`'\"]|\s(?:tags?|tokens?|blocks?|delimiters?|markers?)\b")
 _HEADINGS = re.compile(
     r"(?:\A|\n)#{1,3} (?:thinking|thought)\s*\n(?:.|\n)*?\n#{1,3} (?:final response|final answer)\s*\n",

@@ -152,10 +152,10 @@ def audit_some(out: Path, num_rows: int) -> list[RunAudit] | None:
 
 def audit_line(audits: Sequence[RunAudit], console: Console) -> list[str]:
     """Print an audit in one line, and the first faults; returns all of them."""
-    from harness.runtime.audit import summary
+    from harness.runtime.audit import faults_of, summary
 
     console.print(summary(audits), soft_wrap=True, markup=False)
-    faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
+    faults = faults_of(audits)
     for fault in faults[:3]:
         console.print(f"  {fault}", soft_wrap=True, markup=False)
     return faults

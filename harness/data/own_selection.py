@@ -12,7 +12,6 @@ it returns are taken in their order; the sha256 of the file stands in the manife
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 from harness.data.candidates import Candidates
 from harness.data.draws import Picked
 from harness.errors import UserError, one_line, unknown
+from harness.user_code import functions_of, loaded
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,7 @@ def load(selection: str) -> Own:
     path = Path(file)
     if not path.is_file():
         raise UserError(f"no file {path} for the selection {selection}; give file.py:function")
-    spec = importlib.util.spec_from_file_location(f"selection_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a user's own code: whatever it raises is told in one line
-        raise UserError(f"selection file {path}: {type(error).__name__}: {one_line(error)}") from error
-    functions = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
+    functions = functions_of(loaded(path, "selection"), imported=True)
     if name not in functions:
         raise unknown(f"function in {path}", name or "(none)", functions)
     return Own(functions[name], name, hashlib.sha256(path.read_bytes()).hexdigest())

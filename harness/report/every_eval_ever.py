@@ -25,6 +25,7 @@ from harness import __version__
 from harness.analysis.intervals import share_interval
 from harness.errors import UserError
 from harness.files import json_line, write_json, write_json_lines
+from harness.records import run_config
 from harness.store import Store
 
 SCHEMA = "0.3.0"
@@ -251,11 +252,7 @@ def _tokens(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _config(run: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        found = json.loads(run["config"] or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return run_config(run["config"])[0]
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

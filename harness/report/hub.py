@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.report.model_card import REPOSITORY
 from harness.report.publishing import Repository
 
@@ -42,8 +42,7 @@ def _asked(name: str, ask: Callable[[Any], Any]) -> Any:
     try:
         return ask(HfApi())
     except Exception as error:  # noqa: BLE001  the hub call: which HTTP library's errors come out differs by release
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"--to hf:{name}: the hub did not take it ({type(error).__name__}: {reason[0][:200]}); log in by "
+            f"--to hf:{name}: the hub did not take it ({type(error).__name__}: {one_line(error, most=200)}); log in by "
             "`hf auth login` or HF_TOKEN, or write a folder with --to DIR and upload it later"
         ) from None

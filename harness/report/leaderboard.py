@@ -20,7 +20,7 @@ from harness.report import study_tables as builders
 from harness.report.canvas import Form
 from harness.report.claim_tables import claims_table
 from harness.report.page import render
-from harness.report.plots import draw_all
+from harness.report.plots import draw_all, draw_studies
 from harness.report.samples import collect
 from harness.report.tables import Entry, Table, escaped, markdown
 from harness.report.terminal import rendered
@@ -40,7 +40,7 @@ def write(
     `measured` are the folders' figures where they are known already. Raises UserError when a folder holds no samples.
     """
     measured = measured or measure_dirs(dirs)
-    figures = {study: draw_all(measured, study, tasks) for study, tasks in builders.studies(measured)}
+    figures = draw_studies(measured)
     drawn = {name: data for found in figures.values() for figure in found for name, data in figure.files.items()}
     downloads = {name: data for name, data in drawn.items() if name.endswith(".svg")}
     contents: dict[Path, bytes | str] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.analysis.measure import Measured
 from harness.files import json_row
+from harness.records import run_config
 from harness.store import AUDIT_NAME
 
 NOT_SAID = "not stored with these rows"
@@ -24,8 +25,7 @@ PAPER = """@article{muennighoff2025s1,
 def made(measured: Measured, study: str, dirs: Sequence[Path]) -> list[tuple[str, str]]:
     """(what, its text) of a study: the command, versions, commits, dates, devices, and the audit's line."""
     runs = [row for row in measured.cells.runs.to_dict("records") if str(row["study"]) == study]
-    configs = [json_row(str(row["config"]).encode("utf-8", "replace")) for row in runs]
-    commands = [config["command"] for config in configs if isinstance(config, dict) and config.get("command")]
+    commands = [run_config(row["config"])[0].get("command") for row in runs]
     dates = sorted({str(row["created_at"])[:10] for row in runs if _known(row["created_at"])})
     found = {
         "command": _each(commands),
@@ -41,11 +41,16 @@ def made(measured: Measured, study: str, dirs: Sequence[Path]) -> list[tuple[str
 
 def audit_line(folder: Path) -> str:
     """The last audit of a results folder in a line; empty where none is stored."""
-    path = Path(folder) / AUDIT_NAME
-    found = json_row(path.read_bytes()) if path.is_file() else {}
-    if not isinstance(found, dict) or not isinstance(found.get("summary"), str):
+    found = stored(Path(folder) / AUDIT_NAME)
+    if not isinstance(found.get("summary"), str):
         return ""
     return f"{found['summary']} ({str(found.get('created_at'))[:10]})"
+
+
+def stored(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a results folder; empty where there is none that can be read."""
+    found = json_row(path.read_bytes()) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def bibtex(measured: Measured) -> str:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
-from harness.files import json_row
-from harness.report.made import made
+from harness.report.made import made, stored
 from harness.report.tables import Column, Table, escaped, markdown, number, percent
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def model_card(measured: Measured, out: Path, recipe: str) -> str:
         "## Data\n",
         _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(folder)}),
         "## Training\n",
-        _listed({**dict(config.get("training") or {}), **_read(folder / "figures.json")}),
+        _listed({**dict(config.get("training") or {}), **stored(folder / "figures.json")}),
         "## Evaluation\n",
         markdown(evaluation_table(measured, recipe)),
         "## How it was made\n",
@@ -100,19 +99,14 @@ def _on_hub(name: str) -> bool:
 
 
 def _pool(out: Path) -> str:
-    return str(dict(_read(out / "study.json").get("study") or {}).get("pool", ""))
+    return str(dict(stored(out / "study.json").get("study") or {}).get("pool", ""))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     """Of the manifest what identifies the rows; the rows' ids stand in the file beside the card."""
-    found = _read(folder / "manifest.json")
+    found = stored(folder / "manifest.json")
     kept = {name: found[name] for name in ("stages", "domains", "sha256", "pool_fingerprint") if name in found}
     return kept | ({"rows": len(found["ids"])} if isinstance(found.get("ids"), list) else {})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found = json_row(path.read_bytes()) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
 
 
 def _listed(values: dict[str, Any]) -> str:

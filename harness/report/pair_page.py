@@ -11,10 +11,9 @@ from harness.analysis.compare import Comparison
 from harness.analysis.measure import measure_cells
 from harness.analysis.settings import load
 from harness.files import write_text
-from harness.report import study_tables as builders
 from harness.report.comparisons import comparison_table
 from harness.report.page import Pair, render
-from harness.report.plots import draw_all
+from harness.report.plots import draw_studies
 from harness.report.samples import collect, natural
 
 
@@ -26,10 +25,9 @@ def write_pair(comparisons: Sequence[Comparison], path: Path) -> None:
     cells = tuple(cell for cell in loaded.cells if runs & set(cell.run_ids))
     kept = loaded.runs[loaded.runs["run_id"].isin(runs)]
     measured = measure_cells(replace(loaded, cells=cells, runs=kept))
-    figures = {study: draw_all(measured, study, tasks) for study, tasks in builders.studies(measured)}
     title = f"{comparisons[0].name_a} against {comparisons[0].name_b}"
     pairs = [_pair(c) for c in comparisons]
-    write_text(path, render(measured, figures, collect(dirs, measured), title, dirs, pairs=pairs))
+    write_text(path, render(measured, draw_studies(measured), collect(dirs, measured), title, dirs, pairs=pairs))
 
 
 def _pair(c: Comparison) -> Pair:

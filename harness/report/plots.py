@@ -14,6 +14,7 @@ from harness.analysis.settings import setting_name
 from harness.analysis.sweeps import Sweep
 from harness.report.canvas import INK, PAGE, Canvas, Drawn, Form, look, slug
 from harness.report.names import recipe_order, row_name
+from harness.report.study_tables import studies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,11 @@ def draw_all(
     with look(form):
         drawn = [build(measured, study, tasks, form) for build in wanted]
     return [figure for figure in drawn if figure]
+
+
+def draw_studies(measured: Measured) -> dict[str, list[Drawn]]:
+    """Every figure of every study, by its name, as the page shows them."""
+    return {study: draw_all(measured, study, tasks) for study, tasks in studies(measured)}
 
 
 def scaling(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAGE) -> Drawn | None:

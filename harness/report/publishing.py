@@ -21,7 +21,7 @@ from harness.report import leaderboard
 from harness.report import study_tables as builders
 from harness.report.model_card import model_card
 from harness.report.page import render
-from harness.report.plots import draw_all
+from harness.report.plots import draw_studies
 from harness.report.samples import collect
 from harness.store import AUDIT_NAME, write_table
 
@@ -89,9 +89,8 @@ def _dataset(out: Path, folder: Path, measured: Measured, held: list[str]) -> Re
 
 
 def _space(out: Path, folder: Path, measured: Measured, held: list[str]) -> Repository:
-    figures = {study: draw_all(measured, study, tasks) for study, tasks in builders.studies(measured)}
     title = ", ".join(study for study, _ in builders.studies(measured))
-    page = render(measured, figures, collect([out], measured, without=held), title, [out])
+    page = render(measured, draw_studies(measured), collect([out], measured, without=held), title, [out])
     write_text(folder / "index.html", page)
     from huggingface_hub import SpaceCardData
 

@@ -158,9 +158,15 @@ def keep(out: Path, audits: Sequence[RunAudit]) -> None:
     if not os.access(out, os.W_OK):
         return
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    faults = [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
     rows = sum(len(run.rows) for run in audits)
-    write_json(out / AUDIT_NAME, {"summary": summary(audits), "num_rows": rows, "faults": faults, "created_at": at})
+    write_json(
+        out / AUDIT_NAME, {"summary": summary(audits), "num_rows": rows, "faults": faults_of(audits), "created_at": at}
+    )
+
+
+def faults_of(audits: Sequence[RunAudit]) -> list[str]:
+    """Every fault in a line of its own, with its run's recipe and task."""
+    return [f"{run.recipe}, {run.task}: {fault}" for run in audits for fault in run.faults]
 
 
 def summary(audits: Sequence[RunAudit]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -15,6 +14,7 @@ from harness.config import Study, Training, to_plain
 from harness.errors import UserError, one_line, unknown
 from harness.tasks.catalogue import TASKS
 from harness.tasks.read import DESCRIPTIONS, LM_EVAL
+from harness.user_code import functions_of, module_of
 
 T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -55,15 +55,7 @@ def load(spec: str) -> Study:
         if file not in files:
             raise unknown("study", file, files)
         path = files[file]
-    module_spec = importlib.util.spec_from_file_location(f"ablations_{path.stem}", path)
-    assert module_spec and module_spec.loader
-    module, loader = importlib.util.module_from_spec(module_spec), module_spec.loader
-    _running(path, lambda: loader.exec_module(module))
-    functions: dict[str, Callable[[], Study]] = {
-        name: value
-        for name, value in vars(module).items()
-        if callable(value) and getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
-    }
+    functions = functions_of(_running(path, lambda: module_of(path, "ablations")))
     wanted = function or path.stem
     if wanted not in functions:
         raise unknown(f"function in {path}", wanted, functions)

@@ -11,7 +11,6 @@ shuffle: true
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from harness.config import TaskReading
 from harness.digests import file_digest
 from harness.errors import UserError, one_line, unknown
 from harness.tasks.rows import Row, Rows
+from harness.user_code import functions_of, loaded
 
 KEYS = ("source", "name", "kind", "map", "template", "shuffle")
 OF_LM_EVAL = ("doc_to_text", "output_type", "dataset_path", "custom_dataset", "include")
@@ -118,20 +118,8 @@ def rows_of_function(path: Path, name: str) -> Rows:
 
 
 def _function(path: Path, name: str) -> Callable[[], Iterable[Any]]:
-    spec = importlib.util.spec_from_file_location(f"task_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"task file {path}: {type(error).__name__}: {one_line(error)}") from error
-    functions = {
-        key: value
-        for key, value in vars(module).items()
-        if callable(value) and not key.startswith("_") and getattr(value, "__module__", None) == module.__name__
-    }
+    functions = functions_of(loaded(path, "task"))
     wanted = name or (path.stem if path.stem in functions or len(functions) != 1 else next(iter(functions)))
     if wanted not in functions:
         raise unknown(f"function in {path}", wanted, functions)
-    found: Callable[[], Iterable[Any]] = functions[wanted]
-    return found
+    return functions[wanted]

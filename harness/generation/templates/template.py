@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness.errors import UserError
-from harness.marks import opened_by
+from harness.marks import NAMED, opened_by
 from harness.thinking import FAMILIES, Ask
 
 DEFAULT = Ask()  # the template's own default
@@ -20,9 +20,8 @@ GIVEN = frozenset(
      "strftime_now", "bos_token", "eos_token", "pad_token", "unk_token", "namespace"}
 )  # fmt: skip
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
-_NAMED = r"(?:[a-z0-9_.:-]{1,12}\|)?[a-z0-9_.:-]{0,24}(?:think|thought|reason)[a-z0-9_.:-]{0,24}"
-_SIDED = rf"<\|?(?:(?:end|close)[a-z_]{{0,6}}[_.:-]{_NAMED}|{_NAMED}[_.:-](?:end|close))\|?>$"
-CLOSING_TAG = re.compile(rf"<\|?/{_NAMED}\|?>$|{_SIDED}", re.IGNORECASE)
+_SIDED = rf"<\|?(?:(?:end|close)[a-z_]{{0,6}}[_.:-]{NAMED}|{NAMED}[_.:-](?:end|close))\|?>$"
+CLOSING_TAG = re.compile(rf"<\|?/{NAMED}\|?>$|{_SIDED}", re.IGNORECASE)
 
 
 class Template:
