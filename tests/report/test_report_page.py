@@ -50,11 +50,16 @@ return worst;"""
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     claims = to_plain((Claim("s1k beats base", ("s1k",), ("base",)), Claim("random beats s1k", ("random",), ("s1k",))))
     folder, recipes = tmp_path_factory.mktemp("study"), ("base", "random", "s1k")
     study = made_up.study(folder, num_problems=20, recipes=recipes, claims=claims, command="harness ablate made_up")
     (study / "audit.json").write_text('{"summary": "audit: 36 of 36 hold", "created_at": "2026-01-02T00:00:00"}')
+    return study
+
+
+@pytest.fixture(scope="module")
+def page_file(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
     leaderboard.write([study], out)
     return out / "leaderboard.html"
@@ -266,8 +271,8 @@ def test_a_link_to_a_task_and_to_a_study(browser: Any, page_file: Any) -> None:
     wait(browser, "document.getElementById('searched').textContent.startsWith('no sample of run nobody')")
 
 
-def test_gained_and_lost_are_against_the_other_run(page: Any, page_file: Any) -> None:
-    rows = pq.read_table(page_file.parent.parent.glob("study*/samples/*.parquet").__next__()).to_pylist()
+def test_gained_and_lost_are_against_the_other_run(page: Any, study: Path) -> None:
+    rows = pq.read_table(study / "samples").to_pylist()
     right = {(r["run_id"], r["problem_id"]): r["correct"] for r in rows}
     a, b = "quick_hard-s1k-None-0", "quick_hard-base-None-0"
     problems = [f"quick_hard/{i}" for i in range(20)]
