@@ -16,7 +16,7 @@ LAYERS = (
     ("console", "environment", "errors", "logs", "messages", "questions"),
     ("ray_cluster",),
     ("files", "chat_client", "checked", "parquet", "progress", "thinking"),
-    ("digests", "user_code"),
+    ("digests", "trackers", "user_code"),
     ("provenance",),
     ("marks",),
     ("config", "grading"),

@@ -31,10 +31,15 @@ def last_whole(steps: Path, identity: str) -> Path | None:
     found: dict[int, Path] = {}
     for folder in steps.glob("checkpoint-*"):
         if _identity(folder / MARKER) == identity:
-            found[int(folder.name.rpartition("-")[2])] = folder
+            found[step_of(folder)] = folder
         else:
             shutil.rmtree(folder)
     return found[max(found)] if found else None
+
+
+def step_of(checkpoint: Path | None) -> int:
+    """The optimizer step after which a checkpoint was written; 0: there is none."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
 def _identity(marker: Path) -> str | None:
