@@ -15,7 +15,7 @@ ROOT = Path(harness.__file__).parent
 LAYERS = (
     ("console", "environment", "errors", "logs", "messages", "questions"),
     ("ray_cluster",),
-    ("files", "chat_client", "checked", "parquet", "progress", "thinking"),
+    ("files", "chat_client", "checked", "parquet", "progress", "thinking", "yaml_file"),
     ("digests", "trackers", "user_code"),
     ("provenance",),
     ("marks",),

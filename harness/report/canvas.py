@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.report import style_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,8 +100,6 @@ def look(form: Form) -> Iterator[None]:
 
 def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
     """A form from the command line's words. Raises `UserError` for a width or a style file that cannot be read."""
-    import matplotlib
-
     inches = WIDTHS.get(width, 0.0)
     try:
         inches = inches or float(width)
@@ -111,10 +110,7 @@ def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
             f"--width {width}: give single ({WIDTHS['single']} in), double ({WIDTHS['double']} in), or inches"
         )
     if style is not None:
-        try:
-            matplotlib.rc_params_from_file(style, use_default_template=False, fail_on_error=True)
-        except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:
-            raise UserError(f"--style {style}: not a matplotlib style file ({error})") from None
+        style_file.check(style)
     return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style, PRINT_DPI)
 
 

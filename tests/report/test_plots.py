@@ -145,7 +145,16 @@ def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> 
         canvas = Canvas("x", ["one"], form)
         label = canvas.axes[0].set_ylabel("y")
         assert label.get_fontsize() == 13 and canvas.drawing.get_figwidth() == 5
-    style.write_text("axes.labelsize: [")
+    for text, message in (
+        ("# mine\nfont.size: 8\naxes.labelsize: [\n", "paper.mplstyle, line 3: .*labelsize"),
+        ("font.size: 8\naxes.labelsiz: 9\n", r"paper.mplstyle, line 2: .*Bad key axes.labelsiz\)"),
+        ("\nfont.size 8\n", "paper.mplstyle, line 2: .*Missing colon"),
+        ("font.size: 8\nfont.size: 9\n", "paper.mplstyle: not a matplotlib style file .Duplicate key"),
+    ):
+        style.write_text(text)
+        with pytest.raises(UserError, match=message):
+            form_of("single", (), style)
+    style.write_bytes(b"font.size: \xff")
     with pytest.raises(UserError, match="not a matplotlib style file"):
         form_of("single", (), style)
     for width in ("wide", "0", "nan", "100"):
