@@ -190,13 +190,14 @@ class Canvas:
         """Give `artist` the id of `series`, by which the page's script finds it in the SVG."""
         artist.set_gid(f"{self.name}:{slug(series)}:")
 
-    def finish(self, title: str, caption: str, counts: str) -> Drawn:
+    def finish(self, title: str, caption: str, counts: str, method: str = METHOD) -> Drawn:
         """The figure: its SVG for the page, and the files that stand alone.
 
         Args:
             title: what it shows.
             caption: how to read it.
             counts: how many problems it rests on.
+            method: how its intervals were made; empty where it has none.
         """
         import matplotlib.pyplot as plt
 
@@ -214,7 +215,7 @@ class Canvas:
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
         series = [(name, style.colour) for name, style in self.series.items()]
-        lines = [f"{title}. {caption} {counts}. {METHOD}", "", *self.tips]
+        lines = [f"{title}. {caption} {counts}. {method}".rstrip(), "", *self.tips]
         files[f"{self.name}.txt"] = ("\n".join(lines) + "\n").encode()
         return Drawn(self.name, title, caption, series, self._for_page(buffer.getvalue()), files)
 

@@ -58,30 +58,33 @@ def write(
 
 
 def write_figures(
-    dirs: Sequence[Path], out: Path, form: Form, only: Collection[str] = (), study: str = ""
+    dirs: Sequence[Path], out: Path, form: Form, only: Collection[str] = (), study: str = "", paper: bool = False
 ) -> list[Path]:
     """Write the figures of result folders in a form for print; returns the paths.
 
     Args:
-        dirs: result folders; none: the paper's own figures, from its published numbers.
+        dirs: result folders; may be none with `paper`.
         out: folder of the files.
         form: width, formats, style.
         only: names of figures, such as scaling; none: all of them.
         study: of that study alone; "": of every study.
+        paper: the paper's figures, with what the folders have of the same kind beside them.
 
     Raises:
         UserError: nothing to draw.
     """
-    if dirs:
-        measured = measure_dirs(dirs)
-        found = {name: tasks for name, tasks in builders.studies(measured) if not study or name == study}
-        if not found:
-            raise unknown("study", study, (name for name, _ in builders.studies(measured)))
-        drawn = [figure for name, tasks in found.items() for figure in draw_all(measured, name, tasks, form, only)]
-    else:
+    measured = measure_dirs(dirs) if dirs else None
+    known = dict(builders.studies(measured)) if measured else {}
+    if study and study not in known:
+        raise unknown("study", study, known)
+    found = {name: tasks for name, tasks in known.items() if study in ("", name)}
+    if paper:
         from harness.report.paper_figures import paper_figures
 
-        drawn = paper_figures(form)
+        drawn = paper_figures(form, only, measured, found, dirs)
+    else:
+        assert measured is not None, "folders, or the paper"
+        drawn = [figure for name, tasks in found.items() for figure in draw_all(measured, name, tasks, form, only)]
     if not drawn:
         raise UserError(f"{', '.join(map(str, dirs))}: nothing to draw; a curve needs two budgets of one recipe")
     contents = {out / name: data for figure in drawn for name, data in figure.files.items()}
