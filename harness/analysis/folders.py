@@ -194,7 +194,7 @@ def ambiguous_studies(folders: Sequence[pd.DataFrame]) -> list[str]:
 
 
 def _checked(path: Path, found: pa.Schema, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> list[str]:
-    """The named columns that a file has; missing ones (an older schema) are said. Raises UserError for others' files."""
+    """The named columns that a file has; missing ones (an older schema) are said. Raises `UserError`."""
     if foreign := [name for name in IDENTITY if name not in found.names and name in schema.names]:
         raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
     version = _version(found)
