@@ -6,7 +6,7 @@ Columns are scanned, never the text.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ SAMPLE_COLUMNS = (
     "metadata",
 )
 TEXTS = tuple(name for name in SAMPLE_COLUMNS if pa.types.is_string(SAMPLE_SCHEMA.field(name).type))
+BUNCH_ROWS = 100_000
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
 
@@ -65,23 +66,25 @@ def sample_files(out_dir: Path) -> list[Path]:
 
 @dataclass
 class SampleFile:
-    """A file of samples whose head was read: its row groups are read as they are needed."""
+    """A file of samples whose head was read: its row groups are read as they are needed, some at a time."""
 
     path: Path
     present: list[str]  # of SAMPLE_COLUMNS
     texts: list[str]  # of these, stored as text
-    groups: list[int]  # rows of each row group
+    bunches: list[list[int]]  # row groups that are read together
 
-    def read(self, groups: Sequence[int], names: Sequence[str]) -> tuple[pa.Table, list[str]]:
-        """The named columns of some row groups, text as dictionaries, without the rows that `whole_rows` leaves out.
+    def read(self, bunch: int, names: Sequence[str]) -> tuple[pa.Table, list[str], int]:
+        """The named columns of one bunch, text as dictionaries, without the rows that `whole_rows` leaves out.
 
-        Raises UserError where a part of it is broken or holds something else than our rows.
+        Beside it what those rows lack, and how many they are. Raises UserError where a part of the file is broken or
+        holds something else than our rows.
         """
         with told(self.path):
             file = pq.ParquetFile(self.path, read_dictionary=[name for name in names if name in self.texts])
-            table = file.read_row_groups(list(groups), columns=[name for name in names if name in self.present])
-            table = typed(table, SAMPLE_SCHEMA, names, encoded=True)
-        return whole_rows(table)
+            there = [name for name in names if name in self.present]
+            table = typed(file.read_row_groups(self.bunches[bunch], columns=there), SAMPLE_SCHEMA, names, encoded=True)
+        whole, nameless = whole_rows(table)
+        return whole, nameless, table.num_rows - whole.num_rows
 
 
 @dataclass
@@ -131,8 +134,20 @@ def _open(path: Path, notes: list[str]) -> SampleFile:
         file = pq.ParquetFile(path)
         present = _checked(path, file.schema_arrow, SAMPLE_SCHEMA, SAMPLE_COLUMNS, notes)
         texts = [name for name in present if pa.types.is_string(file.schema_arrow.field(name).type)]
-        groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    return SampleFile(path, present, texts, groups)
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    return SampleFile(path, present, texts, list(_bunches(sizes)))
+
+
+def _bunches(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Neighbouring row groups of the given sizes, in lists of about BUNCH_ROWS rows."""
+    bunch, rows = [0] if sizes else [], sum(sizes[:1])
+    for group, size in enumerate(sizes[1:], 1):
+        if rows + size > BUNCH_ROWS:
+            yield bunch
+            bunch, rows = [], 0
+        bunch, rows = [*bunch, group], rows + size
+    if bunch:
+        yield bunch
 
 
 def current_runs(out_dir: Path, runs: pd.DataFrame, notes: list[str]) -> set[str] | None:

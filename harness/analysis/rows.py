@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from harness.analysis.folders import SAMPLE_COLUMNS, TEXTS, TOKENS, Folder, SampleFile, left_out
+from harness.analysis.folders import SAMPLE_COLUMNS, TEXTS, TOKENS, Folder, left_out
 from harness.parquet import ENCODED, told
 from harness.records import SAMPLE_SCHEMA
 
@@ -32,7 +32,7 @@ NAMED = ("task", "problem_id", "question_hash")  # what tells problems apart
 READ = tuple(name for name in SAMPLE_COLUMNS if name != "metadata")
 NULL = np.iinfo(np.int64).min  # a whole number that is not there
 ROWS_AT_ONCE = 400_000  # read whole: about 100 MB
-GROUP_ROWS = 100_000  # of one file, before those of other runs are left out
+MOST_COMBINATIONS = 200_000  # gathered before they are summed up
 READ_SCHEMA = pa.schema([(n, ENCODED if n in TEXTS else SAMPLE_SCHEMA.field(n).type) for n in READ])
 UNPARSED = ("no_answer", "ambiguous", "answer_unparseable", "undecided")
 
@@ -68,7 +68,7 @@ class Survey:
         words: column -> its vocabulary.
         settings: one row per run and setting: RUN_FACTS as numbers, and `rows`, how many there are.
         problems: one row per task, problem id, hash of the question and metadata, in order of appearance.
-        runs_of: (folder, file, row group) -> the runs in it.
+        runs_of: (folder, file, bunch of row groups) -> the runs in it.
     """
 
     folders: Sequence[Folder]
@@ -108,11 +108,11 @@ class Survey:
         tables = [READ_SCHEMA.empty_table()]
         for at, folder in enumerate(self.folders):
             for number, file in enumerate(folder.files):
-                groups = [g for g in range(len(file.groups)) if np.isin(self.runs_of[at, number, g], wanted).any()]
-                for few in _bunches(file, groups):
-                    table = _renamed(file.read(few, READ)[0], folder)
-                    mine = np.isin(self.words["run_id"].encode(table["run_id"]), wanted)
-                    tables.append(table if mine.all() else table.filter(pa.array(mine)))
+                for bunch in range(len(file.bunches)):
+                    if np.isin(self.runs_of[at, number, bunch], wanted).any():
+                        table = _renamed(file.read(bunch, READ)[0], folder)
+                        mine = np.isin(self.words["run_id"].encode(table["run_id"]), wanted)
+                        tables.append(table if mine.all() else table.filter(pa.array(mine)))
         return self._as_rows(pa.concat_tables(tables))
 
     def problems_of_runs(self) -> pd.DataFrame:
@@ -120,8 +120,8 @@ class Survey:
         names, found = ["task", "run_id", "problem_id", "question_hash"], list[pd.DataFrame]()
         for folder in self.folders:
             for file in folder.files:
-                for group in range(len(file.groups)):
-                    frame = pd.DataFrame(_numbers(file.read([group], names)[0], self.words, names))
+                for bunch in range(len(file.bunches)):
+                    frame = pd.DataFrame(_numbers(file.read(bunch, names)[0], self.words, names))
                     found.append(frame[_kept(frame, folder, self.words)])
                 found = [pd.concat(found).drop_duplicates()]
         return self.as_text(pd.concat(found)) if found else pd.DataFrame(columns=names)
@@ -129,7 +129,7 @@ class Survey:
     def as_text(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Columns of numbers as what they stand for: text with its categories in order of appearance, or counts."""
         readable = {
-            name: pd.Categorical.from_codes(frame[name], self.words[name].values)
+            name: pd.Categorical.from_codes(frame[name].to_numpy(), pd.Index(self.words[name].values, dtype=object))
             if name in self.words
             else frame[name].where(frame[name] != NULL)
             for name in frame.columns
@@ -168,44 +168,33 @@ def _kept(frame: pd.DataFrame, folder: Folder, words: Mapping[str, Vocabulary]) 
 def survey(folders: Sequence[Folder], notes: list[str]) -> Survey:
     """The first pass: which runs, settings and problems the folders hold. Raises UserError for a broken file."""
     words = {name: Vocabulary() for name in SURVEYED if name in TEXTS}
-    settings, problems = [], []
+    settings, problems = list[pd.DataFrame](), list[pd.DataFrame]()
     runs_of: dict[tuple[int, int, int], Whole] = {}
     for at, folder in enumerate(folders):
         for number, file in enumerate(folder.files):
             lost, nameless = 0, dict[str, None]()
-            for group in range(len(file.groups)):
-                table, lacking = file.read([group], SURVEYED)
-                lost += file.groups[group] - table.num_rows
-                nameless |= dict.fromkeys(lacking)
+            for bunch in range(len(file.bunches)):
+                table, lacking, count = file.read(bunch, SURVEYED)
+                lost, nameless = lost + count, nameless | dict.fromkeys(lacking)
                 with told(file.path):
-                    found = _numbers(_renamed(table, folder), words, SURVEYED)
-                frame = pd.DataFrame(found)
+                    frame = pd.DataFrame(_numbers(_renamed(table, folder), words, SURVEYED))
                 frame = frame[_kept(frame, folder, words)]
-                runs_of[at, number, group] = frame["run_id"].unique()
-                settings.append(frame.groupby(list(RUN_FACTS), sort=False).size().rename("rows").reset_index())
+                runs_of[at, number, bunch] = frame["run_id"].unique()
+                counts = frame.groupby(list(RUN_FACTS), sort=False).size()
+                settings.append(counts.rename("rows").reset_index())
                 problems.append(frame[list(PROBLEM_FACTS)].drop_duplicates())
+                if sum(map(len, (*settings, *problems))) > MOST_COMBINATIONS:
+                    settings, problems = [_summed(settings)], [pd.concat(problems).drop_duplicates()]
             if nameless:
                 notes.append(f"{file.path.name}: {left_out(lost, list(nameless))}")
-            settings, problems = [_summed(settings)], [pd.concat(problems).drop_duplicates()]
-    return Survey(folders, words, _summed(settings), pd.concat(problems, ignore_index=True), runs_of)
+    found = pd.concat(problems).drop_duplicates().reset_index(drop=True)
+    return Survey(folders, words, _summed(settings), found, runs_of)
 
 
 def _summed(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
     together = pd.concat(settings)
     summed: pd.DataFrame = together.groupby(list(RUN_FACTS), sort=False)["rows"].sum().reset_index()
     return summed
-
-
-def _bunches(file: SampleFile, groups: Sequence[int]) -> Iterator[list[int]]:
-    """Row groups of a file in lists of about GROUP_ROWS rows."""
-    few: list[int] = []
-    for group in groups:
-        few.append(group)
-        if sum(file.groups[one] for one in few) >= GROUP_ROWS:
-            yield few
-            few = []
-    if few:
-        yield few
 
 
 def _renamed(table: pa.Table, folder: Folder) -> pa.Table:
