@@ -21,7 +21,7 @@ from harness.files import write_json
 from harness.generation.engines import probe
 from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
-from harness.training import KEPT_CHECKPOINTS, checkpoints
+from harness.training import checkpoints
 
 M_MMAP_THRESHOLD = -3  # of malloc.h
 RETURNED_BYTES = 1 << 20  # what is as large lies in pages of its own
@@ -70,7 +70,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     model = load_model(job["base_model"], training, gpu)
     if training.in_a_row:
         packing.check(model, job["base_model"], rank)
-    callback = checkpoints.Resumable(job["identity"], rank)
+    callback = checkpoints.Resumable(job["identity"], rank, training.kept_checkpoints)
     trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callback)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
     trained = probe_of(trainer, thinking, gpu and training.bf16)  # before adapters are merged
@@ -237,7 +237,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "include_num_input_tokens_seen": "non_padding",
         "save_strategy": "steps" if training.save_steps else "no",
         "save_steps": training.save_steps or 1,
-        "save_total_limit": KEPT_CHECKPOINTS,
+        "save_total_limit": None,  # harness.training.checkpoints removes old ones, after a new one is whole
         "report_to": [] if training.report_to == "none" else [training.report_to],
         "project": "s1-harness",
         "run_name": "-".join(part for part in folder.parts[-4:-1] if part != "recipes"),  # STUDY-RECIPE
