@@ -22,7 +22,7 @@ from harness.generation.engines import probe
 from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
 from harness.trackers import PROJECT
-from harness.training import KEPT_CHECKPOINTS, checkpoints, tracked
+from harness.training import checkpoints, tracked
 
 M_MMAP_THRESHOLD = -3  # of malloc.h
 RETURNED_BYTES = 1 << 20  # what is as large lies in pages of its own
@@ -71,7 +71,7 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     model = load_model(job["base_model"], training, gpu)
     if training.in_a_row:
         packing.check(model, job["base_model"], rank)
-    callbacks = [checkpoints.Resumable(job["identity"], rank)]
+    callbacks = [checkpoints.Resumable(job["identity"], rank, training.kept_checkpoints)]
     if rank == 0:
         callbacks += tracked.callbacks(training.report_to, folder, checkpoints.step_of(resumed[0]))
     trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callbacks)
@@ -246,7 +246,7 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "include_num_input_tokens_seen": "non_padding",
         "save_strategy": "steps" if training.save_steps else "no",
         "save_steps": training.save_steps or 1,
-        "save_total_limit": KEPT_CHECKPOINTS,
+        "save_total_limit": None,  # harness.training.checkpoints removes old ones, after a new one is whole
         "report_to": [training.report_to] if training.report_to in tracked.OWN else [],
         "project": PROJECT,
         "run_name": tracked.run_name(folder.parent),

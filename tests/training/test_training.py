@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from harness import trackers
 from harness.config import Training, run_id, to_plain
 from harness.errors import UserError
+from harness.files import write_json
 from harness.generation.engines.model_info import read_model
 from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
@@ -87,7 +88,7 @@ def test_tensorboard_has_every_steps_figures_once_also_of_a_resumed_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
-    tracked = replace(SMALL, report_to="tensorboard")
+    tracked = replace(SMALL, report_to="tensorboard", kept_checkpoints=2)
     run(tmp_path, tracked)
     (tmp_path / "steps" / "checkpoint-10" / "whole.json").unlink()  # as if killed then: step 10 is made again
     run(tmp_path, tracked)
@@ -131,6 +132,7 @@ def test_a_resumed_training_ends_with_the_weights_and_losses_of_an_undisturbed_o
     tmp_path: Path, training: Training
 ) -> None:
     undisturbed, resumed = tmp_path / "undisturbed", tmp_path / "resumed"
+    training = replace(training, kept_checkpoints=2)
     figures = run(undisturbed, training)
     steps = sorted(undisturbed.glob("steps/checkpoint-*"), key=lambda path: path.stat().st_mtime)
     resumed.mkdir()
@@ -141,6 +143,26 @@ def test_a_resumed_training_ends_with_the_weights_and_losses_of_an_undisturbed_o
     (last / "optimizer.pt").write_bytes(b"torn")
     assert run(resumed, training) == figures
     assert same(undisturbed, resumed) and losses(undisturbed) == losses(resumed)
+
+
+def test_one_checkpoint_is_kept_and_goes_only_when_the_next_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, marked = list[list[str]](), write_json
+
+    def watched(path: Path, told: Any) -> None:
+        seen.append(sorted(folder.name for folder in path.parent.parent.glob("checkpoint-*")))
+        if told["step"] == 9:
+            raise OSError("the disk is full")
+        marked(path, told)
+
+    monkeypatch.setattr(checkpoints, "write_json", watched)
+    with pytest.raises(OSError, match="full"):
+        run(tmp_path, SMALL)
+    assert seen == [["checkpoint-3"], ["checkpoint-3", "checkpoint-6"], ["checkpoint-6", "checkpoint-9"]]
+    last = checkpoints.last_whole(tmp_path / "steps", run_id(SMALL))
+    assert last is not None and last.name == "checkpoint-6"
+    assert not (tmp_path / "steps" / "checkpoint-9").exists()  # torn: removed
 
 
 def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None:
