@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from harness.errors import UserError, one_line
 
+ENCODED = pa.dictionary(pa.int32(), pa.string())
 REMEDY = "remove it, the run that wrote it can be repeated"
 
 
@@ -39,8 +40,14 @@ def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     return rows
 
 
-def typed(table: pa.Table, schema: pa.Schema, names: Sequence[str]) -> pa.Table:
+def typed(table: pa.Table, schema: pa.Schema, names: Sequence[str], encoded: bool = False) -> pa.Table:
     """The columns `names` of `table` in `schema`'s types; one that it lacks is null.
+
+    Args:
+        table: as it was read.
+        schema: of our rows.
+        names: of its columns.
+        encoded: text becomes dictionaries, or stays so.
 
     Raises:
         pa.ArrowException: a column cannot be cast, or its text is no UTF-8.
@@ -49,7 +56,11 @@ def typed(table: pa.Table, schema: pa.Schema, names: Sequence[str]) -> pa.Table:
     for name in names:
         kind = schema.field(name).type
         there = table.schema.names.count(name) == 1
-        columns[name] = _cast(table[name], kind) if there else pa.nulls(table.num_rows, kind)
+        column = table[name] if there else pa.chunked_array([pa.nulls(table.num_rows, kind)])
+        if encoded and pa.types.is_string(kind):
+            columns[name] = column if column.type == ENCODED else column.cast(kind).dictionary_encode()
+        else:
+            columns[name] = _cast(column, kind)
         columns[name].validate(full=True)
     return pa.table(columns)
 

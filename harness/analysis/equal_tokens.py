@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from harness.analysis.significance import paired_p_values
 Floats = NDArray[np.float64]
 
 
-def weighted_vote(votes: NDArray[np.int64], weights: Floats) -> Floats:
+def weighted_vote(votes: NDArray[np.integer[Any]], weights: Floats) -> Floats:
     """(problems,) whether the answer with the largest sum of weights is right (Wu et al., section 3.3).
 
     Args:

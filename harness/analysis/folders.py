@@ -6,8 +6,8 @@ Columns are scanned, never the text.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ SAMPLE_COLUMNS = (
     "answer_logprob_mean",
     "metadata",
 )
+TEXTS = tuple(name for name in SAMPLE_COLUMNS if pa.types.is_string(SAMPLE_SCHEMA.field(name).type))
+BUNCH_ROWS = 100_000
 IDENTITY = ("run_id", "task", "problem_id")  # without these a file is not one of ours
 
 
@@ -63,24 +65,46 @@ def sample_files(out_dir: Path) -> list[Path]:
 
 
 @dataclass
-class Folder:
-    """A results folder as it was read: its sample tables and its run rows, without those of other configurations."""
+class SampleFile:
+    """A file of samples whose head was read: its row groups are read as they are needed, some at a time."""
 
     path: Path
-    samples: list[pa.Table]
+    present: list[str]  # of SAMPLE_COLUMNS
+    texts: list[str]  # of these, stored as text
+    bunches: list[list[int]]  # row groups that are read together
+
+    def read(self, bunch: int, names: Sequence[str]) -> tuple[pa.Table, list[str], int]:
+        """The named columns of one bunch, text as dictionaries, without the rows that `whole_rows` leaves out.
+
+        Beside it what those rows lack, and how many they are. Raises UserError where a part of the file is broken or
+        holds something else than our rows.
+        """
+        with told(self.path):
+            file = pq.ParquetFile(self.path, read_dictionary=[name for name in names if name in self.texts])
+            there = [name for name in names if name in self.present]
+            table = typed(file.read_row_groups(self.bunches[bunch], columns=there), SAMPLE_SCHEMA, names, encoded=True)
+        whole, nameless = whole_rows(table)
+        return whole, nameless, table.num_rows - whole.num_rows
+
+
+@dataclass
+class Folder:
+    """A results folder: its sample files, and its run rows without those of other configurations."""
+
+    path: Path
+    files: list[SampleFile]
     runs: pd.DataFrame
+    kept: set[str] | None = None  # the runs that count; None: all
+    renamed: dict[str, str] = field(default_factory=dict)  # studies
 
     def rename(self, study: str, new: str) -> None:
         """Call `study` by a new name."""
-        at = SAMPLE_COLUMNS.index("study")
-        for index, table in enumerate(self.samples):
-            names = pc.if_else(pc.equal(table["study"].cast(pa.string()), study), new, table["study"].cast(pa.string()))
-            self.samples[index] = table.set_column(at, "study", names.dictionary_encode())
+        self.renamed[study] = new
         self.runs = self.runs.assign(study=self.runs["study"].replace(study, new))
 
 
 def read_folder(out_dir: Path, notes: list[str]) -> Folder:
-    """The samples and runs of `out_dir` that belong to its study as it is now.
+    """The sample files and runs of `out_dir` that belong to its study as it is now.
 
     Args:
         out_dir: a folder written by ablate, evaluate or import.
@@ -89,22 +113,41 @@ def read_folder(out_dir: Path, notes: list[str]) -> Folder:
     Raises:
         UserError: the folder has no samples, or a file in it cannot be read.
     """
-    files = sample_files(out_dir)
-    if not files:
+    paths = sample_files(out_dir)
+    if not paths:
         raise UserError(f"{out_dir}: no samples/*.parquet; give a folder written by ablate, evaluate or import")
-    samples = [read_columns(path, SAMPLE_SCHEMA, SAMPLE_COLUMNS, notes) for path in files]
+    files = [_open(path, notes) for path in paths]
     run_file = out_dir / "runs.parquet"
     if not run_file.exists():
         notes.append(f"{out_dir}: no runs.parquet, so headline and reference recipe are guessed")
-        return Folder(out_dir, samples, pd.DataFrame(columns=RUN_SCHEMA.names))
+        return Folder(out_dir, files, pd.DataFrame(columns=RUN_SCHEMA.names))
     runs = read_runs(run_file, notes)
     if (kept := current_runs(out_dir, runs, notes)) is not None:
         study = read_claim(out_dir).get("study", {})
         runs = runs[runs["run_id"].isin(kept)]
         runs = runs.assign(config=[_as_now(config, study) for config in runs["config"]])
-        values = pa.array(sorted(kept))
-        samples = [table.filter(pc.is_in(table["run_id"].cast(pa.string()), values)) for table in samples]
-    return Folder(out_dir, samples, runs)
+    return Folder(out_dir, files, runs, kept)
+
+
+def _open(path: Path, notes: list[str]) -> SampleFile:
+    with told(path):
+        file = pq.ParquetFile(path)
+        present = _checked(path, file.schema_arrow, SAMPLE_SCHEMA, SAMPLE_COLUMNS, notes)
+        texts = [name for name in present if pa.types.is_string(file.schema_arrow.field(name).type)]
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    return SampleFile(path, present, texts, list(_bunches(sizes)))
+
+
+def _bunches(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Neighbouring row groups of the given sizes, in lists of about BUNCH_ROWS rows."""
+    bunch, rows = [0] if sizes else [], sum(sizes[:1])
+    for group, size in enumerate(sizes[1:], 1):
+        if rows + size > BUNCH_ROWS:
+            yield bunch
+            bunch, rows = [], 0
+        bunch, rows = [*bunch, group], rows + size
+    if bunch:
+        yield bunch
 
 
 def current_runs(out_dir: Path, runs: pd.DataFrame, notes: list[str]) -> set[str] | None:
@@ -165,31 +208,28 @@ def ambiguous_studies(folders: Sequence[pd.DataFrame]) -> list[str]:
     return sorted({study for (study, _), found in setups.items() if any(one != found[0] for one in found)})
 
 
-def read_columns(path: Path, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> pa.Table:
-    """The named columns of one file in `schema`'s types: missing ones (an older schema) are null, and said.
+def _checked(path: Path, found: pa.Schema, schema: pa.Schema, names: Sequence[str], notes: list[str]) -> list[str]:
+    """The named columns that a file has; missing ones (an older schema) are said. Raises `UserError`."""
+    if foreign := [name for name in IDENTITY if name not in found.names and name in schema.names]:
+        raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
+    version = _version(found)
+    if version > SCHEMA_VERSION:
+        notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
+    present = [name for name in names if name in found.names]
+    if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
+        notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
+    return present
 
-    Raises UserError for a file that is no Parquet, was cut, or holds something else than our rows.
-    """
-    with told(path):
-        file = pq.ParquetFile(path)
-        if foreign := [name for name in IDENTITY if name not in file.schema_arrow.names and name in schema.names]:
-            raise UserError(f"{path} has no column {', '.join(foreign)}: not written by ablate, evaluate or import")
-        version = _version(file.schema_arrow)
-        if version > SCHEMA_VERSION:
-            notes.append(f"{path.name}: schema {version} is newer than this release's {SCHEMA_VERSION}")
-        present = [name for name in names if name in file.schema_arrow.names]
-        if missing := sorted(name for name in set(names) - set(present) if SINCE.get(name, 1) <= max(version, 1)):
-            notes.append(f"{path.name} (schema {version}): no column {', '.join(missing)}")
-        table = typed(file.read(columns=present), schema, names)
-    if nameless := [name for name in IDENTITY if name in names and table[name].null_count]:
-        whole = table.filter(_all_known(table, nameless))
-        notes.append(f"{path.name}: {table.num_rows - whole.num_rows} row(s) without {', '.join(nameless)} left out")
-        table = whole
-    if schema is SAMPLE_SCHEMA:
-        texts = [name for name in names if pa.types.is_string(schema.field(name).type)]
-        for name in texts:
-            table = table.set_column(table.schema.get_field_index(name), name, table[name].dictionary_encode())
-    return table
+
+def whole_rows(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The rows whose run, task and problem are known, as far as they are columns; and which of these lack a value."""
+    nameless = [name for name in IDENTITY if name in table.schema.names and table[name].null_count]
+    return (table.filter(_all_known(table, nameless)) if nameless else table), nameless
+
+
+def left_out(count: int, nameless: Sequence[str]) -> str:
+    """What is said of rows that `whole_rows` left out."""
+    return f"{count} row(s) without {', '.join(nameless)} left out"
 
 
 def _all_known(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
@@ -207,7 +247,14 @@ def _version(schema: pa.Schema) -> int:
 
 def read_runs(path: Path, notes: list[str]) -> pd.DataFrame:
     """The run rows of a runs.parquet. A configuration that is none is left out, and noted. Raises `UserError`."""
-    runs: pd.DataFrame = read_columns(path, RUN_SCHEMA, RUN_SCHEMA.names, notes).to_pandas()
+    with told(path):
+        file = pq.ParquetFile(path)
+        present = _checked(path, file.schema_arrow, RUN_SCHEMA, RUN_SCHEMA.names, notes)
+        table = typed(file.read(columns=present), RUN_SCHEMA, RUN_SCHEMA.names)
+    whole, nameless = whole_rows(table)
+    if nameless:
+        notes.append(f"{path.name}: {left_out(table.num_rows - whole.num_rows, nameless)}")
+    runs: pd.DataFrame = whole.to_pandas()
     configs = []
     for run, text in zip(runs["run_id"], runs["config"], strict=True):
         config, odd = run_config(text)

@@ -6,9 +6,10 @@ fractions; `scaling` is in whatever unit its accuracies have (give percent to ge
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from math import ceil, comb
+from math import ceil, comb, nan
 from typing import Any, Literal
 
 import numpy as np
@@ -156,10 +157,7 @@ def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> Floats:
     n, c = np.broadcast_arrays(np.asarray(num_samples, dtype=int), np.asarray(num_correct, dtype=int))
     if k < 1:
         raise UserError(f"k={k} in pass@k; use 1 or more")
-    pairs = {(int(x), int(y)) for x, y in zip(n.ravel(), c.ravel(), strict=True)}
-    table = {(x, y): 1 - comb(x - y, k) / comb(x, k) if x >= k else float("nan") for x, y in pairs}
-    flat = [table[int(x), int(y)] for x, y in zip(n.ravel(), c.ravel(), strict=True)]
-    return np.array(flat, dtype=float).reshape(n.shape)
+    return _by_counts(n, c, lambda x, y: 1 - comb(x - y, k) / comb(x, k) if x >= k else nan)
 
 
 def g_pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int, share: float) -> Floats:
@@ -178,13 +176,20 @@ def g_pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int, share: f
         raise UserError(f"k={k}, share={share} in G-Pass@k; use k of 1 or more and a share above 0, up to 1")
     n, c = np.broadcast_arrays(np.asarray(num_samples, dtype=int), np.asarray(num_correct, dtype=int))
     least = ceil(share * k - 1e-9)
-    pairs = {(int(x), int(y)) for x, y in zip(n.ravel(), c.ravel(), strict=True)}
-    table = {
-        (x, y): sum(comb(y, j) * comb(x - y, k - j) for j in range(least, k + 1)) / comb(x, k) if x >= k else np.nan
-        for x, y in pairs
-    }
-    flat = [table[int(x), int(y)] for x, y in zip(n.ravel(), c.ravel(), strict=True)]
-    return np.array(flat, dtype=float).reshape(n.shape)
+
+    def chance(x: int, y: int) -> float:
+        return sum(comb(y, j) * comb(x - y, k - j) for j in range(least, k + 1)) / comb(x, k) if x >= k else nan
+
+    return _by_counts(n, c, chance)
+
+
+def _by_counts(n: NDArray[np.int64], c: NDArray[np.int64], chance: Callable[[int, int], float]) -> Floats:
+    """`chance` of each (samples, right ones); most problems share one of a few, so each is worked out once."""
+    pair, place = np.unique(
+        n.ravel() * (int(c.max(initial=0)) + 1) + c.ravel(), return_index=True, return_inverse=True
+    )[1:]
+    values = np.array([chance(int(x), int(y)) for x, y in zip(n.ravel()[pair], c.ravel()[pair], strict=True)], float)
+    return values[place].reshape(n.shape)
 
 
 def bayes_at_n(num_samples: ArrayLike, num_correct: ArrayLike) -> tuple[float, float]:
@@ -243,7 +248,7 @@ def maj_at_k(answers: list[Any], correct: ArrayLike, k: int, rng: np.random.Gene
     return float(majority_vote(np.array([votes]), k, rng)[0])
 
 
-def majority_vote(votes: NDArray[np.int64], k: int, rng: np.random.Generator | None = None) -> Floats:
+def majority_vote(votes: NDArray[np.integer[Any]], k: int, rng: np.random.Generator | None = None) -> Floats:
     """maj@k for each problem of a (problems, samples) array of votes: 0 the correct answer, 1.. wrong ones, -1 none.
 
     A tie scores the share of tied leaders that are correct; no vote at all scores 0. Up to MAX_SUBSETS subsets of size

@@ -33,35 +33,36 @@ def pair(a: Mapping[str, str | None], b: Mapping[str, str | None]) -> list[tuple
     return found
 
 
-def hashes_by_task(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Task -> problem id -> hash of its question, for the problems whose question is stored."""
-    if "question_hash" not in frame.columns:
-        return {}
-    known = frame[["task", "problem_id", "question_hash"]].drop_duplicates(["task", "problem_id"]).astype(object)
+def hashes_by_task(problems: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Task -> problem -> hash of its question, of problems whose question is stored; `problem` is the shared name."""
+    known = problems[["task", "problem", "question_hash"]].drop_duplicates(["task", "problem"]).astype(object)
     found: dict[str, dict[str, str]] = {}
     for row in known[known["question_hash"].notna()].to_dict("records"):
-        found.setdefault(str(row["task"]), {})[str(row["problem_id"])] = str(row["question_hash"])
+        found.setdefault(str(row["task"]), {})[str(row["problem"])] = str(row["question_hash"])
     return found
 
 
-def with_shared_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """The rows with one problem id per question of a task, so that every run's problems stand on one axis.
+def numbered_differently(problems: pd.DataFrame) -> bool:
+    """Whether a question of a task has several ids, or an id several questions."""
+    known = problems[["task", "problem_id", "question_hash"]].astype(object)
+    known = known[known["question_hash"].notna()].drop_duplicates()
+    return bool(known.duplicated(["task", "question_hash"]).any() or known.duplicated(["task", "problem_id"]).any())
+
+
+def shared_ids(known: pd.DataFrame, notes: list[str]) -> dict[tuple[str, str, str], str]:
+    """One problem id per question of a task, so that every run's problems stand on one axis.
 
     Args:
-        frame: Rows with `task`, `run_id`, `problem_id` and `question_hash`; a null hash leaves the id as it is.
+        known: Each combination of `task`, `run_id`, `problem_id` and `question_hash` once; a null hash leaves the id.
         notes: Gets a line where ids were changed.
+
+    Returns:
+        (task, problem id, hash) -> the shared id.
     """
-    if "question_hash" not in frame.columns:
-        return frame
-    known = frame[["task", "run_id", "problem_id", "question_hash"]].drop_duplicates()
     known = known.astype(object)
     known = known[known["question_hash"].notna()]
-    if known.empty:
-        return frame
     ids = known.groupby(["task", "question_hash"], sort=False)["problem_id"].agg(["nunique", "first"])
     texts = known.groupby(["task", "problem_id"], sort=False)["question_hash"].nunique()
-    if not (ids["nunique"] > 1).any() and not (texts > 1).any():
-        return frame
     twice = known.groupby(["task", "run_id", "question_hash"], sort=False)["problem_id"].nunique().reset_index()
     several = twice[twice["problem_id"] > 1]
     repeated = set(zip(several["task"], several["question_hash"], strict=True))  # one run poses it several times
@@ -79,8 +80,4 @@ def with_shared_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     changed = sum(name != identity for (_, identity, _), name in names.items())
     if changed:
         notes.append(f"{changed} problem(s) are numbered differently in several runs: paired by their question")
-    keys = ["task", "problem_id", "question_hash"]
-    table = pd.DataFrame([(*key, name) for key, name in names.items()], columns=[*keys, "shared"])
-    codes = frame[keys].astype(object).merge(table, on=keys, how="left")["shared"]
-    shared = pd.Series(codes.to_numpy(), index=frame.index)
-    return frame.assign(problem_id=shared.where(shared.notna(), frame["problem_id"].astype(object)))
+    return names

@@ -14,26 +14,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from harness.analysis.folders import TOKENS, ambiguous_studies, dotted_settings, read_folder
+from harness.analysis.folders import ambiguous_studies, dotted_settings, read_folder
 from harness.analysis.intervals import row_means
-from harness.analysis.pairing import hashes_by_task, with_shared_ids
+from harness.analysis.pairing import hashes_by_task, numbered_differently, shared_ids
+from harness.analysis.rows import LETTERS, Rows, Survey, survey
 from harness.checked import from_plain
 from harness.config import Budget, fingerprint
 from harness.files import json_row
 from harness.records import RUN_SCHEMA, setting
 
 Floats = NDArray[np.float64]
+Votes = NDArray[np.int32]
 KEY = (
     "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed",
     "force",
 )  # fmt: skip
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
 LOGGED = "logged:"  # before the setup of an imported run: what its log tells, which may not be all
-TOLD = {"forced": "forced_end", "looping": "looping"}  # counts that a log may not tell, and their columns
-UNPARSED = ("no_answer", "ambiguous", "answer_unparseable", "undecided")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Cell:
     num_generations: int
     num_unscored: int  # gold_unparseable, or nothing to score against
     counts: dict[str, int]  # forced, truncated, looping, unparsed, rejected, timeout, error; without what is not known
-    votes: NDArray[np.int64]  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
+    votes: Votes  # (problems, generations of a problem): -1 none, 0 correct, 1.. wrong answers
     weights: Floats  # like votes: the reward of each generation, 1 where no reward led it
     confidence: Floats  # like votes: the mean log-probability of each answer, NaN where not known
     right: NDArray[np.int64]  # (problems,) correct generations
@@ -103,41 +102,71 @@ def load(dirs: Sequence[Path]) -> Cells:
             folder.rename(name, f"{name} ({folder.path.name})")
     runs = [folder.runs for folder in folders if len(folder.runs)]
     run_frame = pd.concat(runs, ignore_index=True) if runs else pd.DataFrame(columns=RUN_SCHEMA.names)
-    return build(_as_frame([folder.samples for folder in folders]), run_frame, notes)
+    return build(survey(folders, notes), run_frame, notes)
 
 
-def _as_frame(samples: Sequence[list[pa.Table]]) -> pd.DataFrame:
-    """All rows in one frame. The lists are emptied, and each column's Arrow memory is given back as it is converted."""
-    table = pa.concat_tables([one for tables in samples for one in tables]).unify_dictionaries()
-    for tables in samples:
-        tables.clear()
-    frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
-    return frame
-
-
-def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
-    """Group rows into cells. Repeated rows of one generation count once (the last), and are said."""
-    identity = ["run_id", "problem_id", "sample_index"]
-    failed_first = frame["error"].notna().to_numpy()
-    if failed_first.any():  # an attempt that failed loses
-        frame = frame.iloc[np.argsort(~failed_first, kind="stable")]
-    repeated = frame.duplicated(identity, keep="last")
-    if repeated.any():
-        again = int((repeated & frame["error"].isna()).sum())
-        notes += [f"{again} repeated row(s) of the same generation left out"] if again else []
-        frame = frame[~repeated]
-    if (bad := ~(pd.to_numeric(frame["thinking_tokens"], errors="coerce") >= 0)).any():
-        notes.append(f"{int(bad.sum())} row(s) without a thinking-token count: in the accuracy, not in the token means")
+def build(found: Survey, runs: pd.DataFrame, notes: list[str]) -> Cells:
+    """Group rows into cells, reading those of some cells at a time."""
     configs: dict[str, dict[str, Any]] = {
         str(row["run_id"]): json.loads(row["config"]) if isinstance(row["config"], str) else {}
         for row in runs.to_dict("records")
     }
+    at = len(notes)  # here stands what reading the rows tells
     failed = runs[runs["status"] == "failed"] if len(runs) else runs
     for row in failed.to_dict("records"):
         notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) failed: {row['error']}")
-    frame = _with_settings(with_shared_ids(frame, notes), configs)
-    problems = {str(t): sorted(g["problem_id"].astype(str).unique()) for t, g in frame.groupby("task", observed=True)}
-    cells: list[Cell] = []
+    named = _named_problems(found, notes)
+    problems = {str(task): sorted(group.unique()) for task, group in named.groupby("task", observed=True)["problem"]}
+    axis = {task: {problem: place for place, problem in enumerate(ids)} for task, ids in problems.items()}
+    places = np.array([axis[str(t)][p] for t, p in zip(named["task"], named["problem"], strict=True)], dtype=np.int64)
+    frame = _with_settings(found.as_text(found.settings), configs)
+    plan = _planned(frame, notes)
+    built: dict[int, Cell] = {}
+    repeated = uncounted = 0
+    of_cell = np.full(len(frame), -1)
+    for cell, (_, members, _) in enumerate(plan):
+        of_cell[members] = cell
+    for part in found.parts([members for _, members, _ in plan]):
+        codes = found.settings["run_id"].to_numpy()
+        rows = found.read({run for cell in part for run in codes[plan[cell][1]]})
+        repeated, uncounted = repeated + rows.repeated, uncounted + rows.uncounted
+        order = np.argsort(of_cell[rows.setting], kind="stable")
+        starts = np.searchsorted(of_cell[rows.setting][order], [*part, max(part) + 1])
+        ends = np.searchsorted(of_cell[rows.setting][order], part, side="right")
+        for cell, start, end in zip(part, starts, ends, strict=False):
+            if end > start:
+                key, members, note = plan[cell]
+                members = order[start:end]
+                run = codes[rows.setting[members]]
+                named_runs = found.words["run_id"].values
+                built[cell] = _cell(
+                    key, rows, members, places, run, named_runs, len(problems[str(key[3])]), configs, note
+                )
+    told = [f"{repeated} repeated row(s) of the same generation left out"] if repeated else []
+    if uncounted:
+        told += [f"{uncounted} row(s) without a thinking-token count: in the accuracy, not in the token means"]
+    notes[at:at] = told
+    cells = _told_apart([built[cell] for cell in sorted(built)])
+    measured = {run for cell in cells for run in cell.run_ids}
+    for row in runs.to_dict("records"):
+        if row["run_id"] not in measured and row["status"] != "failed":
+            notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) has no samples: no figure for it")
+    notes += [] if cells else ["no sample was found: there is nothing to measure"]
+    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)), hashes_by_task(named), facts_by_task(named))
+
+
+def _named_problems(found: Survey, notes: list[str]) -> pd.DataFrame:
+    """The survey's problems as text, with `problem`, the name that all runs share."""
+    known = found.as_text(found.problems).astype(object)
+    names = shared_ids(found.problems_of_runs(), notes) if numbered_differently(known) else {}
+    keys = zip(known["task"], known["problem_id"], known["question_hash"], strict=True)
+    return known.assign(problem=[names.get(key, key[1]) for key in keys])
+
+
+def _planned(frame: pd.DataFrame, notes: list[str]) -> list[tuple[tuple[Any, ...], NDArray[np.int64], str]]:
+    """The cells to be: the key of each, its rows of the surveyed settings, and what sets it apart."""
+    plan: list[tuple[tuple[Any, ...], NDArray[np.int64], str]] = []
+    frame = frame.reset_index(drop=True)
     for key, group in frame.groupby([*KEY, *WHOLE], observed=True, dropna=False, sort=True):
         by_seed = group.groupby("seed", dropna=False)["run_id"].nunique()
         parts = [(group, "")]
@@ -146,23 +175,15 @@ def build(frame: pd.DataFrame, runs: pd.DataFrame, notes: list[str]) -> Cells:
             named = dict(zip(KEY, key, strict=False))
             notes.append(f"{named['recipe']} on {named['task']}: runs of one setting differ otherwise, shown apart")
             parts = [(part, f"run {run}") for run, part in group.groupby("run_id", observed=True)]
-        cells += [_cell(key[: len(KEY)], part, problems[str(key[3])], configs, note) for part, note in parts]
-    cells = _told_apart(cells)
-    measured = {run for cell in cells for run in cell.run_ids}
-    for row in runs.to_dict("records"):
-        if row["run_id"] not in measured and row["status"] != "failed":
-            notes.append(f"run {row['run_id']} ({row['recipe']}, {row['task']}) has no samples: no figure for it")
-    notes += [] if cells else ["no sample was found: there is nothing to measure"]
-    return Cells(tuple(cells), problems, runs, tuple(dict.fromkeys(notes)), hashes_by_task(frame), facts_by_task(frame))
+        plan += [(key[: len(KEY)], part.index.to_numpy(), note) for part, note in parts]
+    return plan
 
 
-def facts_by_task(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, str]]]:
-    """Task -> fact of a problem (subject, level, year) -> problem id -> its value as text, from the metadata column."""
-    if "metadata" not in frame.columns:
-        return {}
-    known = frame[frame["metadata"].notna()].drop_duplicates(["task", "problem_id"])
+def facts_by_task(problems: pd.DataFrame) -> dict[str, dict[str, dict[str, str]]]:
+    """Task -> fact of a problem (subject, level, year) -> problem -> its value as text, from the metadata column."""
+    known = problems[problems["metadata"].notna()].drop_duplicates(["task", "problem"])
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for task, problem, text in zip(known["task"], known["problem_id"], known["metadata"], strict=True):
+    for task, problem, text in zip(known["task"], known["problem"], known["metadata"], strict=True):
         facts = json_row(str(text).encode("utf-8", "replace"))
         for name, value in facts.items() if isinstance(facts, dict) else ():
             if isinstance(value, str | int | float | bool):
@@ -230,71 +251,80 @@ def _told_apart(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _cell(
-    key: tuple[Any, ...], rows: pd.DataFrame, problems: list[str], configs: dict[str, dict[str, Any]], note: str
+    key: tuple[Any, ...],
+    rows: Rows,
+    members: NDArray[np.int64],
+    places: NDArray[np.int64],
+    run_codes: NDArray[np.int64],
+    run_names: Sequence[str],
+    num: int,
+    configs: dict[str, dict[str, Any]],
+    note: str,
 ) -> Cell:
+    """The cell of the rows `members`.
+
+    Args:
+        key: the values of KEY.
+        rows: that were read.
+        members: of the cell.
+        places: of each surveyed problem on its task's axis.
+        run_codes: of each member.
+        run_names: of each code.
+        num: problems of the task.
+        configs: of the runs.
+        note: what sets it apart.
+    """
     named: dict[str, Any] = {name: None if pd.isna(value) else value for name, value in zip(KEY, key, strict=True)}
     named["max_thinking_tokens"] = None if named["max_thinking_tokens"] is None else int(named["max_thinking_tokens"])
-    num = len(problems)
-    problem = pd.Categorical(rows["problem_id"].astype(str), categories=problems).codes.astype(np.int64)
-    run, run_ids = pd.factorize(rows["run_id"], sort=True)
-    status = rows["status"].astype(object)
-    known = rows["correct"].astype(object).map({True: 1.0, False: 0.0}).to_numpy(dtype=float)
-    correct: Floats = np.where(status == "gold_unparseable", np.nan, known)
+    problem = places[rows.problem[members]]
+    found, run = np.unique(run_codes, return_inverse=True)
+    run_ids = tuple(run_names[code] for code in found)
+    correct = rows.correct[members]
     scored = ~np.isnan(correct)
-    rejected = (rows["thinking_finish"].astype(object) == "rejected") & rows["error"].isna()
-    flags = {
-        "forced": rows["forced_end"].fillna(False).to_numpy(dtype=bool),
-        "truncated": (status == "truncated").to_numpy(),
-        "looping": rows["looping"].fillna(False).to_numpy(dtype=bool),
-        "unparsed": (status.isin(UNPARSED) & rows["error"].isna() & ~rejected).to_numpy(),
-        "rejected": rejected.to_numpy(),
-        "timeout": (status == "answer_timeout").to_numpy(),
-        "error": rows["error"].notna().to_numpy(),
-    }
-    tokens: dict[str, Floats] = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in TOKENS}
-    counted = ~flags["error"]  # what a failed call had generated is not known
-    tokens = {name: np.where(counted & (values >= 0), values, np.nan) for name, values in tokens.items()}
-    tokens["total_tokens"] = (
-        tokens["thinking_tokens"]
-        + np.nan_to_num(tokens["closing_tokens"])
-        + np.nan_to_num(tokens["answer_tokens"])
-        + np.nan_to_num(tokens["discarded_tokens"])
-        - np.nan_to_num(tokens["shared_tokens"])
-    )
-    # Such a row has no thought: every token is counted, but the mean length is that of thoughts.
-    tokens["thinking_tokens"] = np.where(flags["rejected"], np.nan, tokens["thinking_tokens"])
     # What an imported log does not tell is neither a rate nor a count.
-    untold = {name for name, column in TOLD.items() if len(rows) and rows[column].isna().all()}
-    values = tokens | {
-        name: flag.astype(float) if name not in untold else np.full(len(rows), np.nan) for name, flag in flags.items()
+    untold = {name for name, told in rows.told.items() if not told[members].any()}
+    flags = {name: flag[members] for name, flag in rows.flags.items()}
+    values = {name: count[members] for name, count in rows.tokens.items()} | {
+        name: flag.astype(float) if name not in untold else np.full(len(members), np.nan)
+        for name, flag in flags.items()
     }
     scored_problem = problem[scored]
+    order, position = _places(problem, num)
+    width = int(position.max(initial=-1)) + 1
+
+    def laid_out(values: Floats, missing: float) -> Floats:
+        values = values[members]
+        if np.isnan(values).all():
+            return np.broadcast_to(missing, (num, width))
+        spread = np.full((num, width), missing)
+        spread[problem[order], position] = np.where(np.isnan(values), missing, values)[order]
+        return spread
+
     return Cell(
         **named,
-        run_ids=tuple(str(r) for r in run_ids),
+        run_ids=run_ids,
         correct=_grouped_mean(correct, problem * len(run_ids) + run, num * len(run_ids)).reshape(num, -1),
         means={name: _grouped_mean(v, problem, num) for name, v in values.items()},
-        num_generations=len(rows),
+        num_generations=len(members),
         num_unscored=int((~scored).sum()),
         counts={name: int(flag.sum()) for name, flag in flags.items() if name not in untold},
-        votes=_votes(problem, correct, rows["extracted"], num),
-        weights=_laid_out(problem, rows["reward"], num, 1.0),
-        confidence=_laid_out(problem, rows["answer_logprob_mean"], num, np.nan),
+        votes=_votes(problem[order], position, correct[order], rows.extracted[members][order], (num, width)),
+        weights=laid_out(rows.reward, 1.0),
+        confidence=laid_out(rows.confidence, np.nan),
         right=np.bincount(scored_problem, weights=correct[scored], minlength=num).astype(np.int64),
         total=np.bincount(scored_problem, minlength=num),
-        letters=_letters(rows[scored & ~flags["error"] & (rows["kind"].astype(object) == "choice").to_numpy()]),
-        budget=budget_of(configs.get(str(run_ids[0]), {}), rows.iloc[0].to_dict()),
-        config=configs.get(str(run_ids[0]), {}),
+        letters=_letters(rows.gold_letter[members], rows.letter[members]),
+        budget=budget_of(configs.get(run_ids[0], {}), named),
+        config=configs.get(run_ids[0], {}),
         note=note,
     )
 
 
-def _letters(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
+def _letters(gold: NDArray[np.int64], chosen: NDArray[np.int64]) -> dict[tuple[str, str], int]:
     """(gold letter, chosen letter or "" where none was found) -> rows."""
-    gold = rows["gold"].astype(object).fillna("").str.strip("() ").str.upper()
-    chosen = rows["extracted"].astype(object).fillna("").str.upper().where(lambda text: text.str.fullmatch("[A-Z]"), "")
-    one_letter = gold.str.fullmatch("[A-Z]").astype(bool)
-    return dict(Counter(zip(gold[one_letter], chosen[one_letter], strict=True)))
+    names = [*LETTERS, ""]
+    pairs = Counter(zip(gold[gold >= 0].tolist(), chosen[gold >= 0].tolist(), strict=True))
+    return {(names[a], names[b]): count for (a, b), count in pairs.items()}
 
 
 def _grouped_mean(values: Floats, groups: NDArray[np.int64], num_groups: int) -> Floats:
@@ -305,30 +335,35 @@ def _grouped_mean(values: Floats, groups: NDArray[np.int64], num_groups: int) ->
     return means
 
 
-def _votes(problem: NDArray[np.int64], correct: Floats, extracted: pd.Series, num: int) -> NDArray[np.int64]:
-    """(problems, generations) votes for maj@k; a problem with fewer generations than the most is padded with -2."""
-    order, position = _places(problem, num)
-    sorted_problem = problem[order]
-    labels, _ = pd.factorize(extracted.astype(object))
-    labels = labels[order]
-    wrong = np.full(len(order), -1, dtype=np.int64)
-    voted = labels >= 0
-    # Number the wrong answers within each problem, so that the ballot stays as narrow as the number of samples.
-    pair = pd.DataFrame({"problem": sorted_problem[voted], "label": labels[voted]})
-    first = pair.drop_duplicates()
-    rank = first.groupby("problem").cumcount() + 1
-    wrong[voted] = pair.merge(first.assign(rank=rank), on=["problem", "label"], how="left")["rank"].to_numpy()
-    votes = np.full((num, int(position.max(initial=-1)) + 1), -2, dtype=np.int64)
-    votes[sorted_problem, position] = np.where(correct[order] == 1, 0, wrong)
+def _votes(
+    problem: NDArray[np.int64],
+    position: NDArray[np.int64],
+    correct: Floats,
+    answer: NDArray[np.int64],
+    shape: tuple[int, int],
+) -> Votes:
+    """(problems, generations) votes for maj@k; a problem with fewer generations than the most is padded with -2.
+
+    Args:
+        problem: of each row, in ascending order.
+        position: its place among its problem's generations.
+        correct: 1 where it is right.
+        answer: a number per text; -1: none.
+        shape: of the result.
+    """
+    wrong = np.full(len(problem), -1, dtype=np.int64)
+    voted = answer >= 0
+    # Number the answers within each problem, so that the ballot stays as narrow as the number of samples.
+    pair = problem[voted] * (int(answer.max(initial=0)) + 1) + answer[voted]
+    _, first, of_pair = np.unique(pair, return_index=True, return_inverse=True)
+    by_place = np.argsort(first)
+    owner = problem[voted][first[by_place]]
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[by_place] = np.arange(len(first)) - np.searchsorted(owner, owner) + 1
+    wrong[voted] = rank[of_pair]
+    votes = np.full(shape, -2, dtype=np.int32)
+    votes[problem, position] = np.where(correct == 1, 0, wrong)
     return votes
-
-
-def _laid_out(problem: NDArray[np.int64], values: pd.Series, num: int, missing: float) -> Floats:
-    """(problems, generations) of a column, as `_votes` lays them out; `missing` where it is null."""
-    order, position = _places(problem, num)
-    found = np.full((num, int(position.max(initial=-1)) + 1), missing)
-    found[problem[order], position] = values.astype(float).fillna(missing).to_numpy()[order]
-    return found
 
 
 def _places(problem: NDArray[np.int64], num: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

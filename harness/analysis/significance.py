@@ -9,6 +9,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.analysis.intervals import t_value
+
 Floats = NDArray[np.float64]
 CHUNK_ENTRIES = 5_000_000  # sign flips drawn at once
 
@@ -59,24 +61,24 @@ def _sign_flip(gaps: Floats, num_resamples: int, seed: int) -> Floats:
     columns, sums = gaps.astype(np.float32), gaps.sum(axis=0)
     extreme = np.zeros(gaps.shape[1])
     for flips in _flips(len(gaps), num_resamples, seed):
-        extreme += (np.abs(2 * (flips.astype(np.float32) @ columns) - sums) >= np.abs(sums) - 1e-5).sum(axis=0)
+        extreme += (np.abs(2 * (flips @ columns) - sums) >= np.abs(sums) - 1e-5).sum(axis=0)
     p: Floats = (extreme + 1) / (num_resamples + 1)
     return p
 
 
-def _flips(num_problems: int, num_resamples: int, seed: int) -> Iterable[NDArray[np.int8]]:
+def _flips(num_problems: int, num_resamples: int, seed: int) -> Iterable[NDArray[np.float32]]:
     """(resamples, problems) of 0 and 1, in as many parts as memory wants; a single part is kept for the next test."""
     chunk = max(1, CHUNK_ENTRIES // max(num_problems, 1))
     if chunk >= num_resamples:
         return (_one_part(num_problems, num_resamples, seed),)
     rng = np.random.default_rng(seed)
     sizes = (min(chunk, num_resamples - start) for start in range(0, num_resamples, chunk))
-    return (rng.integers(0, 2, (size, num_problems), dtype=np.int8) for size in sizes)
+    return (rng.integers(0, 2, (size, num_problems), dtype=np.int8).astype(np.float32) for size in sizes)
 
 
 @lru_cache(maxsize=2)
-def _one_part(num_problems: int, num_resamples: int, seed: int) -> NDArray[np.int8]:
-    return np.random.default_rng(seed).integers(0, 2, (num_resamples, num_problems), dtype=np.int8)
+def _one_part(num_problems: int, num_resamples: int, seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).integers(0, 2, (num_resamples, num_problems), dtype=np.int8).astype(np.float32)
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -205,7 +207,7 @@ def _most_significant(num_problems: int, level: float) -> NDArray[np.int64]:
 
 
 def _t_power(num: int, difference: float, deviation: float, level: float) -> float:
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr
 
     if num < 2:
         return 0.0
@@ -214,4 +216,4 @@ def _t_power(num: int, difference: float, deviation: float, level: float) -> flo
     shift = difference * sqrt(num) / deviation
     if shift > 30:
         return 1.0
-    return float(nct.sf(t.ppf(1 - level / 2, num - 1), num - 1, shift))
+    return float(1 - nctdtr(num - 1, shift, t_value(num - 1, 1 - level)))

@@ -28,6 +28,7 @@ from harness.config import Budget
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
+SLOPES_AT_ONCE = 200  # resamples
 METHOD_NAMES = {
     "budget_forcing": "BF",
     "token_conditional": "TCC",
@@ -117,13 +118,20 @@ def sweep_figures(sweep: Sequence[Cell], all_cells: Sequence[Cell], resampler: R
     for per in units:
         detail = metrics.scaling_detail(a, f, per)
         usable = np.flatnonzero(np.isfinite(a) & np.isfinite(f) & ((a > 0) | (per == "1k_tokens")))
-        draws = metrics.pairwise_slopes(drawn_a[:, usable], drawn_f[:, usable], per)
         # A pair that ties in the data has no slope there, so it must not enter in the resamples where it does not tie.
-        ties = np.isnan(metrics.pairwise_slopes(a[None, usable], f[None, usable], per)[0])
-        interval = percentiles(row_means(draws[:, ~ties])) if draws[:, ~ties].size else (NAN, NAN)
+        kept = ~np.isnan(metrics.pairwise_slopes(a[None, usable], f[None, usable], per)[0])
+        draws = _mean_slopes(drawn_a[:, usable], drawn_f[:, usable], kept, per) if kept.any() else np.empty(0)
+        interval = percentiles(draws)
         figures[f"scaling_per_{per}"] = Interval(detail.value, *interval, detail.note, n)
         figures[f"scaling_ols_per_{per}"] = slope_interval(tokens[:, usable], right[:, usable], per)
     return figures
+
+
+def _mean_slopes(tokens: Floats, accuracies: Floats, kept: NDArray[np.bool_], per: metrics.Per) -> Floats:
+    """(resamples,) mean slope over the kept pairs of (resamples, settings), in blocks that fit a cache."""
+    blocks = [slice(start, start + SLOPES_AT_ONCE) for start in range(0, len(tokens), SLOPES_AT_ONCE)]
+    slopes = (metrics.pairwise_slopes(tokens[block], accuracies[block], per) for block in blocks)
+    return np.concatenate([row_means(of_block[:, kept]) for of_block in slopes])
 
 
 def best_of(right: Floats, drawn: Floats) -> tuple[float, float, float]:

@@ -37,6 +37,7 @@ COLUMNS = (
     "thinking_tokens", "answer_tokens", "num_rounds",
     "forced_end", "looping", "thinking_finish", "status", "extracted", "reason", "error",
 )  # fmt: skip
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 INDEX = ("problem_id", "sample_index", "status", "thinking_tokens", "forced_end", "looping", "extracted", "gold")
 
 
@@ -56,8 +57,13 @@ class Browser:
 
 def packed(value: Any) -> str:
     """A value as base64 gzip JSON, the same bytes for the same value."""
-    raw = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    raw = value if isinstance(value, bytes) else as_json(value)
     return base64.b64encode(gzip.compress(raw, compresslevel=6, mtime=0)).decode()
+
+
+def as_json(value: Any) -> bytes:
+    """A value as JSON without spaces."""
+    return ENCODER.encode(value).encode()
 
 
 def forced_ranges(
@@ -141,24 +147,30 @@ def collect(
             room -= places[i]
     longest = max(2_000, MOST_CHARACTERS // max(sum(places.values()), 1))
     rows, num_ids = [], 0
+    shared: dict[str, str] = {}
     for row in _rows(dirs, set(chosen)):
         if places[chosen[row["run_id"]]] > 0:
             places[chosen[row["run_id"]]] -= 1
-            rows.append(_kept(row, longest, num_ids <= MOST_IDS))
-            num_ids += len(rows[-1]["sample"]["ids"] or ())
+            ids = list(map(int, generated_ids(row))) if num_ids <= MOST_IDS else []
+            num_ids += len(ids)
+            rows.append(_kept(row, longest, ids, shared))
     if num_ids > MOST_IDS:  # all or none: two runs are compared by them
         for row in rows:
-            row["sample"]["ids"] = None
+            row["ids"] = b"null"
     rank = {i: at for at, i in enumerate(order)}
     rows.sort(key=lambda r: (r["task"], natural(r["problem_id"]), rank[chosen[r["run_id"]]], r["sample_index"] or 0))
     note = f"{len(rows):,} of {total:,} samples are on this page, whole runs first; all are in the Parquet files."
     return _packed(rows, [chosen[r["run_id"]] for r in rows], measured, note if len(rows) < total else "")
 
 
-def _kept(row: dict[str, Any], longest: int, with_ids: bool) -> dict[str, Any]:
-    """What of a stored row the page holds: its place, the index's columns, and its text cut to `longest`."""
+def _kept(row: dict[str, Any], longest: int, ids: list[int], shared: dict[str, str]) -> dict[str, Any]:
+    """What of a stored row the page holds: its place, the index's columns, and its text cut to `longest`, as JSON.
+
+    A hundred thousand rows as objects would take half a gigabyte. `shared` holds each short text once.
+    """
     kept = {name: row[name] for name in ("run_id", "task", "question_hash", *INDEX)}
-    return kept | {"sample": _sample(row, longest, with_ids)}
+    kept = {name: shared.setdefault(v, v) if isinstance(v, str) else v for name, v in kept.items()}
+    return kept | {"sample": as_json(_sample(row, longest)), "ids": as_json(ids)}
 
 
 def _rows(dirs: Sequence[Path], runs: set[str]) -> Iterator[dict[str, Any]]:
@@ -211,9 +223,14 @@ def _packed(rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, 
         (i for i in used if cells[i].recipe == reference_name(cells, used) and is_headline(cells[i])), None
     )
     index["reference"] = None if reference is None else run_of[reference]
-    blocks = [packed([row["sample"] for row in rows[start : start + BLOCK]]) for start in range(0, len(rows), BLOCK)]
+    blocks = [packed(_block(rows[start : start + BLOCK])) for start in range(0, len(rows), BLOCK)]
     index["gaps"] = _gaps(measured, run_of, task_of)
     return Browser(index, blocks, note)
+
+
+def _block(rows: Sequence[dict[str, Any]]) -> bytes:
+    """The JSON list of some rows' samples: each an object whose last key is `ids`."""
+    return b"[" + b",".join(row["sample"][:-1] + b',"ids":' + row["ids"] + b"}" for row in rows) + b"]"
 
 
 def _gaps(measured: Measured, run_of: dict[int, int], task_of: dict[str, int]) -> dict[str, str]:
@@ -246,15 +263,12 @@ def _facts(rows: Sequence[dict[str, Any]], measured: Measured) -> dict[str, dict
     return found
 
 
-def _sample(row: dict[str, Any], most: int, with_ids: bool) -> dict[str, Any]:
+def _sample(row: dict[str, Any], most: int) -> dict[str, Any]:
     thinking, ids = row["thinking"] or "", row["thinking_ids"] or []
     ranges = forced_ranges(thinking, ids, row["forced_spans"] or [], row["ignore_str"])
     sample = {name: _plain(row[name]) for name in ("question", "closing", "answer", "reason", "error", "answer_tokens",
               "num_rounds", "thinking_finish", "seed")}  # fmt: skip
-    return sample | {
-        "thinking": pieces(thinking, ranges, most),
-        "ids": list(map(int, generated_ids(row))) if with_ids else None,
-    }
+    return sample | {"thinking": pieces(thinking, ranges, most)}
 
 
 def natural(text: str) -> str:

@@ -32,14 +32,15 @@ def last_whole(steps: Path, identity: str) -> Path | None:
     found: dict[int, Path] = {}
     for folder in steps.glob("checkpoint-*"):
         if _identity(folder / MARKER) == identity:
-            found[_step(folder)] = folder
+            found[step_of(folder)] = folder
         else:
             shutil.rmtree(folder)
     return found[max(found)] if found else None
 
 
-def _step(folder: Path) -> int:
-    return int(folder.name.rpartition("-")[2])
+def step_of(checkpoint: Path | None) -> int:
+    """The optimizer step after which a checkpoint was written; 0: there is none."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
 def _identity(marker: Path) -> str | None:
@@ -80,5 +81,5 @@ class Resumable(TrainerCallback):
             dist.barrier()
         if self.rank == 0:
             write_json(checkpoint / MARKER, {"identity": self.identity, "step": state.global_step})
-            for old in sorted(checkpoint.parent.glob("checkpoint-*"), key=_step)[: -self.kept]:
+            for old in sorted(checkpoint.parent.glob("checkpoint-*"), key=step_of)[: -self.kept]:
                 shutil.rmtree(old)
