@@ -106,7 +106,7 @@ class Columns:
     def take(self, names: tuple[str, ...]) -> Any:
         """The first of `names` that holds something; None if none does."""
         for name in names:
-            if name in THOUGHTS and str(self.record.get(self.names.get(name))).strip().lower() in SWITCHES:
+            if name in THOUGHTS and str(self.record.get(self.names.get(name, ""))).strip().lower() in SWITCHES:
                 continue
             if name in self.names and name not in self.used and not _empty(value := self.record[self.names[name]]):
                 self.used.add(name)
