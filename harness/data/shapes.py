@@ -24,6 +24,7 @@ from typing import Any
 
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, plain, row
 from harness.data.traces import split_response, without_wrapper
+from harness.marks import holds_delimiter
 from harness.messages import THOUGHT_FIELDS, MessageText, content_text
 
 # Names of one thing, the first that holds something is taken.
@@ -36,11 +37,18 @@ THOUGHTS = ("thinking", "reasoning_content", "reasoning", "thinking_trajectory",
 MANY = ("generations", "responses", "completions", "outputs", "traces", "solutions", "samples")
 RESPONSES = ("response", "completion", "output", "chosen", "generation", "assistant", "generated_solution",
              "model_response", "model_output", "full_response", "generated_text", "r1_response", "text_response",
-             "reply", "generated_answer", "deepseek_response", "target")  # fmt: skip
+             "reply", "generated_answer", "deepseek_response", "llm_response", "target")  # fmt: skip
 ATTEMPTS = ("attempt", "deepseek_solution", "final_response", "answer_text", "model_answer", "content")
 GOLDS = ("answer", "gold", "ground_truth", "expected_answer", "reference_answer", "final_answer", "gold_answer",
          "ground_truth_answer", "correct_answer", "label", "gt")  # fmt: skip
-SOLUTIONS = ("solution", "ground_truth_solution", "reference_solution", "gold_solution", "explanation")
+SOLUTIONS = (
+    "solution",
+    "ground_truth_solution",
+    "reference_solution",
+    "gold_solution",
+    "gold_standard_solution",
+    "explanation",
+)
 IDS = ("id", "uuid", "uid", "problem_id", "question_id", "unique_id", "_id", "qid", "sample_id")
 SOURCES = ("source", "data_source", "dataset", "dataset_name", "origin", "source_type")
 DOMAINS = ("domain", "subject", "problem_type", "category", "topic", "field")
@@ -57,6 +65,7 @@ CUT = ("length", "max_tokens", "budget", "MAX_TOKENS")
 TARGETS = ("question", "thinking", "attempt", "response", "responses", "answer", "solution", "id", "source", "domain",
            "messages", "system", "correct", "finish")  # fmt: skip
 NONE = "none"
+SWITCHES = ("on", "off", "yes", "no", "true", "false")  # says whether there is a thought, and is none
 
 
 @dataclass
@@ -97,6 +106,8 @@ class Columns:
     def take(self, names: tuple[str, ...]) -> Any:
         """The first of `names` that holds something; None if none does."""
         for name in names:
+            if name in THOUGHTS and str(self.record.get(self.names.get(name, ""))).strip().lower() in SWITCHES:
+                continue
             if name in self.names and name not in self.used and not _empty(value := self.record[self.names[name]]):
                 self.used.add(name)
                 return value
@@ -261,9 +272,10 @@ def _untaken(record: Mapping[str, Any], columns: Columns, has_response: bool, ha
         return columns.name_of((*CHATS, *MANY, *RESPONSES, *ATTEMPTS, "prompt")) or "response"
     if has_solution:
         return columns.name_of((*SOLUTIONS, *GOLDS)) or "solution"
-    long = [name for name, value in record.items() if isinstance(value, str) and len(value) > 1000]
+    texts = {name: value for name, value in record.items() if isinstance(value, str)}
     asked = columns.name_of(QUESTIONS)
-    return next((str(name) for name in long if name != asked), "")
+    may = (name for name, value in texts.items() if len(value) > 1000 or holds_delimiter(value))
+    return next((str(name) for name in may if name != asked), "")
 
 
 def _chat_value(columns: Columns) -> list[Any] | None:

@@ -324,3 +324,23 @@ def test_every_pool_beside_the_checkout_is_taken_with_its_traces() -> None:
             continue
         found = pool.load_with_report(str(path))
         assert found.num_traces > 0, path.name
+
+
+@pytest.mark.parametrize(
+    ("columns", "switch"),
+    [("input output", "on"), ("prompt llm_response", "True"), ("problem generated_solution", "yes")],
+)
+def test_a_column_that_only_says_that_there_is_reasoning_is_no_trace(tmp_path: Path, columns: str, switch: str) -> None:
+    question, response = columns.split()
+    made = {question: "What is 1 + 2?", response: "<think>One and two.</think>It is 3.", "reasoning": switch}
+    (tmp_path / "pool.jsonl").write_text(json.dumps(made) + "\n")
+    (one,) = pool.load(str(tmp_path / "pool.jsonl"))
+    assert (one["thinking"], one["attempt"]) == ("One and two.", "It is 3.")
+
+
+def test_numbered_columns_with_marks_of_a_thought_are_told_not_dropped_in_silence(tmp_path: Path) -> None:
+    made = {"question": "What is 1 + 2?", "final_answer": "3"}
+    made |= {f"r1_solution_{k}": f"<think>Way {k}.</think>It is 3." for k in (1, 2, 3)}
+    (tmp_path / "pool.jsonl").write_text(json.dumps(made) + "\n")
+    with pytest.raises(UserError, match="name the trace with --map thinking=r1_solution_1"):
+        pool.load(str(tmp_path / "pool.jsonl"))
