@@ -1,14 +1,15 @@
 """A 59,029-row pool selected, decontaminated and formatted: seconds and memory of each step, beside s1's way.
 
-    python benchmarks/data.py --data-dir DIR [--rows 59029] [--work DIR]
+    python benchmarks/data.py --data-dir DIR [--rows 59029] [--row-kb 150] [--work DIR]
 
 The pool is made up: Table 7's sources and row counts, real traces (DIR/sft_pool, not part of the repository) repeated
 to the paper's mean length (3.6K tokens), so texts tokenise and match as real ones do. Every step runs in a process of
 its own; memory is that process's peak resident size, the memory-mapped pool included. CPU seconds are all threads
 together: what to compare on a machine that does other work too.
 
-"s1's way" is what its notebook and scripts do, written anew: draws by numpy over Python lists, 8-grams of lower-cased
-words split at white space, text by `datasets.map` with the tokenizer called a row at a time.
+"s1's way" is what its notebook and scripts do, written anew: draws by numpy over Python lists, a look-up of the whole
+pool's 8-grams (of lower-cased words split at white space, joined again), text by `datasets.map` with the tokenizer
+called a row at a time. s1's 8-gram rule is also timed as quick as it can be made: sets of tuples, row by row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import random
 import resource
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,8 +41,11 @@ BLOCK_SIZE = 32768
 TASKS = ("math500", "aime24_nofigures")
 
 
-def made_up_pool(data_dir: Path, count: int) -> Iterator[dict[str, Any]]:
-    """`count` rows of Table 7's sources. A third of the questions stays as it is, the rest gets new numbers."""
+def made_up_pool(data_dir: Path, count: int, kilobytes: int = 0) -> Iterator[dict[str, Any]]:
+    """`count` rows of Table 7's sources. A third of the questions stays as it is, the rest gets new numbers.
+
+    `kilobytes` of a row on average: test cases in its metadata, as the published pool has them, some short, some long.
+    """
     rng = random.Random(0)
     real = pool.load("sft_pool", data_dir).to_list()
     names = list(SOURCES)
@@ -55,10 +60,12 @@ def made_up_pool(data_dir: Path, count: int) -> Iterator[dict[str, Any]]:
             question = "".join(rng.choice("23456789") if c in "23456789" else c for c in question)
         hard = rng.random() < 0.475
         domain = rng.choice(list(MSC.values()))
+        cases = int(rng.expovariate(1 / max(1, kilobytes * 1000 - CHARACTERS))) if kilobytes else 0
         yield {
             **one, "id": f"r{index:05d}", "question": question, "thinking": trace, "domain": domain,
             "source": rng.choices(names, weights)[0], "thinking_tokens": len(trace) // 3,
             "reference_correct": [False, not hard], "benchmark_like": hard and rng.random() < 0.016,
+            "metadata": json.dumps({"test_cases": f"{index} {rng.random()}\n" * (cases // 24)}),
         }  # fmt: skip
 
 
@@ -151,6 +158,22 @@ def their_select(work: Path, data_dir: Path) -> str:
 def their_clean(work: Path, data_dir: Path) -> str:
     rows = pool.load(str(work / "pool.jsonl"))
 
+    def looked_up(questions: Any) -> dict[str, set[int]]:
+        table: dict[str, set[int]] = defaultdict(set)
+        for number, question in enumerate(questions):
+            words = question.lower().split()
+            for start in range(len(words) - 7):
+                table[" ".join(words[start : start + 8])].add(number)
+        return table
+
+    ours = looked_up(rows["question"])
+    theirs = looked_up(problem.question for problem in problems(data_dir))
+    return f"{len(set().union(*(ours[run] for run in theirs if run in ours))):,} rows match"
+
+
+def their_quick_clean(work: Path, data_dir: Path) -> str:
+    rows = pool.load(str(work / "pool.jsonl"))
+
     def ngrams(text: str) -> set[tuple[str, ...]]:
         words = text.lower().split()
         return {tuple(words[i : i + 8]) for i in range(len(words) - 7)}
@@ -182,6 +205,7 @@ STEPS: dict[str, tuple[Step, Step | None]] = {
     "select diverse": (select("diverse"), None),
     "select longest": (select("longest"), None),
     "decontaminate": (clean, their_clean),
+    "decontaminate, s1's rule at its quickest": (clean, their_quick_clean),
     "format": (format_all, their_format),
 }
 
@@ -226,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--rows", type=int, default=59029)
+    parser.add_argument("--row-kb", type=int, default=0, help="of a row, test cases included; the published pool: 150")
     parser.add_argument("--work", type=Path, help="keep the made-up pool here for the next run")
     parser.add_argument("--step", action="append", help="only these steps")
     parser.add_argument("--ours-only", action="store_true", help="do not time s1's way")
@@ -241,7 +266,7 @@ def main() -> None:
     datasets.config.HF_DATASETS_CACHE = work / "cache"
     datasets.disable_progress_bars()
     if not (work / "pool.jsonl").exists():
-        pool.save(made_up_pool(arguments.data_dir, arguments.rows), work / "pool.jsonl")
+        pool.save(made_up_pool(arguments.data_dir, arguments.rows, arguments.row_kb), work / "pool.jsonl")
         make_tokenizer(work / "tokenizer", arguments.data_dir)
     print(f"pool: {arguments.rows:,} rows, {(work / 'pool.jsonl').stat().st_size / 2**30:.2f} GiB of JSONL\n")
     print("| step | seconds | CPU | peak GiB | s1's way: seconds | CPU | peak GiB | ours / theirs, CPU | outcome |")

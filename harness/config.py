@@ -383,7 +383,8 @@ class Training:
     num_gpus: Placement[Natural] = 0  # of one worker
     gradient_checkpointing: Placement[Flag] = True
     save_steps: Placement[Natural] = 100  # optimizer steps between two checkpoints to resume from; 0: none
-    report_to: Placement[Literal["none", "trackio", "wandb"]] = "none"
+    kept_checkpoints: Placement[Positive] = 1  # the newest ones; while one is written, those before it are still there
+    report_to: Placement[Literal["none", "tensorboard", "mlflow", "wandb", "trackio"]] = "none"
 
     @property
     def in_a_row(self) -> bool:

@@ -34,11 +34,11 @@ _TAG = re.compile(  # a delimiter that no table knows but whose name says what i
 )
 _END_TAG = re.compile(rf"<\|?(?:/|(?:end|close)[_.:-](?:of[_.:-])?){NAMED}\|?>|<\|?{_THOUGHT}[_.:-](?:end|close)\|?>")
 _NAMED_AFTER = re.compile(r"[`'\"]|\s(?:tags?|tokens?|blocks?|delimiters?|markers?)\b")
+_KEEP = "surrogatepass"  # half of a torn character stays as it is
 _HEADINGS = re.compile(
     r"(?:\A|\n)#{1,3} (?:thinking|thought)\s*\n(?:.|\n)*?\n#{1,3} (?:final response|final answer)\s*\n",
     re.IGNORECASE,
 )
-_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # keeps every index, unlike str.lower
 # Words of a name that say where a block begins, and those that say where it ends: "think:start", "begin_of_thought".
 _SIDES = (("start", "end"), ("begin", "end"), ("open", "close"), ("prefix", "suffix"))
 _SIDE = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(opens for opens, _ in _SIDES)})(?![A-Za-z])", re.IGNORECASE)
@@ -81,14 +81,14 @@ def _known() -> tuple[Marks, ...]:
         mark = (family.mark or family.end).strip()
         lead = family.end.strip().partition(mark)[0]
         # "<answer>" stays: the grader reads what stands between such tags.
-        opening = tuple(_low(text) for text in family.answer_start if text != "<answer>")
-        start = _low(family.start.strip())
+        opening = tuple(lower_ascii(text) for text in family.answer_start if text != "<answer>")
+        start = lower_ascii(family.start.strip())
         found.append(
             Marks(
                 family.name,
                 start,
-                (_low(mark),),
-                _low(lead),
+                (lower_ascii(mark),),
+                lower_ascii(lead),
                 opening,
                 family.plain_words,
                 family.start_is_optional,
@@ -98,9 +98,10 @@ def _known() -> tuple[Marks, ...]:
     return tuple(found)
 
 
-def _low(text: str) -> str:
-    """ASCII letters in lower case; every index stays, as `str.lower` does not promise for other letters."""
-    return text.lower() if text.isascii() else text.translate(_LOWER)
+def lower_ascii(text: str) -> str:
+    """`text` with its ASCII letters in lower case; every index stays, which `str.lower` does not promise for others."""
+    # bytes.lower is about ASCII alone, and many times as fast as a table for str.translate.
+    return text.lower() if text.isascii() else text.encode("utf-8", _KEEP).lower().decode("utf-8", _KEEP)
 
 
 def own_marks(pairs: Iterable[Sequence[str]]) -> tuple[Marks, ...]:
@@ -109,7 +110,7 @@ def own_marks(pairs: Iterable[Sequence[str]]) -> tuple[Marks, ...]:
     for start, end in pairs:
         if not end.strip():
             raise UserError(f"the thinking marks {start!r}, {end!r} have no end; give both strings")
-        made.append(Marks("own", _low(start.strip()), (_low(end.strip()),)))
+        made.append(Marks("own", lower_ascii(start.strip()), (lower_ascii(end.strip()),)))
     return tuple(made)
 
 
@@ -154,7 +155,7 @@ def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Split
             response that never ends it is a thought that was cut.
         marks: Delimiters to look for before the known ones (`own_marks`, `marks_of`).
     """
-    lowered = _low(response)
+    lowered = lower_ascii(response)
     opened = opened_by(prompt, marks) or _asked_by(prompt)
     if opened is None and not marks and not _may_hold_mark(response):
         return _without_tokens(response, lowered)
@@ -192,7 +193,7 @@ def without_turn_end(answer: str) -> str:
     text = answer.removeprefix("<|im_start|>assistant").lstrip()
     if not _may_hold_mark(text):
         return text
-    lowered, cut = _low(text), len(text)
+    lowered, cut = lower_ascii(text), len(text)
     for mark in _turn_ends():
         at = lowered.find(mark, 0, cut)
         if at > 0 and text[:at].strip():
@@ -200,7 +201,7 @@ def without_turn_end(answer: str) -> str:
         elif at == 0:
             text, lowered, cut = text[len(mark) :], lowered[len(mark) :], cut - len(mark)
     text = text[:cut]
-    while match := _LAST_TOKEN.search(_low(text[-80:])):
+    while match := _LAST_TOKEN.search(lower_ascii(text[-80:])):
         text = text[: max(0, len(text) - 80) + match.start()]
     return text
 
@@ -209,7 +210,7 @@ def without_turn_end(answer: str) -> str:
 def _turn_ends() -> tuple[str, ...]:
     ends = [mark for family in FAMILIES for mark in family.answer_end if not mark.startswith("</")]
     tags = [mark for family in FAMILIES for mark in family.answer_end if mark == "</response>"]
-    return tuple(dict.fromkeys(_low(mark) for mark in (*TURN_ENDS, *ends, *tags)))
+    return tuple(dict.fromkeys(lower_ascii(mark) for mark in (*TURN_ENDS, *ends, *tags)))
 
 
 def holds_delimiter(text: str) -> bool:
@@ -217,10 +218,9 @@ def holds_delimiter(text: str) -> bool:
 
     Plain words and tags that are only named do not count.
     """
-    if not any(c in text for c in "<[◁"):
-        return False
-    lowered = _low(text)
-    if not any(pattern.search(lowered) for pattern in _any_delimiter()):  # nearly always: quicker than each by itself
+    lowered = lower_ascii(text)
+    # Nearly always, and quicker than each by itself.
+    if not any(bracket in lowered and pattern.search(lowered) for bracket, pattern in _any_delimiter()):
         return False
     for one in _known():
         if not one.plain_words and (_starts(lowered, one, 0) is not None or any(end in lowered for end in one.ends)):
@@ -229,24 +229,30 @@ def holds_delimiter(text: str) -> bool:
 
 
 @cache
-def _any_delimiter() -> tuple[re.Pattern[str], ...]:
-    """What finds a delimiter that is no plain word: for each first character, which `re` looks for at C's speed."""
+def _any_delimiter() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """What finds a delimiter that is no plain word: for each first character, which `re` looks for at C's speed.
+
+    Beside each pattern the bracket without which a text cannot hold what it finds.
+    """
     marks = {mark for one in _known() if not one.plain_words for mark in (one.start, *one.ends)}
-    tails: dict[str, list[str]] = {}
+    tails: dict[tuple[str, str], list[str]] = {}
     for mark in sorted({*marks, *_special_ends()} - {""}):
-        tails.setdefault(mark[0], []).append(re.escape(mark[1:]))
-    return tuple(re.compile(f"{re.escape(first)}(?:{'|'.join(rest)})") for first, rest in tails.items())
+        bracket = next(char for char in mark if char in "<[◁")
+        tails.setdefault((bracket, mark[0]), []).append(re.escape(mark[1:]))
+    return tuple(
+        (bracket, re.compile(f"{re.escape(first)}(?:{'|'.join(rest)})")) for (bracket, first), rest in tails.items()
+    )
 
 
 @cache
 def _special_ends() -> tuple[str, ...]:
     # "</s>", "<sep>" and the like stand in ordinary HTML; these do not.
-    return tuple(_low(mark) for mark in TURN_ENDS if "|" in mark or "｜" in mark or "[" in mark)
+    return tuple(lower_ascii(mark) for mark in TURN_ENDS if "|" in mark or "｜" in mark or "[" in mark)
 
 
 def opened_by(prompt: str, marks: Sequence[Marks] = ()) -> Marks | None:
     """The marks whose start ends `prompt`, white space aside; None where the prompt does not end inside a thought."""
-    tail = _low(prompt[-400:].rstrip())
+    tail = lower_ascii(prompt[-400:].rstrip())
     if not tail:
         return None
     for one in (*marks, *_known()):
@@ -260,7 +266,7 @@ def opened_by(prompt: str, marks: Sequence[Marks] = ()) -> Marks | None:
 
 def _asked_by(prompt: str) -> Marks | None:
     """The marks of a model that thinks at once, without a start, where its prompt says how the answer begins."""
-    lowered = _low(prompt).rstrip()
+    lowered = lower_ascii(prompt).rstrip()
     for one in _known():
         if one.start_is_optional and one.ends[0] in lowered and not lowered.endswith(one.ends[0]):
             return one

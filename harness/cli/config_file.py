@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from harness.errors import UserError, one_line, unknown
+from harness import yaml_file
+from harness.errors import UserError, unknown
 
 PAIRS = "="  # in the metavar of an option that takes NAME=VALUE
 
@@ -38,12 +39,15 @@ def _take(context: click.Context, option: click.Parameter, path: Path | None) ->
         return
     named = {_name(one): one for one in context.command.params if one is not option and one.name != "help"}
     values = {}
-    for key, value in _read(path).items():
-        name = str(key).removeprefix("--").replace("_", "-")
+    file = yaml_file.read(path, "options and their values, for example `tasks: [aime25]`").once()
+    for key, value in file.values.items():
+        name, where = str(key).removeprefix("--").replace("_", "-"), file.at(key)
         if name not in named:
-            raise unknown(f"option in {path}", str(key), named)
+            raise UserError(f"{where}: {unknown('option', str(key), named)}")
         if value is not None:
-            values[named[name].name] = _as_typed(named[name], value, f"{path}: {key}")
+            values[named[name].name] = _checked(
+                context, named[name], _as_typed(named[name], value, f"{where}: {key}"), where
+            )
     context.default_map = values
 
 
@@ -52,25 +56,6 @@ def _name(option: click.Parameter) -> str:
     if isinstance(option, click.Argument):
         return str(option.name)
     return max(option.opts, key=len).removeprefix("--")
-
-
-def _read(path: Path) -> dict[Any, Any]:
-    """The file's keys and values. Raises `UserError` for one that is no YAML mapping, or names a key twice."""
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree, found = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or one_line(error)}") from None
-    if not isinstance(found, dict) or not isinstance(tree, yaml.MappingNode):
-        raise UserError(f"{path}: give options and their values, for example `tasks: [aime25]`")
-    keys = [key.value for key, _ in tree.value]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise UserError(f"{path}: {twice} is given {keys.count(twice)} times; give it once")
-    return found
 
 
 def _as_typed(option: click.Parameter, value: Any, where: str) -> Any:
@@ -90,6 +75,15 @@ def _as_typed(option: click.Parameter, value: Any, where: str) -> Any:
     if isinstance(value, bool):
         raise UserError(f"{where}: {_text(value)}: give a value; a word such as no or on stands in quotes")
     return _text(value)
+
+
+def _checked(context: click.Context, option: click.Parameter, value: Any, where: str) -> Any:
+    """`value`, if it is of the option's type. Click itself would say so without the file."""
+    try:
+        option.type_cast_value(context, value)
+    except click.BadParameter as error:
+        raise UserError(f"{where}: {_name(option)}: {error.message}") from None
+    return value
 
 
 def _takes_pairs(option: click.Parameter) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness.report.every_eval_ever import Relationship
 
 KINDS = get_args(Kind)
+STUDY_FIGURES = ("scaling", "pareto", "compute", "flips")  # `harness figure` needs them before it draws
+PAPER_FIGURES = ("figure_1", "figure_4", "figure_6", "figure_7", "funnel")
 
 
 @click.command(short_help="Grade answers in a JSONL file by equivalence.")
@@ -132,9 +134,14 @@ def publish(out: Path, to: str, public: bool) -> None:
     help="Repeatable. Default: pdf, svg.",
 )
 @click.option("--style", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A matplotlib style file.")
-@click.option("--only", multiple=True, type=click.Choice(("scaling", "pareto", "compute", "flips")), help="Repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(STUDY_FIGURES + PAPER_FIGURES),
+    help="Repeatable. The last five: --paper's.",
+)
 @click.option("--study", default="", help="Of this study alone.")
-@click.option("--paper", is_flag=True, help="The s1 paper's Figures 1 and 6 from its published numbers instead.")
+@click.option("--paper", is_flag=True, help="The s1 paper's figures instead, those of DIRS beside them.")
 def figure(
     dirs: tuple[Path, ...],
     out: Path,
@@ -149,9 +156,12 @@ def figure(
     from harness.report import leaderboard as report
     from harness.report.canvas import form_of
 
-    if paper == bool(dirs):
-        raise UserError("give result folders, or --paper, not both; one of them is needed")
-    for path in report.write_figures(dirs, out, form_of(width, formats, style), only, study):
+    if not paper and not dirs:
+        raise UserError("give result folders, or --paper, or both")
+    known = PAPER_FIGURES if paper else STUDY_FIGURES
+    if wrong := next((one for one in only if one not in known), None):
+        raise UserError(f"--only {wrong} {'with' if paper else 'without'} --paper: give {', '.join(known)}")
+    for path in report.write_figures(dirs, out, form_of(width, formats, style), only, study, paper):
         say(path)
 
 

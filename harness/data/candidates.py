@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.data import quality
-from harness.data.schema import metadata_of, with_thinking
+from harness.data.schema import MAX_BATCH, metadata_of, with_thinking
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def candidates(
         content.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
         if not with_thinking(row):
             continue
-        metadata = metadata_of(row)
+        metadata = _of_the_trace(row["metadata"])
         correct = metadata.get("attempt_correct")
         grades = row.get("reference_correct") or (references(row) if references is not None else None)
         seen.append(
@@ -108,6 +108,13 @@ def candidates(
     return found, digest, "tokens" if in_tokens else "characters"
 
 
+def _of_the_trace(metadata: Any) -> dict[str, Any]:
+    """A row's metadata where they may say something of its trace: test cases of 100 kB are not parsed for nothing."""
+    if isinstance(metadata, str) and '"attempt_correct"' not in metadata and '"finish"' not in metadata:
+        return {}
+    return metadata_of({"metadata": metadata})
+
+
 def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
     """The rows one by one; a Dataset is read in batches, so that its texts are never in memory together.
 
@@ -120,7 +127,8 @@ def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mappin
         return
     if columns is not None:
         pool = pool.select_columns(list(columns))
-    for batch in pool.iter(batch_size=1000):
+    of_a_row = pool.data.nbytes // max(1, pool.data.num_rows)
+    for batch in pool.iter(batch_size=min(1000, MAX_BATCH // max(1, of_a_row) + 1)):
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(batch, values, strict=True))
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from harness.data.candidates import Candidates
 from harness.data.draws import Picked
-from harness.errors import UserError, one_line, unknown
-from harness.user_code import functions_of, loaded
+from harness.errors import UserError, unknown
+from harness.user_code import functions_of, loaded, running
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,25 @@ class Own:
 
     function: Callable[..., Iterable[str]]
     name: str
+    path: Path
     source_sha256: str
 
     def __call__(self, rows: Candidates, size: int, seed: int, options: Mapping[str, Any]) -> Picked:
         """Positions of the ids that the function returns. Raises `UserError` for what is no selection."""
-        try:
+
+        def ids_found() -> list[Any]:  # a generator fails only here
             found = self.function(rows, size, seed, **options)
-        except UserError:
-            raise
-        except Exception as error:  # a user's own code: whatever it raises is told in one line
-            raise UserError(f"selection {self.name}: {type(error).__name__}: {one_line(error)}") from error
+            return list(found) if isinstance(found, Iterable) and not isinstance(found, str) else [found]
+
+        ids, where = running(self.path, "selection", ids_found), f"selection {self.path}:{self.name}"
         places = {row_id: i for i, row_id in enumerate(rows.ids)}
-        ids = list(found) if isinstance(found, Iterable) and not isinstance(found, str) else [found]
         for row_id in ids:
             if row_id not in places:
-                raise UserError(f"selection {self.name} returned {row_id!r}, which is no id of its candidates")
+                raise UserError(f"{where} returned {row_id!r}, which is no id of its candidates")
         if len(set(ids)) < len(ids):
-            raise UserError(f"selection {self.name} returned the id {_repeated(ids)!r} twice; return each once")
+            raise UserError(f"{where} returned the id {_repeated(ids)!r} twice; return each once")
         if not ids:
-            raise UserError(f"selection {self.name} returned no id of {len(rows)} candidates")
+            raise UserError(f"{where} returned no id of {len(rows)} candidates")
         return [places[row_id] for row_id in ids], {}
 
 
@@ -69,4 +69,4 @@ def load(selection: str) -> Own:
     functions = functions_of(loaded(path, "selection"), imported=True)
     if name not in functions:
         raise unknown(f"function in {path}", name or "(none)", functions)
-    return Own(functions[name], name, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Own(functions[name], name, path, hashlib.sha256(path.read_bytes()).hexdigest())

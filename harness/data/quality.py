@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.data import repairs as fixes
 from harness.data.schema import with_thinking
 from harness.errors import UserError
-from harness.marks import holds_delimiter
+from harness.marks import holds_delimiter, lower_ascii
 
 # What a failed call leaves in the place of a trace or an answer.
 API_ERROR = re.compile(
@@ -27,12 +27,14 @@ IMAGE = re.compile(
     r"|\[(?:image|figure)\]",
     re.IGNORECASE,
 )
-# One of these stands in every IMAGE; each begins with one character, which `re` looks for at C's speed.
-IMAGE_HINTS = tuple(map(re.compile, (r"!\[", "<[iI]", r"\\[iI][nN][cC]", r"\[[iIfF][mMiI]", "://")))
+IMAGE_HINTS = ("![", "<img", "includegraphics", "http", "[image]", "[figure]")  # one of these stands in every IMAGE
 ASY = re.compile(r"\[asy\]|\\begin\{asy\}")
 BOX = re.compile(r"[\u2500-\u257f]{3,}")
 DRAWING = frozenset("-|+_\\/*=.<>^")
 RULE_LINES, DRAWN_LINES = 2, 3  # in a row; a Markdown table has one rule line
+MIN_MARKS = 5  # of a line that is drawn
+# In every rule line: that many drawing characters with nothing but space between. Few texts hold one.
+RULE = re.compile(rf"[{re.escape(''.join(DRAWING))}](?:\s*[{re.escape(''.join(DRAWING))}]){{{MIN_MARKS - 1}}}")
 # Left-overs of scraping: "p12." numbering, and an index set in bold at the head of a question ("**3A.**").
 NUMBERING = re.compile(r"(?<![A-Za-z0-9])p\d{1,3}\.|^\s*\*\*(?=[^\s*]*\d)[^\s*]*\*\*", re.MULTILINE)
 BROKEN_TEXT = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]")
@@ -58,8 +60,9 @@ def _image(row: Mapping[str, Any]) -> bool:
 
 
 def _shows_image(text: str) -> bool:
-    # Looking for what begins every IMAGE first is many times as fast on a long trace.
-    return any(hint.search(text) for hint in IMAGE_HINTS) and IMAGE.search(text) is not None
+    # On a long trace `in` is many times as fast as IMAGE, and fastest of all in telling that a character is nowhere.
+    lowered = lower_ascii(text)
+    return any(hint[0] in lowered and hint in lowered for hint in IMAGE_HINTS) and IMAGE.search(text) is not None
 
 
 def _ascii_art(row: Mapping[str, Any]) -> bool:
@@ -71,10 +74,12 @@ def _ascii_art(row: Mapping[str, Any]) -> bool:
 
 def drawn_in_text(text: str) -> bool:
     """Whether `text` holds a drawing: three lines in a row that are half drawing characters, two of them wholly."""
+    if RULE.search(text) is None:
+        return False
     run = rules = 0
     for line in text.splitlines():
         marks = [char in DRAWING for char in line if not char.isspace()]
-        if len(marks) < 5 or sum(marks) < len(marks) / 2 or not set(line) & set("|+_/\\"):
+        if len(marks) < MIN_MARKS or sum(marks) < len(marks) / 2 or not set(line) & set("|+_/\\"):
             run = rules = 0
             continue
         run, rules = run + 1, rules + all(marks)

@@ -34,6 +34,8 @@ SCHEMA = pa.schema(
     metadata={"s1_harness_pool": "1"},
 )
 TEXTS = ("id", "question", "solution", "answer", "source", "domain", "thinking", "attempt")
+LONG = ("question", "solution", "thinking", "attempt", "metadata")  # columns whose cells may be long
+MAX_BATCH = 32_000_000  # characters, or bytes, of the rows that are in memory together: s1's pool has 150 kB a row
 Row = dict[str, Any]
 
 
@@ -157,12 +159,14 @@ def with_thinking(record: Mapping[str, Any]) -> bool:
 
 
 def batches(rows: Iterator[Row], size: int = 1000) -> Iterator[pa.RecordBatch]:
-    """`rows` as Arrow batches of at most `size` rows: what bounds the memory of every step here."""
+    """`rows` as Arrow batches of at most `size` rows, or of `MAX_BATCH` characters: what bounds the memory here."""
     waiting: list[Row] = []
+    characters = 0
     for new in rows:
         waiting.append(new)
-        if len(waiting) == size:
+        characters += sum(len(new[name] or "") for name in LONG)
+        if len(waiting) == size or characters >= MAX_BATCH:
             yield pa.RecordBatch.from_pylist(waiting, schema=SCHEMA)
-            waiting = []
+            waiting, characters = [], 0
     if waiting:
         yield pa.RecordBatch.from_pylist(waiting, schema=SCHEMA)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.report import style_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,8 +100,6 @@ def look(form: Form) -> Iterator[None]:
 
 def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
     """A form from the command line's words. Raises `UserError` for a width or a style file that cannot be read."""
-    import matplotlib
-
     inches = WIDTHS.get(width, 0.0)
     try:
         inches = inches or float(width)
@@ -111,10 +110,7 @@ def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
             f"--width {width}: give single ({WIDTHS['single']} in), double ({WIDTHS['double']} in), or inches"
         )
     if style is not None:
-        try:
-            matplotlib.rc_params_from_file(style, use_default_template=False, fail_on_error=True)
-        except (ValueError, OSError, KeyError, UnicodeDecodeError) as error:
-            raise UserError(f"--style {style}: not a matplotlib style file ({error})") from None
+        style_file.check(style)
     return Form(inches, tuple(dict.fromkeys(formats)) or ("pdf", "svg"), style, PRINT_DPI)
 
 
@@ -194,13 +190,14 @@ class Canvas:
         """Give `artist` the id of `series`, by which the page's script finds it in the SVG."""
         artist.set_gid(f"{self.name}:{slug(series)}:")
 
-    def finish(self, title: str, caption: str, counts: str) -> Drawn:
+    def finish(self, title: str, caption: str, counts: str, method: str = METHOD) -> Drawn:
         """The figure: its SVG for the page, and the files that stand alone.
 
         Args:
             title: what it shows.
             caption: how to read it.
             counts: how many problems it rests on.
+            method: how its intervals were made; empty where it has none.
         """
         import matplotlib.pyplot as plt
 
@@ -218,7 +215,7 @@ class Canvas:
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
         series = [(name, style.colour) for name, style in self.series.items()]
-        lines = [f"{title}. {caption} {counts}. {METHOD}", "", *self.tips]
+        lines = [f"{title}. {caption} {counts}. {method}".rstrip(), "", *self.tips]
         files[f"{self.name}.txt"] = ("\n".join(lines) + "\n").encode()
         return Drawn(self.name, title, caption, series, self._for_page(buffer.getvalue()), files)
 

@@ -17,12 +17,14 @@ from harness.console import visible
 from harness.errors import UserError, unknown
 from harness.files import write_together
 from harness.report import study_tables as builders
+from harness.report.budget_tables import method_table, sweep_table
 from harness.report.canvas import Form
 from harness.report.claim_tables import claims_table
 from harness.report.page import render
 from harness.report.plots import draw_all, draw_studies
+from harness.report.recipe_tables import recipe_table
 from harness.report.samples import collect
-from harness.report.tables import Entry, Table, escaped, markdown
+from harness.report.tables import Entry, Table, escaped, markdown, piece
 from harness.report.terminal import rendered
 
 if TYPE_CHECKING:
@@ -56,30 +58,33 @@ def write(
 
 
 def write_figures(
-    dirs: Sequence[Path], out: Path, form: Form, only: Collection[str] = (), study: str = ""
+    dirs: Sequence[Path], out: Path, form: Form, only: Collection[str] = (), study: str = "", paper: bool = False
 ) -> list[Path]:
     """Write the figures of result folders in a form for print; returns the paths.
 
     Args:
-        dirs: result folders; none: the paper's own figures, from its published numbers.
+        dirs: result folders; may be none with `paper`.
         out: folder of the files.
         form: width, formats, style.
         only: names of figures, such as scaling; none: all of them.
         study: of that study alone; "": of every study.
+        paper: the paper's figures, with what the folders have of the same kind beside them.
 
     Raises:
         UserError: nothing to draw.
     """
-    if dirs:
-        measured = measure_dirs(dirs)
-        found = {name: tasks for name, tasks in builders.studies(measured) if not study or name == study}
-        if not found:
-            raise unknown("study", study, (name for name, _ in builders.studies(measured)))
-        drawn = [figure for name, tasks in found.items() for figure in draw_all(measured, name, tasks, form, only)]
-    else:
+    measured = measure_dirs(dirs) if dirs else None
+    known = dict(builders.studies(measured)) if measured else {}
+    if study and study not in known:
+        raise unknown("study", study, known)
+    found = {name: tasks for name, tasks in known.items() if study in ("", name)}
+    if paper:
         from harness.report.paper_figures import paper_figures
 
-        drawn = paper_figures(form)
+        drawn = paper_figures(form, only, measured, found, dirs)
+    else:
+        assert measured is not None, "folders, or the paper"
+        drawn = [figure for name, tasks in found.items() for figure in draw_all(measured, name, tasks, form, only)]
     if not drawn:
         raise UserError(f"{', '.join(map(str, dirs))}: nothing to draw; a curve needs two budgets of one recipe")
     contents = {out / name: data for figure in drawn for name, data in figure.files.items()}
@@ -100,11 +105,11 @@ def terminal(dirs: Sequence[Path], measured: Measured | None = None) -> Group:
     parts: list[object] = []
     for study, tasks in builders.studies(measured):
         for task in tasks:
-            kept = (builders.recipe_table, builders.sweep_table, builders.method_table)
+            kept = (recipe_table, sweep_table, method_table)
             for build in kept:
                 table = build(measured, study, task)
                 if table.rows:
-                    parts += [rendered(piece) for piece in narrowed(table)]
+                    parts += [rendered(part) for part in narrowed(table)]
     parts += [f"note: {note}" for note in measured.cells.notes]
     return Group(*parts)  # type: ignore[arg-type]
 
@@ -117,24 +122,18 @@ def narrowed(table: Table, most: int = 6) -> list[Table]:
     if table.id.startswith("methods_"):
         per_1k = [c for c, column in enumerate(table.columns) if "1,000" in column.help or "1K" in column.name]
         return [
-            _piece(table, [c for c in range(len(table.columns)) if c not in per_1k]),
-            replace(_piece(table, [0, 1, *per_1k]), caption="", footnotes=[], notes=[]),
+            piece(table, [c for c in range(len(table.columns)) if c not in per_1k]),
+            replace(piece(table, [0, 1, *per_1k]), caption="", footnotes=[], notes=[]),
         ]
     if not table.id.startswith("sweep_"):
         return [table]
     pieces = []
     for start in range(1, len(table.columns), most):
         keep = [0, *range(start, min(start + most, len(table.columns)))]
-        piece = _piece(table, keep)
-        piece.rows = [[_rounded(entry) for entry in row] for row in piece.rows]
-        pieces.append(piece)
+        part = piece(table, keep)
+        part.rows = [[_rounded(entry) for entry in row] for row in part.rows]
+        pieces.append(part)
     return pieces
-
-
-def _piece(table: Table, keep: Sequence[int]) -> Table:
-    """The columns `keep` of a table."""
-    rows = [[row[c] for c in keep] for row in table.rows]
-    return replace(table, columns=[table.columns[c] for c in keep], rows=rows)
 
 
 def _rounded(entry: Entry) -> Entry:
@@ -143,15 +142,13 @@ def _rounded(entry: Entry) -> Entry:
 
 
 def as_markdown(measured: Measured) -> str:
-    """LEADERBOARD.md: the recipes of every task first, then the other tables, then the warnings."""
+    """LEADERBOARD.md: of each study the verdicts, then one table per question with its tasks; then the warnings."""
     parts = ["# Leaderboard", ""]
     for study, tasks in builders.studies(measured):
         parts += [f"## {escaped(study)}", ""]
         found = findings(measured, study)
         parts += [markdown(claims_table(found, study))] if found else []
-        built = [table for task in tasks for table in builders.all_tables(measured, study, task)]
-        built.sort(key=lambda table: not table.id.startswith("recipes_"))
-        parts += [markdown(table) for table in built]
+        parts += [markdown(table) for table in builders.questions(measured, study, tasks, builders.WRITTEN)]
     parts += [f"- {escaped(note)}" for note in measured.cells.notes]
     return "\n".join(parts).rstrip() + "\n"
 

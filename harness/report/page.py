@@ -25,7 +25,9 @@ from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
 from harness.report.names import recipe_order, row_name
 from harness.report.noise_tables import noise_tables
+from harness.report.recipe_tables import LEGEND, power_line
 from harness.report.samples import Browser, packed
+from harness.report.study_cells import compared_with
 from harness.report.styles import Styles
 from harness.report.tables import MISSING, Column, Table, number
 
@@ -114,7 +116,7 @@ def render(
         sheet=styles.sheet,
         policy=policy([theme, maths, *scripts], [css, maths_css, styles.sheet, *sorted(drawn)]),
         studies=studies,
-        legend=builders.LEGEND,
+        legend=LEGEND,
         browser=browser,
         downloads={name: packed(content) for name, content in (downloads or {}).items()},
         bibtex=bibtex(measured),
@@ -178,7 +180,7 @@ def _study(
         "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
         "board_id": ids.new(f"board_{study}"),
         "board": board(measured, study, tasks, styles),
-        "power": [f"{task}: {builders.power_line(measured, _headlines(measured, study, task))}" for task in tasks],
+        "power": [f"{task}: {power_line(measured, _headlines(measured, study, task))}" for task in tasks],
         "figures": [
             vars(drawn)
             | {
@@ -225,7 +227,7 @@ def _place(measured: Measured, i: int | None, rivals: bool, styles: Styles) -> d
     style = "best" if lead is None or lead.mean >= 0 else "" if distinguishable(figures) else "tied"
     style = style if rivals else ""
     members = _headlines(measured, cell.study, cell.task)
-    told = rivals and builders.compared_with(measured, members) == "reference"
+    told = rivals and compared_with(measured, members) == "reference"
     delta = "reference" if told and cell.recipe == reference_name(measured.cells.cells, members) else ""
     if gap:
         delta = f"{100 * gap.mean:+.1f} to {gap.reference}".replace("+0.0 ", "0.0 ")

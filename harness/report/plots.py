@@ -56,7 +56,7 @@ def scaling(measured: Measured, study: str, tasks: Sequence[str], form: Form = P
         "Filled: thinking capped at a budget. Open: the end ignored with a Wait. Bands: 95 % intervals over problems. "
         "Numbers: the budget, or the Waits, of the reference's points."
     )
-    return canvas.finish("Sequential scaling", caption, _counts(measured, study, shown))
+    return canvas.finish("Sequential scaling", caption, counts(measured, study, shown))
 
 
 def _curve(canvas: Canvas, axes: Axes, measured: Measured, sweep: Sweep, labelled: bool) -> None:
@@ -116,24 +116,18 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str], form: Form = PA
         token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %")
     caption = "Dashed: the frontier; no setting is both cheaper and more accurate."
-    return canvas.finish("Accuracy and cost", caption, _counts(measured, study, shown))
+    return canvas.finish("Accuracy and cost", caption, counts(measured, study, shown))
 
 
 def compute(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAGE) -> Drawn | None:
     """Accuracy over all generated tokens, a line per method: the most accurate recipe of each task (Figures 4b, 7)."""
-    best: dict[str, tuple[float, Compute]] = {}
-    for one in measured.compute:
-        if one.study == study and one.task in tasks:
-            i = measured.headlines[one.study, one.task, one.model, one.recipe]
-            accuracy = measured.figures[i]["accuracy"].mean
-            if one.task not in best or accuracy > best[one.task][0]:
-                best[one.task] = (accuracy, one)
-    shown = [task for task in tasks if task in best]
+    best = most_accurate(measured, study, tasks)
+    shown = list(best)
     if not shown:
         return None
     canvas = Canvas(f"compute_{slug(study)}", shown, form)
     for task, axes in zip(shown, canvas.axes, strict=True):
-        one = best[task][1]
+        one = best[task]
         axes.set_title(f"{task}, {one.recipe}", color=INK, loc="left")
         for curve in one.curves:
             points = list(zip(curve.tokens, (share_interval(scores) for scores in curve.scores.T), strict=True))
@@ -144,7 +138,19 @@ def compute(measured: Measured, study: str, tasks: Sequence[str], form: Form = P
         token_axis(axes, "generated tokens per problem")
         axes.set_ylabel("accuracy, %")
     caption = "The most accurate recipe of each task. Budgets: single thoughts, capped. Bands: 95 % intervals."
-    return canvas.finish("Methods at equal tokens", caption, _counts(measured, study, shown))
+    return canvas.finish("Methods at equal tokens", caption, counts(measured, study, shown))
+
+
+def most_accurate(measured: Measured, study: str, tasks: Sequence[str]) -> dict[str, Compute]:
+    """Of each task the most accurate recipe's methods, in the order of `tasks`."""
+    best: dict[str, tuple[float, Compute]] = {}
+    for one in measured.compute:
+        if one.study == study and one.task in tasks:
+            i = measured.headlines[one.study, one.task, one.model, one.recipe]
+            accuracy = measured.figures[i]["accuracy"].mean
+            if one.task not in best or accuracy > best[one.task][0]:
+                best[one.task] = (accuracy, one)
+    return {task: best[task][1] for task in tasks if task in best}
 
 
 def flips(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAGE) -> Drawn | None:
@@ -178,10 +184,10 @@ def flips(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAG
         axes.set_xlabel("the n-th Wait")
         axes.set_ylabel("problems, %")
     caption = "Up: wrong answers turned right. Down, paler: right ones turned wrong."
-    return canvas.finish("What each Wait turns", caption, _counts(measured, study, shown))
+    return canvas.finish("What each Wait turns", caption, counts(measured, study, shown))
 
 
-def _counts(measured: Measured, study: str, tasks: Sequence[str]) -> str:
+def counts(measured: Measured, study: str, tasks: Sequence[str]) -> str:
     """How many problems a figure rests on, for its caption."""
     of_task = {
         task: [c.num_problems for c in measured.cells.cells if (c.study, c.task) == (study, task)] for task in tasks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.analysis.intervals import Interval
@@ -65,6 +65,12 @@ class Table:
         if text not in self.footnotes:
             self.footnotes.append(text)
         return self.footnotes.index(text) + 1
+
+
+def piece(table: Table, keep: Sequence[int]) -> Table:
+    """The columns `keep` of a table."""
+    rows = [[row[c] for c in keep] for row in table.rows]
+    return replace(table, columns=[table.columns[c] for c in keep], rows=rows)
 
 
 MOST_ACROSS = 4  # figures of a task that stand side by side with another task's

@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ import pyarrow.parquet as pq
 from harness.errors import UserError, unknown
 from harness.parquet import told
 from harness.store import Store
-
-PROJECT = "s1-harness"
+from harness.trackers import PROJECT, mlflow_address, require
 
 
 @dataclass
@@ -64,9 +62,7 @@ def parsed(spec: str) -> tuple[str, str]:
     tracker, _, where = spec.partition(":")
     if tracker not in SINKS:
         raise unknown("tracker", tracker, SINKS)
-    package = PACKAGES[tracker]
-    if find_spec(package) is None:
-        raise UserError(f"--track {tracker} needs the package {package}; pip install {package}")
+    require(tracker, f"--track {tracker}")
     return tracker, where
 
 
@@ -117,7 +113,7 @@ def _tensorboard(one: Tracked, where: str) -> None:
 def _mlflow(one: Tracked, where: str) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(where if "://" in where else f"sqlite:///{Path(where).with_suffix('.db').resolve()}")
+    mlflow.set_tracking_uri(mlflow_address(where))
     mlflow.set_experiment(PROJECT)
     with mlflow.start_run(run_name=one.name):
         mlflow.log_params({name: str(value) for name, value in one.config.items()})
@@ -149,5 +145,4 @@ SINKS: dict[str, Callable[[Tracked, str], None]] = {
     "wandb": _wandb,
     "trackio": _trackio,
 }
-PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio"}
 TRACKERS: Sequence[str] = tuple(SINKS)

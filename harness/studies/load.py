@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ast
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.checked import from_plain
 from harness.config import Study, Training, to_plain
-from harness.errors import UserError, one_line, unknown
+from harness.errors import UserError, unknown
 from harness.tasks.catalogue import TASKS
 from harness.tasks.read import DESCRIPTIONS, LM_EVAL
-from harness.user_code import functions_of, module_of
+from harness.user_code import functions_of, loaded, running
 
-T = TypeVar("T")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -55,11 +53,11 @@ def load(spec: str) -> Study:
         if file not in files:
             raise unknown("study", file, files)
         path = files[file]
-    functions = functions_of(_running(path, lambda: module_of(path, "ablations")))
+    functions = functions_of(loaded(path, "study"))
     wanted = function or path.stem
     if wanted not in functions:
         raise unknown(f"function in {path}", wanted, functions)
-    study = _running(path, functions[wanted])
+    study = running(path, "study", functions[wanted])
     if not isinstance(study, Study):
         raise UserError(f"{path}:{wanted} returned {type(study).__name__}, not a harness.config.Study")
     return replace(study, tasks=tuple(_beside(path.parent, spec) for spec in study.tasks))
@@ -75,35 +73,6 @@ def _beside(folder: Path, spec: str) -> str:
         if place.is_file():
             return f"{place.resolve()}:{function}" if function else str(place.resolve())
     return spec
-
-
-def _running(path: Path, code: Callable[[], T]) -> T:
-    """What the user's `code` in `path` returns.
-
-    Raises:
-        UserError: it fails; with the file, the line, and what went wrong there.
-    """
-    try:
-        return code()
-    except (Exception, SystemExit) as error:  # the user's own code can fail in any way
-        raise UserError(f"study {path}, line {_line(path, error)}: {_said(error)}") from error
-
-
-def _line(path: Path, error: BaseException) -> int:
-    """The line of `path` that an error came from: of the statement that was being run, or that cannot be read."""
-    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).name == path.name:
-        return error.lineno or 1
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame.lineno or 1 for frame in frames if Path(frame.filename).name == path.name]
-    return own[-1] if own else 1
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, UserError):
-        return one_line(error)
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg}"
-    return f"{type(error).__name__}: {one_line(error)}" if str(error).strip() else type(error).__name__
 
 
 def _file_of(function: str, files: Mapping[str, Path]) -> str:

@@ -12,7 +12,7 @@ from harness.config import Study
 from harness.data.features import Needs
 from harness.data.load import Loaded, find, load_with_report
 from harness.errors import UserError
-from harness.training import KEPT_CHECKPOINTS, memory, order
+from harness.training import memory, order
 
 BYTES_PER_PARAMETER = 12.2  # of a checkpoint to resume from: float32 weights, Adam's two moments
 CHARACTERS_PER_TOKEN = 3  # of mathematics, for the lengths of a plan
@@ -87,7 +87,8 @@ def disk_note(study: Study, out: Path) -> str:
         total += shape.parameters * FINAL_BYTES_PER_PARAMETER
     shapes = [memory.shape_of(study.seen_by(recipe.name).base_model) for recipe in study.recipes]
     largest = max((shape.parameters for shape in shapes if shape), default=0)
-    kept = KEPT_CHECKPOINTS * largest * BYTES_PER_PARAMETER if study.training.save_steps else 0.0
+    at_once = study.training.kept_checkpoints + 1  # one is being written
+    kept = at_once * largest * BYTES_PER_PARAMETER if study.training.save_steps else 0.0
     place = next(path for path in (out, *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
     enough = "" if total + kept < free else "; TOO LITTLE: give --out a larger disk"

@@ -16,14 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import yaml_file
 from harness.checked import from_plain
 from harness.config import TaskReading
 from harness.digests import file_digest
-from harness.errors import UserError, one_line, unknown
+from harness.errors import UserError, unknown
 from harness.tasks.rows import Row, Rows
-from harness.user_code import functions_of, loaded
+from harness.user_code import functions_of, loaded, running
+from harness.yaml_file import YamlFile
 
 KEYS = ("source", "name", "kind", "map", "template", "shuffle")
+READING = {"kind": "kind", "template": "template", "shuffle": "shuffle", "map": "columns"}  # fields of TaskReading
 OF_LM_EVAL = ("doc_to_text", "output_type", "dataset_path", "custom_dataset", "include")
 
 
@@ -51,42 +54,31 @@ def described(path: Path) -> Description | None:
     Raises:
         UserError: It is no YAML, or says something that no task has.
     """
-    found = _yaml(path)
+    file = _file(path)
+    found = file.values
     if any(key in found for key in OF_LM_EVAL):
         return None
-    if wrong := next((key for key in found if key not in KEYS), None):
-        raise UserError(f"{path}: {unknown('key', str(wrong), KEYS)}")
+    if wrong := next((key for key in file.once().values if key not in KEYS), None):
+        raise UserError(f"{file.at(wrong)}: {unknown('key', str(wrong), KEYS)}")
     source = found.get("source")
     if not isinstance(source, str) or not source:
-        raise UserError(f"{path}: no source; say where the rows are: a file beside this one, or hub:ORG/NAME")
-    told: dict[str, Any] = {key: found[key] for key in ("kind", "template", "shuffle") if key in found}
-    if "map" in found:
-        told["columns"] = found["map"]
-    from_plain(TaskReading, told, f"{path}: ")
+        where = file.at("source") if "source" in found else path
+        raise UserError(f"{where}: no source; say where the rows are: a file beside this one, or hub:ORG/NAME")
+    told = {field: found[key] for key, field in READING.items() if key in found}
+    for key in READING.keys() & found.keys():
+        from_plain(TaskReading, {READING[key]: found[key]}, f"{file.at(key)}: ")
     return Description(source, told)
 
 
 def name_of(path: Path) -> str:
     """The name that a YAML file gives its task, ours or lm-eval's; empty where it gives none."""
-    found = _yaml(path)
+    found = _file(path).values
     name = found.get("name", found.get("task"))
     return name if isinstance(name, str) else ""
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Reads lm-eval's `!function` as nothing: what it names is lm-eval's business."""
-
-    Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path} is no YAML ({one_line(error)}); docs/tasks.md shows a description") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no keys; docs/tasks.md shows a description of a task")
-    return found
+def _file(path: Path) -> YamlFile:
+    return yaml_file.read(path, "the description of a task as docs/tasks.md shows one", foreign_tags=True)
 
 
 def rows_of_function(path: Path, name: str) -> Rows:
@@ -101,12 +93,7 @@ def rows_of_function(path: Path, name: str) -> Rows:
     """
     function = _function(path, name)
     where = f"{path}:{function.__name__}"
-    try:
-        returned = list(function())
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"task {where}: {type(error).__name__}: {one_line(error)}") from error
+    returned = running(path, "task", lambda: list(function()))
     rows: list[Row] = []
     for number, one in enumerate(returned, 1):
         if not isinstance(one, Mapping):

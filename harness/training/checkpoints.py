@@ -1,8 +1,9 @@
-"""Checkpoints to resume from: which are whole, and which belong to this training.
+"""Checkpoints to resume from: which are whole, which belong to this training, and which are still needed.
 
 Transformers' Trainer writes model, optimizer, scheduler, random state and its own state into steps/checkpoint-N, file
 by file; a kill can fall between two of them. Here a checkpoint counts once its marker is written, by rank 0 after every
-rank has finished. The order of the rows needs no state: it is a function of the seed (`harness.training.order`).
+rank has finished, and older ones go only then (the Trainer's own limit would remove them before the marker). The order
+of the rows needs no state: it is a function of the seed (`harness.training.order`).
 """
 
 from __future__ import annotations
@@ -31,10 +32,15 @@ def last_whole(steps: Path, identity: str) -> Path | None:
     found: dict[int, Path] = {}
     for folder in steps.glob("checkpoint-*"):
         if _identity(folder / MARKER) == identity:
-            found[int(folder.name.rpartition("-")[2])] = folder
+            found[step_of(folder)] = folder
         else:
             shutil.rmtree(folder)
     return found[max(found)] if found else None
+
+
+def step_of(checkpoint: Path | None) -> int:
+    """The optimizer step after which a checkpoint was written; 0: there is none."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
 def _identity(marker: Path) -> str | None:
@@ -63,10 +69,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 class Resumable(TrainerCallback):
-    """Marks checkpoints as whole. One object per rank."""
+    """Marks checkpoints as whole and keeps the newest `kept` of them. One object per rank."""
 
-    def __init__(self, identity: str, rank: int) -> None:
-        self.identity, self.rank = identity, rank
+    def __init__(self, identity: str, rank: int, kept: int) -> None:
+        self.identity, self.rank, self.kept = identity, rank, kept
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Called on every rank when its files of a checkpoint are written."""
@@ -75,3 +81,5 @@ class Resumable(TrainerCallback):
             dist.barrier()
         if self.rank == 0:
             write_json(checkpoint / MARKER, {"identity": self.identity, "step": state.global_step})
+            for old in sorted(checkpoint.parent.glob("checkpoint-*"), key=step_of)[: -self.kept]:
+                shutil.rmtree(old)

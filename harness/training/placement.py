@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from harness import ray_cluster
 from harness.config import Training
 from harness.errors import UserError
+from harness.trackers import require
 from harness.training import memory
 
 
@@ -16,8 +17,8 @@ def check(training: Training) -> None:
     """Raise `UserError` for a training whose packages are not there."""
     if training.lora_rank and find_spec("peft") is None:
         raise UserError(f"lora_rank={training.lora_rank} needs peft; pip install 's1-harness[lora]' -c constraints.txt")
-    if training.report_to != "none" and find_spec(training.report_to) is None:
-        raise UserError(f"report_to={training.report_to} needs that package; pip install {training.report_to}")
+    if training.report_to != "none":
+        require(training.report_to, f"report_to={training.report_to}")
 
 
 def on_cpu(training: Training, base_model: str, nodes: Sequence[Mapping[str, float]]) -> tuple[Training, str]:

@@ -21,7 +21,8 @@ from harness.files import write_json
 from harness.generation.engines import probe
 from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
-from harness.training import KEPT_CHECKPOINTS, checkpoints
+from harness.trackers import PROJECT
+from harness.training import checkpoints, tracked
 
 M_MMAP_THRESHOLD = -3  # of malloc.h
 RETURNED_BYTES = 1 << 20  # what is as large lies in pages of its own
@@ -70,8 +71,10 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     model = load_model(job["base_model"], training, gpu)
     if training.in_a_row:
         packing.check(model, job["base_model"], rank)
-    callback = checkpoints.Resumable(job["identity"], rank)
-    trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callback)
+    callbacks = [checkpoints.Resumable(job["identity"], rank, training.kept_checkpoints)]
+    if rank == 0:
+        callbacks += tracked.callbacks(training.report_to, folder, checkpoints.step_of(resumed[0]))
+    trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callbacks)
     output = trainer.train(resume_from_checkpoint=None if resumed[0] is None else str(resumed[0]))
     trained = probe_of(trainer, thinking, gpu and training.bf16)  # before adapters are merged
     save(trainer, folder / "checkpoint", thinking)
@@ -103,7 +106,13 @@ def give_memory_back() -> None:
 
 
 def sft_trainer(
-    model: Any, tokenizer: Any, examples: Any, rows: Sequence[int], config: Any, training: Training, callback: Any
+    model: Any,
+    tokenizer: Any,
+    examples: Any,
+    rows: Sequence[int],
+    config: Any,
+    training: Training,
+    callbacks: Sequence[Any],
 ) -> Any:
     """TRL's trainer on `examples` (`harness.training.examples`), whose labels it keeps, in the order of `rows`."""
     from harness.training.trainer import trainer_class
@@ -114,7 +123,7 @@ def sft_trainer(
         train_dataset=examples,
         processing_class=tokenizer,
         peft_config=lora_config(training),
-        callbacks=[callback],
+        callbacks=list(callbacks),
     )
 
 
@@ -237,10 +246,10 @@ def sft_arguments(training: Training, folder: Path, gpu: bool) -> dict[str, Any]
         "include_num_input_tokens_seen": "non_padding",
         "save_strategy": "steps" if training.save_steps else "no",
         "save_steps": training.save_steps or 1,
-        "save_total_limit": KEPT_CHECKPOINTS,
-        "report_to": [] if training.report_to == "none" else [training.report_to],
-        "project": "s1-harness",
-        "run_name": "-".join(part for part in folder.parts[-4:-1] if part != "recipes"),  # STUDY-RECIPE
+        "save_total_limit": None,  # harness.training.checkpoints removes old ones, after a new one is whole
+        "report_to": [training.report_to] if training.report_to in tracked.OWN else [],
+        "project": PROJECT,
+        "run_name": tracked.run_name(folder.parent),
         "disable_tqdm": True,
         **(fsdp(training) if sharded else {}),
     }

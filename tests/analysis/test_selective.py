@@ -16,7 +16,8 @@ from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.selective import answered_share, selective, separation
 from harness.analysis.settings import load
 from harness.errors import UserError
-from harness.report.study_tables import breakdown_table, selective_table
+from harness.report.recipe_tables import breakdown_table
+from harness.report.sampling_tables import selective_table
 from harness.report.tables import markdown
 
 

@@ -142,13 +142,15 @@ def test_a_key_of_set_on_the_command_line_leaves_the_files_others(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("taks: [a]", "did you mean 'tasks'"),
+        ("# mine\ntaks: [a]", "line 2: unknown option 'taks'; did you mean 'tasks'"),
         ("tasks: [a", "line 1: not YAML"),
-        ("- tasks", "give options and their values"),
-        ("tasks: a\ntasks: b", "tasks is given 2 times"),
-        ("no-thinking: 3", "no-thinking: 3: give true or false"),
+        ("- tasks", "line 1: it holds no keys; give options and their values"),
+        ("tasks: a\ntasks: b", "line 2: tasks is given 2 times"),
+        ("no-thinking: 3", "line 1: no-thinking: 3: give true or false"),
         ("tasks: {a: 1}", "give a value, not keys with values"),
         ("headline: yes", "stands in quotes"),
+        ("tasks: a\ntp: two", "line 2: tp: 'two' is not a valid integer"),
+        ("kind: maths", "line 1: kind: 'maths' is not one of"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(text: str, message: str, tmp_path: Path) -> None:

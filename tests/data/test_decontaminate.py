@@ -205,3 +205,22 @@ def test_math500_is_found_in_itself() -> None:
     pool = [row(n, question=one.question) for n, one in enumerate(problems)]
     _, report = decontaminate(pool, problems)
     assert len({match.row_id for match in report if match.how == "exact"}) == 500
+
+
+def test_no_run_is_lost_to_the_quicker_look_at_parts_of_it() -> None:
+    rng = random.Random(3)
+    texts = [" ".join(rng.choices("abc", k=rng.randrange(4, 30))) for _ in range(400)]
+    known, asked = texts[:40], texts[40:] + [texts[rng.randrange(40)] for _ in range(20)]
+
+    def runs_of(text: str) -> set[str]:
+        return {text[start : start + 15] for start in range(0, len(text) - 14, 2)}
+
+    index = Index([problem(text, number) for number, text in enumerate(known)])
+    touched = {text: {f"p{n}" for n, one in enumerate(known) if runs_of(one) & runs_of(text)} for text in asked}
+    same = {text: {f"p{n}" for n, one in enumerate(known) if one == text} for text in asked}
+    for text in asked:
+        found = {match.problem_id for match in index.matches(row(1, question=text))}
+        assert found == touched[text] | same[text]
+    assert 100 < sum(map(bool, touched.values())) < 300  # of 380
+    for lead in range(9):
+        assert index.matches(row(1, question=f"{'z ' * lead}{known[0][:15]} z z z"))

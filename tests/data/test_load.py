@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,3 +140,23 @@ def test_the_real_pool_loads_by_its_name_with_every_row_and_its_grades() -> None
     assert loaded.broken == ()
     assert sum(value == [True] for value in loaded.dataset["reference_correct"]) == 567 + 1054 + 500
     assert "" not in loaded.dataset["domain"]
+
+
+def test_few_rows_are_in_memory_together_where_they_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.data import candidates, schema
+
+    pool.save(iter(rows(30)), tmp_path / "pool.jsonl")
+    loaded = pool.load(str(tmp_path / "pool.jsonl"))
+    long = [row(number, metadata="x" * 3000) for number in range(10)]
+    monkeypatch.setattr(schema, "MAX_BATCH", 10_000)
+    assert [batch.num_rows for batch in schema.batches(iter(long))] == [4, 4, 2]
+    monkeypatch.setattr(candidates, "MAX_BATCH", 3 * loaded.data.nbytes // 30)
+    sizes, iterate = list[int](), type(loaded).iter
+
+    def seen(own: Any, batch_size: int) -> Any:
+        sizes.append(batch_size)
+        return iterate(own, batch_size)
+
+    monkeypatch.setattr(type(loaded), "iter", seen)
+    assert list(candidates.rows_of(loaded)) == rows(30)
+    assert sizes == [4]

@@ -133,6 +133,10 @@ def twice(candidates, size, seed):
 
 def broken(candidates, size, seed):
     return 1 / 0
+
+def late(candidates, size, seed):
+    for row in candidates.rows():
+        yield row["metadata"]["scor"]
 """
 
 
@@ -147,11 +151,15 @@ def test_a_function_of_ones_own_sees_texts_and_metadata_and_stands_in_the_manife
         ("nothing", "returned no id of 40 candidates"),
         ("strangers", "returned 'nobody', which is no id"),
         ("twice", "returned the id 'r0001' twice"),
-        ("broken", "selection broken: ZeroDivisionError: division by zero"),
+        ("broken", r"selection .*mine\.py, line 17: ZeroDivisionError: division by zero"),
+        ("late", r"selection .*mine\.py, line 21: KeyError: 'scor'"),
         ("by_scor", "did you mean 'by_score'"),
     ):
         with pytest.raises(UserError, match=why):
             select(pool, f"{path}:{name}", 3)
+    path.write_text(OWN + "import not_there\n")
+    with pytest.raises(UserError, match=r"selection .*mine\.py, line 22: ModuleNotFoundError"):
+        select(pool, f"{path}:by_score", 3)
     with pytest.raises(UserError, match=r"no file .*gone\.py for the selection"):
         select(pool, f"{tmp_path / 'gone.py'}:f", 3)
 

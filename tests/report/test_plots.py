@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import tests.made_up_study as made_up
-from harness.analysis.measure import measure_cells
+from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.settings import load
+from harness.cli import results
+from harness.cli.main import cli
 from harness.errors import UserError
 from harness.report import leaderboard
 from harness.report.canvas import COLOURS, DARK, DASHES, FIXED, MARKERS, Canvas, Drawn, Form, form_of, look
-from harness.report.paper_figures import paper_figures
-from harness.report.plots import draw_all
+from harness.report.paper_figures import NAMES, paper_figures
+from harness.report.plots import BUILDERS, draw_all
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 VISION = {
@@ -31,10 +36,15 @@ TASKS = ["quick_hard", "quick_easy"]
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawn]:
+def study_of_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Measured]:
     recipes = ("base", "random", "s1k")
     study = made_up.study(tmp_path_factory.mktemp("study"), num_problems=8, recipes=recipes, num_samples=2)
-    found = draw_all(measure_cells(load([study])), "made_up", TASKS)
+    return study, measure_cells(load([study]))
+
+
+@pytest.fixture(scope="module")
+def drawn(study_of_two: tuple[Path, Measured]) -> dict[str, Drawn]:
+    found = draw_all(study_of_two[1], "made_up", TASKS)
     return {figure.name.removesuffix("_made_up"): figure for figure in found}
 
 
@@ -145,7 +155,16 @@ def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> 
         canvas = Canvas("x", ["one"], form)
         label = canvas.axes[0].set_ylabel("y")
         assert label.get_fontsize() == 13 and canvas.drawing.get_figwidth() == 5
-    style.write_text("axes.labelsize: [")
+    for text, message in (
+        ("# mine\nfont.size: 8\naxes.labelsize: [\n", "paper.mplstyle, line 3: .*labelsize"),
+        ("font.size: 8\naxes.labelsiz: 9\n", r"paper.mplstyle, line 2: .*Bad key axes.labelsiz\)"),
+        ("\nfont.size 8\n", "paper.mplstyle, line 2: .*Missing colon"),
+        ("font.size: 8\nfont.size: 9\n", "paper.mplstyle: not a matplotlib style file .Duplicate key"),
+    ):
+        style.write_text(text)
+        with pytest.raises(UserError, match=message):
+            form_of("single", (), style)
+    style.write_bytes(b"font.size: \xff")
     with pytest.raises(UserError, match="not a matplotlib style file"):
         form_of("single", (), style)
     for width in ("wide", "0", "nan", "100"):
@@ -153,9 +172,56 @@ def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> 
             form_of(width, (), None)
 
 
+def told(figure: Drawn) -> list[str]:
+    return figure.files[f"{figure.name}.txt"].decode().splitlines()[2:]
+
+
 def test_the_papers_figures_are_its_numbers() -> None:
-    (figure,) = paper_figures()
-    points = figure.files["paper_figures_1_and_6.txt"].decode().splitlines()[2:]
-    assert len(points) == 7 + 6
-    assert points[6].startswith("BF, limit 32768: 56.7 % [") and points[6].endswith("at 7,320 tokens")
-    assert points[7].startswith("RS, limit 3500: 40.0 % [") and points[-1].startswith("RS, limit 16000: 23.3 % [")
+    figures = {figure.name: told(figure) for figure in paper_figures(Form(formats=()))}
+    assert set(figures) == {f"paper_{name}" for name in ("figure_1", "figure_4", "figure_6", "figure_7", "data_funnel")}
+    first = figures["paper_figure_1"]
+    assert len(first) == 5 + 7 + 5
+    assert first[4].startswith("s1-32B: 93.2 % [")  # MATH500, 466 of 500
+    assert first[11].startswith("s1-32B, 32768: 56.7 % [") and first[11].endswith("at 7,320 tokens")
+    assert first[16].startswith("s1-32B: 59.6 % [")  # GPQA: Table 1 prints it too
+    assert figures["paper_figure_4"][6].startswith("s1-32B, +6: 56.7 % [")  # it flattens out at six Waits
+    assert sum("majority of Qwen" in line for line in figures["paper_figure_4"]) == 6
+    rejection = figures["paper_figure_6"]
+    assert len(rejection) == 6 and rejection[0].startswith("rejection, 3500: 40.0 % [")
+    seventh = [line.split(" [")[0] for line in figures["paper_figure_7"]]
+    assert {"REBASE, 16: 56.7 %", "majority, 16: 53.3 %", "sequential, 512 steps: 33.3 %"} <= set(seventh)
+    funnel = [line.split(": ")[1].split(" rows")[0] for line in figures["paper_data_funnel"]]
+    assert funnel[:5] == ["59,029", "54,116", "51,581", "24,496", "1,000"]  # section 2
+
+
+def test_ours_stand_beside_the_papers(study_of_two: tuple[Path, Any]) -> None:
+    folder, measured = study_of_two
+    stages = {"pool": 40, "without API errors": 40, "well formatted": 31, "not solved by a reference model": 12}
+    (folder / "recipes" / "s1k").mkdir(parents=True)
+    (folder / "recipes" / "s1k" / "manifest.json").write_text(json.dumps({"stages": {**stages, "selected": 5}}))
+    only = ("figure_1", "figure_6", "funnel")
+    drawn = paper_figures(Form(formats=()), only, measured, {"made_up": TASKS}, [folder])
+    first, sixth, funnel = drawn
+    ours = [line for line in told(first) if not line.startswith("s1-32B")]
+    rows = pd.read_parquet(folder / "samples")
+    of_reference = rows[(rows.recipe == "s1k") & rows.task.isin(TASKS)]
+    runs = of_reference.groupby("run_id").agg(tokens=("thinking_tokens", "mean"), right=("correct", "mean"))
+    expected = sorted(f"{100 * right:.1f} % at {tokens:,.0f} tokens" for tokens, right in runs.itertuples(index=False))
+    assert sorted(re.sub(r"^s1k, .*?: | \[.*?\]", "", line) for line in ours) == expected
+    assert (
+        first.svg.index(">paper: MATH500<") < first.svg.index(">ours: quick_hard<") < first.svg.index(">paper: AIME24<")
+    )
+    assert sixth.caption.endswith("Study made_up has no such runs.") and len(told(sixth)) == 6
+    assert told(funnel)[-5:][3].endswith("s1k, solved by neither model: 12 rows, 30.0 % of the pool")
+
+
+def test_a_figure_of_the_paper_is_asked_for_with_it(tmp_path: Path) -> None:
+    assert tuple(BUILDERS) == results.STUDY_FIGURES and results.PAPER_FIGURES == NAMES
+    for given, message in (
+        (["--paper", "--only", "scaling"], "--only scaling with --paper: give figure_1, "),
+        ([str(tmp_path), "--only", "funnel"], "--only funnel without --paper: give scaling, "),
+        ([], "give result folders, or --paper, or both"),
+    ):
+        done = CliRunner().invoke(cli, ["figure", *given, "--out", str(tmp_path / "out")])
+        assert isinstance(done.exception, UserError) and message in str(done.exception)
+    assert not (tmp_path / "out").exists()

@@ -22,8 +22,7 @@ import tests.made_up_study as made_up
 from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError
-from harness.report import leaderboard, paper
-from harness.report import study_tables as builders
+from harness.report import budget_tables, leaderboard, paper, recipe_tables
 from harness.report.samples import collect, forced_ranges, pieces
 from harness.report.tables import Column, Entry, Table, markdown, together
 from harness.report.terminal import rendered
@@ -100,6 +99,28 @@ def test_the_markdown_names_every_recipe_with_its_interval_and_the_power(written
     assert "With n=30 problems only differences above" in text
 
 
+def test_the_markdown_has_one_table_per_question_and_each_note_once(written: Any, measured: Any) -> None:
+    text = (written / "LEADERBOARD.md").read_text()
+    titles = re.findall(r"^### (.*)$", text, re.MULTILINE)
+    assert len(set(titles)) == len(titles) and not any("quick_" in title for title in titles)
+    board = text.split("### Accuracy by recipe\n")[1].split("###")[0]
+    head, _, *rows = [line for line in board.splitlines() if line.startswith("|")]
+    assert re.findall(r"quick_\w+: \S+", head) == [
+        f"{task}: {name}" for task in ("quick_easy", "quick_hard") for name in ("accuracy", "to", "p")
+    ]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == list(RECIPES)
+    for task, place in (("quick_easy", 1), ("quick_hard", 4)):  # each figure stands under its own task
+        shown = {row.split(" | ")[0].strip("| "): row.split(" | ")[place].replace("*", "").split()[0] for row in rows}
+        for (_, found, _, recipe), i in measured.headlines.items():
+            assert found != task or shown[recipe] == f"{100 * measured.figures[i]['accuracy'].mean:.1f}"
+    for note in ("Bold: best", "of 30 a row", "Share of problems whose answer the last Wait changed"):
+        assert text.count(note) == 1, note
+    notes = re.findall(
+        r"^<sup>\d+</sup> (.*)$", text.split("### Does the method control")[1].split("###")[0], re.MULTILINE
+    )
+    assert notes and len(set(notes)) == len(notes)
+
+
 def test_the_csv_has_a_row_for_each_setting_and_marks_the_headline(written: Any) -> None:
     with (written / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -119,14 +140,14 @@ def test_rows_not_distinguishable_from_the_best_are_marked(tmp_path: Path) -> No
         for recipe, n in right.items()
         for i in range(40)
     ]
-    table = builders.recipe_table(measure_cells(load([made_up.write(tmp_path, rows)])), "made_up", "quick")
+    table = recipe_tables.recipe_table(measure_cells(load([made_up.write(tmp_path, rows)])), "made_up", "quick")
     assert {row[0].text: row[1].style for row in table.rows} == {"full": "best", "s1k": "tied", "base": ""}
     assert "80.0 ≈" in markdown(table) and "**87.5**" in markdown(table)
 
 
 def test_a_row_without_a_rival_is_not_called_best(tmp_path: Path) -> None:
     study = made_up.write(tmp_path, [made_up.sample(problem_id=f"p{i}", correct=i > 3) for i in range(10)])
-    table = builders.recipe_table(measure_cells(load([study])), "made_up", "quick")
+    table = recipe_tables.recipe_table(measure_cells(load([study])), "made_up", "quick")
     assert [row[1].style for row in table.rows] == [""] and "best" not in table.caption
 
 
@@ -136,7 +157,7 @@ def test_a_row_at_another_setting_than_the_headline_says_so(tmp_path: Path) -> N
     base = [made_up.sample(problem_id=f"p{i}", run_id="b", recipe="base", method="no_thinking") for i in range(4)]
     runs = [made_up.run(rows, config=json.dumps(config)) for rows in (good, base)]
     measured = measure_cells(load([made_up.write(tmp_path, good + base, runs)]))
-    table = builders.recipe_table(measured, "made_up", "quick")
+    table = recipe_tables.recipe_table(measured, "made_up", "quick")
     assert any(row[0].text == "base" and row[0].footnote for row in table.rows)
     assert any("not at the headline setting" in note for note in table.footnotes)
 
@@ -148,10 +169,10 @@ def test_the_papers_number_stands_beside_a_row_that_has_one(tmp_path: Path) -> N
         for r in ("s1k", "random")
     ]
     measured = measure_cells(load([made_up.write(tmp_path, rows)]))
-    text = markdown(builders.recipe_table(measured, "made_up", "aime24_nofigures"))
+    text = markdown(recipe_tables.recipe_table(measured, "made_up", "aime24_nofigures"))
     assert "36.7 [-26.7, -3.3]" in text and "50.0" in text
     assert "paper" not in markdown(
-        builders.recipe_table(
+        recipe_tables.recipe_table(
             measure_cells(load([made_up.write(tmp_path / "q", [made_up.sample()])])), "made_up", "quick"
         )
     )
@@ -165,7 +186,7 @@ def test_strings_are_compared_where_a_study_has_several(tmp_path: Path) -> None:
             for i in range(3)
         ]
     measured = measure_cells(load([made_up.write(tmp_path, rows)]))
-    text = markdown(builders.extrapolation_table(measured, "made_up", "math500"))
+    text = markdown(budget_tables.extrapolation_table(measured, "made_up", "math500"))
     assert "| Hmm |" in text and "| (nothing) |" in text and "90.2" in text  # Table 4's 2x without a string
 
 
@@ -179,7 +200,7 @@ def test_training_lengths_are_compared_where_recipes_differ_in_them(tmp_path: Pa
         rows += part
         runs.append(made_up.run(part, config=json.dumps({"training": {"block_size": size}})))
     measured = measure_cells(load([made_up.write(tmp_path, rows, runs)]))
-    text = markdown(builders.sequence_table(measured, "made_up", "aime24_nofigures"))
+    text = markdown(recipe_tables.sequence_table(measured, "made_up", "aime24_nofigures"))
     assert "30.0 / 20721" in text and "50.0 / 6984" in text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from harness.cli.main import cli
 from harness.errors import UserError
 from harness.report import tracking
 from harness.store import Store
+from harness.trackers import PACKAGES, PROJECT
 from tests import made_up_study
+from tests.event_files import events
 
 ACCURACY = "quick_easy/budget_forcing/accuracy"
 
@@ -38,20 +39,6 @@ def expected(out: Path, recipe: str = "s1k") -> list[tuple[int, float]]:
     rows = rows[(rows.recipe == recipe) & (rows.task == "quick_easy")]
     runs = rows.groupby("run_id").agg(tokens=("thinking_tokens", "mean"), accuracy=("correct", "mean"))
     return sorted((round(tokens), accuracy) for tokens, accuracy in runs.itertuples(index=False))
-
-
-def events(folder: Path) -> list[Any]:
-    """The events of TensorBoard's files: records of a length, a checksum, an Event, a checksum."""
-    from tensorboardX.proto import event_pb2
-
-    found = []
-    for file in folder.glob("events.out.tfevents.*"):
-        data, at = file.read_bytes(), 0
-        while at < len(data):
-            (length,) = struct.unpack_from("<Q", data, at)
-            found.append(event_pb2.Event.FromString(data[at + 12 : at + 12 + length]))
-            at += 12 + length + 4
-    return found
 
 
 def test_tensorboard_has_the_scaling_curve_with_its_bounds(out: Path, tmp_path: Path) -> None:
@@ -86,7 +73,7 @@ def test_mlflow_has_the_scaling_curve_and_what_made_it(out: Path, tmp_path: Path
     mlflow = pytest.importorskip("mlflow")
     tracking.track(out, f"mlflow:{tmp_path / 'ml'}")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'ml.db'}")
-    experiment = client.get_experiment_by_name(tracking.PROJECT)
+    experiment = client.get_experiment_by_name(PROJECT)
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     found = client.get_metric_history(runs["made_up/s1k"].info.run_id, ACCURACY)
     assert [(one.step, one.value) for one in found] == [(step, pytest.approx(v)) for step, v in expected(out)]
@@ -105,7 +92,7 @@ def test_the_others_take_it_offline(tracker: str, out: Path, tmp_path: Path, mon
 def test_an_unknown_or_missing_tracker_is_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'tensorboard'"):
         tracking.parsed("tensorbord:x")
-    missing = [name for name, package in tracking.PACKAGES.items() if find_spec(package) is None]
+    missing = [name for name, package in PACKAGES.items() if find_spec(package) is None]
     asked = f"--track {missing[0]} needs the package" if missing else "did you mean 'mlflow'"
     spec = missing[0] if missing else "mlflo"
     done = CliRunner().invoke(cli, ["ablate", "quickstart", "--track", spec, "--out", str(tmp_path / "out")])

@@ -316,7 +316,13 @@ def test_a_description_says_how_its_rows_are_read(tmp_path: Path) -> None:
     assert found.problems[0].question.startswith("Q0\nA) ")
     path.write_text(DESCRIBED + "name: zoo\n")
     assert tasks.read(str(path)).name == "zoo" == tasks.name_of(str(path))
-    for wrong, message in {"kinds: math": "did you mean 'kind'", "kind: maths": "did you mean 'math'"}.items():
+    for wrong, message in {
+        "kinds: math": r"quiz\.yaml, line 2: .*did you mean 'kind'",
+        "kind: maths": r"quiz\.yaml, line 2: .*did you mean 'math'",
+        "\nmap: {question: [a]}": r"quiz\.yaml, line 3: columns",
+        "kind: math\nkind: choice": r"quiz\.yaml, line 3: kind is given 2 times",
+        "kind: [": r"quiz\.yaml, line 3: not YAML",
+    }.items():
         path.write_text(f"source: rows.jsonl\n{wrong}\n")
         with pytest.raises(UserError, match=message):
             tasks.read(str(path))
@@ -338,18 +344,21 @@ def test_a_function_returns_rows_and_its_errors_are_one_line(tmp_path: Path) -> 
     path = tmp_path / "quiz.py"
     path.write_text(
         "def sums():\n    return [{'question': f'{n} + 1?', 'answer': n + 1} for n in range(3)]\n\n"
-        "def broken():\n    return [{'question': 1 / 0}]\n\ndef words():\n    return ['a']\n"
+        "def broken():\n    return ({'question': 1 / n} for n in (1, 0))\n\ndef words():\n    return ['a']\n"
     )
     found = tasks.read(f"{path}:sums")
     assert found.name == "sums" and [one.gold for one in found.problems] == ["1", "2", "3"]
     assert found.source["function"] == "sums"
     for name, message in {
-        "broken": "ZeroDivisionError",
+        "broken": r"task .*quiz\.py, line 5: ZeroDivisionError",
         "words": "row 1: a str; return mappings",
         "sum": "did you mean 'sums'",
     }.items():
         with pytest.raises(UserError, match=message):
             tasks.read(f"{path}:{name}")
+    path.write_text("def sums(:\n")
+    with pytest.raises(UserError, match=r"task .*quiz\.py, line 1: SyntaxError"):
+        tasks.read(f"{path}:sums")
 
 
 def test_a_study_finds_the_tasks_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness import trackers
 from harness.config import Training, run_id, to_plain
 from harness.errors import UserError
+from harness.files import write_json
 from harness.generation.engines.model_info import read_model
 from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
 from harness.training import checkpoints, memory, placement, sft, worker
+from tests.event_files import scalars
 
 SMALL = Training(
     num_epochs=2,
@@ -80,6 +84,41 @@ def test_every_step_has_its_loss_and_its_tokens(tmp_path: Path) -> None:
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
+def test_tensorboard_has_every_steps_figures_once_also_of_a_resumed_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    tracked = replace(SMALL, report_to="tensorboard")
+    run(tmp_path, tracked)
+    (tmp_path / "steps" / "checkpoint-10" / "whole.json").unlink()  # as if killed then: step 10 is made again
+    run(tmp_path, tracked)
+    rows, place = losses(tmp_path), tmp_path / "tensorboard"
+    found = {name: scalars(place, f"train/{called}") for name, called in worker.LOSS_COLUMNS.items()}
+    for name in ("loss", "learning_rate", "grad_norm", "token_accuracy"):
+        assert found[name] == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows], name
+    assert len(list(place.glob("events.*"))) == 2  # without the mark of the second start, step 10 would be there twice
+    if find_spec("tensorboard"):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        reader = EventAccumulator(str(place))
+        reader.Reload()
+        assert [(one.step, one.value) for one in reader.Scalars("train/loss")] == found["loss"]
+
+
+def test_mlflow_has_every_steps_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "study" / "recipes" / "s1k"
+    folder.parent.mkdir(parents=True)
+    run(folder, replace(SMALL, report_to="mlflow"))
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    (found,) = client.search_runs([client.get_experiment_by_name(trackers.PROJECT).experiment_id])
+    assert found.info.run_name == "study-s1k" and found.data.params["learning_rate"] == "0.0015"
+    history = [(one.step, one.value) for one in client.get_metric_history(found.info.run_id, "loss")]
+    assert history == [(row["step"], row["loss"]) for row in losses(folder)]
+
+
 CASES = {
     "rows in random order": SMALL,
     "rows grouped by length": replace(SMALL, group_by_length=True),
@@ -93,6 +132,7 @@ def test_a_resumed_training_ends_with_the_weights_and_losses_of_an_undisturbed_o
     tmp_path: Path, training: Training
 ) -> None:
     undisturbed, resumed = tmp_path / "undisturbed", tmp_path / "resumed"
+    training = replace(training, kept_checkpoints=2)
     figures = run(undisturbed, training)
     steps = sorted(undisturbed.glob("steps/checkpoint-*"), key=lambda path: path.stat().st_mtime)
     resumed.mkdir()
@@ -103,6 +143,26 @@ def test_a_resumed_training_ends_with_the_weights_and_losses_of_an_undisturbed_o
     (last / "optimizer.pt").write_bytes(b"torn")
     assert run(resumed, training) == figures
     assert same(undisturbed, resumed) and losses(undisturbed) == losses(resumed)
+
+
+def test_one_checkpoint_is_kept_and_goes_only_when_the_next_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, marked = list[list[str]](), write_json
+
+    def watched(path: Path, told: Any) -> None:
+        seen.append(sorted(folder.name for folder in path.parent.parent.glob("checkpoint-*")))
+        if told["step"] == 9:
+            raise OSError("the disk is full")
+        marked(path, told)
+
+    monkeypatch.setattr(checkpoints, "write_json", watched)
+    with pytest.raises(OSError, match="full"):
+        run(tmp_path, SMALL)
+    assert seen == [["checkpoint-3"], ["checkpoint-3", "checkpoint-6"], ["checkpoint-6", "checkpoint-9"]]
+    last = checkpoints.last_whole(tmp_path / "steps", run_id(SMALL))
+    assert last is not None and last.name == "checkpoint-6"
+    assert not (tmp_path / "steps" / "checkpoint-9").exists()  # torn: removed
 
 
 def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None:
@@ -153,10 +213,13 @@ def test_placement_stays_out_of_a_runs_identity_and_lora_does_not() -> None:
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement, "find_spec", lambda name: None)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"lora_rank=4 needs peft; pip install 's1-harness\[lora\]'"):
         placement.check(replace(SMALL, lora_rank=4))
-    with pytest.raises(UserError, match="report_to=wandb needs that package; pip install wandb"):
+    with pytest.raises(UserError, match="report_to=wandb needs the package wandb; pip install wandb"):
         placement.check(replace(SMALL, report_to="wandb"))
+    with pytest.raises(UserError, match="report_to=tensorboard needs the package tensorboardX; pip install"):
+        placement.check(replace(SMALL, report_to="tensorboard"))
 
 
 def test_a_training_for_gpus_moves_to_the_cpu_of_a_cluster_without_any() -> None:

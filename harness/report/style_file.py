@@ -1,0 +1,48 @@
+"""A matplotlib style file, looked through before it is used: matplotlib only warns of much, and names no line."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+from harness.errors import UserError, one_line
+
+
+def check(path: Path) -> None:
+    """Raise `UserError`, with the line, for a style file with a key or value that matplotlib does not take."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--style {path}: not a matplotlib style file ({one_line(error)})") from None
+    if not (said := _fault(path)):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Path(folder) / "line.mplstyle"
+        for number, line in enumerate(lines, 1):
+            alone.write_text(line, encoding="utf-8")
+            if fault := _fault(alone):
+                raise UserError(f"--style {path}, line {number}: not of a matplotlib style file ({fault})")
+    raise UserError(f"--style {path}: not a matplotlib style file ({said})")  # of two lines together: a key twice
+
+
+def _fault(path: Path) -> str:
+    """What matplotlib raises or warns of as it reads a file; empty where all is well."""
+    import matplotlib
+
+    warned: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warned.append(one_line(record.getMessage()))
+
+    log, listener = logging.getLogger("matplotlib"), Listener(logging.WARNING)
+    log.addHandler(listener)
+    try:
+        matplotlib.rc_params_from_file(path, use_default_template=False, fail_on_error=True)
+    except (ValueError, KeyError) as error:
+        return one_line(error)
+    finally:
+        log.removeHandler(listener)
+    # "Bad key axes.x in file F, line 1 ('...')": the place is said better by who asks.
+    return warned[0].partition(" in file ")[0] if warned else ""
