@@ -10,7 +10,7 @@ OUT ?= results/runs/quickstart
 
 setup: $(VENV)/.installed
 
-# uv unpacks in a quarter of pip's processor time (benchmarks/NOTES.md). pip's settings (mirrors, wheels on disk, certificates)
+# uv takes a third of pip's time (benchmarks/NOTES.md). pip's settings (mirrors, wheels on disk, certificates)
 # hold for it too; where it fails, pip does the same.
 UV_SETTINGS = $(BIN)/python -m pip config list | sed -nE -e 's/\\n/ /g' -e 's/^[^=]*\.index-url=/UV_DEFAULT_INDEX=/p' \
 	-e 's/^[^=]*\.extra-index-url=/UV_EXTRA_INDEX_URL=/p' -e '/^[^=]*\.find-links=/{s//UV_FIND_LINKS=/;s/ /,/g;p}' \
@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 	@# `import transformers` beside a CPU torch, and nothing here uses them.
 	@if [ "$(EXTRA)" = cpu ]; then printf "%s ; python_version < '3'\n" torchvision torchaudio torchcodec; fi > $(VENV)/left-out.txt
 	@set -a; eval "$$($(UV_SETTINGS))"; set +a; UV_INDEX_STRATEGY=unsafe-best-match \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python --override $(VENV)/left-out.txt $(WANTED) || \
+		$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --override $(VENV)/left-out.txt $(WANTED) || \
 	{ echo "uv could not install; pip does" && $(BIN)/python -m pip install --quiet $(WANTED) && if [ "$(EXTRA)" = cpu ]; then \
 		$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi; }
 	@touch $@
