@@ -37,6 +37,9 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1: ask the hub for nothing, take what is downloaded",
     "XDG_CACHE_HOME": "folder of small caches (~/.cache)",
     "OPENAI_API_KEY": "key of a served model, a teacher or a judge; engine.api_key_env names another variable",
+    "TENSORBOARD_LOGGING_DIR": "folder of a training's TensorBoard files, instead of RECIPE/tensorboard",
+    "MLFLOW_TRACKING_URI": "where a training's MLflow runs go, instead of RECIPE/mlflow.db",
+    "MLFLOW_EXPERIMENT_NAME": "the experiment of a training's MLflow runs, instead of s1-harness",
     "PROMPTTOKEN, PROMPTSTEP": "inside lm-eval, as in s1: the budget told in the question",
 }
 INTERRUPTED_LINE = "interrupted; what was finished is kept, the same command continues"

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from harness.errors import UserError, one_line
+from harness.files import write_text
 
 
 def check(path: Path) -> None:
@@ -20,7 +21,7 @@ def check(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "line.mplstyle"
         for number, line in enumerate(lines, 1):
-            alone.write_text(line, encoding="utf-8")
+            write_text(alone, line)
             if fault := _fault(alone):
                 raise UserError(f"--style {path}, line {number}: not of a matplotlib style file ({fault})")
     raise UserError(f"--style {path}: not a matplotlib style file ({said})")  # of two lines together: a key twice
