@@ -12,6 +12,7 @@ import click
 import pytest
 
 from harness.cli.main import cli
+from tests.hostile.trial import harness
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -59,10 +60,13 @@ def test_a_plan_is_made_without_the_libraries_that_would_run_it(tmp_path: Path) 
         (["leaderboard", "no-such-folder", "--out", "x"], "no-such-folder"),
     ],
 )
-def test_a_mistake_is_one_line_with_exit_code_2(arguments: Any, message: Any, tmp_path: Path) -> None:
-    done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert message in done.stderr and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+def test_a_mistake_is_one_line_with_exit_code_2(
+    arguments: Any, message: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = harness(*arguments)
+    assert ended.code == 2, ended
+    assert message in ended.err and ended.err.count("\n") == 1 and "Traceback" not in ended.err
     assert list(tmp_path.iterdir()) == []
 
 
