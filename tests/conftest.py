@@ -15,6 +15,8 @@ from harness.logs import quiet_libraries
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test needs the network; without it the hub's client would try again for half a minute wherever a name is looked up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# No test joins a cluster that happens to run on this machine, and kills or fills it.
+os.environ["RAY_ADDRESS"] = "local"
 quiet_libraries()
 
 # What takes longest, begun first: `make test` hands out whole files, and one that begins last is waited for.
