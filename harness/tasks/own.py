@@ -65,7 +65,7 @@ def described(path: Path) -> Description | None:
         where = file.at("source") if "source" in found else path
         raise UserError(f"{where}: no source; say where the rows are: a file beside this one, or hub:ORG/NAME")
     told = {field: found[key] for key, field in READING.items() if key in found}
-    for key in READING.keys() & found.keys():
+    for key in filter(found.__contains__, READING):  # in this order, so that of two mistakes the same one is told
         from_plain(TaskReading, {READING[key]: found[key]}, f"{file.at(key)}: ")
     return Description(source, told)
 
