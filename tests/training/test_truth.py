@@ -199,7 +199,7 @@ def test_train_says_what_is_wrong_with_its_input_before_any_work(tmp_path: Path)
     pool_file.write_text(json.dumps({"problem": "Q", "answer": "2"}) + "\n")
     arguments = ["train", str(pool_file), "--model", TINY_MODEL, "--out", str(tmp_path / "out")]
     for more, why in (
-        ([], "has no row with a trace to train on"),
+        ([], "none of its 1 rows has a trace, and train needs one"),
         (["--set", "num_epoch=3"], "did you mean 'num_epochs'"),
         (["--set", "num_epochs=0"], "give 1 or more"),
     ):
