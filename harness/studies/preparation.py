@@ -92,9 +92,11 @@ def disk_note(study: Study, out: Path) -> str:
     kept = at_once * largest * BYTES_PER_PARAMETER if study.training.save_steps else 0.0
     place = next(path for path in (out, *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
+    local = f" (as much again in {study.training.checkpoint_dir}, on the nodes' own disk)"
     enough = "" if total + kept < free else "; TOO LITTLE: give --out a larger disk"
     return (
-        f"Disk: {gigabytes(total)} of trained models and {gigabytes(kept)} of checkpoints to resume from, of "
+        f"Disk: {gigabytes(total)} of trained models and {gigabytes(kept)} of checkpoints to resume from"
+        f"{local if study.training.checkpoint_dir and kept else ''}, of "
         f"{gigabytes(free)} free{enough}."
     )
 

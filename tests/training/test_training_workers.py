@@ -34,7 +34,7 @@ os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "L
                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
 sys.path.insert(0, sys.argv[4])
 import test_training as tests
-from harness.training import worker
+from harness.training import checkpoints, worker
 dist.init_process_group("gloo", rank=rank, world_size=2)
 plain, on_gpu = worker.sft_config, worker.sft_arguments
 on_cpu = {"use_cpu": True, "bf16": False, "ddp_backend": "gloo", "dataloader_pin_memory": False}
@@ -62,13 +62,17 @@ def checked(trainer, target, thinking):
 
 save = worker.save
 worker.sft_config, worker.save = sharded, checked
-worker.run_sft(tests.job(folder, replace(tests.SMALL, num_workers=2, gradient_checkpointing=True)))
+training = replace(tests.SMALL, num_workers=2, gradient_checkpointing=True, kept_checkpoints=2)
+training = replace(training, checkpoint_dir=sys.argv[5])
+newest = checkpoints.newest
+checkpoints.newest = lambda *asked: print("resumed:", found := newest(*asked)) or found
+worker.run_sft(tests.job(folder, training))
 dist.destroy_process_group()
 """
 
 
-def run_sharded(folder: Path) -> None:
-    """Two processes that train on shards."""
+def run_sharded(folder: Path, checkpoint_dir: str = "") -> str:
+    """Two processes that train on shards; the name of the checkpoint that they went on from."""
     folder.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -76,16 +80,19 @@ def run_sharded(folder: Path) -> None:
     here = str(Path(__file__).parent)
     calls = [
         subprocess.Popen(
-            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here],
+            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here, checkpoint_dir],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         for rank in range(2)
     ]
+    found = ""
     for call in calls:
         printed = call.communicate(timeout=1200)[0]
         assert call.returncode == 0, printed[-3000:]
+        found += "".join(line for line in printed.splitlines() if line.startswith("resumed: "))
+    return found.rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +121,10 @@ def test_two_workers_that_share_one_model_train_what_one_worker_trains(shared: P
 def test_two_workers_that_share_one_model_resume_from_their_shards(shared: Path) -> None:
     two, before = weights(shared / "two"), losses(shared / "two")
     (shared / "two" / "steps" / "checkpoint-10" / "whole.json").unlink()
-    run_sharded(shared / "two")
-    assert losses(shared / "two") == before
+    local = shared / "local"
+    assert run_sharded(shared / "two", str(local)) == "checkpoint-9"  # two workers that see one disk of their own
+    assert losses(shared / "two") == before and list(local.iterdir()) == []
+    assert list(shared.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))  # the copy
     assert all(torch.equal(two[name], value) for name, value in weights(shared / "two").items())
 
 
