@@ -34,7 +34,7 @@ from harness.training.placement import STEPS
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # what such file systems answer
 MARKER = "whole.json"
 COPYING = "copying-"  # how the name of a copy begins until it is whole
-SEEN = "seen.txt"  # tells workers whether they see one disk
+SEEN = "seen.json"  # tells workers whether they see one disk
 
 
 def place(checkpoint_dir: str, folder: Path, identity: str, rank: int) -> Path:
@@ -53,7 +53,7 @@ def place(checkpoint_dir: str, folder: Path, identity: str, rank: int) -> Path:
     if rank == 0:
         try:
             local.mkdir(parents=True, exist_ok=True)
-            (local / SEEN).write_text(told[0])
+            write_json(local / SEEN, told[0])
         except OSError as error:
             raise UserError(
                 f"training.checkpoint_dir={checkpoint_dir} cannot be written on the worker's node ({error.strerror}); "
@@ -63,7 +63,7 @@ def place(checkpoint_dir: str, folder: Path, identity: str, rank: int) -> Path:
         return local
     dist.broadcast_object_list(told, src=0)
     seen: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(seen, (local / SEEN).is_file() and (local / SEEN).read_text() == told[0])
+    dist.all_gather_object(seen, (local / SEEN).is_file() and json.loads((local / SEEN).read_text()) == told[0])
     if all(seen):
         return local
     if rank == 0:

@@ -199,7 +199,7 @@ def test_checkpoints_on_a_nodes_own_disk_resume_to_the_same_bits_with_and_withou
             made.append(self)
 
     def full(path: Path, told: Any) -> None:
-        if told["step"] == 9:
+        if path.name == checkpoints.MARKER and told["step"] == 9:
             raise OSError("the disk is full")
         marked(path, told)
 

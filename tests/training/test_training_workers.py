@@ -21,7 +21,8 @@ from test_training import ROWS, SMALL, job, losses, run, same, weights
 
 from harness.config import Training
 from harness.quickstart import TINY_MODEL
-from harness.training import placement, sft, worker
+from harness.training import sft, worker
+from harness.training.placement import STEPS
 
 pytestmark = pytest.mark.slow
 LONG = replace(SMALL, num_epochs=12, save_steps=5)
@@ -240,5 +241,5 @@ def test_a_training_killed_with_its_worker_and_then_with_its_driver_ends_as_if_u
     assert same(folder, tmp_path / "undisturbed")
     assert losses(folder) == losses(tmp_path / "undisturbed")
     assert [row["step"] for row in losses(folder)] == list(range(1, 61))
-    assert not (folder / placement.STEPS).exists()
+    assert not (folder / STEPS).exists()
     assert sft.train(ROWS, TINY_MODEL, LONG, "s1", folder, "killed") == trained  # finished: not done again
