@@ -12,7 +12,7 @@ from typing import Any
 from harness.data import domains
 from harness.data.s1_sets import from_s1, from_text
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, row, text_of
-from harness.data.shapes import TARGETS, Adapted, from_shape, mapped, question_id
+from harness.data.shapes import TARGETS, Adapted, about, from_shape, mapped, question_id
 from harness.data.traces import last_result, split_response, split_trace
 
 
@@ -24,7 +24,7 @@ def from_pool(record: Mapping[str, Any], name: str, index: int) -> Row:
     extra = {key: value for key, value in record.items() if key not in SCHEMA.names}
     if extra:
         record = {key: value for key, value in record.items() if key in SCHEMA.names}
-        record["metadata"] = {**metadata_of(row(record)), **extra}
+        record["metadata"] = {**metadata_of(row(record)), **extra, **about(extra)}
     new = row(record)
     if not new["thinking"].strip() and (found := split_response(new["attempt"])).state == "closed":
         new |= {"thinking": found.thinking, "attempt": found.attempt}

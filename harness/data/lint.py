@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,8 +25,11 @@ from harness.marks import holds_delimiter, split, without_turn_end
 
 CHARACTERS_PER_TOKEN = 3.5  # of English with LaTeX; where a row's tokens were not counted
 NUM_EXAMPLES = 3
+# A loop of any period, in words or not, packs to a few hundredths; of 2,554 public traces without one none below 0.079.
+SQUEEZED, SQUEEZED_SIZES = 0.07, (512, 1024, 2048, 4096, 8192, 16384)  # bytes
 SPECIAL = re.compile(
     r"<\|[A-Za-z][\w:.-]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|</?s>(?=\s*$)|\[/?INST\]|<(?:start|end)_of_turn>"
+    r"|<(?:pad|unk|bos|eos)>|\[(?:PAD|UNK)\]|</?tool_(?:call|response)>"
 )
 # Not where a tag is only named, in quotes.
 OPEN_TAG = re.compile(r"(?<![`'\"])<(?:think|thinking|thought|reasoning)>(?![`'\"])", re.IGNORECASE)
@@ -32,8 +37,8 @@ CLOSE_TAG = re.compile(r"(?<![`'\"])</(?:think|thinking|thought|reasoning)>(?![`
 LEAKS = re.compile(
     r"<\|im_start\|>(?:user|system)|<\|start_header_id\|>(?:user|system)|^(?:Human|User|System): "
     r"|put your final answer within \\boxed|please reason step by step, and"
-    r"|\b(?:according to|matches|as given in) the (?:reference|provided|given|gold|ground[- ]truth) "
-    r"(?:answer|solution)\b"
+    r"|\b(?:according to|matches|as given in) the given (?:answer|solution)\b"
+    r"|\bthe (?:reference|provided|gold|ground[- ]truth) (?:answer|solution)\b|\bas an AI (?:language )?model\b"
     r"|\bYour role as an assistant involves\b|\bYou are (?:ChatGPT|Qwen|a helpful assistant)\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -44,6 +49,19 @@ SCRIPTS = {
     "Arabic": re.compile(r"[\u0600-\u06ff]"),
     "Devanagari": re.compile(r"[\u0900-\u097f]"),
 }
+# Words that one language alone has, and says all the time: what tells those that share a script.
+WORDS = {
+    "English": "the of and is to that we it this so are with",
+    "Spanish": "el los las es y en por como entonces pero más",
+    "French": "le les des est et nous dans donc pour une alors pas",
+    "German": "der die das und ist nicht wir ein zu mit also den",
+    "Italian": "il di è che sono della quindi per non gli allora",
+    "Portuguese": "os não é em uma são então dos temos mais",
+    "Indonesian": "yang dan adalah untuk dengan kita ini dari jadi",
+    "Vietnamese": "là của và có chúng ta được không các thì",
+}
+LANGUAGES = {name: frozenset(words.split()) for name, words in WORDS.items()}
+MIN_WORDS = 3  # of a language's own, in the question, and four times as many in the trace
 FOREIGN_SHARE = 0.05  # of a trace's letters, in a script that its question does not have
 
 
@@ -85,7 +103,18 @@ def foreign_token(row: Mapping[str, Any]) -> bool:
 
 def loop(row: Mapping[str, Any]) -> bool:
     """The trace says the same words, or the same lines, again and again."""
-    return any(is_looping(_numbers(parts)) for parts in (row["thinking"].split(), _lines(row["thinking"])))
+    thinking = row["thinking"]
+    return any(is_looping(_numbers(parts)) for parts in (thinking.split(), _lines(thinking))) or _squeezes(thinking)
+
+
+def _squeezes(text: str) -> bool:
+    """Whether some part of `text` packs to nearly nothing: a paragraph again and again, or signs without spaces."""
+    data = text.encode("utf-8", "surrogatepass")
+    for size in SQUEEZED_SIZES:
+        starts = [*range(0, len(data) - size + 1, size), len(data) - size] if len(data) >= size else []
+        if any(len(zlib.compress(data[at : at + size], 1)) < SQUEEZED * size for at in starts):
+            return True
+    return False
 
 
 def _numbers(parts: list[str]) -> list[int]:
@@ -153,11 +182,22 @@ def prompt_leak(row: Mapping[str, Any]) -> bool:
 
 
 def other_language(row: Mapping[str, Any]) -> bool:
-    """The trace is partly in a script in which its question has no letter."""
+    """The trace is partly in a script in which its question has no letter, or in other words of the same script."""
     asked = _scripts(row["question"])
     used = _scripts(row["thinking"])
     letters = sum(used.values()) or 1
-    return any(used[name] / letters > FOREIGN_SHARE for name in SCRIPTS if name != "Latin" and not asked[name])
+    if any(used[name] / letters > FOREIGN_SHARE for name in SCRIPTS if name != "Latin" and not asked[name]):
+        return True
+    told, said = _language(row["question"], MIN_WORDS), _language(row["thinking"], 4 * MIN_WORDS)
+    return bool(told and said and told != said)
+
+
+def _language(text: str, least: int) -> str:
+    """The language most of whose own words `text` has, at least twice as many as another's; "" where none is told."""
+    words = Counter(re.findall(r"[^\W\d_]+", text.lower()))
+    counts = sorted((sum(words[one] for one in own), name) for name, own in LANGUAGES.items())
+    (second, _), (first, name) = counts[-2:]
+    return name if first >= max(least, 2 * second) else ""
 
 
 def _scripts(text: str) -> dict[str, int]:
@@ -282,13 +322,15 @@ def mend(row: Mapping[str, Any], kinds: list[str]) -> Row | None:
             thinking, attempt = f"{thinking.strip()}\n\n{found.thinking}", found.attempt
         new |= {"thinking": _without_marks(thinking), "attempt": _without_marks(without_turn_end(attempt))}
     left = [kind for kind in defects(new, graded=False) if kind not in WARNINGS]
-    left += [kind for kind in kinds if kind in (*GRADED, DUPLICATE, NO_LOSS) and kind not in WARNINGS]
+    left += [kind for kind in kinds if kind in (DUPLICATE, NO_LOSS)]
+    left += [kind for kind in kinds if kind in GRADED and kind not in WARNINGS and CHECKS[kind](new)]
     return None if left else new
 
 
 def _without_marks(text: str) -> str:
     opened = split(text)
-    if opened.state == "open" and text.lstrip().startswith(opened.preface.strip()):  # a mark that nothing closes
+    before = OPEN_TAG.sub("", opened.preface).strip()
+    if opened.state == "open" and (not before or [before] == opened.preface.split()):  # a mark that nothing closes
         text = opened.thinking
     text = without_wrapper(text)
     return SPECIAL.sub("", CLOSE_TAG.sub("", OPEN_TAG.sub("", text))).strip()

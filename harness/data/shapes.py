@@ -244,7 +244,7 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
         notes.append("with several turns, of which the last question and its response are taken")
     rows = []
     for number in range(count):
-        metadata = {**kept, **_about(own[number])}
+        metadata = {**kept, **about(own[number])}
         trace, attempt = thinking, ""
         if responses:
             trace, attempt, state = _parted(thinking, responses[number])
@@ -413,7 +413,7 @@ def _own(columns: Columns, count: int, number: int) -> dict[str, Any]:
     return found
 
 
-def _about(own: Mapping[str, Any]) -> dict[str, Any]:
+def about(own: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of one response, under the names that the other steps read."""
     known = {name.strip().lower(): value for name, value in own.items()}
     kept = {name: value for name, value in own.items() if not _empty(value)}

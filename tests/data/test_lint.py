@@ -33,6 +33,8 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, str] | None]]] = {
     "unclosed thinking": [
         ({"thinking": "<think> One and one make 2."}, {"thinking": "One and one make 2."}),
         ({"thinking": "One and one make 2.</think>"}, {"thinking": "One and one make 2."}),
+        ({"thinking": "One and <think> one make 2."}, {"thinking": "One and  one make 2."}),
+        ({"thinking": "One<think> and one make 2."}, {"thinking": "One and one make 2."}),
     ],
     "foreign delimiter or special token": [
         ({"attempt": "2<|eot_id|>"}, {"attempt": "2"}),
@@ -40,11 +42,17 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, str] | None]]] = {
         ({"attempt": "<|begin_of_solution|>2<|end_of_solution|>"}, {"attempt": "2"}),
         ({"thinking": "<|channel|>analysis<|message|>One and one make 2."}, {"thinking": "One and one make 2."}),
         ({"question": "What is 1 + 1?<|im_end|>"}, None),
+        ({"attempt": "Final Answer: 2 <pad><pad>"}, {"attempt": "Final Answer: 2"}),
+        ({"attempt": "Final Answer: 2 [PAD]"}, {"attempt": "Final Answer: 2"}),
+        ({"thinking": "<tool_call>add</tool_call> One and one make 2."}, {"thinking": "add One and one make 2."}),
     ],
     "loop": [
         ({"thinking": SENTENCE * 60 + "So 2."}, None),
         ({"thinking": PLAIN + "no " * 300 + "2"}, None),
         ({"thinking": "\n".join([PLAIN * 3 + str(n % 9) for n in range(300)]) + " 2"}, None),
+        ({"thinking": PLAIN + (" ".join(f"word{n}" for n in range(100)) + "\n\n") * 8 + "2"}, None),  # a paragraph
+        ({"question": "一加一是多少？", "thinking": "所以答案是 2。" * 200}, None),  # no spaces
+        ({"thinking": PLAIN * 3 + "1 + 1 = 1." + "9" * 3000 + " 2"}, None),
     ],
     "cut trace": [
         ({"metadata": json.dumps({"finish": "length"})}, None),
@@ -58,9 +66,21 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, str] | None]]] = {
     "answer not in the trace": [({"thinking": "I know it."}, {"thinking": "I know it."})],
     "prompt leak": [
         ({"thinking": "This matches the reference solution, so 2."}, None),
+        ({"thinking": "Looking at the provided solution, they get 2."}, None),
+        ({"attempt": "As an AI language model, I say 2."}, None),
         ({"attempt": "2\nHuman: and 2 + 2?"}, None),
     ],
-    "other language than the question": [({"thinking": "一加一等于二，所以答案是 2。"}, None)],
+    "other language than the question": [
+        ({"thinking": "一加一等于二，所以答案是 2。"}, None),
+        (
+            {
+                "question": "What is the sum of 1 and 1, and why is it so?",
+                "thinking": "Sumamos los dos números y es 2. El primero es 1 y el segundo es 1, por eso es 2. "
+                "Entonces los dos son 2, y en la suma es 2, como es el caso. Entonces es 2.",
+            },
+            None,
+        ),
+    ],
 }
 EVERY = [(kind, *case) for kind, cases in CASES.items() for case in cases]
 
@@ -88,12 +108,24 @@ def test_good_rows_are_clean() -> None:
     good = [
         row(1, **GOOD),
         row(2, thinking="The `<think>` tags are HTML. <b>2</b> < 3 and \\[ x \\], so 4.", attempt="4"),
+        row(
+            5,
+            question="Was ist die Summe von 5 und 5, und wie ist das?",
+            attempt="10",
+            thinking="Die Summe ist das, was wir suchen. " * 2 + "Wir zählen also: 5 und 5 ist 10, das ist der Rest.",
+        ),
+        row(
+            6,
+            question="What is the sum of $\\alpha + \\beta$ in the set of $\\{6, 6\\}$?",
+            attempt="12",
+            thinking="Let α + β = γ. The set of them is {6, 6}, so that we have 12, and this is it.",
+        ),
         row(3, question="Сколько будет 3 + 3?", thinking="Три и три это 6.", attempt="6"),
         row(
             4, thinking="\n\n".join(f"Step {n}: add {n} to get {n * n + 1}." for n in range(80)) + " So 8.", attempt="8"
         ),
     ]
-    assert lint.lint(good).found == {} and lint.lint(good).clean == 4
+    assert lint.lint(good).found == {} and lint.lint(good).clean == 6
 
 
 def test_duplicates_are_dropped_and_near_ones_are_warned_of() -> None:
