@@ -500,7 +500,15 @@ def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> No
         )
         assert page.find_element("css selector", "#board_made_up").is_displayed()
         assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        sheet = {"width": 717, "height": 1000, "deviceScaleFactor": 1, "mobile": False}  # A4 within the margins
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
+        assert page.execute_script("return innerWidth") == 717
+        over = (
+            "return [...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth)"
+        )
+        assert page.execute_script(f"{over}.map(table => table.id)") == []  # cut off at the sheet's edge
     finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
