@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from tests.disturbed import TEXT, family, named, rows, start
+from tests.disturbed import ENGINE, GRADER, TEXT, TRAINING_WORKER, family, named, rows, start
 
 STUDY = """
 from dataclasses import replace
@@ -44,14 +44,14 @@ def chaos():
 """
 # What is killed: its process's name, where it has one, and what the study loses by it.
 VICTIMS = {
-    "engine actor": ("ray::EngineWorker", "engine"),
+    "engine actor": (ENGINE, "engine"),
     "vLLM core": ("VLLM::EngineCore", "engine"),
     "driver": ("", "engine"),
     "terminal": ("", "engine"),
     "second driver": ("", "grading"),
     "node": ("", "engine"),
-    "training worker": ("ray::RayTrainWorker", "training"),
-    "grader": ("ray::grade_batch", "grading"),
+    "training worker": (TRAINING_WORKER, "training"),
+    "grader": (GRADER, "grading"),
 }
 # Seconds, drawn at random, until the next of what costs the same. The shorter ones hit an engine while it starts (half
 # a minute, more when a training runs), the longer ones let it make rows.
