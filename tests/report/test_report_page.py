@@ -500,7 +500,7 @@ def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> No
         )
         assert page.find_element("css selector", "#board_made_up").is_displayed()
         assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        # A4 within its margins, by the factor of which a browser shrinks every sheet at least (it shrinks wider ones more).
+        # A4 within its margins, times the factor by which a browser shrinks every sheet at least (wider ones more).
         sheet = {"width": 717 * 4 // 3, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
         page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
         assert page.execute_script("return innerWidth") == 956
