@@ -384,6 +384,8 @@ class Training:
     gradient_checkpointing: Placement[Flag] = True
     save_steps: Placement[Natural] = 100  # optimizer steps between two checkpoints to resume from; 0: none
     kept_checkpoints: Placement[Positive] = 1  # the newest ones; while one is written, those before it are still there
+    # A folder on each node's own disk: checkpoints are written there, the newest is copied to the training's folder.
+    checkpoint_dir: Placement[str] = ""
     report_to: Placement[Literal["none", "tensorboard", "mlflow", "wandb", "trackio"]] = "none"
 
     @property

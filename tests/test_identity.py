@@ -76,7 +76,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "block_size": 512, "group_by_length": True, "padding_free": True,
         "packing": True, "seed": 2, "lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.1,
         "num_workers": 2, "per_device_batch_size": 2, "num_cpus": 2, "num_gpus": 1, "gradient_checkpointing": False,
-        "save_steps": 3, "kept_checkpoints": 2, "report_to": "wandb", "loss_mean": "row",
+        "save_steps": 3, "kept_checkpoints": 2, "checkpoint_dir": "/local", "report_to": "wandb", "loss_mean": "row",
     },
     Chat: {"system": "Be brief.", "instruction": "!", "arguments": {"enable_thinking": False}},
     Study: {

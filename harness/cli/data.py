@@ -42,11 +42,15 @@ def data() -> None:
     """
 
 
-def load_pool(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -> Any:
-    """The pool; what was read and what was left out is said on stderr."""
+def load_pool(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = (), needed_by: str | None = None) -> Any:
+    """The pool; what was read and what was left out is said on stderr.
+
+    `needed_by`: the step that needs traces, for which a pool of questions alone is an error; None: it takes both.
+    """
     from harness.data.load import load_with_report
 
-    loaded = load_with_report(pool, data_dir, _mapping(mapping))
+    told = _mapping(mapping)
+    loaded = load_with_report(pool, data_dir, told)
     for where, why in loaded.broken[:10]:
         say(f"left out: {where}: {why}", err=True)
     if len(loaded.broken) > 10:
@@ -54,7 +58,9 @@ def load_pool(pool: str, data_dir: Path | None, mapping: tuple[str, ...] = ()) -
     say(f"{pool}: {loaded.summary}", err=True)
     for note in loaded.notes:
         say(f"{pool}: {note}", err=True)
-    if not loaded.num_traces:
+    if needed_by is not None:
+        loaded.need_traces(pool, needed_by)
+    elif not loaded.num_traces:
         say(f"{pool}: no row has a trace to train on; `harness data featurize --traces` asks a teacher", err=True)
     return loaded.dataset
 
@@ -127,7 +133,9 @@ def collect(
     from harness.report import pool_tables as report
 
     if spec is not None:
-        count = save(_progress(load_pool(spec, data_dir, mapping), "convert"), out)
+        for_a_teacher = _mapping(mapping).get("thinking") == "none"
+        step = None if for_a_teacher else "a pool (but with --map thinking=none, of questions for a teacher)"
+        count = save(_progress(load_pool(spec, data_dir, mapping, step), "convert"), out)
         say(f"{count:,} rows -> {out}")
         return
     rows, counts = collect_rows(names or tuple(SOURCES), folder, seed)
@@ -203,7 +211,7 @@ def filter_pool(pool: str, solved_by: str, mapping: tuple[str, ...], data_dir: P
     from harness.cli import data_steps as steps
     from harness.data.load import save
 
-    kept, table = steps.filtered(load_pool(pool, data_dir, mapping), solved_by)
+    kept, table = steps.filtered(load_pool(pool, data_dir, mapping, "filter"), solved_by)
     count = save(_progress(kept, "filter"), out)
     say(table())
     say(f"{count:,} rows -> {out}")
@@ -268,7 +276,7 @@ def select(
         if not separator or not name:
             raise UserError(f"--option {one}: write NAME=VALUE, for example column=score")
         given[name] = parse(value)
-    rows = load_pool(pool, data_dir, mapping)
+    rows = load_pool(pool, data_dir, mapping, "select")
     selected = draw(rows, selection, size, seed, solved_by, traces=traces, options=given)
     save(iter(rows.select(selected.indices)), out)
     manifest = out.with_name(out.name + ".manifest.json")
@@ -327,7 +335,7 @@ def lint(
 
     if fix != (out is not None):
         raise UserError("--fix writes the rows that are left to --out FILE; give both or neither")
-    rows = _progress(load_pool(pool, data_dir, mapping), "lint")
+    rows = _progress(load_pool(pool, data_dir, mapping, "lint"), "lint")
     table, errors = steps.linted(rows, fast, tokenizer, block_size, variant, out)
     say(table)
     if strict and errors:
@@ -363,7 +371,7 @@ def format_pool(
     """Write training text with ids and loss mask (Parquet); prints lengths, truncation and packing."""
     from harness.cli import data_steps as steps
 
-    rows = load_pool(pool, data_dir, mapping)
+    rows = load_pool(pool, data_dir, mapping, "format")
     chat = chat_of(template_arguments, system_prompt, instruction)
     progress = _progress(rows, "format", len(rows))
     statistics = steps.formatted(progress, tokenizer, thinking, chat, variant, block_size, out)
@@ -388,7 +396,8 @@ def report(
     """Tables over a pool and its selections: sources (Table 7), stages, domains, lengths, overlap."""
     from harness.cli import data_steps as steps
 
-    text = steps.tables(load_pool(pool, data_dir, mapping), [steps.read_manifest(path) for path in manifests])
+    rows = load_pool(pool, data_dir, mapping, "report")
+    text = steps.tables(rows, [steps.read_manifest(path) for path in manifests])
     if out is None:
         say(text)
     else:

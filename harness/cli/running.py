@@ -98,9 +98,12 @@ def run_study(
     from harness.report import leaderboard, tracking
     from harness.runtime.pipeline import ablate as run
     from harness.studies.inputs import context_notes
+    from harness.studies.preparation import local_pools
 
     for tracker in trackers:
         tracking.parsed(tracker)
+    for one in (study, *others):
+        local_pools(one, data_dir)  # one that cannot be trained on is told before anything starts
     quiet_libraries()
     console = talk.console()
     for note in dict.fromkeys(note for one in (study, *others) for note in context_notes(one)):

@@ -63,11 +63,11 @@ def train(
         rows = formatted.rows(Path(file))
         digest = formatted.digest(Path(file))
     else:
-        loaded = load_pool(file, data_dir, mapping)
+        loaded = load_pool(file, data_dir, mapping, "train")
         rows = [dict(row) for row in loaded if row["thinking"].strip()]
         digest = fingerprint([{name: row[name] for name in ("id", "question", "thinking", "attempt")} for row in rows])
     if not rows:
-        raise UserError(f"{file} has no row with a trace to train on; `harness data featurize --traces` asks a teacher")
+        raise UserError(f"{file} has no row to train on")
     style = read_for(thinking, chat_files(model), Chat()).thinking.spec
     identity = fingerprint([model_identity(model), digest, to_plain(training), variant, style])
     try:

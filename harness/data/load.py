@@ -55,13 +55,31 @@ class Loaded:
     num_questions: int
     key: str  # of its content
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # of its records
 
     @property
     def summary(self) -> str:
         """One line: rows, traces, questions."""
         rows = len(self.dataset)
         several = "" if self.num_questions == rows else f" to {self.num_questions:,} questions"
-        return f"{rows:,} rows, {self.num_traces:,} with a trace{several}"
+        missing = rows - self.num_traces
+        untrained = f"; {missing:,} without one are not trained on" if missing and self.num_traces else ""
+        return f"{rows:,} rows, {self.num_traces:,} with a trace{several}{untrained}"
+
+    def need_traces(self, spec: str, step: str, named_by: str = "--map thinking=COLUMN") -> None:
+        """Raise `UserError`, with what to do, where no row has a trace.
+
+        Args:
+            spec: the pool, as it was named.
+            step: what needs the traces.
+            named_by: how the column that holds them is named.
+        """
+        if not self.num_traces:
+            raise UserError(
+                f"pool '{spec}': none of its {len(self.dataset):,} rows has a trace, and {step} needs one (columns: "
+                f"{', '.join(self.columns)}); name the column that holds it with {named_by}, or let a teacher write "
+                "traces with `harness data featurize --traces`"
+            )
 
 
 def load(spec: str, data_dir: Path | None = None, mapping: Mapping[str, str] | None = None) -> datasets.Dataset:
@@ -189,9 +207,18 @@ def _ingest(found: Iterable[Record], content: str, spec: str, told: dict[str, st
         raise UserError(
             f"pool '{spec}': none of its {len(dataset):,} rows has a trace that could be told from its answer, and "
             f"'{column}' may hold one (columns: {', '.join(report['columns'])}); name the trace with "
-            f"--map thinking={column} or another column, or say --map thinking=none if these rows are for a teacher"
+            f"--map thinking={column} or another column (in a study: pool_columns), or say --map thinking=none if "
+            "these rows are for a teacher"
         )
-    return Loaded(dataset, left_out, report["num_traces"], report["num_questions"], key, tuple(report["notes"]))
+    return Loaded(
+        dataset,
+        left_out,
+        report["num_traces"],
+        report["num_questions"],
+        key,
+        tuple(report["notes"]),
+        tuple(report["columns"]),
+    )
 
 
 def _good(found: Iterable[Record], seen: _Seen, told: dict[str, str]) -> Iterator[Row]:

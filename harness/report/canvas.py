@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.report import style_file
+from harness.report import labels, style_file
+from harness.report.labels import Label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,14 @@ DARK = tuple(
     "#" + "".join(f"{round(0.85 * int(c[i : i + 2], 16) + 0.15 * 255):02x}" for i in (1, 3, 5)) for c in COLOURS
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+# The same shapes cut out of a square, for the page's switches.
+OUTLINES = (
+    "circle()", "inset(8%)", "polygon(50% 5%,100% 95%,0 95%)", "polygon(50% 0,100% 50%,50% 100%,0 50%)",
+    "polygon(0 5%,100% 5%,50% 95%)",
+    "polygon(33% 0,67% 0,67% 33%,100% 33%,100% 67%,67% 67%,67% 100%,33% 100%,33% 67%,0 67%,0 33%,33% 33%)",
+    "polygon(25% 0,50% 25%,75% 0,100% 25%,75% 50%,100% 75%,75% 100%,50% 75%,25% 100%,0 75%,25% 50%,0 25%)",
+    "polygon(95% 0,95% 100%,5% 50%)", "polygon(5% 0,95% 50%,5% 100%)", "polygon(50% 0,100% 38%,81% 98%,19% 98%,0 38%)",
+)  # fmt: skip
 DASHES: tuple[Any, ...] = (
     "-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)), (0, (8, 2, 1.5, 2, 1.5, 2)),
     (0, (10, 3)), (0, (1.5, 3)), (0, (4, 1, 1, 1)), (0, (3, 3)),
@@ -33,6 +41,7 @@ FIXED = {"s1k": 0, "full": 1, "diverse": 2, "longest": 3, "random": 4, "base": 5
 INK, LINE = "#22262b", "#d5d9de"  # unmistakable in the SVG, so that the page can put its own colours there
 PRINT_DPI = 300
 WIDTHS = {"single": 3.3, "double": 6.9}  # inches: one and two columns of a paper
+TALLEST, LEAST = 8.6, 1.5  # inches: a page of a paper, and the height that a panel needs
 METHOD = "95 % intervals over problems: score intervals for shares, in closed form."
 # Points at the size of print: a figure goes into a paper as it is, not scaled.
 SIZES: dict[str, Any] = {
@@ -60,7 +69,6 @@ class Form:
     dpi: int = 160
 
 
-CLOSE = (0.3, 9.0)  # octaves of tokens and points of accuracy within which two texts would overlap
 PAGE = Form()
 FORMATS = ("pdf", "svg", "png")
 
@@ -72,7 +80,7 @@ class Drawn:
     name: str
     title: str
     caption: str
-    series: list[tuple[str, str]]  # (name, colour)
+    series: list[tuple[str, Style]]
     svg: str
     files: dict[str, bytes]  # that stand alone, by name
 
@@ -119,6 +127,11 @@ def on_page(colour: str) -> str:
     return f"var(--series-{COLOURS.index(colour)})"
 
 
+def switch(style: Style) -> str:
+    """A series' colour and marker as the CSS of a small square."""
+    return f"background:{on_page(style.colour)};clip-path:{OUTLINES[MARKERS.index(style.marker)]}"
+
+
 def sheet() -> str:
     """The series' colours as CSS, lighter in the dark theme."""
     light, dark = ("".join(f"--series-{at}: {one}; " for at, one in enumerate(of)) for of in (COLOURS, DARK))
@@ -138,7 +151,11 @@ class Canvas:
         self.name, self.form = name, form
         self.tips: list[str] = []
         self.series: dict[str, Style] = {}
+        self.labels: list[Label] = []
+        self.across = across
         height = rows * min(3.3, 0.78 * width / across + 0.5)
+        if form.width and rows > 1:
+            height = min(height, max(TALLEST, LEAST * rows))
         self.drawing: Drawing = plt.figure(figsize=(width, height), layout="constrained")
         self.axes = [self.drawing.add_subplot(rows, across, i + 1) for i in range(len(panels))]
         for axes, title in zip(self.axes, panels, strict=True):
@@ -168,18 +185,8 @@ class Canvas:
         self.tip(drawn, series, told)
 
     def notes(self, axes: Axes, series: str, places: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
-        """A small text at each point of a curve; points that nearly coincide share one."""
-        near: Any = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 5.5, "color": INK}
-        shared: list[tuple[tuple[float, float], list[str]]] = []
-        last = (math.inf, math.inf)
-        for (x, y), text in zip(places, texts, strict=True):
-            if shared and abs(math.log2(x / last[0])) < CLOSE[0] and abs(y - last[1]) < CLOSE[1]:
-                shared[-1][1].append(text)
-            else:
-                shared.append(((x, y), [text]))
-            last = (x, y)
-        for place, of in shared:
-            self.mark(axes.annotate(", ".join(dict.fromkeys(of)), place, **near), series)
+        """A small text at each point of a curve."""
+        self.labels += [Label(axes, series, x, y, text) for (x, y), text in zip(places, texts, strict=True)]
 
     def tip(self, artist: Any, series: str, text: str) -> None:
         """Mark an artist as a point of a series that explains itself."""
@@ -204,6 +211,8 @@ class Canvas:
         low, high = min(a.get_ylim()[0] for a in self.axes), max(a.get_ylim()[1] for a in self.axes)
         for axes in self.axes:  # heights in two panels are compared
             axes.set_ylim(low, high)
+        self._say_once()
+        labels.put(self.drawing, self.labels, INK, self.mark)
         buffer, files = io.StringIO(), {}
         with plt.rc_context({"svg.hashsalt": self.name}):
             self.drawing.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="none")
@@ -214,21 +223,43 @@ class Canvas:
                 self.drawing.savefig(file, format=kind, dpi=self.form.dpi, facecolor="white", metadata=dates[kind])
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
-        series = [(name, style.colour) for name, style in self.series.items()]
+        series = list(self.series.items())
         lines = [f"{title}. {caption} {counts}. {method}".rstrip(), "", *self.tips]
         files[f"{self.name}.txt"] = ("\n".join(lines) + "\n").encode()
         return Drawn(self.name, title, caption, series, self._for_page(buffer.getvalue()), files)
 
-    def _add_legend(self) -> None:
-        from matplotlib.lines import Line2D
+    def _say_once(self) -> None:
+        """What a panel says of its axes as its neighbour does is left to the neighbour."""
+        for at, axes in enumerate(self.axes):
+            if at % self.across and axes.get_ylabel() == self.axes[at - 1].get_ylabel():
+                axes.set_ylabel("")
+        for upper, lower in zip(self.axes, self.axes[self.across :], strict=False):
+            if upper.get_xlabel() == lower.get_xlabel():
+                upper.set_xlabel("")
+            if _names(upper) and _names(upper) == _names(lower):
+                upper.tick_params(labelbottom=False)
 
+    def _add_legend(self) -> None:
+        """Lines with their markers, or patches for bars; none where each panel is a series and named so."""
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
+        if list(self.series) == [axes.get_title("left") for axes in self.axes]:
+            return
+        bars = any(axes.containers for axes in self.axes)
         handles = [
-            Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash, label=name)
+            Patch(color=style.colour, label=name)
+            if bars
+            else Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash, label=name)
             for name, style in self.series.items()
         ]
-        columns = max(1, int(self.drawing.get_figwidth() / 1.15))
         self.drawing.legend(
-            handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.8, labelcolor=INK
+            handles=handles,
+            loc="outside lower center",
+            ncols=max(1, int(self.drawing.get_figwidth() / 1.15)),
+            frameon=False,
+            handlelength=1.2 if bars else 4.6,  # two of the longest dash, with the marker between them
+            labelcolor=INK,
         )
 
     def _for_page(self, svg: str) -> str:
@@ -249,6 +280,14 @@ class Canvas:
         svg = re.sub(rf'<g id="{re.escape(self.name)}:([^":]*):(\d*)">', explained, svg)
         used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))  # the others would stand on the page several times
         return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+
+
+def _names(axes: Axes) -> list[str]:
+    """The words below a panel whose steps have names."""
+    from matplotlib.ticker import FixedLocator
+
+    named = isinstance(axes.xaxis.get_major_locator(), FixedLocator)
+    return [text.get_text() for text in axes.get_xticklabels()] if named else []
 
 
 def slug(name: str) -> str:

@@ -19,7 +19,7 @@ from harness.analysis.settings import setting_name
 from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
-from harness.report.canvas import Drawn, on_page, sheet, slug
+from harness.report.canvas import Drawn, sheet, slug, switch
 from harness.report.claim_tables import LEGEND as CLAIMS_LEGEND
 from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
@@ -186,9 +186,7 @@ def _study(
             | {
                 "id": figure_id,
                 "svg": styles.moved(drawn.svg),
-                "chips": [
-                    (name, slug(name), styles.name(f"background:{on_page(colour)}")) for name, colour in drawn.series
-                ],
+                "chips": [(name, slug(name), styles.name(switch(style))) for name, style in drawn.series],
             }
             for drawn, figure_id in zip(figures, figure_ids, strict=True)
         ],

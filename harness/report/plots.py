@@ -201,7 +201,10 @@ def token_axis(axes: Axes, label: str) -> None:
 
     axes.set_xscale("log", base=2)
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=8) if high > NARROW * low else MaxNLocator(5))
+    inches = axes.get_window_extent().width / axes.figure.dpi
+    fitting = min(8, max(2, int(inches / (0.055 * len(f"{high:,.0f}") + 0.12))))
+    wide = high > NARROW * low
+    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=fitting) if wide else MaxNLocator(min(5, fitting)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label)

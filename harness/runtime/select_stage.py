@@ -24,6 +24,7 @@ from harness.files import atomic, read_json, write_json
 from harness.progress import Progress
 from harness.runtime import reference_answers as references
 from harness.runtime.engine_pool import EnginePool
+from harness.studies.preparation import NAMED_BY
 
 if TYPE_CHECKING:
     import datasets
@@ -108,6 +109,7 @@ def load_pool(study: Study, data_dir: Path | None, folder: Path) -> PoolWithAnsw
     from harness.data import load as pools
 
     loaded = pools.load_with_report(study.pool, data_dir, dict(study.pool_columns))
+    loaded.need_traces(study.pool, "training", NAMED_BY)
     notes = [f"pool {study.pool}: {loaded.summary}", *loaded.notes]
     if loaded.broken:
         shown = "; ".join(f"{where}: {why}" for where, why in loaded.broken[:3])

@@ -11,26 +11,27 @@ from pathlib import Path
 from harness.config import Study
 from harness.data.features import Needs
 from harness.data.load import Loaded, find, load_with_report
-from harness.errors import UserError
 from harness.training import memory, order
 
 BYTES_PER_PARAMETER = 12.2  # of a checkpoint to resume from: float32 weights, Adam's two moments
 CHARACTERS_PER_TOKEN = 3  # of mathematics, for the lengths of a plan
 ROWS_LOOKED_AT = 5000
+NAMED_BY = "--set 'pool_columns=[\"thinking=COLUMN\"]'"  # how a study names the column that holds the traces
 FINAL_BYTES_PER_PARAMETER = 4  # of the trained model, in float32
 
 
 def local_pools(study: Study, data_dir: Path | None) -> dict[str, Loaded]:
-    """The pools that lie on this machine, read; those of the hub are left to the run. Raises `UserError`."""
+    """The pools that lie on this machine, read; those of the hub are left to the run.
+
+    Raises:
+        UserError: one cannot be read, or none of its rows has a trace.
+    """
     found = {}
     for recipe in study.recipes:
         pool = study.seen_by(recipe.name).pool
         if pool != "quickstart" and pool not in found and find(pool, data_dir) is not None:
             found[pool] = load_with_report(pool, data_dir, dict(study.pool_columns))
-            if not found[pool].num_traces:
-                raise UserError(
-                    f"pool '{pool}' has no trace to train on; `harness data featurize --traces` asks a teacher"
-                )
+            found[pool].need_traces(pool, "training", NAMED_BY)
     return found
 
 
@@ -91,9 +92,11 @@ def disk_note(study: Study, out: Path) -> str:
     kept = at_once * largest * BYTES_PER_PARAMETER if study.training.save_steps else 0.0
     place = next(path for path in (out, *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
+    local = f" (as much again in {study.training.checkpoint_dir}, on the nodes' own disk)"
     enough = "" if total + kept < free else "; TOO LITTLE: give --out a larger disk"
     return (
-        f"Disk: {gigabytes(total)} of trained models and {gigabytes(kept)} of checkpoints to resume from, of "
+        f"Disk: {gigabytes(total)} of trained models and {gigabytes(kept)} of checkpoints to resume from"
+        f"{local if study.training.checkpoint_dir and kept else ''}, of "
         f"{gigabytes(free)} free{enough}."
     )
 

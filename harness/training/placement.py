@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from harness import ray_cluster
 from harness.config import Training
@@ -12,9 +13,16 @@ from harness.errors import UserError
 from harness.trackers import require
 from harness.training import memory
 
+STEPS = "steps"  # below a recipe's folder: checkpoints to resume from; removed once the training is done
+
 
 def check(training: Training) -> None:
-    """Raise `UserError` for a training whose packages are not there."""
+    """Raise `UserError` for a training whose packages are not there, or whose folder is another on each node."""
+    if training.checkpoint_dir and not Path(training.checkpoint_dir).is_absolute():
+        raise UserError(
+            f"training.checkpoint_dir={training.checkpoint_dir} is no absolute path; name a folder on the nodes' own "
+            "disk, for example /local/checkpoints"
+        )
     if training.lora_rank and find_spec("peft") is None:
         raise UserError(f"lora_rank={training.lora_rank} needs peft; pip install 's1-harness[lora]' -c constraints.txt")
     if training.report_to != "none":

@@ -24,11 +24,10 @@ from harness.errors import UserError, one_line
 from harness.files import read_json, write_json
 from harness.logs import last_lines, output_to
 from harness.training.examples import slim
-from harness.training.placement import check, nodes, on_cpu
+from harness.training.placement import STEPS, check, nodes, on_cpu
 
 DONE_FILE = "training.json"  # written last: its presence says that the checkpoint is whole
 FIGURES_FILE = "figures.json"  # what the worker counted
-STEPS = "steps"  # checkpoints to resume from; removed once the training is done
 RESTARTS = 3  # of workers that died; an exception in the training code is final
 
 

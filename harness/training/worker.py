@@ -23,6 +23,7 @@ from harness.generation.templates.reading import resolve
 from harness.thinking import ThinkingFormat
 from harness.trackers import PROJECT
 from harness.training import checkpoints, tracked
+from harness.training.placement import STEPS
 
 M_MMAP_THRESHOLD = -3  # of malloc.h
 RETURNED_BYTES = 1 << 20  # what is as large lies in pages of its own
@@ -53,7 +54,9 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     from harness.training import order, packing
     from harness.training.examples import tokenised
 
-    resumed = [checkpoints.last_whole(folder / "steps", job["identity"])] if rank == 0 else [None]
+    stay = folder / STEPS
+    steps = checkpoints.place(training.checkpoint_dir, folder, job["identity"], rank)
+    resumed = [checkpoints.newest({steps, stay}, job["identity"])] if rank == 0 else [None]
     if dist.is_initialized():
         dist.broadcast_object_list(resumed, src=0)
     gpu = torch.cuda.is_available() and training.num_gpus > 0
@@ -67,11 +70,13 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
     examples, counts = tokenised(job["rows"], tokenizer, thinking, training.block_size, variant, training.packing)
     lengths = order.lengths_of(examples)
     rows = order.epochs(lengths, training)
-    config = sft_config(training, folder / "steps", gpu)  # before the model: it says how that is loaded
+    config = sft_config(training, stay, gpu)  # before the model: it says how that is loaded
+    config.output_dir = str(steps)
     model = load_model(job["base_model"], training, gpu)
     if training.in_a_row:
         packing.check(model, job["base_model"], rank)
-    callbacks = [checkpoints.Resumable(job["identity"], rank, training.kept_checkpoints)]
+    copies = checkpoints.Copies(stay) if steps != stay else None
+    callbacks = [checkpoints.Resumable(job["identity"], rank, training.kept_checkpoints, copies)]
     if rank == 0:
         callbacks += tracked.callbacks(training.report_to, folder, checkpoints.step_of(resumed[0]))
     trainer = sft_trainer(model, tokenizer, examples, rows, config, training, callbacks)
@@ -94,6 +99,9 @@ def _run(training: Training, folder: Path, job: dict[str, Any], rank: int) -> No
             "final_loss": sum(entry["loss"] for entry in losses) / len(losses),
         }
         write_json(folder / job["figures_file"], figures)
+        if copies is not None:
+            copies.wait()  # the driver's next call, which may be elsewhere, finds the last one there
+            shutil.rmtree(steps)
 
 
 def give_memory_back() -> None:

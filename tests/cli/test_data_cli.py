@@ -91,7 +91,8 @@ def test_collect_converts_a_published_set_and_collects_files(tmp_path: Path) -> 
     assert "| s1-prob | 2 | 0 | 0 | 0 | 0 | 2 | 0 |" in printed
     assert "MATH is missing: no MATH.jsonl" in printed
     assert "| s1-prob | 2 | 0 | 182 | 4,000 |" in printed  # beside Table 7
-    harness_data("collect", "--pool", tmp_path / "pool.parquet", "--out", tmp_path / "pool.jsonl")
+    questions = ["--map", "thinking=none"]  # no trace yet
+    harness_data("collect", "--pool", tmp_path / "pool.parquet", *questions, "--out", tmp_path / "pool.jsonl")
     assert len((tmp_path / "pool.jsonl").read_text().splitlines()) == 2
     with pytest.raises(UserError, match="no source could be read"):
         harness_data("collect", "--source", "MATH", "--from", tmp_path / "raw", "--out", tmp_path / "x.parquet")

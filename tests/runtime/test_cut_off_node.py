@@ -19,7 +19,7 @@ import psutil
 import pytest
 from test_faults import num_files, rows, start, undisturbed  # noqa: F401
 
-from tests.disturbed import ends_well, family, named, until
+from tests.disturbed import ENGINE, ends_well, family, named, until
 
 pytestmark = pytest.mark.slow
 SPACE = "s1-faults"
@@ -103,7 +103,7 @@ def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs
         process = start(tmp_path, RAY_ADDRESS=f"{HOST}:6391", **environment)
         running.append(process)
         until(lambda: num_files(tmp_path), what="the first rows")
-        (engine,) = named("ray::EngineWorker", family(running[1].pid))
+        (engine,) = named(ENGINE, family(running[1].pid))
         subprocess.run(["ip", "link", "set", wire, "down"], check=True)
         time.sleep(3)
         assert engine.is_running() and process.poll() is None

@@ -29,7 +29,7 @@ from harness.runtime.engine_pool import EngineFailedError, EnginePool
 from harness.runtime.gauges import Gauges
 from harness.runtime.workers import EngineWorker
 from harness.studies import load as studies
-from tests.disturbed import family, named, until
+from tests.disturbed import ENGINE, family, named, until
 
 pytestmark = pytest.mark.slow
 DEMAND = cluster.Demand(EngineConfig(name="transformers", max_model_len=128, batch_size=4), study="pool_test")
@@ -52,12 +52,12 @@ def pool(tmp_path: Path) -> Iterator[Any]:
     made = EnginePool(TINY_MODEL, DEMAND, Sampling(max_answer_tokens=24), "s1", tmp_path, progress)
     yield made
     made.stop()
-    until(lambda: not named("ray::EngineWorker", family(os.getpid())), 60, "the engines' end")
+    until(lambda: not named(ENGINE, family(os.getpid())), 60, "the engines' end")
 
 
 def engine_process() -> psutil.Process:
     """The Ray worker that is starting an engine."""
-    return until(lambda: named("ray::EngineWorker", family(os.getpid())), 60, "an engine's process")[0]
+    return until(lambda: named(ENGINE, family(os.getpid())), 60, "an engine's process")[0]
 
 
 def test_ray_is_told_whose_job_and_whose_engine_it_has(tmp_path: Path) -> None:

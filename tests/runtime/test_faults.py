@@ -22,7 +22,7 @@ import pytest
 from harness.records import SAMPLE_SCHEMA
 from harness.studies.status import status
 from tests import disturbed
-from tests.disturbed import ends_well, family, named, until
+from tests.disturbed import ENGINE, GRADER, ends_well, family, named, until
 
 pytestmark = pytest.mark.slow
 STUDY = """
@@ -134,11 +134,11 @@ def test_a_driver_killed_with_its_cluster_goes_on_where_it_was(undisturbed: Any,
 def test_engines_killed_and_hung_and_killed_graders_cost_no_row(undisturbed: Any, tmp_path: Path) -> None:
     process = start(tmp_path)
     first = until(lambda: num_files(tmp_path), what="the first rows")
-    for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
+    for child in until(lambda: named(ENGINE, family(process.pid)), what="the engine's process"):
         child.kill()
     killed = 0
     while killed < 2 and process.poll() is None:
-        for child in named("ray::grade_batch", family(process.pid)):
+        for child in named(GRADER, family(process.pid)):
             with contextlib.suppress(psutil.Error):
                 child.kill()
                 killed += 1
@@ -195,7 +195,7 @@ def cramped() -> Iterator[Path]:
 def test_an_engine_that_runs_out_of_memory_costs_no_row(undisturbed: Any, tmp_path: Path, cramped: Any) -> None:
     process = start(tmp_path)
     until(lambda: num_files(tmp_path), what="the first rows")
-    for child in until(lambda: named("ray::EngineWorker", family(process.pid)), what="the engine's process"):
+    for child in until(lambda: named(ENGINE, family(process.pid)), what="the engine's process"):
         (cramped / "cgroup.procs").write_text(str(child.pid))
     assert "an engine failed" in ends_well(process, tmp_path)
     pd.testing.assert_frame_equal(rows(tmp_path), undisturbed)

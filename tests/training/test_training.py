@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from importlib.util import find_spec
@@ -24,6 +25,8 @@ from harness.files import write_json
 from harness.generation.engines.model_info import read_model
 from harness.quickstart import TINY_MODEL
 from harness.quickstart.problems import pool_rows
+from harness.studies.load import load
+from harness.studies.preparation import disk_note
 from harness.training import checkpoints, memory, placement, sft, worker
 from tests.event_files import scalars
 
@@ -163,6 +166,93 @@ def test_one_checkpoint_is_kept_and_goes_only_when_the_next_is_whole(
     last = checkpoints.last_whole(tmp_path / "steps", run_id(SMALL))
     assert last is not None and last.name == "checkpoint-6"
     assert not (tmp_path / "steps" / "checkpoint-9").exists()  # torn: removed
+
+
+def test_the_disk_that_a_plan_tells_is_what_models_and_checkpoints_take(tmp_path: Path) -> None:
+    run(tmp_path / "one", SMALL)
+    study = load("quickstart")
+    study = replace(study, base_model=TINY_MODEL, recipes=study.recipes[:1], training=replace(SMALL, save_steps=3))
+    told = re.search(r"(\S+) GB of trained models and (\S+) GB of checkpoints", disk_note(study, tmp_path))
+    assert told is not None
+    real = [
+        sum(file.stat().st_size for file in (tmp_path / "one" / name).iterdir())
+        for name in ("checkpoint", "steps/checkpoint-10")
+    ]
+    # Beside the weights lies the tokenizer, which counts for a model of half a million; and room is for two.
+    assert float(told[1]) * 1e9 == pytest.approx(real[0], rel=0.1)
+    assert float(told[2]) * 1e9 == pytest.approx(2 * real[1], rel=0.1)
+    there = disk_note(replace(study, training=replace(study.training, checkpoint_dir="/local")), tmp_path)
+    assert f"{told[2]} GB of checkpoints to resume from (as much again in /local, on the nodes' own disk)" in there
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the node", "the copy"])
+def test_checkpoints_on_a_nodes_own_disk_resume_to_the_same_bits_with_and_without_that_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    local, stopped = tmp_path / "local", tmp_path / "stopped"
+    training = replace(SMALL, checkpoint_dir=str(local))
+    marked, made = write_json, list[checkpoints.Copies]()
+
+    class Watched(checkpoints.Copies):
+        def __init__(self, steps: Path) -> None:
+            super().__init__(steps)
+            made.append(self)
+
+    def full(path: Path, told: Any) -> None:
+        if path.name == checkpoints.MARKER and told["step"] == 9:
+            raise OSError("the disk is full")
+        marked(path, told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "Copies", Watched)
+        patch.setattr(checkpoints, "write_json", full)
+        with pytest.raises(OSError, match="full"):
+            run(stopped, training)
+    made[0].wait()
+    names = [[path.name for path in folder.glob("**/checkpoint-*")] for folder in (local, stopped)]
+    assert sorted(names[0]) == ["checkpoint-6", "checkpoint-9"] and names[1] == ["checkpoint-6"]  # 9 is torn
+    if lost == "the node":
+        shutil.rmtree(local)
+    elif lost == "the copy":
+        (stopped / "steps" / "checkpoint-6").rename(stopped / "steps" / "copying-checkpoint-6")  # killed while copied
+    undisturbed = run(tmp_path / "undisturbed", SMALL)
+    found, newest = list[Path | None](), checkpoints.newest
+
+    def noted(places: Any, identity: str) -> Path | None:
+        found.append(newest(places, identity))
+        return found[0]
+
+    monkeypatch.setattr(checkpoints, "newest", noted)
+    assert run(stopped, training) == undisturbed
+    (went_on,) = found
+    assert went_on is not None and went_on.name == "checkpoint-6"
+    assert lost == "nothing" or went_on.is_relative_to(stopped if lost == "the node" else local)
+    assert same(stopped, tmp_path / "undisturbed") and losses(stopped) == losses(tmp_path / "undisturbed")
+    assert list(local.iterdir()) == []  # nothing stays on the node
+    assert [path.name for path in (stopped / "steps").iterdir()] == ["checkpoint-10"]  # the driver removes it
+
+
+def test_a_copy_that_fails_fails_the_training_and_leaves_the_one_before_it(tmp_path: Path) -> None:
+    copies = checkpoints.Copies(tmp_path / "steps")
+    for step in (1, 2):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "model").write_text(str(step))
+        copies.start(folder)
+    copies.wait()
+    assert [path.read_text() for path in (tmp_path / "steps").glob("*/model")] == ["2"]
+    copies.start(tmp_path / "checkpoint-3")  # is not there
+    with pytest.raises(OSError, match="checkpoint-3"):
+        copies.wait()
+    assert [path.read_text() for path in (tmp_path / "steps").glob("*/model")] == ["2"]
+
+
+def test_a_folder_for_checkpoints_is_named_in_full_and_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"checkpoint_dir=here is no absolute path"):
+        placement.check(replace(SMALL, checkpoint_dir="here"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file cannot be written on the worker's node"):
+        checkpoints.place(str(tmp_path / "file"), tmp_path, "one", 0)
 
 
 def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from test_training import ROWS, SMALL, job, losses, run, same, weights
 from harness.config import Training
 from harness.quickstart import TINY_MODEL
 from harness.training import sft, worker
+from harness.training.placement import STEPS
 
 pytestmark = pytest.mark.slow
 LONG = replace(SMALL, num_epochs=12, save_steps=5)
@@ -34,7 +35,7 @@ os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "L
                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
 sys.path.insert(0, sys.argv[4])
 import test_training as tests
-from harness.training import worker
+from harness.training import checkpoints, worker
 dist.init_process_group("gloo", rank=rank, world_size=2)
 plain, on_gpu = worker.sft_config, worker.sft_arguments
 on_cpu = {"use_cpu": True, "bf16": False, "ddp_backend": "gloo", "dataloader_pin_memory": False}
@@ -62,13 +63,17 @@ def checked(trainer, target, thinking):
 
 save = worker.save
 worker.sft_config, worker.save = sharded, checked
-worker.run_sft(tests.job(folder, replace(tests.SMALL, num_workers=2, gradient_checkpointing=True)))
+training = replace(tests.SMALL, num_workers=2, gradient_checkpointing=True, kept_checkpoints=2)
+training = replace(training, checkpoint_dir=sys.argv[5])
+newest = checkpoints.newest
+checkpoints.newest = lambda *asked: print("resumed:", found := newest(*asked)) or found
+worker.run_sft(tests.job(folder, training))
 dist.destroy_process_group()
 """
 
 
-def run_sharded(folder: Path) -> None:
-    """Two processes that train on shards."""
+def run_sharded(folder: Path, checkpoint_dir: str = "") -> str:
+    """Two processes that train on shards; the name of the checkpoint that they went on from."""
     folder.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -76,16 +81,19 @@ def run_sharded(folder: Path) -> None:
     here = str(Path(__file__).parent)
     calls = [
         subprocess.Popen(
-            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here],
+            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here, checkpoint_dir],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         for rank in range(2)
     ]
+    found = ""
     for call in calls:
         printed = call.communicate(timeout=1200)[0]
         assert call.returncode == 0, printed[-3000:]
+        found += "".join(line for line in printed.splitlines() if line.startswith("resumed: "))
+    return found.rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +122,10 @@ def test_two_workers_that_share_one_model_train_what_one_worker_trains(shared: P
 def test_two_workers_that_share_one_model_resume_from_their_shards(shared: Path) -> None:
     two, before = weights(shared / "two"), losses(shared / "two")
     (shared / "two" / "steps" / "checkpoint-10" / "whole.json").unlink()
-    run_sharded(shared / "two")
-    assert losses(shared / "two") == before
+    local = shared / "local"
+    assert run_sharded(shared / "two", str(local)) == "checkpoint-9"  # two workers that see one disk of their own
+    assert losses(shared / "two") == before and list(local.iterdir()) == []
+    assert list(shared.glob("two/steps/checkpoint-10/pytorch_model_fsdp_0/*.distcp"))  # the copy
     assert all(torch.equal(two[name], value) for name, value in weights(shared / "two").items())
 
 
@@ -231,5 +241,5 @@ def test_a_training_killed_with_its_worker_and_then_with_its_driver_ends_as_if_u
     assert same(folder, tmp_path / "undisturbed")
     assert losses(folder) == losses(tmp_path / "undisturbed")
     assert [row["step"] for row in losses(folder)] == list(range(1, 61))
-    assert not (folder / sft.STEPS).exists()
+    assert not (folder / STEPS).exists()
     assert sft.train(ROWS, TINY_MODEL, LONG, "s1", folder, "killed") == trained  # finished: not done again

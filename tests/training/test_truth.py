@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from harness.data.adapters import adapt
 from harness.errors import UserError
 from harness.quickstart import TINY_MODEL
 from harness.thinking import S1
-from harness.training import order, sft, worker
+from harness.training import examples, order, sft, worker
 from harness.training.examples import TRAINED_ON, slim
 from harness.training.text import IGNORED
 from harness.training.variants import format_batch
@@ -147,6 +151,44 @@ def test_the_mean_of_the_loss_is_part_of_a_runs_identity() -> None:
 # -- rows that teach nothing
 
 
+def test_the_columns_that_training_needs_travel_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handed(Exception):  # noqa: N818  what is handed to the workers
+        pass
+
+    def handed(work: dict[str, Any], *rest: Any) -> None:
+        raise Handed(len(pickle.dumps(work)))
+
+    monkeypatch.setattr(sft, "run_workers", handed)
+    rows = [row(n, metadata=json.dumps({"test_cases": "x" * 10**6}), solution="y" * 10**5) for n in range(20)]
+    with pytest.raises(Handed) as found:
+        sft.train(rows, TINY_MODEL, SMALL, "s1", tmp_path, "one")
+    texts = sum(len(one[name]) for one in rows for name in TRAINED_ON)
+    assert texts < found.value.args[0] < 4 * texts + 5000  # 22 MB less than the rows
+
+
+def test_a_nodes_workers_tokenise_once_and_share_the_file_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    written, write = list[Path](), examples._write
+
+    def counted(*asked: Any) -> Any:
+        written.append(asked[-1])
+        time.sleep(0.2)  # the others come meanwhile
+        return write(*asked)
+
+    monkeypatch.setattr(examples, "_write", counted)
+
+    def worker_of_the_node(number: int) -> Any:
+        return examples.tokenised(ROWS, byte_tokenizer(), S1, 512, "plain")[0]
+
+    with ThreadPoolExecutor(3) as workers:  # each opens the lock for itself, as processes do
+        found = list(workers.map(worker_of_the_node, range(3)))
+    assert len(written) == 1 and len({one.cache_files[0]["filename"] for one in found}) == 1
+    assert str(written[0]) in Path("/proc/self/maps").read_text()  # mapped, not read
+    assert [one["input_ids"] for one in found[2]] == [one["input_ids"] for one in found[0]] and len(found[0]) == 38
+
+
 def test_rows_without_loss_or_answer_are_left_out_and_counted_not_steps_of_loss_0(tmp_path: Path) -> None:
     long = {**ROWS[0], "id": "long", "question": "why " * 400}
     empty = {**ROWS[1], "id": "empty", "attempt": "", "answer": ""}
@@ -180,12 +222,12 @@ def test_a_formatted_file_trains_to_the_weights_of_its_rows(tmp_path: Path) -> N
     training = replace(SMALL, num_epochs=1)
     data_steps.formatted(ROWS, TINY_MODEL, "s1", Chat(), "plain", training.block_size, tmp_path / "train.parquet")
     assert formatted.is_formatted(tmp_path / "train.parquet")
-    examples = formatted.rows(tmp_path / "train.parquet")
-    for name, rows in (("rows", ROWS), ("formatted", examples)):
+    formatted_rows = formatted.rows(tmp_path / "train.parquet")
+    for name, rows in (("rows", ROWS), ("formatted", formatted_rows)):
         (tmp_path / name).mkdir()
         worker.run_sft({**job(tmp_path / name, training), "rows": [slim(one, "plain") for one in rows]})
     assert same(tmp_path / "rows", tmp_path / "formatted")
-    strange = [{**examples[0], "input_ids": [10**6], "labels": [10**6]}]
+    strange = [{**formatted_rows[0], "input_ids": [10**6], "labels": [10**6]}]
     with pytest.raises(UserError, match=r"has the id 1000000, the model's tokenizer \d+ ids; format the rows with"):
         worker.run_sft({**job(tmp_path / "rows", training), "rows": strange})
 
@@ -199,7 +241,7 @@ def test_train_says_what_is_wrong_with_its_input_before_any_work(tmp_path: Path)
     pool_file.write_text(json.dumps({"problem": "Q", "answer": "2"}) + "\n")
     arguments = ["train", str(pool_file), "--model", TINY_MODEL, "--out", str(tmp_path / "out")]
     for more, why in (
-        ([], "has no row with a trace to train on"),
+        ([], "none of its 1 rows has a trace, and train needs one"),
         (["--set", "num_epoch=3"], "did you mean 'num_epochs'"),
         (["--set", "num_epochs=0"], "give 1 or more"),
     ):
