@@ -1,5 +1,7 @@
 """`make chaos`: something is killed every few seconds until a study is done; its rows have to equal a calm run's.
 
+Study after study, each with the next seed, until the minutes are over.
+
     python -m tests.chaos [--minutes 15] [--seed 0] [--keep DIR]
 
 A three-node Ray cluster on this machine, real vLLM, real training. At random: kill -9 of an engine actor, of vLLM's
@@ -19,8 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import psutil
@@ -58,6 +60,7 @@ VICTIMS = {
 REST = {"engine": (5.0, 110.0), "training": (10.0, 40.0), "grading": (2.0, 2.0)}
 MOST_GIVEN_UP = 3  # drivers that end with a failed recipe
 QUIET_SECONDS = 4.0  # between two kills
+LOOKED_FOR_SECONDS = {"grader": 5.0}  # it lives for a fraction of a second
 HANGUP_SECONDS = 30.0  # for a driver to end: 4 by itself, more on a machine as busy as this
 LOCKED_SECONDS = 120.0  # for a second driver to be refused: mostly its imports
 
@@ -105,11 +108,14 @@ class Chaos:
             return True
         if name == "second driver":
             return self._second_driver()
-        victims = named(VICTIMS[name][0], family(os.getpid()))  # our nodes' and our driver's, nobody else's
-        if victims:
-            with contextlib.suppress(psutil.Error):
-                self.random.choice(victims).kill()
-        return bool(victims)
+        until = time.monotonic() + LOOKED_FOR_SECONDS.get(name, 0.0)
+        while True:
+            if victims := named(VICTIMS[name][0], family(os.getpid())):  # our nodes' and our driver's, nobody else's
+                with contextlib.suppress(psutil.Error):
+                    self.random.choice(victims).kill()
+                    return True
+            if time.monotonic() >= until:
+                return False
 
     def _second_driver(self) -> bool:
         """Whether the first one holds the folder yet; then another one is refused at once."""
@@ -149,40 +155,63 @@ def current(found: pd.DataFrame) -> pd.DataFrame:
     return found[good | ~found["sample_key"].isin(found["sample_key"][good])].reset_index(drop=True)
 
 
+def undisturbed(folder: Path) -> pd.DataFrame | None:
+    """The rows of a calm run; None where it failed, which it has printed."""
+    driver = start(folder, STUDY, "chaos", RAY_ADDRESS="local")
+    try:
+        failed = driver.wait()
+    finally:
+        driver.kill()
+    if failed:
+        print((folder / "log").read_text()[-2000:])
+    return None if failed else current(rows(folder))[TEXT]
+
+
+def disturbed(folder: Path, seed: int, until: float, calm: pd.DataFrame) -> Counter[str] | None:
+    """What was killed during a study that ended with the rows of `calm`; None where it did not, which is printed."""
+    chaos = Chaos(folder, seed)
+    try:
+        code = chaos.run(until)
+    finally:
+        chaos.end()
+    if code:
+        print(f"exit {code} after {', '.join(chaos.kills)}\n{(folder / 'log').read_text()[-2000:]}")
+        return None
+    found = current(rows(folder))[TEXT]
+    print(f"  rows: {len(calm)} undisturbed, {len(found)} disturbed, {found['sample_key'].nunique()} distinct")
+    return Counter(chaos.kills) if calm.equals(found) else None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=15.0, help="of killing; after that the study ends in peace")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--minutes", type=float, default=15.0, help="of killing; after that the last study ends in peace"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first study's kills")
     parser.add_argument("--keep", type=Path, help="work here and keep it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.keep or Path(temporary)
-        for name in ("calm", "chaos"):
-            (work / name).mkdir(parents=True, exist_ok=True)
+        (work / "calm").mkdir(parents=True, exist_ok=True)
         print("the undisturbed run", flush=True)
-        calm_driver = start(work / "calm", STUDY, "chaos", RAY_ADDRESS="local")
-        try:
-            failed = calm_driver.wait()
-        finally:
-            calm_driver.kill()
-        if failed:
-            print((work / "calm" / "log").read_text()[-2000:])
+        calm = undisturbed(work / "calm")
+        if calm is None:
             return 1
-        print(f"the disturbed run, seed {arguments.seed}", flush=True)
-        chaos: Any = Chaos(work / "chaos", arguments.seed)
-        try:
-            code = chaos.run(time.monotonic() + 60 * arguments.minutes)
-        finally:
-            chaos.end()
-        if code:
-            print(f"exit {code} after {', '.join(chaos.kills)}\n{(work / 'chaos' / 'log').read_text()[-2000:]}")
-            return 1
-        calm, found = (current(rows(work / name))[TEXT] for name in ("calm", "chaos"))
-        print(f"{len(chaos.kills)} kills: " + ", ".join(f"{n} {chaos.kills.count(n)}" for n in VICTIMS))
-        print(f"rows: {len(calm)} undisturbed, {len(found)} disturbed, {found['sample_key'].nunique()} distinct")
-        same = calm.equals(found)
-        print("the rows are the same, one by one" if same else "THE ROWS DIFFER")
-        return 0 if same else 1
+        kills, studies = Counter[str](), 0
+        until = time.monotonic() + 60 * arguments.minutes
+        while not studies or time.monotonic() < until:
+            seed = arguments.seed + studies
+            print(f"a disturbed run, seed {seed}", flush=True)
+            folder = work / f"seed-{seed}"
+            folder.mkdir()
+            killed = disturbed(folder, seed, until, calm)
+            if killed is None:
+                print("THE ROWS DIFFER, or there are none")
+                return 1
+            kills, studies = kills + killed, studies + 1
+        print(f"{studies} studies, {kills.total()} kills: " + ", ".join(f"{name} {kills[name]}" for name in VICTIMS))
+        print("the rows are the same, one by one")
+        return 0
 
 
 if __name__ == "__main__":
