@@ -12,6 +12,7 @@ import base64
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
+from harness.files import MAX_DEPTH, nesting
 from harness.messages import message_text
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ MAX_REDIRECTS = 5
 NEW_NAME = "max_completion_tokens"  # of max_tokens, which some chat servers refuse by that name
 MASK = "***"
 LEAST_SECRET_CHARS = 8  # of one that is looked for in replies
+MOST_TOKENS = 2**31  # that a reply may be said to have
+OUT_OF_FORM = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what `parse` meets there
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which neither UTF-8 nor Arrow can hold
 
 
 class RefusedError(UserError):
@@ -100,7 +105,8 @@ class Answer(Generic[T]):
 class ChatReply:
     """A chat completion. `thinking` is "" when the model shows none.
 
-    Token counts are the server's: 0 where it tells none, `reasoning_tokens` (a part of `output_tokens`) None.
+    Token counts are the server's: 0 where it tells none that can be; None for `reasoning_tokens`, a part of
+    `output_tokens`.
     """
 
     thinking: str
@@ -120,7 +126,7 @@ class ChatClient:
         say: told, once, that the server asks for a longer wait than it gets.
 
     Raises:
-        UserError: the base URL is none, or the key or a header is not there or cannot be sent.
+        UserError: the base URL is none, or the key, a header or the extra body is not there or cannot be sent.
     """
 
     def __init__(self, server: Server, api_key: str | None = None, say: Callable[[str], None] = log.warning) -> None:
@@ -140,6 +146,10 @@ class ChatClient:
         basic = base64.b64encode(f"{url.username}:{url.password}".encode()).decode() if url.userinfo else ""
         secrets = {key, basic, url.password, url.userinfo.decode(), *given.values()} - {""}
         self._secrets = sorted(secrets, key=len, reverse=True)
+        try:
+            json.dumps(server.extra_body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"the extra body of the calls is no JSON ({one_line(error)}); correct it") from None
         self.shown_url = masked_url(server.base_url)
         self._base, self._origin = self.shown_url.rstrip("/"), _origin(url)
         authorization = {"Authorization": f"Bearer {key}" if key else f"Basic {basic}"} if key or basic else {}
@@ -180,8 +190,8 @@ class ChatClient:
         Args:
             path: below the base URL, such as "/chat/completions", or a whole URL of the same origin.
             body: posted as JSON; None: a GET.
-            parse: makes of the answer's JSON object what is wanted. A KeyError, IndexError, TypeError or ValueError
-                says that the answer is not in form, and the call is tried again.
+            parse: makes of the answer's JSON object what is wanted. One of `OUT_OF_FORM` says that the answer is not in
+                form, and the call is tried again.
 
         Raises:
             CallFailedError: every try failed, or the server refuses this call.
@@ -216,12 +226,30 @@ class ChatClient:
             text = text.replace(secret, MASK)
         return text
 
-    def _without_secrets(self, content: bytes) -> bytes:
-        """A reply as it may be stored: a server may repeat what it was sent. Short secrets could be words of it."""
-        for secret in self._secrets:
-            if len(secret) >= LEAST_SECRET_CHARS:
-                content = content.replace(secret.encode(), MASK.encode())
-        return content
+    def _stored(self, value: Any) -> Any:
+        """A value of a reply as it may be stored: a server may repeat what it was sent, and send what is no text.
+
+        Short secrets could be words of it.
+        """
+        if isinstance(value, str):
+            for secret in self._secrets:
+                if len(secret) >= LEAST_SECRET_CHARS:
+                    value = value.replace(secret, MASK)
+            return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+        if isinstance(value, dict):
+            return {self._stored(name): self._stored(one) for name, one in value.items()}
+        return [self._stored(one) for one in value] if isinstance(value, list) else value
+
+    def _said(self, response: httpx.Response) -> str:
+        """The server's own words about an error, on one line; masked before they are cut."""
+        text = response.content.decode("utf-8", "replace")
+        try:
+            found = json.loads(text)
+            inner = found.get("error", found) if isinstance(found, dict) else found
+            text = str(inner.get("message", inner) if isinstance(inner, dict) else inner)
+        except (ValueError, RecursionError):
+            pass
+        return " ".join(self.masked(text).split())[:300] or self.masked(response.reason_phrase)
 
     async def _end(self) -> None:
         calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -234,7 +262,10 @@ class ChatClient:
         import httpx
 
         url = path if path.startswith(("http://", "https://")) else self._base + path
-        request = self._request(url, body)
+        try:
+            request = self._request(url, body)
+        except ValueError as error:  # a lone surrogate, or a number that JSON has not
+            raise CallFailedError(f"the call is no JSON ({one_line(error)})") from None
         if _origin(request.url) != self._origin:
             raise UserError(f"{masked_url(url)} is another server than {self.shown_url}")
         why, status = "", None
@@ -250,8 +281,8 @@ class ChatClient:
                             response = await self._sent(request)
                     status = response.status_code
                     if response.is_success:
-                        return Answer(parse(_object(self._without_secrets(response.content))), number)
-                    why = self.masked(f"HTTP {status}: {_message(response)}")
+                        return Answer(parse(self._stored(_object(response.content))), number)
+                    why = f"HTTP {status}: {self._said(response)}"
                     if status in FATAL:
                         advice = FATAL[status].format(key=self.server.api_key_env)
                         raise RefusedError(f"{self.shown_url} answers {why}: {advice}", status)
@@ -262,7 +293,7 @@ class ChatClient:
                     why, status = f"timed out after {self.server.timeout_seconds:g} s", None
                 except httpx.HTTPError as error:
                     why, status = self.masked(f"{type(error).__name__}: {error}"), None
-                except (LookupError, TypeError, ValueError) as error:
+                except OUT_OF_FORM as error:
                     if isinstance(error, UserError):
                         raise
                     why = self.masked(f"not the answer of such a server ({type(error).__name__}: {error})"[:300])
@@ -283,7 +314,7 @@ class ChatClient:
 
     def _refuses_a_name(self, request: httpx.Request, response: httpx.Response) -> bool:
         """Whether the server wants `max_tokens` by its new name; all calls use that from then on."""
-        refused = NEW_NAME in _message(response) and b'"max_tokens"' in request.content
+        refused = NEW_NAME in self._said(response) and b'"max_tokens"' in request.content
         self._says_completion_tokens = self._says_completion_tokens or refused
         return refused
 
@@ -333,17 +364,25 @@ def reply_of(answer: Mapping[str, Any]) -> ChatReply:
         KeyError, IndexError, TypeError, ValueError: it is no chat completion.
     """
     choice = answer["choices"][0]
-    said, usage = message_text(choice["message"]), dict(answer.get("usage") or {})
-    details = dict(usage.get("completion_tokens_details") or {})
-    reasoning = details.get("reasoning_tokens", usage.get("reasoning_tokens"))
+    said, usage = message_text(choice["message"]), _fields(answer.get("usage"))
+    details, finish = _fields(usage.get("completion_tokens_details")), choice.get("finish_reason")
     return ChatReply(
         said.thinking.strip(),
         said.text.strip(),
-        choice.get("finish_reason") or "stop",
-        int(usage.get("prompt_tokens") or 0),
-        int(usage.get("completion_tokens") or 0),
-        None if reasoning is None else int(reasoning),
+        finish if finish and isinstance(finish, str) else "stop",
+        _tokens(usage.get("prompt_tokens")) or 0,
+        _tokens(usage.get("completion_tokens")) or 0,
+        _tokens(details.get("reasoning_tokens", usage.get("reasoning_tokens"))),
     )
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tokens(value: Any) -> int | None:
+    """A number of tokens; None for what is none: it costs nobody the reply."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < MOST_TOKENS else None
 
 
 def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
@@ -359,11 +398,20 @@ def chat_reply(answer: Mapping[str, Any]) -> ChatReply:
 
 
 def masked_url(url: str) -> str:
-    """`url` as it may be shown: without a user's name, password, query and fragment."""
+    """`url` as it may be shown: without a user's name, password, query and fragment.
+
+    Of what is no URL, for instance as its password holds a slash, all before the last @ may be a password.
+    """
     scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    path = path.partition("?")[0].partition("#")[0]
-    return f"{scheme}{separator}{host.partition('?')[0].rpartition('@')[2]}{slash}{path}"
+    if not scheme.isalpha() or not separator:
+        scheme, separator, rest = "", "", url
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    is_host = separator and ("@" in host or not host.rpartition("]")[2].partition(":")[2].strip("0123456789"))
+    if not is_host:
+        rest = rest.rpartition("@")[2]
+        host = re.split("[/?#]", rest, maxsplit=1)[0]
+    path = re.split("[?#]", rest[len(host) :], maxsplit=1)[0]
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{path}"
 
 
 def _from_environment(header_env: Mapping[str, str]) -> dict[str, str]:
@@ -394,19 +442,9 @@ def _object(content: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from error
     if not isinstance(found, dict):
         raise TypeError(f"a JSON {type(found).__name__}, not an object")
+    if nesting(found) > MAX_DEPTH:
+        raise ValueError("nested too deeply")
     return found
-
-
-def _message(response: httpx.Response) -> str:
-    """The server's own words about an error, on one line."""
-    text = response.content[:2000].decode("utf-8", "replace")
-    try:
-        found = json.loads(text)
-        inner = found.get("error", found) if isinstance(found, dict) else found
-        text = str(inner.get("message", inner) if isinstance(inner, dict) else inner)
-    except (ValueError, RecursionError):
-        pass
-    return " ".join(text.split())[:300] or response.reason_phrase
 
 
 def _retry_after(response: httpx.Response) -> float:

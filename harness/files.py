@@ -220,8 +220,12 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     Raises:
         UserError: there is no such file, or it holds something else; the line ends with `remedy`.
     """
+    found: dict[str, Any] | str
     try:
-        found = json_row(path.read_bytes().removeprefix(UTF8_BOM), encodable=True)
+        if path.exists() and not path.is_file():  # a pipe would wait for its writer
+            found = "no file"
+        else:
+            found = json_row(path.read_bytes().removeprefix(UTF8_BOM), encodable=True)
     except OSError as error:
         found = error.strerror or str(error)
     if isinstance(found, str):

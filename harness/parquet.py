@@ -26,6 +26,8 @@ REMEDY = "remove it, the run that wrote it can be repeated"
 def told(place: Path, remedy: str = REMEDY) -> Iterator[None]:
     """Reading `place` in this block fails as one `UserError` that ends with `remedy`."""
     try:
+        if place.exists() and not place.is_file() and not place.is_dir():
+            raise OSError("a pipe, socket or device")  # which would never end, or wait for its writer
         yield
     except UserError:
         raise

@@ -43,9 +43,12 @@ CLAIM = "study.json"
 CLAIM_TYPES = {"name": str, "identity": str, "num_problems": dict, "study": dict, "runs": list}
 AUDIT_NAME = "audit.json"  # what the last audit of the folder said
 INTENT = "merge.json"  # a merge that is being carried out
+LONGEST_NAME = 200  # bytes of a sample file's
 LOCK = ".lock"
 LOCK_SECONDS = 1.0  # for a reader's glance at the lock to be over; a writer holds it until it ends
-OURS = ("*", "logs/*", "figures/*", "lm_eval/*", "pool/*", "recipes/*/*")  # what a writer may write, beside samples
+# What a writer may write, move and delete: files of the folder, of its folders, and these folders.
+OURS = ("*", "samples/*", "logs/*", "figures/*", "lm_eval/*", "pool/*", "recipes/*/*")
+OUR_FOLDERS = ("samples", "quarantine", "logs", "figures", "lm_eval", "pool", "recipes", "recipes/*")
 
 
 def read_claim(out: Path) -> dict[str, Any]:
@@ -74,7 +77,8 @@ def open_lock(out: Path, flags: int) -> IO[str]:
 
 
 def _is_sample_name(name: object) -> bool:
-    return isinstance(name, str) and name.endswith(".parquet") and not name.startswith(".") and os.sep not in name
+    plain = isinstance(name, str) and name.isprintable() and len(name.encode()) < LONGEST_NAME
+    return plain and str(name).endswith(".parquet") and not str(name).startswith(".") and os.sep not in str(name)
 
 
 class Store:
@@ -98,7 +102,7 @@ class Store:
             raise UserError(f"--out {self.out}: cannot write there ({error.strerror}); choose another folder") from None
         try:
             self._take_lock()
-            self._refuse_links()
+            self._refuse_foreign()
             self._finish_merge()
         except BaseException:
             self._lock.close()
@@ -127,13 +131,18 @@ class Store:
                     "another one"
                 ) from None
 
-    def _refuse_links(self) -> None:
-        """Raises `UserError` where a file that would be written leads out of the folder: it may be somebody else's."""
+    def _refuse_foreign(self) -> None:
+        """Raises `UserError` for a link out of the folder: it may be somebody else's; and for a pipe or device."""
         home = os.path.realpath(self.out)
-        for path in (path for pattern in OURS for path in self.out.glob(pattern) if path.is_symlink()):
+        folders = {path for pattern in OUR_FOLDERS for path in self.out.glob(pattern)}
+        files = {path for pattern in OURS for path in self.out.glob(pattern)} - folders
+        for path in sorted(files | folders):
             target = os.path.realpath(path)
-            if not os.path.isdir(target) and not target.startswith(home + os.sep):
+            written = path in folders or not (path.is_dir() or path.parent == self.samples)
+            if path.is_symlink() and written and not target.startswith(home + os.sep):
                 raise UserError(f"{path} is a link to {target}, outside --out; remove it, or choose another folder")
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise UserError(f"{path} is no file but a pipe, socket or device; remove it, or choose another folder")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -215,6 +224,8 @@ class Store:
         good = []
         for path in sorted(self.samples.glob("*.parquet")):
             try:
+                if not path.is_file():  # a pipe would wait for its writer
+                    raise IsADirectoryError(path)
                 pq.read_metadata(path)
                 good.append(path)
             except (pa.ArrowInvalid, OSError):
@@ -311,11 +322,27 @@ class Store:
         hidden, whole = self.samples / f"{merged}{PARTIAL}", self.samples / str(merged)
         if not (hidden.is_file() or whole.is_file()):  # it is written before the intent: nothing replaces the others
             raise UserError(f"{intent} names {merged}, which is not there; {remedy}")
-        for name in replaces:
-            (self.samples / name).unlink(missing_ok=True)
+        left = [path for name in replaces if os.path.lexists(path := self.samples / name)]
+        self._check_merged(hidden if hidden.is_file() else whole, left)
+        for path in left:
+            path.unlink()
         if hidden.is_file():
             hidden.replace(whole)
         intent.unlink()
+
+    def _check_merged(self, merged: Path, replaced: Sequence[Path]) -> None:
+        """Raises `UserError` where a row would be lost: one that did not end in an error, and that `merged` lacks."""
+        good = pc.field("error").is_null()
+        try:
+            keys = scan([merged], SAMPLE_SCHEMA, ["sample_key"], None, merged)["sample_key"].combine_chunks()
+            for found in replaced:
+                mine = scan([found], SAMPLE_SCHEMA, ["sample_key"], good, found)["sample_key"]
+                if not pc.all(pc.is_in(mine, value_set=keys), min_count=0).as_py():
+                    raise UserError(f"{merged.name} does not hold all rows of {found.name}")
+        except UserError as error:
+            raise UserError(
+                f"{self.out / INTENT} says that {merged.name} replaces others, but: {error}; remove {INTENT}"
+            ) from None
 
     def runs(self) -> list[dict[str, Any]]:
         """The run rows so far."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 from harness.cli.exits import say
 from harness.cli.group import chat_of, chat_options, data_option
 from harness.errors import UserError
-from harness.files import write_json, write_text
+from harness.files import BrokenJsonError, json_value, write_json, write_text
 
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write: .parquet or .jsonl.")
 WORKERS = click.option("--workers", default=1, show_default=True, help="Ray workers.")
@@ -91,11 +90,11 @@ def _number_or_none(option: str, text: str) -> float | None:
 
 def _object(option: str, text: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(text) if text else {}
-    except ValueError as error:
-        raise UserError(f"{option} {text}: not JSON ({error})") from None
+        found = json_value(text.encode("utf-8", "surrogatepass")) if text else {}
+    except BrokenJsonError as error:
+        raise UserError(f"{option} {str(text)[:80]}: {error}") from None
     if not isinstance(found, dict):
-        raise UserError(f"{option} {text}: give a JSON object, for example '{{\"top_p\": 0.95}}'")
+        raise UserError(f"{option} {str(text)[:80]}: give a JSON object, for example '{{\"top_p\": 0.95}}'")
     return found
 
 

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.folders import read_folder
 from harness.config import to_plain
 from harness.errors import UserError
 from harness.store import LOCK_SECONDS, Store
@@ -40,6 +42,11 @@ MERGES = {
     "merged upwards": {"merged": "../precious.parquet", "replaces": []},
     "hidden": {"merged": ".m.parquet", "replaces": []},
     "no Parquet": {"merged": "m.txt", "replaces": []},
+    "a NUL": {"merged": "part-0.parquet", "replaces": ["\0.parquet"]},
+    "a name that no file can have": {"merged": "part-0.parquet", "replaces": ["x" * 300 + ".parquet"]},
+    "a folder": {"merged": "part-0.parquet", "replaces": ["folder.parquet"]},
+    "rows that it does not hold": {"merged": "part-0.parquet", "replaces": ["part-1.parquet"]},
+    "a merged one that is broken": {"merged": "torn.parquet", "replaces": ["part-0.parquet"]},
     "the merged one itself": {"merged": "part-0.parquet", "replaces": ["part-0.parquet"]},
     "nothing to replace them": {"merged": "m.parquet", "replaces": ["part-0.parquet"]},
     "no list": {"merged": "m.parquet", "replaces": "part-0.parquet"},
@@ -52,6 +59,10 @@ MERGES = {
 @pytest.mark.parametrize("kind", MERGES)
 def test_a_merge_that_is_not_ours_deletes_nothing_and_is_told_in_one_line(out: Path, kind: str) -> None:
     (out.parent / "precious.parquet").write_text("mine")
+    (out / "samples" / "folder.parquet").mkdir()
+    (out / "samples" / "torn.parquet").write_text("torn")
+    other = made_up.write(out.parent / "other", [made_up.sample(sample_key="another")])
+    shutil.copy(other / "samples" / "part-0.parquet", out / "samples" / "part-1.parquet")
     (out / "merge.json").write_text(json.dumps(MERGES[kind]))
     before = tree(out.parent)
     with pytest.raises(UserError, match=r"merge\.json") as caught, Store(out):
@@ -60,6 +71,47 @@ def test_a_merge_that_is_not_ours_deletes_nothing_and_is_told_in_one_line(out: P
     (out / "merge.json").unlink()
     with Store(out):  # the refusal left no lock behind
         pass
+
+
+@pytest.mark.parametrize(
+    "name", ["samples", "quarantine", "logs", "figures", "lm_eval", "pool", "recipes", "recipes/a"]
+)
+def test_a_folder_that_leads_out_of_the_folder_is_neither_written_nor_emptied(out: Path, name: str) -> None:
+    theirs = out.parent / "theirs"
+    shutil.copytree(out / "samples", theirs)
+    (theirs / "precious.parquet").write_text("mine")
+    (theirs / "unfinished.partial").write_text("mine")
+    (out / "samples" / "precious.parquet").write_text("torn, to be moved into quarantine")
+    (out / "merge.json").write_text(json.dumps({"merged": "part-0.parquet", "replaces": ["precious.parquet"]}))
+    before = tree(theirs)
+    if name == "samples":
+        shutil.rmtree(out / name)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).symlink_to(theirs)
+    with pytest.raises(UserError, match="is a link to"), Store(out) as store:
+        store.read_samples()
+    assert tree(theirs) == before
+
+
+@pytest.mark.parametrize("name", ["samples/a.parquet", "runs.parquet", "study.json", "README.md", "logs/ray.log"])
+@pytest.mark.parametrize("use", ["write", "read"])
+def test_a_pipe_where_a_file_belongs_is_not_waited_for(out: Path, name: str, use: str) -> None:
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).unlink(missing_ok=True)
+    os.mkfifo(out / name)
+    end = threading.Timer(
+        60, lambda: os.close(os.open(out / name, os.O_WRONLY | os.O_NONBLOCK))
+    )  # of a test that fails
+    end.start()
+    try:
+        if use == "write":
+            with pytest.raises(UserError, match="no file but a pipe"), Store(out):
+                pass
+        elif name.endswith((".parquet", ".json")):
+            with pytest.raises(UserError, match=r"pipe|no file"):
+                read_folder(out, [])
+    finally:
+        end.cancel()
 
 
 def test_a_lock_that_is_a_link_does_not_empty_its_target(out: Path) -> None:
