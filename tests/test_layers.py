@@ -15,8 +15,8 @@ ROOT = Path(harness.__file__).parent
 LAYERS = (
     ("console", "environment", "errors", "garbage", "logs", "messages", "questions"),
     ("ray_cluster",),
-    ("files", "chat_client", "checked", "parquet", "progress", "thinking", "yaml_file"),
-    ("digests", "trackers", "user_code"),
+    ("files", "checked", "parquet", "progress", "thinking", "yaml_file"),
+    ("chat_client", "digests", "trackers", "user_code"),
     ("provenance",),
     ("marks",),
     ("config", "grading"),

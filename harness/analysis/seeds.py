@@ -27,7 +27,7 @@ def without_seeds(cell: Cell) -> str:
         return f"{cell.study} {cell.model} {cell.recipe}"
     own = [[name, value] for name, value in recipe.get("training") or () if name != "seed"]
     engine = config.get("engine") or {}
-    shared = [_less(recipe, UNSEEDED), own, _less(config.get("training"), ("seed",))]
+    shared: list[Any] = [_less(recipe, UNSEEDED), own, _less(config.get("training"), ("seed",))]
     shared += [_less(config.get("sampling"), DRAWN), engine.get("name"), engine.get("dtype")]
     shared += [config.get(name) for name in ("base_model", "max_model_len", "thinking")]
     return json.dumps(shared, sort_keys=True)
