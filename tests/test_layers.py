@@ -13,10 +13,10 @@ import harness
 ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
-    ("console", "environment", "errors", "logs", "messages", "questions"),
+    ("console", "environment", "errors", "garbage", "logs", "messages", "questions"),
     ("ray_cluster",),
-    ("files", "chat_client", "checked", "parquet", "progress", "thinking", "yaml_file"),
-    ("digests", "trackers", "user_code"),
+    ("files", "checked", "parquet", "progress", "thinking", "yaml_file"),
+    ("chat_client", "digests", "trackers", "user_code"),
     ("provenance",),
     ("marks",),
     ("config", "grading"),
