@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import garbage
 from harness.logs import quiet_libraries
 
 # Tiny models gain nothing by threads, and on a busy machine two that wait for each other take many times as long.
@@ -18,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # No test joins a cluster that happens to run on this machine, and kills or fills it.
 os.environ["RAY_ADDRESS"] = "local"
 quiet_libraries()
+garbage.seldom()  # what most tests make processes do is import
 
 # What takes longest, begun first: `make test` hands out whole files, and one that begins last is waited for.
 LONGEST_FIRST = (

@@ -63,6 +63,11 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert set(PAGES) - reached == set()
 
 
+def test_every_page_of_docs_is_in_the_menu_of_the_site() -> None:
+    listed = re.findall(r"^ +- [^:\n]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(["index.md", *(page.name for page in PAGES[1:])])  # index.md is README.md
+
+
 def test_every_public_name_is_in_the_api_reference() -> None:
     listed = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == [f"{module}.{name}" for name, module in PUBLIC.items()]

@@ -75,7 +75,7 @@ def _accuracy(cell: Cell, between: RunVariance) -> Interval:
     if seeds and between.num_recipes == 1 and between.degrees < 3:
         seeds += ", of this recipe alone: their variance is hardly known"
     elif between.variance and not seeds:
-        seeds = f"one seed; variance between seeds of {between.num_recipes} other recipe(s) added"
+        seeds = f"one seed; variance between seeds of {between.num_recipes} recipe(s) added"
     note = "; ".join(text for text in (cell.note, seeds) if text)
     return share_interval(cell.correct, between).over(cell.num_problems, note=note)
 

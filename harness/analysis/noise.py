@@ -5,9 +5,8 @@ From repeats of one recipe that differ in their seeds alone: runs of one setting
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.intervals import Interval, t_value
+from harness.analysis.seeds import without_seeds
 from harness.analysis.settings import Cell
 from harness.analysis.variance import MeanSquares, mean_squares
 
@@ -97,19 +97,8 @@ def noise_of(cells: Sequence[Cell]) -> list[Noise]:
     """The components of every group of repeats among the cells: at least two seeds, and two problems that all have."""
     groups: dict[tuple[Any, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
-        groups[cell.study, cell.task, cell.budget, _without_seeds(cell)].append(cell)
+        groups[cell.study, cell.task, cell.budget, without_seeds(cell)].append(cell)
     return [found for members in groups.values() if (found := _noise(members))]
-
-
-def _without_seeds(cell: Cell) -> str:
-    """What of a recipe two repeats share: its configuration and training without name and seeds; the base's name."""
-    recipe = cell.config.get("recipe_config")
-    if not isinstance(recipe, Mapping):
-        return f"{cell.model} {cell.recipe}"
-    kept = {name: value for name, value in recipe.items() if name not in ("name", "seed")}
-    own = [[name, value] for name, value in kept.get("training") or () if name != "seed"]
-    training = {name: value for name, value in (cell.config.get("training") or {}).items() if name != "seed"}
-    return json.dumps([kept | {"training": own}, training], sort_keys=True)
 
 
 def _noise(members: Sequence[Cell]) -> Noise | None:

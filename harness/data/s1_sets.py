@@ -109,6 +109,18 @@ CHATS = (
 )
 
 
+TOKENS = 5  # of these are special tokens, which no question's own words hold
+
+
+def question_in(prompt: str) -> str:
+    """The last question of a prompt that is the text of a chat; any other prompt as it is."""
+    for user, end, assistant in CHATS[:TOKENS]:
+        if user in prompt:
+            question = prompt.rpartition(user)[2].partition(assistant)[0]
+            return (question.partition(end)[0] if end else question).strip()
+    return prompt
+
+
 def from_text(record: Mapping[str, Any], name: str, index: int) -> Row:
     """A whole chat as `text` (the `_tokenized` forms, TRL's text column): the last question is read out of it."""
     text = text_of(record, "text")

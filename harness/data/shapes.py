@@ -16,12 +16,15 @@ What a record does not say stays empty, other columns go into the metadata. Colu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.data.s1_sets import question_in
 from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, plain, row
 from harness.data.traces import split_response, without_wrapper
 from harness.marks import holds_delimiter
@@ -30,14 +33,16 @@ from harness.messages import THOUGHT_FIELDS, MessageText, content_text
 # Names of one thing, the first that holds something is taken.
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 QUESTIONS = ("question", "problem", "query", "prompt", "instruction", "input", "user", "question_text", "problem_text",
-             "problem_statement", "question_content", "task", "user_prompt")  # fmt: skip
+             "problem_statement", "question_content", "task", "user_prompt", "human", "inputs")  # fmt: skip
 THOUGHTS = ("thinking", "reasoning_content", "reasoning", "thinking_trajectory", "thinking_trajectories", "trace",
             "reasoning_trace", "deepseek_reasoning", "thought", "thoughts", "chain_of_thought", "complex_cot", "cot",
-            "rationale", "think", "thinking_trace", "reasoning_steps", "thought_process")  # fmt: skip
+            "rationale", "think", "thinking_trace", "reasoning_steps", "thought_process", "model_reasoning",
+            "long_cot", "longcot")  # fmt: skip
 MANY = ("generations", "responses", "completions", "outputs", "traces", "solutions", "samples")
 RESPONSES = ("response", "completion", "output", "chosen", "generation", "assistant", "generated_solution",
              "model_response", "model_output", "full_response", "generated_text", "r1_response", "text_response",
-             "reply", "generated_answer", "deepseek_response", "llm_response", "target")  # fmt: skip
+             "reply", "generated_answer", "deepseek_response", "llm_response", "target", "targets", "combined_text",
+             "reannotated_assistant_content")  # fmt: skip
 ATTEMPTS = ("attempt", "deepseek_solution", "final_response", "answer_text", "model_answer", "content")
 GOLDS = ("answer", "gold", "ground_truth", "expected_answer", "reference_answer", "final_answer", "gold_answer",
          "ground_truth_answer", "correct_answer", "label", "gt")  # fmt: skip
@@ -64,6 +69,7 @@ GSM8K = re.compile(r"\n?#### ?([^\n]+)\s*\Z")
 CUT = ("length", "max_tokens", "budget", "MAX_TOKENS")
 TARGETS = ("question", "thinking", "attempt", "response", "responses", "answer", "solution", "id", "source", "domain",
            "messages", "system", "correct", "finish")  # fmt: skip
+MAX_GOLD_WORDS = 30  # a longer text beside a trace is the answer that follows it, no gold
 NONE = "none"
 SWITCHES = ("on", "off", "yes", "no", "true", "false")  # says whether there is a thought, and is none
 
@@ -164,7 +170,7 @@ def _same(target: str) -> tuple[str, ...]:
 def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) -> Adapted:
     """One record of any shape above. `told`: the `--map` that was applied to it. Raises `BadRowError`."""
     columns, notes = Columns(record), list[str]()
-    thinking, responses, untaken, chat = "", [], "", None
+    thinking, responses, untaken, chat, prompt = "", [], "", None, ""
     trace_is_none = told.get("thinking") == NONE
     if (value := _chat_value(columns)) is not None:
         chat = read_chat(value)
@@ -173,6 +179,9 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
     question = columns.take(QUESTIONS)
     if question is not None and not (chat and (chat.earlier or isinstance(question, list))):
         question = _said(question).text
+        if (asked := question_in(question)) != question:
+            notes.append("whose prompt is the text of a chat, of which the last question is taken")
+            prompt, question = question, asked
         if more := columns.take(("input",)):  # Alpaca
             question = f"{question}\n\n{_said(more).text}"
     else:
@@ -193,8 +202,13 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
         columns.used.add(many.strip().lower())
         responses = [_said(one).text for one in record[many]]
     elif not responses and (found := columns.take((*ATTEMPTS, *RESPONSES) if thinking else (*RESPONSES, *ATTEMPTS))):
-        said = _said(found)
-        thinking, responses = thinking or said.thinking, [said.text]
+        if isinstance(found, list) and len(found) > 1 and all(isinstance(one, str) for one in found) and not thinking:
+            responses = found  # k responses under the name of one
+        else:
+            said = _said(found)
+            thinking, responses = thinking or said.thinking, [said.text]
+    if thinking and not responses and (len(gold.split()) > MAX_GOLD_WORDS or "\\boxed{" in gold):
+        responses, gold = [gold], ""  # what follows the thought is a whole answer, whatever its column is called
     may_hold = not responses and not thinking and not trace_is_none
     if may_hold and split_response(gold).state != "none":  # a gold column that holds the whole response
         responses, gold = [gold], ""
@@ -223,6 +237,8 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
     if system:
         kept["system"] = system
         notes.append("with a system turn, kept in the metadata: the study's own prompt is trained")
+    if prompt:
+        kept["prompt"] = prompt
     if earlier:
         kept["earlier_turns"] = earlier
         notes.append("with several turns, of which the last question and its response are taken")
@@ -267,15 +283,16 @@ def _parted(thinking: str, response: str) -> tuple[str, str, str]:
 
 
 def _untaken(record: Mapping[str, Any], columns: Columns, has_response: bool, has_solution: bool) -> str:
-    """The column that may hold the trace of a record in which none was found."""
+    """The column that may hold the trace of a record in which none was found: one with a thought's marks before all."""
+    asked = columns.name_of(QUESTIONS)
+    texts = {name: value for name, value in record.items() if isinstance(value, str) and name != asked}
+    if marked := next((str(name) for name, value in texts.items() if holds_delimiter(value)), ""):
+        return marked
     if has_response:
         return columns.name_of((*CHATS, *MANY, *RESPONSES, *ATTEMPTS, "prompt")) or "response"
     if has_solution:
         return columns.name_of((*SOLUTIONS, *GOLDS)) or "solution"
-    texts = {name: value for name, value in record.items() if isinstance(value, str)}
-    asked = columns.name_of(QUESTIONS)
-    may = (name for name, value in texts.items() if len(value) > 1000 or holds_delimiter(value))
-    return next((str(name) for name in may if name != asked), "")
+    return next((str(name) for name, value in texts.items() if len(value) > 1000), "")
 
 
 def _chat_value(columns: Columns) -> list[Any] | None:
@@ -285,6 +302,9 @@ def _chat_value(columns: Columns) -> list[Any] | None:
         if own is not None and not _empty(columns.record[own]):
             columns.used.add(name)
             value = columns.record[own]
+            if isinstance(value, str) and value.lstrip().startswith("["):
+                with contextlib.suppress(ValueError, RecursionError):  # a database's export
+                    value = json.loads(value)
             if not _turns(value):
                 raise BadRowError(f"'{own}' is no list of turns with a role and a content")
             return list(value)
@@ -361,12 +381,15 @@ def _joined(value: Any) -> str:
         return ""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value)
+    if isinstance(value, list) and all(isinstance(one, Mapping) and "type" not in one for one in value):
+        return "\n".join(_said(one).text for one in value)  # steps, not parts of one text
     said = _said(value)
     return said.text or said.thinking
 
 
 def _gold(columns: Columns) -> str:
-    value = columns.take(GOLDS)
+    wishes = ("label",) if isinstance(columns.record.get(columns.names.get("label", "")), bool) else ()
+    value = columns.take(tuple(name for name in GOLDS if name not in wishes))  # KTO's label is none
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, bool):

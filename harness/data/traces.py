@@ -10,6 +10,7 @@ from harness.marks import split, without_turn_end
 from harness.thinking import FAMILIES, S1
 
 THINK, ANSWER, ASSISTANT = S1.thinking_start, S1.thinking_end, "<|im_start|>assistant\n"
+ANSWER_TAG = re.compile(r"<(answer|output|response|solution)>", re.IGNORECASE)  # of more families than one
 ANSWER_ENDS = tuple(end for family in FAMILIES for end in family.answer_end)
 
 
@@ -36,6 +37,8 @@ def split_response(text: str) -> Response:
 def _without_answer_end(answer: str) -> str:
     for end in ANSWER_ENDS:
         answer = answer.removesuffix(end).rstrip()
+    if (tag := ANSWER_TAG.match(answer)) and f"</{tag[1]}" not in answer:
+        return answer[tag.end() :].lstrip()
     return answer
 
 

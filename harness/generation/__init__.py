@@ -7,6 +7,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import garbage
+
 if TYPE_CHECKING:
     from harness.config import EngineConfig
     from harness.generation.engines.base import Engine
@@ -33,13 +35,15 @@ def open_engine(config: EngineConfig, model: str, log_path: Path | None = None) 
         logger.warning("vLLM is not installed: generating with transformers instead (same tokens, slower)")
         name = "transformers"
     if name == "vllm":
-        from harness.generation.engines.vllm import VllmEngine
+        with garbage.while_importing():
+            from harness.generation.engines.vllm import VllmEngine
 
-        return VllmEngine(config, model, log_path)
+            return VllmEngine(config, model, log_path)
     if name == "transformers":
-        from harness.generation.engines.transformers import TransformersEngine
+        with garbage.while_importing():
+            from harness.generation.engines.transformers import TransformersEngine
 
-        return TransformersEngine(config, model)
+            return TransformersEngine(config, model)
     from harness.generation.engines.server import ServerEngine
 
     return ServerEngine(config, model)

@@ -212,11 +212,14 @@ class Canvas:
         for axes in self.axes:  # heights in two panels are compared
             axes.set_ylim(low, high)
         self._say_once()
-        labels.put(self.drawing, self.labels, INK, self.mark)
+        texts = labels.put(self.drawing, self.labels, INK, self.mark)
         buffer, files = io.StringIO(), {}
         with plt.rc_context({"svg.hashsalt": self.name}):
             self.drawing.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="none")
             self._add_legend()  # the files stand alone; on the page the names are switches
+            for text in texts:
+                text.remove()
+            labels.put(self.drawing, self.labels, INK, self.mark)  # in the room that the legend leaves
             dates: dict[str, Any] = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
             for kind in self.form.formats:
                 file = io.BytesIO()

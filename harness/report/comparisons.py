@@ -62,7 +62,7 @@ def comparison_table(c: Comparison) -> Table:
     verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
     table.notes += [
         f"A - B: {gap.text} points ({gap.detail}), {c.test} {_p(c.p_value)}: the two {verdict}.",
-        f"With n={c.num_paired} problems only differences above {100 * c.detectable:.0f} points can be seen "
+        f"With n={c.num_paired} problems differences below {100 * c.detectable:.0f} points are easily missed "
         "(80 % power).",
         *_no_worse(c),
     ]

@@ -32,9 +32,7 @@ class Label:
     text: str
 
 
-def put(
-    drawing: Drawing, labels: Sequence[Label], colour: str, mark: Callable[[Any, str], None]
-) -> list[tuple[Any, Label]]:
+def put(drawing: Drawing, labels: Sequence[Label], colour: str, mark: Callable[[Any, str], None]) -> list[Any]:
     """Write `labels` into the panels of `drawing`, whose limits are final.
 
     Args:
@@ -43,7 +41,7 @@ def put(
         colour: of the texts.
         mark: called with each text and its series.
 
-    Returns: the texts, each with the (joined) label that it shows.
+    Returns: the texts.
     """
     if not labels:
         return []
@@ -60,7 +58,7 @@ def put(
                 label.text, (label.x, label.y), (0, 0), textcoords="offset points", fontsize=POINTS_SIZE, color=colour
             )
             size = np.array(text.get_window_extent().size) / unit
-            fits = [_box(place, size, side, far) for far, side in product((NEAR, FAR), SIDES)]
+            fits = [_box(place, size, panel, side, far) for far, side in product((NEAR, FAR), SIDES)]
             others = markers[np.hypot(*(markers - place).T) > SAME]
             costs = [
                 _cost(box, panel, markers, curves, taken) + _astray(box, place, others) + 0.02 * rank
@@ -70,7 +68,7 @@ def put(
             taken.append(box)
             text.set_position(offset)
             mark(text, label.series)
-            done.append((text, label))
+            done.append(text)
     return done
 
 
@@ -103,13 +101,12 @@ def _drawn(axes: Axes, unit: float) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(markers), np.concatenate(curves)
 
 
-def _box(
-    place: np.ndarray, size: np.ndarray, side: tuple[int, int], far: float
-) -> tuple[np.ndarray, tuple[float, float]]:
+def _box(place: Any, size: Any, panel: Any, side: tuple[int, int], far: float) -> tuple[Any, tuple[float, float]]:
     """(x0, y0, x1, y1) of a text on one side of a place, and the offset of its lower left corner."""
-    offset = (far if 0 in side else 0.7 * far) * np.array(side) - size * (1 - np.array(side)) / 2
-    low = place + offset
-    return np.concatenate([low, low + size]), (float(offset[0]), float(offset[1]))
+    low = place + (far if 0 in side else 0.7 * far) * np.array(side) - size * (1 - np.array(side)) / 2
+    within = np.maximum(np.minimum(low, panel[2:] - size), panel[:2])  # above or below it may slide along an edge
+    low = np.where(np.array(side) == 0, within, low)
+    return np.concatenate([low, low + size]), (float(low[0] - place[0]), float(low[1] - place[1]))
 
 
 def _cost(box: Any, panel: Any, markers: np.ndarray, curves: np.ndarray, taken: Sequence[Any]) -> float:
@@ -123,7 +120,7 @@ def _cost(box: Any, panel: Any, markers: np.ndarray, curves: np.ndarray, taken: 
 def _astray(box: Any, place: Any, others: np.ndarray) -> float:
     """Whether a text in `box` would be taken for that of another point."""
     own, *rest = (np.hypot(*np.maximum(np.maximum(box[:2] - one, one - box[2:]), 0)) for one in (place, *others))
-    return 3.0 * float(min(rest, default=np.inf) < own + RADIUS)
+    return 3.0 * float(min(rest, default=np.inf) < own + 2 * NEAR)
 
 
 def _inside(places: np.ndarray, box: np.ndarray, margin: float) -> Any:

@@ -38,9 +38,6 @@ def _components(found: Sequence[Noise], num_comparisons: int) -> Table:
             Column("task"),
             Column("recipe"),
             Column("setting"),
-            Column("seeds", True),
-            Column("samples", True),
-            Column("problems", True),
             Column("problem", True),
             Column("seed", True),
             Column("seed on a problem", True),
@@ -57,15 +54,15 @@ def _components(found: Sequence[Noise], num_comparisons: int) -> Table:
             one.task,
             one.recipe,
             setting_name(one.setting),
-            number(one.num_seeds, 0),
-            number(one.num_samples, 0),
-            number(one.num_problems, 0),
             _points(one.problem),
             _points(one.seed),
             number(100 * sqrt(one.both)),
             _points(one.sampling),
             number(100 * seen),
         )
+        grid = f"{one.num_seeds} seeds, {one.num_problems} problems, {one.num_samples} sample(s) of each"
+        if grid not in table.notes:
+            table.notes.append(grid if len(found) == 1 else f"{one.task}: {grid}")
     return table
 
 

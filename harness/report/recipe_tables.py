@@ -135,7 +135,7 @@ def power_line(measured: Measured, members: Sequence[int]) -> str:
         return "No scored problem: no difference can be seen."
     points = 100 * (max(least) if least else minimum_detectable_difference(num))
     assumed = f", Holm over {len(least)}" if len(least) > 1 else "" if least else ", worst case"
-    seen = f"With n={num} problems only differences above {points:.0f} points can be seen"
+    seen = f"With n={num} problems differences below {points:.0f} points are easily missed"
     return f"{seen} (95 % level, 80 % power{assumed})."
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from harness.analysis.logs.golds import options_of
 from harness.digests import file_digest
-from harness.errors import UserError, near, one_line
+from harness.errors import UserError, one_line
 from harness.grading.choices import LETTERS
+from harness.tasks.lm_eval_names import file_of
 from harness.tasks.rows import Row, Rows, content_digest
 
 FEW_SHOT_SEED = 1234  # lm-eval's own default
@@ -84,24 +85,18 @@ def _source(which: str, config: Any, rows: list[dict[str, Any]]) -> dict[str, An
 
 
 def _task(which: str) -> Any:
+    path = Path(which) if which.endswith((".yaml", ".yml")) else file_of(which)
+    if not path.is_file():
+        raise UserError(f"task lm-eval:{which}: no such file; give lm-eval's name of a task, or the path of its YAML")
     try:
         from lm_eval.tasks import TaskManager
     except ImportError:
         raise UserError(f"task lm-eval:{which} needs lm-eval; pip install 'lm-eval>=0.4.13'") from None
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    is_file = which.endswith((".yaml", ".yml"))
-    if is_file and not Path(which).is_file():
-        raise UserError(f"task lm-eval:{which}: no such file; give lm-eval's name of a task, or the path of its YAML")
-    manager = TaskManager(include_defaults=not is_file)
-    if not is_file and which not in manager.all_tasks:
-        match = near(which, manager.all_tasks)
-        hint = f"did you mean '{match}'?" if match else "`lm_eval ls tasks` lists them"
-        raise UserError(f"lm-eval knows no task '{which}'; {hint}")
     try:
-        tasks = manager.load([str(Path(which).resolve()) if is_file else which])["tasks"]
+        tasks = TaskManager(include_defaults=False).load([str(path.resolve())])["tasks"]
     except Exception as error:
         raise UserError(f"task lm-eval:{which} cannot be loaded: {type(error).__name__}: {one_line(error)}") from error
     if len(tasks) != 1:
-        first = ", ".join(list(tasks)[:4])
-        raise UserError(f"lm-eval:{which} is a group of {len(tasks)} tasks; give one or more of them: {first}, ...")
+        raise UserError(f"lm-eval:{which} is a group of tasks; give one or more of them, by their names or files")
     return next(iter(tasks.values()))

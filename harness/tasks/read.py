@@ -7,7 +7,8 @@
     quiz.yaml                       a description (`harness.tasks.own`), or lm-eval's
     quiz.py, quiz.py:FUNCTION       a function that returns rows
 
-A bare name that is no built-in task is looked for as tasks/NAME.yaml and tasks/NAME.py in the working folder.
+A bare name that is no built-in task is looked for as tasks/NAME.yaml and tasks/NAME.py in the working folder, then
+among lm-eval's tasks.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from harness.errors import UserError, near
 from harness.records import Problem
 from harness.tasks import own
 from harness.tasks.catalogue import TASKS, Task
+from harness.tasks.lm_eval_names import file_of, lm_eval_names
 from harness.tasks.problems import problems_of
 from harness.tasks.rows import Rows, read_file, read_hub, read_local
 
@@ -81,7 +83,7 @@ def read(
         parts = _hub_parts(spec)
         rows = read_hub(parts["name"], parts["subset"], parts["split"], parts["revision"])
         found = _of_rows(name, rows, reading, seed)
-    elif spec.startswith(LM_EVAL):
+    elif spec.startswith(LM_EVAL) or _is_lm_evals(spec, data_dir):
         found = _of_lm_eval(spec.removeprefix(LM_EVAL), name, reading, seed, max_problems)
     else:
         path, function = _path_of(spec, data_dir)
@@ -136,11 +138,18 @@ def names(spec: str | Iterable[str], data_dir: Path | None = None) -> tuple[str,
 
 
 def _checked(spec: str, data_dir: Path | None) -> str:
-    if spec in TASKS or spec.startswith(LM_EVAL):
+    if spec in TASKS:
+        return spec
+    if spec.startswith(LM_EVAL):
+        which = spec.removeprefix(LM_EVAL)
+        if not which.endswith(DESCRIPTIONS):
+            file_of(which)
         return spec
     if spec.startswith("hub:"):
         _hub_parts(spec)
         return spec
+    if _is_lm_evals(spec, data_dir):
+        return LM_EVAL + spec
     path, function = _path_of(spec, data_dir)
     return f"{path.resolve()}:{function}" if function else str(path.resolve())
 
@@ -175,19 +184,38 @@ def _hub_parts(spec: str) -> dict[str, Any]:
 
 def _path_of(spec: str, data_dir: Path | None) -> tuple[Path, str]:
     """The file or folder of a task, and the function that is named in it. Raises `UserError`."""
-    file, _, function = _function_of(spec)
+    if place := _place_of(spec, data_dir):
+        return place, _function_of(spec)[2]
+    if not _may_be_name(spec):
+        raise UserError(f"task {spec}: no such file; give a path, a name of `harness tasks`, or hub:ORG/NAME")
+    theirs = lm_eval_names()
+    if spec in theirs.groups:
+        file_of(spec)
+    match = near(spec, (*TASKS, *theirs.tasks, *theirs.groups))
+    hint = "known: " + ", ".join(sorted(TASKS))
+    if match:
+        hint = f"did you mean '{match if match in TASKS else LM_EVAL + match}'?"
+    raise UserError(f"unknown task '{spec}'; {hint} (others: FILE.jsonl, hub:ORG/NAME, lm-eval:NAME)")
+
+
+def _place_of(spec: str, data_dir: Path | None) -> Path | None:
+    """Where a task's file or folder is; None where there is none."""
+    file, _, _ = _function_of(spec)
     given = Path(file)
     places = [given, *([data_dir / given, data_dir / "tasks" / given] if data_dir else [])]
     if not given.suffix and given.name == file:
         places += [Path("tasks") / f"{file}{ending}" for ending in (*DESCRIPTIONS, ".py")]
-    for place in places:
-        if place.is_file() or (place.is_dir() and "/" in spec):
-            return place, function
-    if given.suffix in (".py", *DESCRIPTIONS) or kind_of_file(given) is not None or "/" in file:
-        raise UserError(f"task {spec}: no such file; give a path, a name of `harness tasks`, or hub:ORG/NAME")
-    match = near(spec, TASKS)
-    hint = f"did you mean '{match}'?" if match else "known: " + ", ".join(sorted(TASKS))
-    raise UserError(f"unknown task '{spec}'; {hint} (others: FILE.jsonl, hub:ORG/NAME, lm-eval:NAME)")
+    return next((place for place in places if place.is_file() or (place.is_dir() and "/" in spec)), None)
+
+
+def _may_be_name(spec: str) -> bool:
+    given = Path(_function_of(spec)[0])
+    return given.suffix not in (".py", *DESCRIPTIONS) and kind_of_file(given) is None and given.name == str(given)
+
+
+def _is_lm_evals(spec: str, data_dir: Path | None) -> bool:
+    """A bare name that is neither a file here nor one of the built-in tasks, but one of lm-eval's."""
+    return _may_be_name(spec) and _place_of(spec, data_dir) is None and spec in lm_eval_names().tasks
 
 
 def _built_in(task: Task, data_dir: Path | None, seed: int, max_problems: int | None) -> Read:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import garbage
 from harness.config import Training, fingerprint, to_plain
 from harness.errors import UserError, one_line
 from harness.files import read_json, write_json
@@ -149,6 +150,8 @@ def a_worker_died(error: Exception) -> bool:
 def train_worker(job: dict[str, Any]) -> None:
     """What each Ray Train worker runs; its output goes to the recipe's log."""
     with output_to(Path(job["log"])):
-        from harness.training.worker import run_sft
+        with garbage.while_importing():
+            from harness.training.trainer import trainer_class  # noqa: F401  TRL, which run_sft imports
+            from harness.training.worker import run_sft
 
         run_sft(job)

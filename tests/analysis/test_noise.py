@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import tests.made_up_study as made_up
-from harness.analysis.intervals import Interval
+from harness.analysis.intervals import Interval, t_value
+from harness.analysis.measure import measure_cells
 from harness.analysis.noise import Noise, component, noise_of, purchases
+from harness.analysis.seeds import without_seeds
 from harness.analysis.settings import load
 from harness.analysis.variance import mean_squares
 from harness.cli.main import cli
@@ -128,3 +130,49 @@ def test_the_command_reads_finished_runs_of_seeds(tmp_path: Path) -> None:
     single = made_up.write(tmp_path / "one", [made_up.sample(problem_id=f"p{i}") for i in range(3)])
     with pytest.raises(UserError, match="two seeds"):
         CliRunner().invoke(cli, ["noise", str(single)], catch_exceptions=False, standalone_mode=False)
+
+
+def test_a_board_takes_the_variance_between_seeds_from_the_repeats_of_its_recipes(tmp_path: Path) -> None:
+    """Beside its noise study a study of one seed per recipe gets the interval that several seeds would give."""
+    noise = repeats(tmp_path / "noise", 8, 4, 300, 0.08)
+    rows, runs = list[dict[str, Any]](), list[dict[str, Any]]()
+    for name, seed in (("s1k", 0), ("random", 40)):
+        mine = [
+            made_up.sample(study="own", run_id=name, recipe=name, problem_id=f"p{p}", correct=p % 2 > 0)
+            for p in range(300)
+        ]
+        recipe = {"name": name, "selection": name, "seed": 0, "training": [], "budgets": [{"num_ignores": 2}]}
+        config = {"setup": name, "training": {"seed": seed, "num_epochs": 5}, "recipe_config": recipe}
+        rows += mine
+        runs.append(made_up.run(mine, config=json.dumps(config)))
+    own = made_up.write(tmp_path / "own", rows, runs)
+    alone, beside = measure_cells(load([own])), measure_cells(load([own, noise]))
+    for name in ("s1k", "random"):
+        narrow, wide = (
+            next(f for c, f in zip(one.cells.cells, one.figures, strict=True) if (c.study, c.recipe) == ("own", name))
+            for one in (alone, beside)
+        )
+        width = wide["accuracy"].high - wide["accuracy"].low
+        assert narrow["accuracy"].high - narrow["accuracy"].low == pytest.approx(2 * 1.96 * 0.0289, rel=0.05)
+        assert width > 2 * t_value(7) * 0.08 * 0.6  # the seeds' own spread, of 8 of which the estimate is
+        assert wide["accuracy"].note == "one seed; variance between seeds of 1 recipe(s) added"
+        assert narrow["accuracy"].mean == wide["accuracy"].mean == 0.5
+    (found,) = noise_of(beside.cells.cells)
+    between = {c.study: v.variance for c, v in zip(beside.cells.cells, beside.variances, strict=True)}
+    assert between["own"] == between["made_up"] == pytest.approx(found.seed.mean)  # s1k's own run has a seed of the 8
+
+
+def test_other_temperatures_data_or_models_are_no_repeats(tmp_path: Path) -> None:
+    (cell, *_) = load([repeats(tmp_path, 2, 1, 4, 0.0)]).cells
+    recipe = cell.config["recipe_config"]
+    same: dict[str, Any] = {"recipe_config": recipe | {"name": "x", "seed": 3, "training": [["seed", 9]]}}
+    assert without_seeds(replace(cell, config=cell.config | same)) == without_seeds(cell)
+    for other in (
+        {"recipe_config": recipe | {"selection": "random"}},
+        {"recipe_config": recipe | {"training": [["lora_rank", 8]]}},
+        {"training": {"num_epochs": 6}},
+        {"sampling": {"temperature": 0.6}},
+        {"base_model": "other"},
+        {"engine": {"name": "transformers"}},
+    ):
+        assert without_seeds(replace(cell, config=cell.config | other)) != without_seeds(cell)

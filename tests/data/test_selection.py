@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random as random_module
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import datasets
 import pytest
 
 from harness.data.draws import Draw
+from harness.data.schema import SCHEMA, kind_of
 from harness.data.selection import PRESELECTED_SHARE, SELECTIONS, select
 from harness.errors import UserError
 from tests.pools import row, rows, shared
@@ -196,3 +198,34 @@ def test_the_real_pool_gives_every_selection(tmp_path: Any) -> None:
         assert len(select(real, selection, 300).ids) == 300
     with pytest.raises(UserError, match="372 rows are left"):
         select(real, "s1k", 1000)
+
+
+def test_a_pool_on_disk_is_seen_as_its_rows_in_memory_though_test_cases_are_not_read() -> None:
+    from harness.data.candidates import candidates
+
+    cases = [
+        {"tests": "x" * 5000, "finish": "length", "attempt_correct": True},
+        {"tests": "x" * 5000},
+        {"kind": "choice", "finish": "stop"},
+        {"said": 'not "finish"', "attempt_correct": False},
+    ]
+    made = [row(number, metadata=json.dumps(cases[number % 4])) for number in range(1, 30)]
+    on_disk = datasets.Dataset.from_list(made, features=datasets.Features.from_arrow_schema(SCHEMA))
+    kinds = list[Any]()
+
+    def references(one: Any) -> list[bool | None]:
+        kinds.append((one["id"], kind_of(one)))
+        return [None]
+
+    asked = [{**one, "reference_correct": None} for one in made]
+    found = [
+        candidates(pool, True, references=references)
+        for pool in (asked, on_disk.map(lambda one: {"reference_correct": None}).shuffle(seed=1))
+    ]
+    of_rows, of_disk = (one[0] for one in found)
+    assert found[0][1:] == found[1][1:]
+    for name in ("ids", "lengths", "correct", "cut", "dropped", "content", "questions"):
+        assert getattr(of_rows, name) == getattr(of_disk, name), name
+    assert of_disk.correct.count(True) == of_disk.cut.count(True) == 7 and of_disk.correct.count(False) == 7
+    assert sorted(kinds[:29]) == sorted(kinds[29:]) and ("r0002", "choice") in kinds
+    assert of_disk.row(0)["metadata"] == cases[1]  # whole for a selection that asks

@@ -61,6 +61,39 @@ SHAPES: dict[str, dict[str, Any]] = {
     "attempt holds all": {"question": QUESTION, "thinking": "", "attempt": RESPONSE},
     "thinking in its marks": {"problem": QUESTION, "reasoning": f"<think>\n{TRACE}\n</think>", "response": ATTEMPT},
     "a chat as text": {"text": LLAMA},
+    "AM-DeepSeek-R1-Distilled": {"messages": [
+        {**USER, "info": {"source": "x", "reference_answer": "2", "think_content": None}},
+        {"role": "assistant", "content": f"<think>{TRACE}</think><answer>{ATTEMPT}</answer>",
+         "info": {"source": "x", "reference_answer": None, "think_content": TRACE}}]},
+    "Chinese-DeepSeek-R1-Distill": {"input": QUESTION, "content": ATTEMPT, "reasoning_content": TRACE, "score": 10},
+    "R1-Distill-SFT": {"id": "1", "reannotated_assistant_content": RESPONSE, "problem": QUESTION, "solution": "2"},
+    "GeneralThought": {"question_id": 1, "question": QUESTION, "reference_answer": "2", "prev_messages": None,
+                       "model_answer": ATTEMPT, "model_reasoning": TRACE, "verifier_score": 1.0},
+    "dolphin-r1": {"messages": [{"role": "system", "content": "s"}, USER], "reasoning": TRACE, "answer": ATTEMPT},
+    "Magpie with R1": {"conversation_id": "c", "instruction": QUESTION, "response": RESPONSE, "reward": 0.3,
+                       "conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": RESPONSE}]},
+    "Multilingual-Thinking": {"reasoning_language": "French", "developer": "d", "user": QUESTION, "analysis": TRACE,
+                              "final": ATTEMPT, "messages": [{"role": "user", "content": QUESTION, "thinking": None},
+                              {"role": "assistant", "content": ATTEMPT, "thinking": TRACE}]},
+    "long_form_thought": {"question": QUESTION, "combined_text": SKY, "domain": "math"},
+    "verl's roll-outs": {"prompt": [USER], "reward_model": {"style": "rule", "ground_truth": "2"},
+                         "responses": [RESPONSE], "scores": [1.0]},
+    "OpenO1": {"instruction": QUESTION, "output": f"<Thought>{TRACE}</Thought><Output>{ATTEMPT}</Output>"},
+    "Reflection": {"prompt": QUESTION, "response": f"<thinking>{TRACE}</thinking>\n<output>\n{ATTEMPT}\n</output>"},
+    "Granite": {"question": QUESTION,
+                "response": f"Here is my thought process:\n{TRACE}\nHere is my response:\n{ATTEMPT}"},
+    "a prompt in the template's words": {
+        "prompt": f"<|im_start|>system\nBe good.<|im_end|>\n<|im_start|>user\n{QUESTION}<|im_end|>\n"
+        "<|im_start|>assistant\n",
+        "completion": f"{RESPONSE}<|im_end|>",
+    },
+    "turns as a JSON text": {"messages": json.dumps([USER, ASSISTANT])},
+    "human and assistant": {"human": QUESTION, "assistant": RESPONSE},
+    "inputs and targets": {"inputs": QUESTION, "targets": RESPONSE},
+    "capital marks": {"question": QUESTION, "response": f"<THINK>{TRACE}</THINK>{ATTEMPT}"},
+    "a thought in an object": {"question": QUESTION, "reasoning": {"text": TRACE}, "answer": ATTEMPT},
+    "steps in objects": {"question": QUESTION, "response": ATTEMPT,
+                         "reasoning_steps": [{"step": 1, "text": "First 1+1.\n"}, {"step": 2, "text": "That is 2."}]},
 }  # fmt: skip
 
 
@@ -96,6 +129,54 @@ def test_a_row_of_any_common_shape_has_its_question_trace_and_answer(tmp_path: P
     (row,) = loaded(path)
     asked = "What is\n\n1+1?" if shape == "Alpaca" else QUESTION
     assert (row["question"], row["thinking"], row["attempt"]) == (asked, TRACE, ATTEMPT)
+
+
+def test_several_responses_under_the_name_of_one_are_rows_of_their_own(tmp_path: Path) -> None:
+    other = RESPONSE.replace("First", "Then")
+    found = loaded(write(tmp_path / "pool.jsonl", [{"question": QUESTION, "generated_text": [RESPONSE, other]}]))
+    assert [row["thinking"] for row in found] == [TRACE, TRACE.replace("First", "Then")]
+
+
+def test_the_label_of_a_preference_is_no_gold_answer_but_a_yes_is(tmp_path: Path) -> None:
+    (one,) = loaded(write(tmp_path / "kto.jsonl", [{"prompt": QUESTION, "completion": RESPONSE, "label": True}]))
+    assert one["answer"] == "" and json.loads(one["metadata"]) == {"label": True}
+    (one,) = loaded(write(tmp_path / "yes.jsonl", [{"question": "Is it?", "answer": True, "response": RESPONSE}]))
+    assert one["answer"] == "True"
+
+
+def test_the_whole_prompt_of_a_chats_text_is_kept_and_said(tmp_path: Path) -> None:
+    record = SHAPES["a prompt in the template's words"]
+    found = pool.load_with_report(str(write(tmp_path / "pool.jsonl", [record])))
+    assert json.loads(found.dataset[0]["metadata"])["prompt"] == record["prompt"]
+    assert found.notes == ("1 rows whose prompt is the text of a chat, of which the last question is taken",)
+    plain = {"prompt": "What does <|im_start|> mean?", "response": RESPONSE}
+    assert loaded(write(tmp_path / "plain.jsonl", [plain]))[0]["question"] == plain["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"problem": QUESTION, "qwq": f"{TRACE} {ATTEMPT}" * 30}, "name the trace with --map thinking=qwq"),
+        (
+            {"question": QUESTION, "own_words": RESPONSE, "solution": "x"},
+            "name the trace with --map thinking=own_words",
+        ),
+        ({"problem": QUESTION, "messages": [USER, {"role": "assistant", "content": TRACE}]}, "'messages' may hold one"),
+        (
+            {"input": QUESTION, "output": [{"type": "message", "content": []}]},
+            "a content with a part of type 'message'",
+        ),
+        ({"custom_id": "1", "response": {"body": {}}}, "no known shape: columns custom_id, response"),
+        ({"segments": [{"label": True, "text": RESPONSE}]}, "no known shape: columns segments"),
+        ({"messages": "[broken"}, "'messages' is no list of turns"),
+    ],
+)
+def test_a_shape_that_is_not_known_is_one_line_that_names_what_may_be_meant(
+    tmp_path: Path, record: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        loaded(write(tmp_path / "pool.jsonl", [record]))
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_not_trained_of_a_chat_is_kept_and_said(tmp_path: Path) -> None:

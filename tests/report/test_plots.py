@@ -22,8 +22,8 @@ from harness.cli.main import cli
 from harness.errors import UserError
 from harness.report import leaderboard
 from harness.report.canvas import COLOURS, DARK, DASHES, FIXED, MARKERS, Canvas, Drawn, Form, form_of, look
-from harness.report.paper_figures import NAMES, paper_figures
-from harness.report.plots import BUILDERS, draw_all
+from harness.report.paper_figures import NAMES, ORIGINALS, paper_figures
+from harness.report.plots import BUILDERS, draw_all, token_axis
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 VISION = {
@@ -125,7 +125,7 @@ def test_text_stays_text_and_budgets_stand_at_the_points(printed: Any) -> None:
     svg, pdf = printed["scaling_made_up.svg"].decode(), printed["scaling_made_up.pdf"]
     for text in ("mean thinking tokens", "accuracy, %", "64", "s1k"):
         assert f">{text}</text>" in svg
-    assert re.search(r">[^<]*\+1, \+2</text>", svg)  # which nearly coincide here
+    assert re.search(r">[^<]*\+1(, \+2)?</text>", svg) and re.search(r">[^<]*\+2</text>", svg)
     assert b"/Type3" not in pdf and b"/FontFile2" in pdf
 
 
@@ -145,6 +145,64 @@ def test_panels_have_one_scale_of_heights() -> None:
         canvas.finish("t", "c", "n")
     low, high = (axes.get_ylim() for axes in canvas.axes)
     assert low == high and low[0] < 5 and low[1] > 90
+
+
+@pytest.mark.parametrize("width", [3.3, 6.9])
+@pytest.mark.parametrize("name", ["figure_6", "figure_7"])
+def test_a_text_beside_a_point_is_whole_and_is_its_points(name: str, width: float) -> None:
+    """By matplotlib's own boxes: no two texts overlap, none leaves the panel, none is nearer to another's marker."""
+    with look(Form(width)):
+        canvas = Canvas("x", ["AIME24"], Form(width))
+        axes = canvas.axes[0]
+        for series, dots in itertools.groupby(ORIGINALS[name].panels()["AIME24"], key=lambda dot: dot.series):
+            own = list(dots)
+            for dot in own:
+                canvas.point(axes, series, dot.tokens, 100 * dot.accuracy.mean, "")
+            places = [(dot.tokens, 100 * dot.accuracy.mean) for dot in own]
+            canvas.notes(axes, series, places, [dot.setting for dot in own])
+        token_axis(axes, "tokens")
+        canvas.finish("t", "c", "n")
+    canvas.drawing.draw_without_rendering()  # sizes are those of the last drawing, which was a file of another density
+    texts = {text: text.get_window_extent() for text in axes.texts}
+    assert len(texts) >= 6
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(texts.values(), 2))
+    panel = axes.get_window_extent().padded(0.01)
+    markers = np.unique([axes.transData.transform(line.get_xydata()[0]).round(3) for line in axes.get_lines()], axis=0)
+    for text, box in texts.items():
+        assert panel.fully_containsx(box.x0) and panel.fully_containsx(box.x1)
+        assert panel.fully_containsy(box.y0) and panel.fully_containsy(box.y1)
+        away = np.hypot(
+            *np.maximum(np.maximum([box.x0, box.y0] - markers, markers - [box.x1, box.y1]), 0).T  # of each marker
+        )
+        assert np.allclose(markers[away.argmin()], axes.transData.transform(text.xy), atol=0.01), text.get_text()
+
+
+def test_points_on_one_another_share_a_text_and_a_chain_of_near_ones_does_not() -> None:
+    with look(Form(3.3)):
+        canvas = Canvas("x", ["one"], Form(3.3))
+        canvas.axes[0].set_xlim(0, 100)
+        canvas.axes[0].set_ylim(0, 100)
+        canvas.notes(canvas.axes[0], "a", [(10, 50), (10.5, 50), (60, 50)], ["1", "2", "3"])
+        canvas.notes(canvas.axes[0], "b", [(x, 20) for x in range(10, 50, 1)], [str(x) for x in range(40)])
+        canvas.finish("t", "c", "n")
+    texts = [text.get_text() for text in canvas.axes[0].texts]
+    assert texts[:2] == ["1, 2", "3"]
+    assert max(len(text.split(",")) for text in texts) <= 3 and len(texts) > 12
+
+
+def test_bars_have_patches_in_the_legend_and_a_series_that_is_a_panel_needs_none(study_of_two: Any) -> None:
+    svg = draw_all(study_of_two[1], "made_up", TASKS, only=("flips",))[0].files["flips_made_up.svg"].decode()
+    assert "legend_1" in svg and "#line2d" not in re.sub(r'#line2d_\d+"', "", svg).split("legend_1")[1].split("</g>")[0]
+    (funnel,) = paper_figures(Form(formats=("svg",)), ("funnel",))
+    assert "legend_1" not in funnel.files["paper_data_funnel.svg"].decode()
+
+
+def test_a_column_of_panels_is_no_taller_than_a_page(study_of_two: Any) -> None:
+    tasks = {"made_up": TASKS}
+    (figure,) = paper_figures(form_of("single", ("svg",), None), ("figure_1",), study_of_two[1], tasks)
+    svg = figure.files["paper_figure_1_made_up.svg"].decode()
+    height = re.search(r'height="([\d.]+)pt"', svg)
+    assert height is not None and float(height[1]) / 72 <= 9 and svg.count(">mean thinking tokens<") == 1
 
 
 def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> None:

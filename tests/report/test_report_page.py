@@ -500,7 +500,16 @@ def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> No
         )
         assert page.find_element("css selector", "#board_made_up").is_displayed()
         assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        # A4 within its margins, times the factor by which a browser shrinks every sheet at least (wider ones more).
+        sheet = {"width": 717 * 4 // 3, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
+        assert page.execute_script("return innerWidth") == 956
+        over = (
+            "return [...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth)"
+        )
+        assert page.execute_script(f"{over}.map(table => table.id)") == []  # cut off at the sheet's edge
     finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 

@@ -11,6 +11,7 @@ import pytest
 from harness import tasks
 from harness.config import TaskReading
 from harness.errors import UserError
+from harness.tasks.lm_eval_names import lm_eval_names
 
 pytest.importorskip("lm_eval", reason="lm-eval is not installed: not checked")
 
@@ -120,3 +121,79 @@ def test_what_lm_eval_cannot_give_is_one_line(written: Path) -> None:
     likelihoods.write_text((written / "sums.yaml").read_text().replace("{{result}}", "{{result.x.y}}"))
     with pytest.raises(UserError, match=r"rolling\.yaml.*: "):
         tasks.load(str(likelihoods))
+
+
+def test_names_are_those_of_lm_evals_own_index() -> None:
+    """source: lm-eval's TaskIndex, which parses the files; of folders with each kind, for all would take 15 seconds."""
+    import lm_eval.tasks
+    from lm_eval.tasks._index import Kind, TaskIndex
+
+    root = Path(lm_eval.tasks.__file__).parent
+    parts = [root / part for part in ("aexams", "aime", "arc", "aradice/piqa", "gsm8k", "squadv2", "scrolls")]
+    index = TaskIndex.build(parts)
+    single = {name: one.yaml_path for name, one in index.items() if one.kind in (Kind.TASK, Kind.PY_TASK)}
+    several = {name for name, one in index.items() if one.kind in (Kind.GROUP, Kind.TAG)}
+    names = lm_eval_names()
+    assert {kind for one in index.values() if (kind := one.kind)} == set(Kind) - {Kind.UNKNOWN}
+    assert {name: path for name, path in names.tasks.items() if any(one in path.parents for one in parts)} == single
+    assert several <= names.groups and len(names.tasks) > 10_000
+
+
+def test_a_bare_name_is_lm_evals_task_where_it_is_none_of_ours(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AIME 2024 as lm-eval has it, its data set (made up here) where `datasets` keeps what it has downloaded."""
+    import datasets
+    import huggingface_hub.constants
+    from datasets.packaged_modules.json.json import Json
+
+    rows = [{"Problem": f"What is {n} + 2?", "Answer": n + 2} for n in range(3)]
+    file = tmp_path / "train.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = {"hash": "0" * 40, "config_id": "default", "data_files": {"train": str(file)}}
+    builder = Json(str(written / "made"), "aime_2024", "default", **told)
+    builder.download_and_prepare()
+    (written / "made" / "aime_2024").rename(written / "cache" / "Maxwell-Jia___aime_2024")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    assert tasks.names("aime24,quick_math,gsm8k") == ("lm-eval:aime24", "quick_math", "gsm8k")  # ours go first
+    for spec in ("aime24", "lm-eval:aime24"):
+        found = tasks.read(spec)
+        assert (found.name, found.source["lm_eval"]) == ("aime24", "aime24")
+        assert [(one.question, one.gold) for one in found.problems] == [
+            (f"Question: {row['Problem']}\nAnswer:", str(row["Answer"])) for row in rows
+        ]
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "aime24.py").write_text("def aime24():\n    return [{'question': 'Q', 'answer': '1'}]\n")
+    assert tasks.read("aime24").problems[0].question == "Q"  # so does a file of the user's
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("arc_chalenge", "unknown task 'arc_chalenge'; did you mean 'lm-eval:arc_challenge'"),
+        ("lm-eval:arc_chalenge", "lm-eval knows no task 'arc_chalenge'; did you mean 'arc_challenge'"),
+        ("mmlu", r"lm-eval:mmlu is a group of tasks; give one or more of them \(mmlu_abstract_algebra, "),
+        ("lm-eval:ai2_arc", "lm-eval:ai2_arc is a group of tasks"),
+        ("quick_aim", "did you mean 'quick_aime'"),
+    ],
+)
+def test_a_name_that_is_no_task_is_told_before_lm_eval_is_loaded(spec: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        tasks.names(spec)
+
+
+def test_without_lm_eval_a_name_is_known_or_not_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.tasks import lm_eval_names as home
+
+    monkeypatch.setattr(home, "find_spec", lambda name: None)
+    lm_eval_names.cache_clear()
+    try:
+        with pytest.raises(UserError, match="unknown task 'arc_easy'"):
+            tasks.names("arc_easy")
+        with pytest.raises(UserError, match="needs lm-eval; pip install"):
+            tasks.names("lm-eval:arc_easy")
+    finally:
+        lm_eval_names.cache_clear()

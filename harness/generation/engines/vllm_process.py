@@ -9,13 +9,15 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness import garbage
 from harness.config import EngineConfig
 from harness.environment import SAFE_PATH, environment
 from harness.errors import UserError, one_line
-from harness.generation.engines.vllm_worker import EXTENSION
+from harness.generation.engines.vllm_worker import EXTENSION, STARTED
 from harness.logs import output_to
 
 STREAM_INTERVAL = 16  # tokens per message from the engine; only loop and stop-string detection see it
@@ -38,7 +40,7 @@ async def quiet_start(
     Raises:
         UserError: it cannot start; the line names the log.
     """
-    with environment(_environment(config, folder)), _without_main(), output_to(log_path):
+    with environment(_environment(config, folder)), _main_is_ours(), output_to(log_path):
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -63,7 +65,9 @@ async def quiet_start(
             **arguments,
         }
         try:
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**wanted))
+            engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**wanted))
+            await engine.collective_rpc(STARTED)
+            return engine
         except Exception as error:  # the engine call: anything can fail in a worker
             reason = one_line(error, last=True)
             raise UserError(f"vLLM could not start with '{model}': {reason} (see {log_path})") from error
@@ -152,22 +156,18 @@ def _environment(config: EngineConfig, folder: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Spawned processes do not run the caller's script again meanwhile.
+def _main_is_ours() -> Iterator[None]:
+    """Spawned processes run `harness.garbage` meanwhile as their main module, so that their imports take less time.
 
-    They need nothing of it, and a script without `if __name__ == "__main__"` would start engines without end.
+    They need nothing of the caller's script, and one without `if __name__ == "__main__"` would start engines without
+    end.
     """
     main = sys.modules["__main__"]
-    spec, file = main.__spec__, getattr(main, "__file__", None)
-    main.__spec__ = None
-    if file is not None:
-        del main.__file__
+    spec, main.__spec__ = main.__spec__, find_spec(garbage.MAIN)
     try:
         yield
     finally:
         main.__spec__ = spec
-        if file is not None:
-            main.__file__ = file
 
 
 def _log_to(path: Path) -> None:

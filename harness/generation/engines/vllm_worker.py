@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness import garbage
+
 EXTENSION = f"{__name__}.SwapsWhole"
 RELOAD = "reload_weights_whole"
+STARTED = "after_the_start"
 
 
 class SwapsWhole:
@@ -14,6 +17,10 @@ class SwapsWhole:
     reload_weights: Any
     model_runner: Any
     model_config: Any
+
+    def after_the_start(self) -> None:
+        """Tensors live here: garbage is looked for as often as vLLM means it."""
+        garbage.as_usual()
 
     def reload_weights_whole(self, weights_path: str) -> None:
         """`reload_weights`, and what it leaves out of the layers that compute with packed copies (on a CPU all do).

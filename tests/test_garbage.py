@@ -1,0 +1,44 @@
+"""How often Python looks for garbage in this process and in those that it spawns."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import garbage
+
+SCRIPT = """
+import gc, multiprocessing
+from harness.generation.engines.vllm_process import _main_is_ours
+
+print("the script")
+with _main_is_ours():
+    pool = multiprocessing.get_context("spawn").Pool(1)
+print(pool.apply(gc.get_threshold), gc.get_threshold())
+pool.terminate()
+"""
+
+
+def test_it_is_as_often_as_before_after_an_import_that_fails() -> None:
+    before = gc.get_threshold()
+    garbage.as_usual()
+    try:
+        with garbage.while_importing():
+            assert gc.get_threshold() == garbage.SELDOM
+            raise ImportError
+    except ImportError:
+        assert gc.get_threshold() == garbage.USUAL
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_an_engines_process_looks_seldom_from_its_start_and_runs_nothing_of_the_callers_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # with nothing that keeps a child from running it again
+    script.write_text(SCRIPT)
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines() == ["the script", f"{garbage.SELDOM} {garbage.USUAL}"], done.stderr
