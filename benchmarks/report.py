@@ -40,6 +40,9 @@ def write_rows(out: Path, num_rows: int) -> int:
     samples = max(1, round(num_rows / num_runs / problems))
     texts = pa.array([f"step {i}: so we have {i} and then. " * 60 for i in range(500)])
     problem = np.repeat(np.arange(problems), samples)
+    ids = pa.array([f"p{p}" for p in range(problems)]).take(pa.array(problem))
+    places = pa.array(np.tile(np.arange(samples), problems))
+    statuses, answers = pa.array(["incorrect", "correct"]), pa.array([str(x) for x in range(5)])
     difficulty = rng.random((TASKS, problems))
     tables, runs = [], []
     for index, (task, recipe, (limit, ignores), seed) in enumerate(
@@ -55,21 +58,28 @@ def write_rows(out: Path, num_rows: int) -> int:
                   "closing_tokens": 3, "answer_tokens": 400, "discarded_tokens": 0, "num_attempts": 1,
                   "num_rounds": 1 + ignores, "looping": False}  # fmt: skip
         columns = {
-            "problem_id": [f"p{p}" for p in problem], "sample_index": np.tile(np.arange(samples), problems),
-            "thinking": texts.take(pa.array(rng.integers(0, 500, n))), "correct": right, "forced_end": tokens == limit,
-            "thinking_tokens": tokens.astype(np.int64), "status": np.where(right, "correct", "incorrect"),
-            "extracted": [str(x) for x in np.where(right, 0, rng.integers(1, 5, n))],
-        } | {name: [value] * n for name, value in shared.items()}  # fmt: skip
-        arrays = [
-            pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in SAMPLE_SCHEMA
-        ]
-        tables.append(pa.Table.from_arrays(arrays, schema=SAMPLE_SCHEMA))
+            "problem_id": ids,
+            "sample_index": places,
+            "correct": pa.array(right),
+            # Its 2 kB are in memory once, and in the file as dictionaries, as they are of texts written out.
+            "thinking": pa.DictionaryArray.from_arrays(pa.array(rng.integers(0, 500, n), pa.int32()), texts),
+            "thinking_tokens": pa.array(tokens.astype(np.int64)),
+            "status": statuses.take(pa.array(right.astype(int))),
+            "forced_end": pa.array(tokens == limit),
+            "extracted": answers.take(pa.array(np.where(right, 0, rng.integers(1, 5, n)))),
+        } | {name: pa.repeat(pa.scalar(value, SAMPLE_SCHEMA.field(name).type), n) for name, value in shared.items()}
+        found = {f.name: columns.get(f.name, pa.nulls(n, f.type)) for f in SAMPLE_SCHEMA}
+        tables.append(
+            pa.table({k: v if k == "thinking" else v.cast(SAMPLE_SCHEMA.field(k).type) for k, v in found.items()})
+        )
         more = {"num_problems": problems, "num_samples": samples, "status": "done", "commit": "", "engine": "none",
                 "config": json.dumps({"headline": {"max_thinking_tokens": "auto", "num_ignores": 0}})}  # fmt: skip
         runs.append(dict.fromkeys(RUN_SCHEMA.names) | {k: v for k, v in shared.items() if k in RUN_SCHEMA.names} | more)
         if len(tables) * n >= ROWS_A_FILE or index == num_runs - 1:
             path = out / "samples" / f"{index:05}.parquet"
-            pq.write_table(pa.concat_tables(tables), path, compression="zstd", row_group_size=4_000)
+            with pq.ParquetWriter(path, tables[0].schema, compression="zstd", store_schema=False) as file:
+                file.write_table(pa.concat_tables(tables), row_group_size=4_000)
+                file.add_key_value_metadata(SAMPLE_SCHEMA.metadata)
             tables = []
     pq.write_table(pa.Table.from_pylist(runs, schema=RUN_SCHEMA), out / "runs.parquet")
     return len(runs) * problems * samples

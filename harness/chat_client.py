@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness.errors import UserError, one_line
-from harness.files import MAX_DEPTH, nesting
+from harness.files import LONE_SURROGATE, MAX_DEPTH, nesting
 from harness.messages import message_text
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ MASK = "***"
 LEAST_SECRET_CHARS = 8  # of one that is looked for in replies
 MOST_TOKENS = 2**31  # that a reply may be said to have
 OUT_OF_FORM = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what `parse` meets there
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which neither UTF-8 nor Arrow can hold
 
 
 class RefusedError(UserError):
@@ -235,7 +234,7 @@ class ChatClient:
             for secret in self._secrets:
                 if len(secret) >= LEAST_SECRET_CHARS:
                     value = value.replace(secret, MASK)
-            return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+            return value if value.isascii() else LONE_SURROGATE.sub("\ufffd", value)
         if isinstance(value, dict):
             return {self._stored(name): self._stored(one) for name, one in value.items()}
         return [self._stored(one) for one in value] if isinstance(value, list) else value

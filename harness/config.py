@@ -41,6 +41,7 @@ from harness.checked import (
     parts,
 )
 from harness.errors import UserError, unknown
+from harness.files import json_row
 from harness.questions import Kind
 from harness.thinking import check_name
 
@@ -171,12 +172,9 @@ def _json(value: Any) -> Any:
     text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
     if not isinstance(text, str) or not text.strip():
         return text
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{text} is no JSON object ({error.msg})") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{text} is no JSON object")
+    found = json_row(text.encode("utf-8", "surrogatepass"), encodable=True)
+    if isinstance(found, str):
+        raise UserError(f"{text[:80]} is no JSON object ({found})")
     return json.dumps(found, sort_keys=True)
 
 

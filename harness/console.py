@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -20,6 +21,11 @@ _UNSEEN = re.compile(
 def visible(text: str) -> str:
     r"""`text` with its control, direction and zero-width characters as escapes, such as \x1b and \u202e."""
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub(_escape, text)
+
+
+def visible_json(text: str) -> str:
+    """JSON that says the same as `text`, with those characters, which stand in strings alone, as JSON's own escapes."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -32,6 +32,7 @@ MAX_DEPTH = 100  # of a line's lists and objects: what can be parsed here can be
 GZIP, UTF8_BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which neither UTF-8 nor Arrow can hold
 OWN_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 

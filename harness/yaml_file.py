@@ -55,6 +55,8 @@ def read(path: Path, expected: str, foreign_tags: bool = False) -> YamlFile:
     except (yaml.YAMLError, ValueError, OSError) as error:  # a ValueError: no UTF-8, or a date that is none
         problem = getattr(error, "problem", None) or one_line(error)
         raise UserError(f"{path}{_line(getattr(error, 'problem_mark', None))}: not YAML: {problem}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply; give {expected}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}{_line(getattr(tree, 'start_mark', None))}: it holds no keys; give {expected}")
     return YamlFile(path, values, tuple(keys))

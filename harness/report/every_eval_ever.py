@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from harness import __version__
 from harness.analysis.intervals import share_interval
 from harness.errors import UserError
-from harness.files import json_line, write_json, write_json_lines
+from harness.files import json_line, json_row, write_json, write_json_lines
 from harness.records import run_config
 from harness.store import Store
 
@@ -64,7 +64,7 @@ def export(out: Path, to: Path, organization: str, relationship: Relationship, d
 
 def _write(store: Store, run: Mapping[str, Any], to: Path, source: Mapping[str, Any], developer: str) -> str:
     rows = store.read_samples(None, pc.field("run_id") == run["run_id"]).to_pylist()
-    scored = [row for row in rows if row["correct"] is not None]
+    scored = [row for row in rows if None not in (row["correct"], row["problem_id"], row["gold"])]
     if not scored:
         return f"{run['task']}, {run['model']}: no scored row, left out"
     model_id = _model_id(run, developer)
@@ -199,7 +199,8 @@ def _instances(rows: list[dict[str, Any]], identity: str, model_id: str) -> Iter
         golds = row["gold"].split("\n") if row["kind"] == "text" else [row["gold"]]
         asked = json.dumps([row["question"], golds])
         whole = "".join(row[name] or "" for name in ("thinking", "closing", "answer"))
-        facts = json.loads(row["metadata"]) if row["metadata"] else {}
+        found = json_row((row["metadata"] or "{}").encode(), encodable=True)
+        facts = {} if isinstance(found, str) else found
         yield {
             "schema_version": SCHEMA,
             "evaluation_id": identity,

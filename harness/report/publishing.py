@@ -62,7 +62,9 @@ def prepare(out: Path, to: Path) -> tuple[list[Repository], list[str]]:
     found = [_dataset(out, to / "dataset", measured, held), _space(out, to / "space", measured, held)]
     for recipe in sorted({cell.recipe for cell in measured.cells.cells}):
         checkpoint = out / "recipes" / recipe / "checkpoint"
-        if checkpoint.is_dir():
+        if os.path.basename(recipe) == recipe and recipe != ".." and checkpoint.is_dir():  # its name is data
+            if foreign := [path for path in checkpoint.rglob("*") if path.is_file() and not _own(out, path)]:
+                notes.append(f"{recipe}: {len(foreign)} files are links out of {out}, left out")
             found.append(_model(out, to / "models" / recipe, measured, recipe))
         elif recipe not in ("base", "published"):
             notes.append(f"{recipe}: no checkpoint in {out}, so no model")
@@ -80,7 +82,7 @@ def _dataset(out: Path, folder: Path, measured: Measured, held: list[str]) -> Re
         write_table(kept, folder / "samples" / f"part-{at:05}.parquet")
     shutil.copy2(out / "runs.parquet", folder / "runs.parquet")
     write_table(to_table(measured), folder / "metrics.parquet")
-    if (out / AUDIT_NAME).is_file():
+    if _own(out, out / AUDIT_NAME):
         shutil.copy2(out / AUDIT_NAME, folder / AUDIT_NAME)
     write_text(folder / "LEADERBOARD.md", leaderboard.as_markdown(measured))
     write_text(folder / "leaderboard.csv", leaderboard.as_csv(measured))
@@ -104,13 +106,18 @@ def _space(out: Path, folder: Path, measured: Measured, held: list[str]) -> Repo
 def _model(out: Path, folder: Path, measured: Measured, recipe: str) -> Repository:
     source = out / "recipes" / recipe
     for path in sorted(source.joinpath("checkpoint").rglob("*")):
-        if path.is_file() and path.name != "README.md":
+        if _own(out, path) and path.name != "README.md":
             _link(path, folder / path.relative_to(source / "checkpoint"))
     for name in BESIDE:
-        if (source / name).is_file():
+        if _own(out, source / name):
             _link(source / name, folder / "training" / name)
     write_text(folder / "README.md", model_card(measured, out, recipe))
     return Repository("model", f"-{recipe}", folder)
+
+
+def _own(out: Path, path: Path) -> bool:
+    """Whether a file lies in the results folder: what a link leads to elsewhere is nobody's to publish."""
+    return path.is_file() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out))
 
 
 def _link(path: Path, to: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from harness.errors import UserError, unknown
+from harness.files import json_row
 from harness.parquet import told
 from harness.store import Store
 from harness.trackers import PROJECT, mlflow_address, require
@@ -92,7 +93,8 @@ def _name(study: str, model: str, recipe: str) -> str:
 
 def _config(run: Mapping[str, Any]) -> dict[str, Any]:
     names = ("study", "model", "recipe", "commit", "engine", "device")
-    versions = json.loads(run.get("versions") or "{}")
+    found = json_row((run.get("versions") or "{}").encode(), encodable=True)
+    versions = {} if isinstance(found, str) else found
     return {name: run.get(name) for name in names} | {f"version/{name}": text for name, text in versions.items()}
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from harness.studies.load import study_files
+from harness.errors import one_line
+from harness.studies.load import UNREADABLE, parsed, study_files
 
 
 def found_studies() -> Iterator[tuple[str, str]]:
     """Each study's name as `harness ablate` takes it, and the first paragraph of its docstring; no file is run."""
     for stem, path in sorted(study_files().items()):
         try:
-            module = ast.parse(path.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError) as error:
-            yield stem, f"{path} cannot be read: {str(error).splitlines()[0]}"
+            module = parsed(path)
+        except UNREADABLE as error:
+            yield stem, f"{path} cannot be read: {one_line(error)}"
             continue
         for statement in module.body:
             if isinstance(statement, ast.FunctionDef) and _is_study(statement):

@@ -16,6 +16,8 @@ from harness.tasks.read import DESCRIPTIONS, LM_EVAL
 from harness.user_code import functions_of, loaded, running
 
 PACKAGE = Path(__file__).resolve().parents[1]
+# What reading a file that need be no Python at all can end in; a MemoryError: of Python's own parser, for its depth.
+UNREADABLE = (SyntaxError, ValueError, OSError, RecursionError, MemoryError)
 
 
 def bundled(folder: str) -> Path:
@@ -32,6 +34,13 @@ def study_files() -> dict[str, Path]:
             if not path.name.startswith("_"):
                 found[path.stem] = path
     return found
+
+
+def parsed(path: Path) -> ast.Module:
+    """A study file, read and not run. Raises one of `UNREADABLE`."""
+    if not path.is_file():
+        raise OSError("no file")  # a pipe would wait for its writer
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def load(spec: str) -> Study:
@@ -80,8 +89,8 @@ def _file_of(function: str, files: Mapping[str, Path]) -> str:
     defined: dict[str, list[str]] = {}
     for name, path in files.items():
         try:
-            statements = ast.parse(path.read_text()).body
-        except (SyntaxError, UnicodeDecodeError):
+            statements = parsed(path).body
+        except UNREADABLE:
             continue
         for statement in statements:
             if isinstance(statement, ast.FunctionDef) and not statement.name.startswith("_"):
@@ -136,7 +145,7 @@ def parse(text: str) -> Any:
         return words[text.lower()]
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
     return tuple(value) if isinstance(value, list) else value
 

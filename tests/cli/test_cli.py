@@ -50,7 +50,7 @@ def test_a_plan_is_made_without_the_libraries_that_would_run_it(tmp_path: Path) 
         (["ablate", "quickstart", "--set", "trainin.seed=1"], "did you mean 'training'"),
         (["ablate"], "Missing argument 'STUDY'"),
         (["ablate", "data_ablation", "--data-dir", "no/such/folder"], "no/such/folder"),
-        (["evaluate", "m", "--tasks", "aime"], "unknown task 'aime'"),
+        (["evaluate", "m", "--tasks", "aime24_nofigure"], "unknown task 'aime24_nofigure'; did you mean"),
         (["evaluate", "m", "--tasks", "quick_aime", "--budgets", "5k"], "'5k' is neither a number"),
         (["evaluate", "m", "--tasks", "quick_aime", "--budgets", ","], "--budgets is empty"),
         (["evaluate", "m", "--tasks", "quick_aime", "--ignores", "x"], "'x' is not a whole number"),

@@ -18,6 +18,8 @@ import pytest
 from harness.analysis.folders import read_folder
 from harness.config import to_plain
 from harness.errors import UserError
+from harness.report.every_eval_ever import export
+from harness.report.publishing import prepare
 from harness.store import LOCK_SECONDS, Store
 from harness.studies import load as studies
 from harness.studies import status as status_module
@@ -235,3 +237,47 @@ def test_a_file_system_without_locks_is_named_as_that(tmp_path: Path, monkeypatc
     monkeypatch.setattr(fcntl, "flock", none_left)
     with pytest.raises(UserError, match="cannot lock files"), Store(tmp_path):
         pass
+
+
+def test_nothing_but_the_folder_is_published(tmp_path: Path) -> None:
+    """The names of recipes are data, and so is what links in a checkpoint say: neither leads to files elsewhere."""
+    theirs = tmp_path / "theirs"
+    (theirs / "checkpoint").mkdir(parents=True)
+    (theirs / "checkpoint" / "secret.json").write_text("secret")
+    recipes = ("s1k", "linked", str(theirs), "../../theirs", "..")
+    rows = [made_up.sample(run_id=f"r{at}", recipe=recipe) for at, recipe in enumerate(recipes)]
+    out = made_up.write(tmp_path / "out", rows)
+    checkpoint = out / "recipes" / "s1k" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "config.json").write_text("{}")
+    (checkpoint / "own.json").symlink_to("config.json")
+    (out / "recipes" / "linked").symlink_to(theirs)
+    for link in (
+        checkpoint / "model.safetensors",
+        checkpoint / "a.json",
+        checkpoint.parent / "manifest.json",
+        out / "audit.json",
+    ):
+        link.symlink_to(theirs / "checkpoint" / "secret.json")
+    before = tree(theirs)
+    _, notes = prepare(out, tmp_path / "published")
+    written = tree(tmp_path / "published")
+    assert b"secret" not in written.values() and tree(theirs) == before
+    assert sorted(path.name for path in (tmp_path / "published" / "models").rglob("*.json")) == [
+        "config.json",
+        "own.json",
+    ]
+    assert any("s1k: 2 files are links" in note for note in notes)
+
+
+ODD: list[tuple[str, Any]] = [
+    (column, None) for column in ("metadata", "gold", "problem_id", "question", "sample_index", "kind")
+]
+ODD += [("metadata", text) for text in ("{broken", "[1]", "[" * 10_000)]
+
+
+@pytest.mark.parametrize(("column", "value"), ODD, ids=lambda text: str(text)[:10])
+def test_an_odd_value_ends_no_export(tmp_path: Path, column: str, value: Any) -> None:
+    rows = [made_up.sample(), made_up.sample(problem_id="p1") | {column: value}]
+    lines = export(made_up.write(tmp_path / "out", rows), tmp_path / "to", "somebody", "other", None)
+    assert len(lines) == 1 and "rows ->" in lines[0]

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.chat_server import ChatServer, good
+from tests.hostile.odd_values import BODIES
 from tests.hostile.trial import harness
 
 GOOD = json.dumps(good("q", content="<think>thought</think>answer")[2])
@@ -91,17 +92,7 @@ def test_odd_replies_cost_no_other_and_one_that_can_be_used_is(pool: Path, serve
     assert featurize(pool, server, "--concurrency", 1).code == 0  # what was stored can be read again
 
 
-BODIES = [
-    '{"a": NaN}',
-    '{"a": 1e999}',
-    '{"a": ' + "[" * 90_000 + "]" * 90_000 + "}",
-    '{"a": ' + "9" * 5000 + "}",
-    "{",
-    "[]",
-]
-
-
-@pytest.mark.parametrize("body", [*BODIES, r'{"a": "\ud800"}', r'{"\ud800": 1}'], ids=lambda body: str(body)[:9])
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: str(body)[:9])
 def test_a_body_that_is_no_json_is_refused_before_a_call(pool: Path, server: ChatServer, body: str) -> None:
     assert featurize(pool, server, "--extra-body", body).refused_in_one_line
     assert not server.bodies

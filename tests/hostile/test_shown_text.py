@@ -6,20 +6,23 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import re
 import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.console import PlainConsole, visible
+from harness.console import PlainConsole, visible, visible_json
+from harness.files import json_line
 from harness.report import leaderboard
 from harness.report.tables import Column, Table, markdown
 from harness.report.terminal import rendered
 from tests import made_up_study as made_up
 from tests.hostile.odd_folders import MARKUP
+from tests.hostile.trial import harness
 
 
 @given(st.text())
@@ -80,6 +83,21 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     leaderboard.write([made_up.write(folder / "in", rows)], folder / "out")
     return folder / "out"
+
+
+@settings(deadline=None)
+@given(st.recursive(st.text(), lambda inner: st.dictionaries(st.text(), inner, max_size=3)))
+def test_json_that_is_printed_says_the_same_and_holds_nothing_invisible(value: object) -> None:
+    shown = visible_json(json_line(value).decode())
+    assert json.loads(shown) == value and visible(shown) == shown
+
+
+def test_graded_rows_on_the_screen_hold_nothing_that_it_obeys(tmp_path: Path) -> None:
+    odd = {"gold": "4", "response": "\x9b31m\u202e\x1b[31m\u2066 \\boxed{4}", "\u200b": "\U000e0041"}
+    (tmp_path / "rows.jsonl").write_bytes(json_line(odd))
+    ended = harness("grade", tmp_path / "rows.jsonl")
+    assert ended.code == 0 and visible(ended.out) == ended.out
+    assert odd.items() <= json.loads(ended.out).items()
 
 
 def test_a_csv_cell_is_no_formula(board: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,16 @@ from typing import Any
 
 from harness.analysis.logs.logged import Log
 from harness.errors import UserError
-from harness.files import ESCAPED_SURROGATE, GZIP, UTF8_BOM, UTF16_BOMS, BrokenJsonError, json_value
+from harness.files import (
+    ESCAPED_SURROGATE,
+    GZIP,
+    LONE_SURROGATE,
+    UTF8_BOM,
+    UTF16_BOMS,
+    BrokenJsonError,
+    json_value,
+)
 
-SURROGATES = re.compile("[\ud800-\udfff]")
 KINDS_OF_FILE = (
     (b"PAR1", "a Parquet file"),
     (b"PK\x03\x04", "a zip archive"),
@@ -128,7 +134,7 @@ def _parsed(data: bytes, log: Log) -> Any:
 def _encodable(value: Any) -> Any:
     """The value with U+FFFD for every lone surrogate."""
     if isinstance(value, str):
-        return SURROGATES.sub("\ufffd", value)
+        return LONE_SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_encodable(one) for one in value]
     if isinstance(value, dict):

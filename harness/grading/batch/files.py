@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from harness.console import visible_json
 from harness.errors import UserError
 from harness.files import atomic, json_line, read_json_lines
 from harness.grading.batch.judge import Judge, judge_rows
@@ -156,7 +157,7 @@ def grade_file(
 def _write(rows: Iterable[dict[str, Any]], out: Path | None) -> None:
     data = b"".join(json_line(row) for row in rows)
     if out is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(visible_json(data.decode()).encode())
         sys.stdout.flush()
         return
     try:
