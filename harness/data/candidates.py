@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 Pool: TypeAlias = "datasets.Dataset | Sequence[Mapping[str, Any]]"
 References = Callable[[Mapping[str, Any]], list[bool | None] | None]  # a row's grades by the reference models
 CUT = ("length", "max_tokens", "budget")  # how a trace's metadata say that it was cut
-READ_OF_METADATA = ("attempt_correct", "finish", "kind")  # the last for what reference models' answers are known by
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,12 @@ def candidates(
     """
     seen: list[tuple[Any, ...]] = []
     content = []
-    for number, row in enumerate(_without_test_cases(pool)):
+    for number, row in enumerate(rows_of(pool)):
         text = "\0".join(row[name] for name in ("id", "question", "thinking", "attempt", "answer"))
         content.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
         if not with_thinking(row):
             continue
-        metadata = metadata_of(row)
+        metadata = _of_the_trace(row["metadata"])
         correct = metadata.get("attempt_correct")
         grades = row.get("reference_correct") or (references(row) if references is not None else None)
         seen.append(
@@ -109,20 +108,11 @@ def candidates(
     return found, digest, "tokens" if in_tokens else "characters"
 
 
-def _without_test_cases(pool: Pool) -> Iterator[Mapping[str, Any]]:
-    """The rows, with metadata only where they may say what is read of them: not 9 GB of test cases as Python's text."""
-    if isinstance(pool, Sequence):
-        yield from pool
-        return
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    place = pool.column_names.index("metadata")
-    for batch in pool.with_format("arrow").iter(batch_size=_batch_size(pool)):
-        metadata, read = batch["metadata"], pa.scalar(False)
-        for key in READ_OF_METADATA:
-            read = pc.or_(read, pc.match_substring(metadata, f'"{key}"'))
-        yield from batch.set_column(place, "metadata", pc.if_else(read, metadata, "{}")).to_pylist()
+def _of_the_trace(metadata: Any) -> dict[str, Any]:
+    """A row's metadata where they may say something of its trace: test cases of 100 kB are not parsed for nothing."""
+    if isinstance(metadata, str) and '"attempt_correct"' not in metadata and '"finish"' not in metadata:
+        return {}
+    return metadata_of({"metadata": metadata})
 
 
 def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
@@ -137,15 +127,10 @@ def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mappin
         return
     if columns is not None:
         pool = pool.select_columns(list(columns))
-    for batch in pool.iter(batch_size=_batch_size(pool)):
+    of_a_row = pool.data.nbytes // max(1, pool.data.num_rows)
+    for batch in pool.iter(batch_size=min(1000, MAX_BATCH // max(1, of_a_row) + 1)):
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(batch, values, strict=True))
-
-
-def _batch_size(pool: datasets.Dataset) -> int:
-    """Rows that are read together: fewer where they are long."""
-    of_a_row = pool.data.nbytes // max(1, pool.data.num_rows)
-    return int(min(1000, MAX_BATCH // max(1, of_a_row) + 1))
 
 
 def one_trace(rows: Candidates, how: str, key: Callable[[str], bytes]) -> list[int]:

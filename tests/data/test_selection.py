@@ -200,7 +200,7 @@ def test_the_real_pool_gives_every_selection(tmp_path: Any) -> None:
         select(real, "s1k", 1000)
 
 
-def test_a_pool_on_disk_is_seen_as_its_rows_in_memory_though_test_cases_are_not_read() -> None:
+def test_a_pool_on_disk_is_seen_as_its_rows_in_memory() -> None:
     from harness.data.candidates import candidates
 
     cases = [
