@@ -78,7 +78,9 @@ def connect(
         )
         raise UserError(f"the server at {client.shown_url} does not serve '{name}' but {names}; {remedy}")
     found = listed[name]
-    return Connection(client, name, found.get("max_model_len"), str(found.get("owned_by") or ""))
+    length = found.get("max_model_len")
+    told = length if isinstance(length, int) and length > 0 else None
+    return Connection(client, name, told, str(found.get("owned_by") or ""))
 
 
 def _listed(server: Server, needed: bool) -> dict[str, dict[str, Any]] | None:
@@ -94,7 +96,9 @@ def _listed(server: Server, needed: bool) -> dict[str, dict[str, Any]] | None:
                 raise
             raise UserError(f"no OpenAI-compatible server at {shown}: {error}") from error
     data = answer.get("data")
-    found = {str(one["id"]): one for one in data if "id" in one} if isinstance(data, list) else {}
+    found = (
+        {str(one["id"]): one for one in data if isinstance(one, dict) and "id" in one} if isinstance(data, list) else {}
+    )
     if not found:
         raise UserError(f"the server at {shown} serves no model")
     return found

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from harness.chat_client import CallFailedError
+from harness.chat_client import OUT_OF_FORM, CallFailedError
 from harness.config import EngineConfig
 from harness.errors import UserError
 from harness.generation.budget import Turn
@@ -28,6 +28,22 @@ MOST_BIASES = 300  # of one call: what OpenAI's API allows, and servers after it
 TIMEOUT_SECONDS = 3600.0
 CHUNK = 256  # tokens of one completion where a thought can end in its text
 MOST_TOKENS = 4096  # of one completion: a long thought comes in pieces, or the watch on tokens would take it for a hang
+
+
+def sampled(answer: dict[str, Any]) -> tuple[list[int] | None, list[float], str]:
+    """What a completion brought: token ids (None: the server gives none), their log-probabilities, and why it ended.
+
+    Raises:
+        ValueError: the answer is out of form.
+    """
+    try:
+        choice = dict(answer["choices"][0])
+        ids, logprobs = choice.get("token_ids"), dict(choice.get("logprobs") or {}).get("token_logprobs") or ()
+        if any(type(token) is not int or token < 0 for token in ids or ()):
+            raise TypeError("token_ids holds what is none")
+        return None if ids is None else list(ids), [float(one) for one in logprobs], str(choice.get("finish_reason"))
+    except OUT_OF_FORM as error:
+        raise ValueError(f"the server's answer is out of form ({error})") from error
 
 
 class ServerEngine:
@@ -102,8 +118,7 @@ class ServerEngine:
             "return_token_ids": True,
             "skip_special_tokens": False,
         }
-        choice = self._call("/completions", body)["choices"][0]
-        ids = choice.get("token_ids")
+        ids, logprobs, reason = sampled(self._call("/completions", body))
         if ids is None:
             request.error = f"the server at {self.shown_url} returns no token ids; use a vLLM server (return_token_ids)"
             return
@@ -112,11 +127,11 @@ class ServerEngine:
         self.counters.sampled_tokens += len(ids)
         before = request.machine.sampled_tokens
         known = next((at for at, token in enumerate(ids) if token in self._outside), len(ids))
-        request.machine.feed(ids[:known], (choice.get("logprobs") or {}).get("token_logprobs") or ())
+        request.machine.feed(ids[:known], logprobs)
         if known < len(ids) and ids[known] not in barred:
             barred.append(ids[known])  # and go on from there without it: the others' odds are what they were
         elif request.machine.sampled_tokens == before:
-            request.error = f"the server sampled nothing (finish_reason {choice.get('finish_reason')})"
+            request.error = f"the server sampled nothing (finish_reason {reason})"
 
     def _biases(self, request: Request, barred: Sequence[int]) -> dict[str, float]:
         """The user's, and -100 for ids that the tokenizer does not know, as many as a call may have.
@@ -144,12 +159,12 @@ class ServerEngine:
             }
             try:
                 positions = self._call("/completions", body)["choices"][0]["prompt_logprobs"][1:]
-            except (CallFailedError, ValueError, LookupError, TypeError) as error:
+                answers.append([{int(i): float(entry["logprob"]) for i, entry in top.items()} for top in positions])
+            except (CallFailedError, *OUT_OF_FORM) as error:
                 raise UserError(
                     f"the server at {self.shown_url} gives no prompt_logprobs ({error}), so that nothing shows which "
                     f"weights it has; use a vLLM server, or move {FILE} away from the checkpoint to take its word"
                 ) from error
-            answers.append([{int(i): float(entry["logprob"]) for i, entry in top.items()} for top in positions])
         return answers
 
     def load_weights(self, path: str | Path, *, in_place: bool = True) -> str | None:

@@ -35,6 +35,8 @@ class Completions(BaseHTTPRequestHandler):
     unknown: ClassVar[tuple[int, ...]] = ()
     headers_seen: ClassVar[list[dict[str, str]]] = []
     bodies: ClassVar[list[dict[str, Any]]] = []
+    models: ClassVar[Any] = None
+    odd: ClassVar[list[Any]] = []  # the next answers
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
@@ -50,7 +52,7 @@ class Completions(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":
-            self.answer(200, {"data": [{"id": "tiny", "max_model_len": 400}]})
+            self.answer(200, {"data": self.models})
         else:
             self.answer(404, {})
 
@@ -60,6 +62,9 @@ class Completions(BaseHTTPRequestHandler):
         self.bodies.append(asked)
         if self.faults:
             self.answer(self.faults.pop(), {"error": "as asked"})
+            return
+        if self.odd:
+            self.answer(200, self.odd.pop())
             return
         context, stops = list(asked["prompt"]), frozenset(asked["stop_token_ids"])
         ids: list[int] = []
@@ -79,7 +84,8 @@ def server() -> Iterator[str]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
     threading.Thread(target=http.serve_forever, daemon=True).start()
     Completions.faults, Completions.with_ids, Completions.unknown, Completions.wait = [], True, (), "0"
-    Completions.headers_seen, Completions.bodies = [], []
+    Completions.headers_seen, Completions.bodies, Completions.odd = [], [], []
+    Completions.models = [{"id": "tiny", "max_model_len": 400}]
     yield f"http://127.0.0.1:{http.server_port}"
     http.shutdown()
     http.server_close()
@@ -113,6 +119,28 @@ def test_a_server_of_another_model_is_refused_and_what_it_serves_is_named(server
         open_server(server, model, None)
     with pytest.raises(UserError, match="does not serve 'tinny' but 'tiny'"):
         open_server(server, model, "tinny")
+
+
+ODD_CHOICES: list[dict[str, Any]] = [{"token_ids": odd} for odd in (["a"], 5, [1.5], [-1])]
+ODD_CHOICES += [{"token_ids": [65], "logprobs": odd} for odd in ([1], {"token_logprobs": ["x"]})]
+ODD = [{"choices": odd} for odd in (None, [], ["x"], 5, [[1]], {"0": 1}, *([one] for one in ODD_CHOICES))]
+
+
+def test_an_answer_out_of_form_costs_its_own_row_alone(server: str, model: Path) -> None:
+    engine = open_server(server, model)
+    undisturbed = by_cell(rows(engine))
+    for odd in ODD:
+        Completions.odd = [odd]
+        found = rows(engine)
+        lost = [row for row in found if row.error]
+        assert 0 < len(lost) <= len(BUDGETS) and all("out of form" in str(row.error) for row in lost), odd
+        assert by_cell([row for row in found if not row.error]).items() <= undisturbed.items(), odd
+
+
+@pytest.mark.parametrize("length", ["400", None, -1, [400], 1e9])
+def test_a_list_of_models_with_odd_entries_is_read(server: str, model: Path, length: object) -> None:
+    Completions.models = [5, "tiny", None, ["id"], {"id": "tiny", "max_model_len": length}]
+    assert open_server(server, model).max_model_len == 2048  # the model's own
 
 
 def test_a_long_thought_comes_in_pieces_with_the_same_tokens(
