@@ -71,6 +71,9 @@ def begin() -> None:
 def interruptible() -> None:
     """Make SIGTERM and SIGHUP end this process as Ctrl-C does, and Ctrl-C end it within `PATIENCE_SECONDS`.
 
+    One signal is enough: a second one would only break into the ending (of Ray's cluster, which then ended this process
+    with a code of its own).
+
     What is finished is on disk by then: rows are written as they come. What a killed driver leaves (engines, Ray's
     processes, workers) ends by itself. A SIGHUP that is ignored, as below `nohup`, stays ignored.
     """
@@ -97,7 +100,14 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     timer = threading.Timer(PATIENCE_SECONDS, _give_up)  # also where somebody has taken the wake-up away from `_watch`
     timer.daemon = True
     timer.start()
+    for heard in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(heard) is _interrupt:
+            signal.signal(heard, _ending)
     raise KeyboardInterrupt
+
+
+def _ending(number: int, frame: object) -> None:
+    """A further signal: this process ends already."""
 
 
 def _give_up() -> NoReturn:

@@ -28,12 +28,13 @@ from harness.cli import exits
 from harness.cli.group import cli
 @cli.command()
 def wait():
-    print("ready", flush=True)
-    {inside}
     try:
+        print("ready", flush=True)
+        {inside}
         time.sleep(600)
     finally:
         time.sleep({cleaning})
+        print("cleaned up", flush=True)
 for number in {heard}:  # a shell's background job or nohup ignores some of them
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 exits.interruptible()
@@ -62,6 +63,17 @@ def test_one_signal_ends_a_command_within_seconds_and_says_what_is_kept(number: 
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and time.monotonic() - start < 5 + 1  # one for a busy machine
+    assert err.strip() == "harness: interrupted; what was finished is kept, the same command continues"
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_break_into_the_ending(second: int) -> None:
+    process = waiting(1, (signal.SIGINT, signal.SIGTERM))
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(second)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "cleaned up\n")
     assert err.strip() == "harness: interrupted; what was finished is kept, the same command continues"
 
 
