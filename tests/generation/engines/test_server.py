@@ -22,7 +22,7 @@ from tests.generation.test_sweep import TOKENIZER, VOCABULARY, by_cell, chatter
 from tests.scripted import ScriptedEngine
 from tests.tiny import make_model
 
-MODEL = chatter(0.05)
+MODEL, SERVED = chatter(0.05), {"id": "tiny", "max_model_len": 400}
 BUDGETS = [Budget(b, n) for b in (0, 5, 40, 80) for n in (0, 1, 2)] + [Budget("auto", 2, ignore_str=None)]
 
 
@@ -35,7 +35,7 @@ class Completions(BaseHTTPRequestHandler):
     unknown: ClassVar[tuple[int, ...]] = ()
     headers_seen: ClassVar[list[dict[str, str]]] = []
     bodies: ClassVar[list[dict[str, Any]]] = []
-    models: ClassVar[Any] = None
+    models: ClassVar[list[Any]] = [SERVED]
     odd: ClassVar[list[Any]] = []  # the next answers
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -85,7 +85,7 @@ def server() -> Iterator[str]:
     threading.Thread(target=http.serve_forever, daemon=True).start()
     Completions.faults, Completions.with_ids, Completions.unknown, Completions.wait = [], True, (), "0"
     Completions.headers_seen, Completions.bodies, Completions.odd = [], [], []
-    Completions.models = [{"id": "tiny", "max_model_len": 400}]
+    Completions.models = [SERVED]
     yield f"http://127.0.0.1:{http.server_port}"
     http.shutdown()
     http.server_close()
