@@ -11,6 +11,7 @@ import pytest
 
 from harness import garbage
 from harness.logs import quiet_libraries
+from tests.chat_server import ChatServer
 
 # Tiny models gain nothing by threads, and on a busy machine two that wait for each other take many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -56,3 +57,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("SKIPPED LOUDLY: no right to mount a small disk here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    made = ChatServer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def datasets_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `datasets` keeps lies in the test's own folder."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

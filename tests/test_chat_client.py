@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import CancelledError, wait
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -26,13 +25,6 @@ from harness.errors import UserError
 from tests.chat_server import ChatServer, good
 
 QUICK: dict[str, Any] = {"first_wait_seconds": 0.02, "longest_wait_seconds": 0.3}
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -33,13 +33,6 @@ from tests.pools import row, rows
 from tests.tiny import byte_tokenizer, make_model, varied
 
 
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def ray_is_stopped_afterwards() -> Iterator[None]:
     yield

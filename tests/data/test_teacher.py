@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +10,6 @@ import pytest
 from harness.data.teacher import CallFailedError, Endpoint, ask, estimate
 from harness.errors import UserError
 from tests.chat_server import ChatServer, good
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(

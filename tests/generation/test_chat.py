@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,6 @@ from tests.families import FIXTURES, tokenizer_of
 
 PROBLEM = Problem("p", "quick_math", "6 x 7?", "42")
 CAP = Budget(900, method="completion_cap")
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
 
 
 def engine_config(server: ChatServer, **more: Any) -> EngineConfig:

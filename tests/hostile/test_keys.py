@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,17 +33,7 @@ COMMANDS: dict[str, Words] = {
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+def work(tmp_path: Path, datasets_cache: None) -> Path:
     row = {"gold": "\\int_0^1 x^x e^{x^{x}} dx", "answer": "42"}  # the rules leave it open
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     pool = [{"id": str(n), "source": "s", "question": f"{n}?", "answer": "1"} for n in range(2)]

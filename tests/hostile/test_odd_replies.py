@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +58,7 @@ REPLIES: dict[str, bytes] = USED | UNUSED
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+def pool(tmp_path: Path, datasets_cache: None) -> Path:
     path = tmp_path / "pool.jsonl"
     path.write_text("".join(json.dumps({"id": name, "question": name, "answer": "1"}) + "\n" for name in REPLIES))
     return path
