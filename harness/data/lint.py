@@ -226,6 +226,7 @@ KINDS = (*CHECKS, DUPLICATE, NEAR, NO_LOSS)
 
 def defects(row: Mapping[str, Any], graded: bool = True) -> list[str]:
     """The kinds of `CHECKS` that fire on a row. `graded`: those that call the grader, too."""
+    row = {**row, "metadata": metadata_of(row)}  # read once: several ask
     return [name for name, fires in CHECKS.items() if (graded or name not in GRADED) and fires(row)]
 
 
