@@ -160,11 +160,7 @@ def _slim(row: Mapping[str, Any]) -> dict[str, Any]:
     metadata = row["metadata"] or "{}"
     if len(metadata) <= MAX_METADATA:
         return dict(row)
-    kept = {
-        name: value
-        for name, value in metadata_of(row).items()
-        if name == "text" or _is_short(value)
-    }
+    kept = {name: value for name, value in metadata_of(row).items() if name == "text" or _is_short(value)}
     return {**row, "metadata": json.dumps(kept, ensure_ascii=False, sort_keys=True)}
 
 
