@@ -15,8 +15,8 @@ ROOT = Path(harness.__file__).parent
 LAYERS = (
     ("console", "environment", "errors", "garbage", "logs", "messages", "questions"),
     ("ray_cluster",),
-    ("files", "checked", "parquet", "progress", "thinking", "yaml_file"),
-    ("chat_client", "digests", "trackers", "user_code"),
+    ("files", "checked", "progress", "thinking", "yaml_file"),
+    ("chat_client", "digests", "parquet", "trackers", "user_code"),
     ("provenance",),
     ("marks",),
     ("config", "grading"),
