@@ -13,7 +13,7 @@ import harness
 ROOT = Path(harness.__file__).parent
 # From the bottom. A module or package may import what stands on a lower line, and its own inside.
 LAYERS = (
-    ("console", "environment", "errors", "garbage", "logs", "messages", "questions"),
+    ("console", "environment", "errors", "imports", "logs", "messages", "questions"),
     ("ray_cluster",),
     ("files", "checked", "progress", "thinking", "yaml_file"),
     ("chat_client", "digests", "parquet", "trackers", "user_code"),
