@@ -102,4 +102,8 @@ def test_the_dockerfile_makes_each_stack_as_a_user_on_a_python_that_is_tested() 
     for extra, steps in stages.items():
         assert extra in project["optional-dependencies"]
         assert steps == [("FROM", "base"), ("RUN", f"make setup EXTRA={extra}"), ("ENTRYPOINT", '["harness"]')]
-    assert set((ROOT / ".dockerignore").read_text().split()) == {".venv", ".git", "results/runs"}  # setup needs the rest
+    assert set((ROOT / ".dockerignore").read_text().split()) == {
+        ".venv",
+        ".git",
+        "results/runs",
+    }  # setup needs the rest
