@@ -215,6 +215,14 @@ def json_value(data: bytes, *, numbers_as_null: bool = False) -> Any:
     return value
 
 
+SPECIAL = "a pipe, socket or device"
+
+
+def is_special(path: Path) -> bool:
+    """Whether `path` is there and is `SPECIAL`, which would let its reader wait or never end."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """The JSON object in `path`.
 
@@ -223,10 +231,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """
     found: dict[str, Any] | str
     try:
-        if path.exists() and not path.is_file():  # a pipe would wait for its writer
-            found = "no file"
-        else:
-            found = json_row(path.read_bytes().removeprefix(UTF8_BOM), encodable=True)
+        found = SPECIAL if is_special(path) else json_row(path.read_bytes().removeprefix(UTF8_BOM), encodable=True)
     except OSError as error:
         found = error.strerror or str(error)
     if isinstance(found, str):

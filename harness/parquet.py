@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from harness.errors import UserError, one_line
+from harness.files import SPECIAL, is_special
 
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 REMEDY = "remove it, the run that wrote it can be repeated"
@@ -26,8 +27,8 @@ REMEDY = "remove it, the run that wrote it can be repeated"
 def told(place: Path, remedy: str = REMEDY) -> Iterator[None]:
     """Reading `place` in this block fails as one `UserError` that ends with `remedy`."""
     try:
-        if place.exists() and not place.is_file() and not place.is_dir():
-            raise OSError("a pipe, socket or device")  # which would never end, or wait for its writer
+        if is_special(place):
+            raise OSError(SPECIAL)
         yield
     except UserError:
         raise

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from harness.dataset_card import write_card
 from harness.errors import UserError
-from harness.files import PARTIAL, atomic, read_json, write_json
+from harness.files import PARTIAL, SPECIAL, atomic, is_special, read_json, write_json
 from harness.parquet import read_rows, scan
 from harness.records import METRIC_SCHEMA, RUN_SCHEMA, SAMPLE_SCHEMA
 
@@ -141,8 +141,9 @@ class Store:
             written = path in folders or not (path.is_dir() or path.parent == self.samples)
             if path.is_symlink() and written and not target.startswith(home + os.sep):
                 raise UserError(f"{path} is a link to {target}, outside --out; remove it, or choose another folder")
-            if path.exists() and not path.is_file() and not path.is_dir():
-                raise UserError(f"{path} is no file but a pipe, socket or device; remove it, or choose another folder")
+            if is_special(path) or (path.parent == self.out and path.name in OUR_FOLDERS and path.is_file()):
+                what = SPECIAL if is_special(path) else "a file in a folder's place"
+                raise UserError(f"{path} is {what}; remove it, or choose another folder")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -224,8 +225,8 @@ class Store:
         good = []
         for path in sorted(self.samples.glob("*.parquet")):
             try:
-                if not path.is_file():  # a pipe would wait for its writer
-                    raise IsADirectoryError(path)
+                if is_special(path):
+                    raise OSError(SPECIAL)
                 pq.read_metadata(path)
                 good.append(path)
             except (pa.ArrowInvalid, OSError):

@@ -6,7 +6,8 @@ Study after study, each with the next seed, until the minutes are over.
 
 A three-node Ray cluster on this machine, real vLLM, real training. At random: kill -9 of an engine actor, of vLLM's
 core, of a grader, of a training worker, of the driver (started again), of a whole node (another one joins); a terminal
-that goes away (SIGHUP to the driver), and a second driver of the study in the same folder, which has to be refused.
+that goes away (SIGHUP to the driver), a second driver of the study in the same folder, which has to be refused; and
+the driver's clock jumps by hours, ahead and back (libfaketime, Debian's package faketime; left out, and said, without).
 Not part of `make test`: it takes minutes and depends on chance by design; the seed fixes the order of the victims.
 """
 
@@ -27,6 +28,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from harness.files import atomic
 from tests.disturbed import ENGINE, GRADER, TEXT, TRAINING_WORKER, family, named, rows, start
 
 STUDY = """
@@ -51,6 +53,7 @@ VICTIMS = {
     "driver": ("", "engine"),
     "terminal": ("", "engine"),
     "second driver": ("", "grading"),
+    "clock": ("", "grading"),
     "node": ("", "engine"),
     "training worker": (TRAINING_WORKER, "training"),
     "grader": (GRADER, "grading"),
@@ -61,6 +64,8 @@ REST = {"engine": (5.0, 110.0), "training": (10.0, 40.0), "grading": (2.0, 2.0)}
 MOST_GIVEN_UP = 3  # drivers that end with a failed recipe
 QUIET_SECONDS = 4.0  # between two kills
 LOOKED_FOR_SECONDS = {"grader": 5.0}  # it lives for a fraction of a second
+CLOCK = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+JUMPS_HOURS = (-30.0, 30.0)
 HANGUP_SECONDS = 30.0  # for a driver to end: 4 by itself, more on a machine as busy as this
 LOCKED_SECONDS = 120.0  # for a second driver to be refused: mostly its imports
 
@@ -80,7 +85,20 @@ class Chaos:
         self.given_up = 0
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return start(self.folder, STUDY, "chaos", RAY_ADDRESS=self.cluster.address)
+        clock = {}
+        if CLOCK is not None:
+            self._set_clock(0.0)
+            clock = {
+                "LD_PRELOAD": str(CLOCK),
+                "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_CACHE_DURATION": "1",
+            }
+        return start(self.folder, STUDY, "chaos", RAY_ADDRESS=self.cluster.address, **clock)
+
+    def _set_clock(self, hours: float) -> None:
+        with atomic(self.folder / "clock") as file:
+            file.write(f"{hours:+.3f}h\n".encode())
 
     def strike(self) -> None:
         """Kill one of the things that may be killed now, if any is there."""
@@ -108,6 +126,10 @@ class Chaos:
             return True
         if name == "second driver":
             return self._second_driver()
+        if name == "clock":
+            if CLOCK is not None:
+                self._set_clock(self.random.uniform(*JUMPS_HOURS))
+            return CLOCK is not None
         until = time.monotonic() + LOOKED_FOR_SECONDS.get(name, 0.0)
         while True:
             if victims := named(VICTIMS[name][0], family(os.getpid())):  # our nodes' and our driver's, nobody else's
@@ -193,6 +215,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.keep or Path(temporary)
         (work / "calm").mkdir(parents=True, exist_ok=True)
+        if CLOCK is None:
+            print("LEFT OUT: clock jumps; they need libfaketime (apt-get install faketime)", flush=True)
         print("the undisturbed run", flush=True)
         calm = undisturbed(work / "calm")
         if calm is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import garbage
+from harness import imports
 from harness.logs import quiet_libraries
 from tests.chat_server import ChatServer
 
@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # No test joins a cluster that happens to run on this machine, and kills or fills it.
 os.environ["RAY_ADDRESS"] = "local"
 quiet_libraries()
-garbage.seldom()  # what most tests make processes do is import
+imports.seldom()  # what most tests make processes do is import
 
 # What takes longest, begun first: `make test` hands out whole files, and one that begins last is waited for.
 LONGEST_FIRST = (

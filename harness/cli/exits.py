@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from harness import garbage
+from harness import imports
 from harness.console import visible
 from harness.environment import SAFE_PATH
 from harness.errors import InstallationError, UserError
@@ -63,7 +63,7 @@ class Commands(click.Group):
 def begin() -> None:
     """What every command does before anything else: it can be interrupted, and its children run no code found here."""
     interruptible()
-    garbage.seldom()
+    imports.seldom()
     for name, value in SAFE_PATH.items():
         os.environ.setdefault(name, value)
 

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import garbage
+from harness import imports
 
 if TYPE_CHECKING:
     from harness.config import EngineConfig
@@ -35,12 +35,12 @@ def open_engine(config: EngineConfig, model: str, log_path: Path | None = None) 
         logger.warning("vLLM is not installed: generating with transformers instead (same tokens, slower)")
         name = "transformers"
     if name == "vllm":
-        with garbage.while_importing():
+        with imports.quick():
             from harness.generation.engines.vllm import VllmEngine
 
             return VllmEngine(config, model, log_path)
     if name == "transformers":
-        with garbage.while_importing():
+        with imports.quick():
             from harness.generation.engines.transformers import TransformersEngine
 
             return TransformersEngine(config, model)

@@ -148,7 +148,7 @@ def fitting(demand: Demand) -> int:
 def pending_training_needs(of: Collection[str]) -> bool:
     """Whether a training, of this study or of another, waits for resources among `of` that are there but not free.
 
-    Ray Train asks for them in placement groups.
+    Each training asks for them in a placement group.
     """
     from ray.util import placement_group_table
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import Recipe, Study
+from harness.errors import UserError
 from harness.progress import Progress
 from harness.runtime.cluster import Demand, connect, fitting
 from harness.runtime.doing import training_step
 from harness.runtime.workers import train_recipe
+from harness.training.placement import nodes, on_cpu
+from harness.training.processes import Lone, shape
 from harness.training.sft import Trained, finished
 
 
@@ -41,6 +44,8 @@ class Trainings:
         self.kept: list[tuple[TrainingJob, Trained]] = []  # finished by an earlier call
         self.queued: list[TrainingJob] = []
         self.running: dict[Any, TrainingJob] = {}  # Ray reference -> what it trains
+        self.processes: dict[Any, Lone | None] = {}  # Ray reference -> where, if it has one worker
+        self.idle: list[Lone] = []
         for recipe in study.recipes:
             progress.add(f"train {recipe.name}", f"train {recipe.name}")
 
@@ -71,6 +76,7 @@ class Trainings:
         while self.queued and len(self.running) < fitting(self.demand):
             job = self.queued.pop(0)
             own = study.seen_by(job.recipe.name)
+            process = self._process(own)
             reference = remote.options(name=f"train {job.recipe.name} of {study.name}").remote(
                 job.rows,
                 own.base_model,
@@ -79,11 +85,29 @@ class Trainings:
                 str(job.folder.resolve()),
                 job.identity,
                 job.recipe.variant,
+                process and process.actor,
             )
-            self.running[reference] = job
+            self.running[reference], self.processes[reference] = job, process
             stage = f"train {job.recipe.name}"
             self.progress.watch(stage, partial(_at, job.folder / "train.log", own.training.num_epochs))
             self.progress.update(stage, "running", detail=f"{len(job.rows)} rows")
+        while self.idle:  # nothing is left for them now, and engines need the room
+            self.idle.pop().end()
+
+    def _process(self, own: Study) -> Lone | None:
+        """For a training of one worker: an idle process of its shape, or a new one."""
+        training = own.training
+        if training.num_gpus:
+            try:
+                training, _ = on_cpu(training, own.base_model, nodes())
+            except UserError:
+                return None  # the training itself says so
+        if training.num_workers > 1:
+            return None
+        for index, process in enumerate(self.idle):
+            if process.shape == shape(training):
+                return self.idle.pop(index)
+        return Lone(training)
 
     def ended(self, seconds: float = 0.0) -> Iterator[tuple[TrainingJob, Trained | str]]:
         """The trainings that have ended, each with its result or with why it failed; waits `seconds` for one."""
@@ -95,17 +119,22 @@ class Trainings:
 
         ready, _ = ray.wait(list(self.running), timeout=0 if kept else seconds)
         for reference in ready:
-            job = self.running.pop(reference)
-            self._start()
+            job, process = self.running.pop(reference), self.processes.pop(reference)
             try:
-                trained = ray.get(reference)
+                trained: Trained | str = ray.get(reference)
             except ray.exceptions.RayTaskError as error:
-                yield job, str(error.cause)
+                trained = str(error.cause)
             except ray.exceptions.RayError as error:
-                yield job, f"{type(error).__name__}: {error}"
-            else:
+                trained = f"{type(error).__name__}: {error}"
+            if process is not None:
+                if isinstance(trained, str):
+                    process.end()  # with what a failed training leaves in it
+                else:
+                    self.idle.append(process)
+            self._start()
+            if isinstance(trained, Trained):
                 self._tell(job, trained)
-                yield job, trained
+            yield job, trained
 
     def _tell(self, job: TrainingJob, trained: Trained) -> None:
         words = f"{trained.num_steps} steps, loss {trained.final_loss:.3f}, {trained.seconds:.0f} s"

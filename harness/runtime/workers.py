@@ -277,6 +277,7 @@ def train_recipe(
     folder: str,
     identity: str,
     variant: str = "plain",
+    actor: Any = None,
 ) -> Trained:
-    """`training.sft.train` as a Ray task: it holds no resources itself, its Ray Train workers do."""
-    return train(rows, base_model, training, thinking, Path(folder), identity, variant)
+    """`training.sft.train` as a Ray task: it holds no resources itself, its workers do."""
+    return train(rows, base_model, training, thinking, Path(folder), identity, variant, actor)

@@ -11,6 +11,7 @@ from typing import Any
 from harness.checked import from_plain
 from harness.config import Study, Training, to_plain
 from harness.errors import UserError, unknown
+from harness.files import SPECIAL, is_special
 from harness.tasks.catalogue import TASKS
 from harness.tasks.read import DESCRIPTIONS, LM_EVAL
 from harness.user_code import functions_of, loaded, running
@@ -38,8 +39,8 @@ def study_files() -> dict[str, Path]:
 
 def parsed(path: Path) -> ast.Module:
     """A study file, read and not run. Raises one of `UNREADABLE`."""
-    if not path.is_file():
-        raise OSError("no file")  # a pipe would wait for its writer
+    if is_special(path):
+        raise OSError(SPECIAL)
     return ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -93,7 +93,7 @@ def status(out: Path) -> Status:
         claim["name"],
         state,
         models,
-        time.time() - max(times.values()) if times else None,
+        max(0.0, time.time() - max(times.values())) if times else None,  # a clock that was set back: now
         rows / span if state == "running" and span > 1 else 0.0,
         {run["run_id"]: run["error"] or "" for run in runs if run["status"] == "failed"},
     )

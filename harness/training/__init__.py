@@ -1,1 +1,1 @@
-"""Supervised fine-tuning: TRL's SFTTrainer inside a Ray Train TorchTrainer."""
+"""Supervised fine-tuning: TRL's SFTTrainer in processes of Ray's."""

@@ -1,4 +1,4 @@
-"""One recipe's fine-tuning, seen from the driver: a Ray Train `TorchTrainer` whose workers run worker.py.
+"""One recipe's fine-tuning, seen from the driver: processes of Ray's whose workers run worker.py.
 
 Training text is made by `harness.training.variants` and tokenised with its labels by `harness.training.examples`: the
 loss is on thinking and answer only. TRL uses labels that it is given: nothing of the mask depends on its collators.
@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import garbage
+from harness import ray_cluster
 from harness.config import Training, fingerprint, to_plain
-from harness.errors import UserError, one_line
+from harness.errors import UserError
 from harness.files import read_json, write_json
-from harness.logs import last_lines, output_to
+from harness.logs import last_lines
+from harness.training import processes
 from harness.training.examples import slim
 from harness.training.placement import STEPS, check, nodes, on_cpu
 
@@ -71,10 +72,12 @@ def train(
     folder: Path,
     identity: str,
     variant: str = "plain",
+    actor: Any = None,
 ) -> Trained:
     """Fine-tune `base_model` on `rows` (pool schema) and write the checkpoint to `folder`/checkpoint.
 
-    `variant` is that of the training text (`harness.training.variants`).
+    `variant` is that of the training text (`harness.training.variants`); `actor` that of a `processes.Lone`, where the
+    training has one worker and the caller keeps its process.
 
     Runs on Ray: one worker per `training.num_workers`, on the CPU where it asks for GPUs and the cluster has none.
     Raises `TrainingFailed` with the end of the log.
@@ -101,7 +104,7 @@ def train(
         "identity": fingerprint([identity, training.num_workers, training.per_device_batch_size, training.num_gpus]),
     }
     start = time.monotonic()
-    run_workers(job, training, folder, log)
+    run_workers(job, training, folder, log, actor)
     figures = json.loads((folder / FIGURES_FILE).read_text())  # whose loss may be NaN, which no other file's may
     if not math.isfinite(figures["final_loss"]):
         raise TrainingFailed(f"the loss is not a number (see {folder / 'losses.parquet'}); lower learning_rate")
@@ -112,46 +115,22 @@ def train(
     return trained
 
 
-def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path) -> None:
+def run_workers(job: dict[str, Any], training: Training, folder: Path, log: Path, actor: Any = None) -> None:
     """Run the workers to their end, starting them again up to `RESTARTS` times when one dies."""
-    import ray.train
-    from ray.train.torch import TorchConfig, TorchTrainer
-
-    for attempt in range(RESTARTS + 1):
-        trainer = TorchTrainer(
-            train_worker,
-            train_loop_config=job,
-            torch_config=TorchConfig(backend="nccl" if training.num_gpus else "gloo"),
-            scaling_config=ray.train.ScalingConfig(
-                num_workers=training.num_workers,
-                use_gpu=training.num_gpus > 0,
-                resources_per_worker={"CPU": training.num_cpus, "GPU": training.num_gpus},
-            ),
-            run_config=ray.train.RunConfig(name=folder.name, storage_path=str((folder / "ray").resolve())),
-        )
-        try:
-            trainer.fit()
-            return
-        except ray.train.TrainingFailedError as error:
-            if attempt == RESTARTS or not a_worker_died(error):
-                reason = one_line(error, last=True)
-                raise TrainingFailed(f"training failed: {reason}\n{last_lines(log)}\n(whole log: {log})") from error
-
-
-def a_worker_died(error: Exception) -> bool:
-    """Whether Ray Train's `error` is about a lost process rather than an exception in the training code.
-
-    When one of several workers is lost, the others raise too: their connection to it has gone.
-    """
-    failures = getattr(error, "worker_failures", {})
-    return any(type(failure).__name__ == "WorkerHealthCheckFailedError" for failure in failures.values())
-
-
-def train_worker(job: dict[str, Any]) -> None:
-    """What each Ray Train worker runs; its output goes to the recipe's log."""
-    with output_to(Path(job["log"])):
-        with garbage.while_importing():
-            from harness.training.trainer import trainer_class  # noqa: F401  TRL, which run_sft imports
-            from harness.training.worker import run_sft
-
-        run_sft(job)
+    ray_cluster.join()
+    own = None
+    try:
+        if training.num_workers == 1 and actor is None:
+            own = processes.Lone(training)
+            actor = own.actor
+        for attempt in range(RESTARTS + 1):
+            try:
+                if training.num_workers == 1:
+                    return processes.run_alone(job, actor)
+                return processes.run_in_a_group(job, training, folder)
+            except processes.Ended as error:
+                if attempt == RESTARTS or not error.lost:
+                    raise TrainingFailed(f"training failed: {error}\n{last_lines(log)}\n(whole log: {log})") from error
+    finally:
+        if own is not None:
+            own.end()

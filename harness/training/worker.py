@@ -1,4 +1,4 @@
-"""What a Ray Train worker runs: TRL's `SFTTrainer` on one recipe's rows, resumed where an earlier worker was killed.
+"""What a training worker runs: TRL's `SFTTrainer` on one recipe's rows, resumed where an earlier worker was killed.
 
 The only importer of trl. Uses Ray for nothing: `run_sft` also works in a plain process.
 """

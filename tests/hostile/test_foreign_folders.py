@@ -13,14 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from harness.analysis.folders import read_folder
+from harness.analysis.logs.published import expand
 from harness.config import to_plain
 from harness.errors import UserError
+from harness.records import SAMPLE_SCHEMA
 from harness.report.every_eval_ever import export
 from harness.report.publishing import prepare
-from harness.store import LOCK_SECONDS, Store
+from harness.store import LOCK_SECONDS, OUR_FOLDERS, Store
 from harness.studies import load as studies
 from harness.studies import status as status_module
 from harness.studies.status import status
@@ -107,13 +110,28 @@ def test_a_pipe_where_a_file_belongs_is_not_waited_for(out: Path, name: str, use
     end.start()
     try:
         if use == "write":
-            with pytest.raises(UserError, match="no file but a pipe"), Store(out):
+            with pytest.raises(UserError, match="is a pipe, socket or device"), Store(out):
                 pass
         elif name.endswith((".parquet", ".json")):
             with pytest.raises(UserError, match=r"pipe|no file"):
                 read_folder(out, [])
     finally:
         end.cancel()
+
+
+@pytest.mark.parametrize("name", sorted({*OUR_FOLDERS} - {"samples", "recipes/*"}))
+def test_a_file_in_a_folders_place_is_one_line(out: Path, name: str) -> None:
+    shutil.rmtree(out / name, ignore_errors=True)
+    (out / name).write_text("mine")
+    with pytest.raises(UserError, match="is a file in a folder's place; remove it"), Store(out):
+        pass
+    assert (out / name).read_text() == "mine"
+
+
+def test_a_log_that_is_a_pipe_is_named_as_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "samples.jsonl")
+    with pytest.raises(UserError, match=r"is a pipe, .* write what comes through it into a file"):
+        expand([tmp_path / "samples.jsonl"])
 
 
 def test_a_lock_that_is_a_link_does_not_empty_its_target(out: Path) -> None:
@@ -196,6 +214,13 @@ def test_status_of_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: 
     with Store(out):
         monkeypatch.setattr(os, "open", read_only)
         assert status(out).state == "running"
+
+
+def test_rows_from_the_future_are_as_old_as_now(tmp_path: Path) -> None:  # a clock that was set back
+    out, later = claimed(tmp_path / "out"), time.time() + 86_400
+    pq.write_table(SAMPLE_SCHEMA.empty_table(), out / "samples" / "part-0.parquet")
+    os.utime(out / "samples" / "part-0.parquet", (later, later))
+    assert status(out).seconds_since_row == 0.0
 
 
 def test_a_glance_at_the_lock_never_refuses_a_writer(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,8 @@ from harness.config import Training
 from harness.quickstart import TINY_MODEL
 from harness.training import sft, worker
 from harness.training.placement import STEPS
+from harness.training.processes import Lone
+from tests.disturbed import family, named
 
 pytestmark = pytest.mark.slow
 LONG = replace(SMALL, num_epochs=12, save_steps=5)
@@ -215,6 +218,38 @@ def test_harness_train_trains_a_pool_of_foreign_columns_through_ray_once(cluster
     training = replace(Training(), **settings)  # the same rows, trained in this process
     worker.run_sft({**job(tmp_path / "here", training), "rows": ROWS[:10], "thinking": "auto"})
     assert same(tmp_path / "ray", tmp_path / "here")
+
+
+def test_a_kept_process_trains_the_next_recipe_as_a_fresh_one_would(cluster: str, tmp_path: Path) -> None:
+    import ray
+
+    first, second = replace(SMALL, num_epochs=1, padding_free=True), replace(SMALL, num_epochs=1, learning_rate=1e-3)
+    process = Lone(first)
+    try:
+        sft.train(ROWS, TINY_MODEL, first, "s1", tmp_path / "first", "first", actor=process.actor)
+        at_first = ray.get(process.actor.__ray_call__.remote(lambda _: os.getpid()))
+        sft.train(ROWS, TINY_MODEL, second, "s1", tmp_path / "second", "second", actor=process.actor)
+        assert ray.get(process.actor.__ray_call__.remote(lambda _: os.getpid())) == at_first
+    finally:
+        process.end()
+    run(tmp_path / "fresh", second)
+    assert same(tmp_path / "second", tmp_path / "fresh") and not same(tmp_path / "first", tmp_path / "second")
+
+
+@pytest.mark.faults  # two more processes and Ray Train's helpers
+def test_a_group_of_two_workers_that_loses_one_trains_what_one_worker_trains(cluster: str, tmp_path: Path) -> None:
+    training = replace(LONG, num_workers=2, per_device_batch_size=1)
+    done: list[sft.Trained] = []
+    thread = threading.Thread(target=lambda: done.append(sft.train(ROWS, TINY_MODEL, training, "s1", tmp_path, "two")))
+    thread.start()
+    wait_for(lambda: newest_step(tmp_path) >= 5)
+    named("ray::RayTrainWorker", family(os.getpid()))[0].kill()
+    thread.join()
+    run(tmp_path / "one", replace(LONG, per_device_batch_size=1))
+    assert [row["loss"] for row in losses(tmp_path)] == pytest.approx(
+        [row["loss"] for row in losses(tmp_path / "one")], rel=1e-4
+    )
+    assert done[0].num_steps == 60
 
 
 @pytest.mark.faults

@@ -19,6 +19,7 @@ from harness.analysis.logs import every_eval_ever, inspect_logs, lighteval_logs,
 from harness.analysis.logs.logged import Log, Logged
 from harness.analysis.logs.text_files import records, start_of
 from harness.errors import UserError
+from harness.files import SPECIAL, is_special
 from harness.questions import question_key
 
 TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
@@ -39,6 +40,8 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
+        if is_special(path):
+            raise UserError(f"{pattern} is {SPECIAL}; write what comes through it into a file, and give that")
         if path.is_dir():
             files = sorted(one for ending in ENDINGS for one in path.rglob(f"*{ending}") if not _is_results(one))
             named = [one for one in files if re.search(r"samples|details", one.name) or one.suffix == ".eval"]

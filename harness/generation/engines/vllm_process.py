@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness import garbage
+from harness import imports
 from harness.config import EngineConfig
 from harness.environment import SAFE_PATH, environment
 from harness.errors import UserError, one_line
@@ -157,13 +157,13 @@ def _environment(config: EngineConfig, folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _main_is_ours() -> Iterator[None]:
-    """Spawned processes run `harness.garbage` meanwhile as their main module, so that their imports take less time.
+    """Spawned processes run `harness.imports` meanwhile as their main module, so that their imports take less time.
 
     They need nothing of the caller's script, and one without `if __name__ == "__main__"` would start engines without
     end.
     """
     main = sys.modules["__main__"]
-    spec, main.__spec__ = main.__spec__, find_spec(garbage.MAIN)
+    spec, main.__spec__ = main.__spec__, find_spec(imports.MAIN)
     try:
         yield
     finally:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+from multiprocessing import parent_process
 from typing import Any
 
-from harness import garbage
+from harness import imports
 
 EXTENSION = f"{__name__}.SwapsWhole"
 RELOAD = "reload_weights_whole"
 STARTED = "after_the_start"
+
+if parent_process() is not None:  # a core or its worker, which imports this before it loads a model, with vLLM imported
+    # As vLLM itself does after the start: its looks for garbage on the way pass over what the imports made.
+    gc.freeze()
 
 
 class SwapsWhole:
@@ -20,7 +26,7 @@ class SwapsWhole:
 
     def after_the_start(self) -> None:
         """Tensors live here: garbage is looked for as often as vLLM means it."""
-        garbage.as_usual()
+        imports.as_usual()
 
     def reload_weights_whole(self, weights_path: str) -> None:
         """`reload_weights`, and what it leaves out of the layers that compute with packed copies (on a CPU all do).

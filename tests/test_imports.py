@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import garbage
+from harness import imports
 
 SCRIPT = """
 import gc, multiprocessing
@@ -23,13 +23,13 @@ pool.terminate()
 
 def test_it_is_as_often_as_before_after_an_import_that_fails() -> None:
     before = gc.get_threshold()
-    garbage.as_usual()
+    imports.as_usual()
     try:
-        with garbage.while_importing():
-            assert gc.get_threshold() == garbage.SELDOM
+        with imports.quick():
+            assert gc.get_threshold() == imports.SELDOM
             raise ImportError
     except ImportError:
-        assert gc.get_threshold() == garbage.USUAL
+        assert gc.get_threshold() == imports.USUAL
     finally:
         gc.set_threshold(*before)
 
@@ -41,4 +41,4 @@ def test_an_engines_process_looks_seldom_from_its_start_and_runs_nothing_of_the_
     done = subprocess.run(
         [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
     )
-    assert done.stdout.splitlines() == ["the script", f"{garbage.SELDOM} {garbage.USUAL}"], done.stderr
+    assert done.stdout.splitlines() == ["the script", f"{imports.SELDOM} {imports.USUAL}"], done.stderr
