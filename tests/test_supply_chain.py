@@ -85,8 +85,8 @@ def test_the_dockerfile_makes_each_stack_as_a_user_on_a_python_that_is_tested() 
     """What a linter does not know: its targets are the extras, made by `make setup` from a tested lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    order = [tuple(line.split(maxsplit=1)) for line in lines if re.match(r"[A-Z]+ ", line)]
-    stages: dict[str, list[tuple[str, ...]]] = {}
+    order = [line.split(maxsplit=1) for line in lines if re.match(r"[A-Z]+ ", line)]
+    stages: dict[str, list[tuple[str, str]]] = {}
     for word, rest in order:
         if word == "FROM":
             image, _, name = rest.split()
