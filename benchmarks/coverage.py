@@ -19,6 +19,7 @@ from scipy.stats import beta, norm, t
 from harness.analysis.bootstrap import Resampler, studentised
 from harness.analysis.intervals import difference_interval, share_interval
 from harness.analysis.metrics import pairwise_slopes
+from harness.analysis.paired_shares import bonett_price, tango
 from harness.analysis.significance import holm, mcnemar_exact, minimum_detectable_difference
 from harness.analysis.sweeps import best_of, slope_interval
 from harness.analysis.variance import mean_squares, pooled
@@ -79,24 +80,6 @@ def former_share(values: Floats, w: Floats) -> tuple[float, float]:
     return clopper_pearson(mean * len(values), len(values)) if mean in (0, 1) else percentiles(w @ values)
 
 
-def tango(only_a: int, only_b: int, num: int) -> tuple[float, float]:
-    """The score interval of a paired difference (Tango 1998), by bisection."""
-
-    def score(gap: float) -> float:
-        second = -only_a - only_b + (2 * num - only_a + only_b) * gap
-        q = (np.sqrt(max(second**2 + 8 * num * only_b * gap * (1 - gap), 0.0)) - second) / (4 * num)
-        return float((only_a - only_b - num * gap) / np.sqrt(max(num * (2 * q + gap * (1 - gap)), 1e-12)))
-
-    def crossing(level: float, low: float, high: float) -> float:
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (middle, high) if score(middle) > level else (low, middle)
-        return low
-
-    found = (only_a - only_b) / num
-    return crossing(Z, -1 + 1e-9, found), crossing(-Z, found, 1 - 1e-9)
-
-
 def accuracies(repeats: int, rng: np.random.Generator) -> None:
     for share, num in ((0.02, 198), (0.05, 30), (0.5, 30), (0.98, 500)):
         w, found = weights(num, rng), dict[str, Bounds]()
@@ -128,23 +111,26 @@ def accuracies(repeats: int, rng: np.random.Generator) -> None:
 
 
 def differences(repeats: int, rng: np.random.Generator) -> None:
-    for a, b, num in ((0.04, 0.02, 30), (0.07, 0.0, 30), (0.05, 0.01, 50), (0.03, 0.0, 198), (0.2, 0.1, 30)):
+    cells = (0.04, 0.02, 30), (0.07, 0.0, 30), (0.14, 0.0, 30), (0.05, 0.01, 50), (0.03, 0.0, 198), (0.2, 0.1, 30)
+    for a, b, num in cells:
         w, found = weights(num, rng), dict[str, Bounds]()
         for only_a, only_b, _ in rng.multinomial(num, [a, b, 1 - a - b], repeats):
             gaps = np.zeros(num)
             gaps[:only_a], gaps[only_a : only_a + only_b] = 1, -1
             ours = difference_interval(np.maximum(gaps, 0), np.maximum(-gaps, 0))
             p, q, size = (only_a + 0.5) / (num + 2), (only_b + 0.5) / (num + 2), num + 2
+            counts = int(only_a), int(only_b), num, Z
             half = Z * np.sqrt((p + q - (p - q) ** 2) / size)
             for name, bounds in (
-                ("ours: Bonett-Price", (ours.low, ours.high)),
+                ("ours: between the last two", (ours.low, ours.high)),
                 ("former", percentiles(w @ gaps)),
                 ("Agresti-Min", (p - q - half, p - q + half)),
-                ("Tango", tango(int(only_a), int(only_b), num)),
+                ("Bonett-Price", bonett_price(*counts)),
+                ("Tango", tango(*counts)),
             ):
                 found.setdefault(name, []).append(bounds)
         show(f"difference {100 * (a - b):.0f} points, {100 * (a + b):.0f}% differ, n={num}", a - b, found)
-    for share, num, samples in ((0.5, 30, 8), (0.95, 30, 8)):
+    for share, num, samples in ((0.5, 30, 8), (0.9, 30, 8), (0.95, 30, 8), (0.95, 30, 64), (0.98, 198, 8)):
         ability = rng.beta(share, 1 - share, 200_000)
         truth, found, w = float((0.8 * ability * (1 - ability)).mean()), {}, weights(num, rng)
         for _ in range(repeats):

@@ -7,7 +7,7 @@ interval; accuracies and differences have closed forms (`harness.analysis.interv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,15 +33,15 @@ from harness.analysis.significance import (
 from harness.errors import UserError, unknown
 
 __all__ = [
-    "Interval", "Resampler", "bootstrap_ci", "column_percentiles", "holm", "mcnemar_exact",
+    "Interval", "Resampler", "bootstrap_ci", "column_quantiles", "holm", "mcnemar_exact",
     "minimum_detectable_difference", "paired_difference", "paired_p_value", "paired_p_values", "percentiles",
-    "studentised",
+    "studentised", "upper_tails",
 ]  # fmt: skip
 
 NUM_RESAMPLES = 10_000
 CHUNK_ENTRIES = 5_000_000  # weights drawn at once: 20 MB, 80 MB while they are drawn
 CACHED_ENTRIES = 25_000_000  # weights kept: 100 MB, for up to 2,500 problems
-LEAST_SPREAD = 0.4  # of a resample, as a share of the sample's: few values that vary would give endless bounds
+LEAST_SPREAD = 0.3  # of a resample, as a share of the sample's: few values that vary would give endless bounds
 NOTHING_VARIES = "no interval: every problem has the same value"
 Method = Literal["score", "percentile"]
 
@@ -161,6 +161,9 @@ def bootstrap_ci(
 def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CONFIDENCE) -> list[Interval]:
     """The mean of each column with its studentised bootstrap interval (Efron 1981): for skewed counts such as tokens.
 
+    The upper bound is at a smaller tail than the lower one, the more so the more skewed the values are: most samples of
+    a skewed population lack its largest values, and look less skewed than it is (`upper_tails`).
+
     Args:
         columns: (problems, columns) of values that are not negative, NaN where missing.
         resampler: of the problems.
@@ -185,8 +188,9 @@ def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CO
         first, second = np.split(resampler.means(np.column_stack([z, z**2])), 2, axis=1)
         size = num[varies].astype(np.float32)
         spread = np.sqrt(np.maximum((second - first**2) * size / (size - 1), np.float32(LEAST_SPREAD**2)))
-        quantiles = column_percentiles(first / spread, confidence)  # of t, times the root of the number
-        high, low = mean[varies] - quantiles.T * deviation[varies]
+        tails = np.array([upper_tails(z, confidence), np.full(varies.size, (1 + confidence) / 2)])
+        quantiles = column_quantiles(first / spread, tails)  # of t, times the root of the number
+        high, low = mean[varies] - quantiles * deviation[varies]
         least = np.where((filled[:, varies] >= 0).all(axis=0), 0.0, -np.inf)
         bounds[varies] = np.column_stack([np.maximum(low, least), high])
     notes = ["" if at in set(varies) else "no value" if not n else NOTHING_VARIES for at, n in enumerate(num)]
@@ -207,16 +211,34 @@ def percentiles(draws: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float
     return float(low), float(high)
 
 
-def column_percentiles(draws: ArrayLike, confidence: float = CONFIDENCE) -> Floats:
-    """`percentiles` of every column: (resamples, columns) -> (columns, 2). Fast where no draw is missing."""
-    tail, draws = 50 * (1 - confidence), np.asarray(draws)
-    bounds = np.full((draws.shape[1], 2), np.nan)
-    missing = np.isnan(draws).any(axis=0)
-    if not missing.all():
-        bounds[~missing] = np.percentile(draws[:, ~missing], [tail, 100 - tail], axis=0).T
-    for column in np.flatnonzero(missing):
-        bounds[column] = percentiles(draws[:, column], confidence)
-    return bounds
+def upper_tails(z: Floats, confidence: float = CONFIDENCE) -> Floats:
+    """The tail of each column's upper bound: four fifths of the nominal one, and less by skewness over root n.
+
+    Both were chosen by simulation (docs/coverage.md): log-normal values and mostly zeros are covered at 30 problems,
+    and symmetric values have intervals that are 3 % wider.
+
+    Args:
+        z: (problems, columns) standardised values, NaN where missing.
+        confidence: nominal coverage.
+    """
+    num = (~np.isnan(z)).sum(axis=0)
+    skewness = np.nansum(z**3, axis=0) * num / ((num - 1) * np.maximum(num - 2, 1))
+    tails: Floats = 0.8 * (1 - confidence) / 2 * np.clip(1 - skewness / np.sqrt(num), 0.3, 1.0)
+    return tails
+
+
+def column_quantiles(draws: NDArray[np.floating[Any]], shares: Floats) -> Floats:
+    """Quantiles of each column at its own shares: (resamples, columns), (k, columns) -> (k, columns).
+
+    NaN draws (a resample without a value) are left out; NaN where all are.
+    """
+    ordered = np.sort(draws, axis=0)  # NaN behind the others
+    places = shares * np.maximum((~np.isnan(draws)).sum(axis=0) - 1, 0)
+    below = np.floor(places).astype(np.int64)
+    low = np.take_along_axis(ordered, below, axis=0)
+    high = np.take_along_axis(ordered, np.ceil(places).astype(np.int64), axis=0)
+    found: Floats = low + (places - below) * (high - low)
+    return found
 
 
 def _draw_weights(num_items: int, num_resamples: int, rng: np.random.Generator) -> NDArray[np.float32]:

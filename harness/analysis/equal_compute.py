@@ -14,7 +14,6 @@ import numpy as np
 
 from harness.analysis.equal_tokens import tokens_per_problem, weighted_vote
 from harness.analysis.intervals import Floats, Interval, difference_interval, share_interval
-from harness.analysis.metrics import majority_vote
 from harness.analysis.settings import Cell, setting_name, setup_of
 from harness.analysis.significance import holm, paired_p_values
 
@@ -128,13 +127,12 @@ def curves(cells: Sequence[Cell]) -> list[Curve]:
             voted = np.where(cell.total > 0, weighted_vote(cell.votes, cell.weights), np.nan)
             points[_method(cell)].append((float(np.nanmean(cost)), voted, name))
             continue
-        one, most = cell.mean("total_tokens"), min(cell.votes.shape[1], MOST_SAMPLES)
+        one = cell.mean("total_tokens")
         points[_method(cell)].append((one, cell.accuracy, name))
-        complete = (cell.votes != -2).all(axis=1) & (cell.total > 0)
-        if cell.method == "budget_forcing" and not cell.num_ignores and complete.any():
-            for k in (2**p for p in range(1, most.bit_length())):
-                vote = np.where(complete, majority_vote(cell.votes, k), np.nan)
-                points[f"{MAJORITY}, {name}"].append((k * one, vote, f"{k} x {name}"))
+        if cell.method == "budget_forcing" and not cell.num_ignores:
+            for k, vote in cell.majority.items():
+                if k <= MOST_SAMPLES:
+                    points[f"{MAJORITY}, {name}"].append((k * one, vote, f"{k} x {name}"))
     found = []
     for method in sorted(
         points, key=lambda name: (name != BUDGETS, name.startswith(MAJORITY), min(p[0] for p in points[name]))

@@ -71,8 +71,7 @@ def search_figures(search: Cell, cells: Sequence[Cell]) -> dict[str, Interval]:
         return found
     cost, one = float(np.nanmean(tokens_per_problem(search))), plain.mean("total_tokens")
     samples = max(1, min(int(cost // one), plain.votes.shape[1]))
-    complete = (plain.votes != -2).all(axis=1) & (plain.total > 0)
-    majority = np.where(complete, majority_vote(plain.votes, samples), np.nan)
+    majority = np.where(plain.complete, majority_vote(plain.votes, samples), np.nan)
     paired = int((~np.isnan(voted - majority)).sum())
     if paired:
         interval = difference_interval(voted, majority)

@@ -146,8 +146,7 @@ def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
     """
     found: dict[str, tuple[Floats, str]] = {}
     most = int(cell.total.max(initial=0))
-    complete = (cell.votes != -2).all(axis=1) & (cell.total > 0)
-    short = int((cell.total > 0).sum() - complete.sum())
+    short = int((cell.total > 0).sum() - cell.complete.sum())
     for k in (2**p for p in range(1, most.bit_length())):
         covered = metrics.pass_at_k(cell.total, cell.right, k)
         covered[cell.total == 0] = np.nan
@@ -156,8 +155,7 @@ def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
             kept = metrics.g_pass_at_k(cell.total, cell.right, k, share)
             kept[cell.total == 0] = np.nan
             found[f"{name}{k}"] = (kept, f"at least {share:.0%} of {k} right")
-        if k <= cell.votes.shape[1] and complete.any():
-            voted = np.full(len(covered), np.nan)
-            voted[complete] = metrics.majority_vote(cell.votes[complete], k)
-            found[f"maj@{k}"] = (voted, f"{short} problem(s) with fewer generations left out" if short else "")
+        if k in cell.majority:
+            left_out = f"{short} problem(s) with fewer generations left out" if short else ""
+            found[f"maj@{k}"] = (cell.majority[k], left_out)
     return found

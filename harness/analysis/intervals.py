@@ -13,6 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.analysis.paired_shares import pair_bounds
 from harness.analysis.variance import NO_RUNS, RunVariance
 
 Floats = NDArray[np.float64]
@@ -177,16 +178,42 @@ def share_interval(scores: ArrayLike, runs: RunVariance = NO_RUNS, confidence: f
     if not n:
         return Interval(nan, note="no scored problem")
     mean = plain_mean(x)
-    if x.shape[1] == 1 and not runs.variance and np.isin(means, (0.0, 1.0)).all():
+    more = runs.of(x.shape[1])
+    if x.shape[1] == 1 and not more and np.isin(means, (0.0, 1.0)).all():
         return Interval(mean, *blaker(int(means.sum()), n, confidence), num_problems=n)
     prior, size = 0.1, n + 0.2
     centre = (means.sum() + prior) / size
     per_problem = ((means**2).sum() + prior) / size - centre**2
-    of_mean = per_problem / n + runs.of(x.shape[1])
-    effective = centre * (1 - centre) / of_mean
-    if runs.variance:
-        effective *= (z_value(confidence) / t_value(runs.degrees_with(per_problem / n, n, x.shape[1]), confidence)) ** 2
+    variance = per_problem / n
+    if more:
+        variance, quantile = _with_runs(runs, variance, n, x.shape[1], more, confidence)
+        variance *= (quantile / z_value(confidence)) ** 2
+    effective = centre * (1 - centre) / variance
     return Interval(mean, *effective_share(min(max(mean, 0.0), 1.0), effective, confidence), num_problems=n)
+
+
+def _with_runs(
+    runs: RunVariance, of_problems: float, num_problems: int, num_runs: int, more: float, confidence: float
+) -> tuple[float, float]:
+    """The variance of a mean over problems and runs, and Student's quantile for it.
+
+    The quantile is at the degrees of freedom of the whole (Satterthwaite 1946). Where a single pair of runs tells their
+    part these would be many whenever the two happen to agree: there the interval is the wider one of that over problems
+    and Student's over the two runs.
+
+    Args:
+        runs: the variance between runs.
+        of_problems: the part of the mean's variance that comes from the problems.
+        num_problems: which has that many degrees of freedom less one.
+        num_runs: runs in the mean.
+        more: the part that comes from the runs.
+        confidence: nominal coverage.
+    """
+    if not runs.one_pair:
+        degrees = runs.degrees_with(of_problems, num_problems, num_runs, more)
+        return of_problems + more, t_value(degrees, confidence)
+    quantile = t_value(max(num_problems - 1, 1), confidence)
+    return max(of_problems, more * (t_value(runs.degrees, confidence) / quantile) ** 2), quantile
 
 
 def shrunk_bounds(
@@ -221,6 +248,15 @@ def typical_size(values: Floats, otherwise: float) -> float:
     return float((values**2).sum() / total) if total > 0 else otherwise
 
 
+def difference_size(gaps: Floats) -> float:
+    """How large an imagined difference of two arms is: 1 for differences of -1, 0 and 1.
+
+    The root of the mean square of the differences that are not 0 and a quarter of one that is 1: that the few which
+    differ do so by little does not tell that none differs by more.
+    """
+    return sqrt(((gaps**2).sum() + 0.25) / (np.count_nonzero(gaps) + 0.25))
+
+
 def difference_interval(
     a: ArrayLike,
     b: ArrayLike,
@@ -230,8 +266,8 @@ def difference_interval(
 ) -> Interval:
     """The mean of `a - b` over the problems that have both, with its paired interval.
 
-    Bonett and Price's for 0/1 scores; for scores of several generations their form with imagined differences of a
-    typical size, and Student's quantile.
+    For 0/1 scores between Bonett and Price's and Tango's (`pair_bounds`); for scores of several generations Bonett and
+    Price's form with imagined differences of their size, and Student's quantile.
 
     Args:
         a: (problems,) or (problems, runs) scores between 0 and 1, NaN where missing.
@@ -252,12 +288,15 @@ def difference_interval(
         return Interval(mean, note=f"no interval: {n} paired problem(s)", num_problems=n)
     more = runs_a.of(x.shape[1]) + runs_b.of(y.shape[1])
     if np.isin(gaps, (-1.0, 0.0, 1.0)).all() and not more:
-        quantile = z_value(confidence)
+        low, high = pair_bounds(int((gaps > 0).sum()), int((gaps < 0).sum()), n, z_value(confidence))
     else:
-        degrees = float(n - 1)
+        quantile = t_value(n - 1, confidence)
         if more:
-            pooled = max((runs_a, runs_b), key=lambda runs: runs.variance)
-            degrees = pooled.degrees_with(float(gaps.var(ddof=1)) / n, n, x.shape[1], more)
-        quantile = t_value(degrees, confidence)
-    low, high = shrunk_bounds(gaps, typical_size(gaps, 1.0), 1.0, quantile, more)
+            runs, of_problems = (
+                max((runs_a, runs_b), key=lambda one: (one.one_pair, one.variance)),
+                gaps.var(ddof=1) / n,
+            )
+            variance, quantile = _with_runs(runs, float(of_problems), n, x.shape[1], more, confidence)
+            more = variance - float(of_problems)
+        low, high = shrunk_bounds(gaps, difference_size(gaps), 1.0, quantile, more)
     return Interval(mean, max(low, -1.0), min(high, 1.0), num_problems=n)

@@ -262,14 +262,19 @@ def majority_vote(votes: NDArray[np.integer[Any]], k: int, rng: np.random.Genera
     else:
         rng = rng or np.random.default_rng(0)
         subsets = np.argsort(rng.random((MAX_SUBSETS, n)), axis=1)[:, :k]
-    member = np.zeros((len(subsets), n), dtype=np.float32)
-    np.put_along_axis(member, subsets, 1, axis=1)
-    ballots = (votes[:, :, None] == np.arange(max(int(votes.max()), 0) + 1)).astype(np.float32)
-    scores = np.empty(num_problems)
-    for start in range(0, num_problems, 64):  # the counts are (64, subsets, classes): a few MB
-        counts = member @ ballots[start : start + 64]
-        leaders = (counts == counts.max(axis=2, keepdims=True)) & (counts > 0)
-        scores[start : start + 64] = (leaders[:, :, 0] / np.maximum(leaders.sum(axis=2), 1)).mean(axis=1)
+    member = np.zeros((n, len(subsets)), dtype=np.float32)
+    np.put_along_axis(member, subsets.T, 1, axis=0)
+    scores = np.zeros(num_problems)
+    right = np.flatnonzero((votes == 0).any(axis=1))  # the others score 0 in every subset
+    for start in range(0, len(right), 64):  # counts of one answer are (64, subsets): they stay in the cache
+        block = votes[right[start : start + 64]]
+        correct = (block == 0).astype(np.float32) @ member
+        leads, tied = correct > 0, np.ones(correct.shape, dtype=np.int64)
+        for answer in range(1, int(block.max()) + 1):
+            counts = (block == answer).astype(np.float32) @ member
+            leads &= counts <= correct
+            tied += counts == correct
+        scores[right[start : start + 64]] = (leads / tied).mean(axis=1)
     return scores
 
 

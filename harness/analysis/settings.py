@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.folders import ambiguous_studies, dotted_settings, read_folder
 from harness.analysis.intervals import row_means
+from harness.analysis.metrics import majority_vote
 from harness.analysis.pairing import hashes_by_task, numbered_differently, shared_ids
 from harness.analysis.rows import LETTERS, Rows, Survey, survey
 from harness.checked import from_plain
@@ -74,6 +76,22 @@ class Cell:
     def num_problems(self) -> int:
         """Problems with at least one scored generation."""
         return int((~np.isnan(self.accuracy)).sum())
+
+    @cached_property
+    def complete(self) -> NDArray[np.bool_]:
+        """(problems,) whether a problem has as many generations as any other, one of them scored."""
+        whole: NDArray[np.bool_] = (self.votes != -2).all(axis=1) & (self.total > 0)
+        return whole
+
+    @cached_property
+    def majority(self) -> dict[int, Floats]:
+        """maj@k of each problem, NaN where it is not complete, for k of 2, 4, ... up to its generations."""
+        found = {}
+        if self.complete.any():
+            for k in (2**p for p in range(1, self.votes.shape[1].bit_length())):
+                found[k] = np.full(len(self.total), np.nan)
+                found[k][self.complete] = majority_vote(self.votes[self.complete], k)
+        return found
 
     def mean(self, name: str) -> float:
         """The mean of measure `name` over the problems that have one; NaN where none has."""

@@ -64,16 +64,23 @@ class RunVariance:
         degrees: its degrees of freedom: the runs less one, summed over the recipes that it is pooled over.
         square: mean square between runs per problem: what the component was taken from, for its uncertainty.
         num_recipes: how many recipes it is pooled over.
+        drawn: the runs are draws of one and the same model, so that nothing but its samples sets them apart.
     """
 
     variance: float = 0.0
     degrees: int = 0
     square: float = 0.0
     num_recipes: int = 0
+    drawn: bool = False
+
+    @property
+    def one_pair(self) -> bool:
+        """Whether two trainings alone tell it: that they agree is then likely to be chance."""
+        return self.degrees == 1 and not self.drawn
 
     def of(self, num_runs: int) -> float:
-        """The variance that runs add to the mean of `num_runs` of them."""
-        return self.variance / num_runs
+        """The variance that runs add to the mean of `num_runs` of them; of one pair all that sets the two apart."""
+        return (self.square if self.one_pair else self.variance) / num_runs
 
     def degrees_with(self, of_problems: float, num_problems: int, num_runs: int, more: float | None = None) -> float:
         """Degrees of freedom of a mean's whole variance, by Satterthwaite's approximation.
@@ -94,11 +101,16 @@ class RunVariance:
 NO_RUNS = RunVariance()
 
 
-def pooled(layouts: Sequence[MeanSquares]) -> RunVariance:
-    """The variance between runs over several recipes at one setting, weighted by their degrees of freedom."""
+def pooled(layouts: Sequence[MeanSquares], drawn: bool = False) -> RunVariance:
+    """The variance between runs over several recipes at one setting, weighted by their degrees of freedom.
+
+    Args:
+        layouts: the recipes' mean squares.
+        drawn: whether all runs are draws of one model.
+    """
     degrees = np.array([layout.num_runs - 1 for layout in layouts])
     if not degrees.sum():
         return NO_RUNS
     component = float(np.average([layout.between_runs for layout in layouts], weights=degrees))
     square = float(np.average([layout.runs / layout.num_problems for layout in layouts], weights=degrees))
-    return RunVariance(max(component, 0.0), int(degrees.sum()), square, len(layouts))
+    return RunVariance(max(component, 0.0), int(degrees.sum()), square, len(layouts), drawn)

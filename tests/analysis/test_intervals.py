@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import xlogy
 from scipy.stats import binom, binomtest, multinomial
 
 from harness.analysis.intervals import (
@@ -16,6 +18,7 @@ from harness.analysis.intervals import (
     share_interval,
     shrunk_bounds,
 )
+from harness.analysis.paired_shares import bonett_price, tango
 from harness.analysis.variance import NO_RUNS, RunVariance, mean_squares, pooled
 
 
@@ -92,24 +95,55 @@ def test_eight_samples_of_30_problems_cover(share: float, concentration: float) 
     assert coverage(share, [share_interval(row) for row in rng.binomial(8, ability) / 8]) >= 0.94
 
 
-def bonett_price(only_a: int, only_b: int, num: int) -> tuple[float, float]:
-    """source: Bonett and Price 2012, equation 5: one is added to each discordant count, two to the number."""
-    p, q = (only_a + 1) / (num + 2), (only_b + 1) / (num + 2)
-    half = 1.959964 * sqrt((p + q - (p - q) ** 2) / (num + 2))
-    return p - q - half, p - q + half
-
-
 def pairs(only_a: int, only_b: int, num: int) -> tuple[Any, Any]:
     a, b = np.zeros(num), np.zeros(num)
     a[:only_a], b[only_a : only_a + only_b] = 1, 1
     return a, b
 
 
-@pytest.mark.parametrize(("only_a", "only_b", "num"), [(0, 0, 30), (3, 0, 30), (7, 2, 30), (30, 18, 198)])
-def test_differences_of_0_1_scores_have_bonett_and_prices_interval(only_a: int, only_b: int, num: int) -> None:
-    found = difference_interval(*pairs(only_a, only_b, num))
-    assert (found.low, found.high) == pytest.approx(bonett_price(only_a, only_b, num), abs=1e-6)
-    assert found.mean == pytest.approx((only_a - only_b) / num)
+PAIRS = [(0, 0, 30), (3, 0, 30), (0, 30, 30), (7, 2, 30), (30, 18, 198)]
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "num"), PAIRS)
+def test_bonett_and_prices_interval_adds_one_problem_to_each_side(only_a: int, only_b: int, num: int) -> None:
+    """source: Bonett and Price 2012, equation 5: one is added to each discordant count, two to the number."""
+    p, q = (only_a + 1) / (num + 2), (only_b + 1) / (num + 2)
+    half = 1.96 * sqrt((p + q - (p - q) ** 2) / (num + 2))
+    assert bonett_price(only_a, only_b, num, 1.96) == pytest.approx((p - q - half, p - q + half))
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "num"), PAIRS)
+def test_tangos_bounds_are_as_far_from_the_difference_as_the_score_test_allows(
+    only_a: int, only_b: int, num: int
+) -> None:
+    """The test by its definition: the likelihood maximised under the difference, by scipy."""
+    counts = np.array([only_a, only_b, num - only_a - only_b])
+
+    def distance(gap: float) -> float:
+        def unlikely(b: float) -> float:
+            return float(-xlogy(counts, np.maximum([b + gap, b, 1 - 2 * b - gap], 0)).sum())
+
+        least, most = max(0.0, -gap), (1 - gap) / 2
+        b = minimize_scalar(unlikely, bounds=(least, most), method="bounded", options={"xatol": 1e-12}).x
+        return ((only_a - only_b) / num - gap) / sqrt((2 * b + gap - gap**2) / num)
+
+    low, high = tango(only_a, only_b, num, 1.96)
+    assert low == -1 or distance(low) == pytest.approx(1.96, abs=1e-3)
+    assert high == 1 or distance(high) == pytest.approx(-1.96, abs=1e-3)
+
+
+def test_airway_hyper_responsiveness_before_and_after_has_its_published_intervals() -> None:
+    """source: Fagerland, Lydersen and Laake, Statistics in Medicine 33 (2014): 1 and 7 of 21 children differ."""
+    assert tango(1, 7, 21, 1.959964) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    assert bonett_price(1, 7, 21, 1.959964) == pytest.approx((-0.508, -0.013), abs=5e-4)
+
+
+def test_differences_of_0_1_scores_are_bounded_between_the_two() -> None:
+    for only_a, only_b, num in PAIRS:
+        found = difference_interval(*pairs(only_a, only_b, num))
+        both = np.array([method(only_a, only_b, num, 1.959964) for method in (bonett_price, tango)])
+        assert (found.low, found.high) == pytest.approx((max(-1, both[:, 0].mean()), min(1, both[:, 1].mean())))
+        assert found.mean == pytest.approx((only_a - only_b) / num) and found.num_problems == num
 
 
 def test_with_half_a_problem_of_each_sign_it_is_agresti_and_mins() -> None:
@@ -121,17 +155,27 @@ def test_with_half_a_problem_of_each_sign_it_is_agresti_and_mins() -> None:
 
 @pytest.mark.parametrize(
     ("only_a", "only_b", "num"),
-    [(0.04, 0.02, 30), (0.07, 0.0, 30), (0.05, 0.0, 50), (0.05, 0.01, 50), (0.25, 0.25, 30)],
-)
+    [(0.04, 0.02, 30), (0.07, 0.0, 30), (0.14, 0.0, 30), (0.3, 0.0, 30), (0.05, 0.0, 50), (0.05, 0.01, 50),
+     (0.25, 0.25, 30), (0.095, 0.0, 60), (0.03, 0.0, 198), (0.027, 0.003, 198)],
+)  # fmt: skip
 def test_paired_differences_near_the_ceiling_cover(only_a: float, only_b: float, num: int) -> None:
     """The exact coverage: every pair of discordant counts with its chance."""
-    covered = 0.0
-    for b in range(num + 1):
-        for c in range(num + 1 - b):
-            chance = multinomial.pmf([b, c, num - b - c], num, [only_a, only_b, 1 - only_a - only_b])
-            if chance > 1e-7 and only_a - only_b in difference_interval(*pairs(b, c, num)):
-                covered += chance
-    assert covered >= 0.94
+    counts = np.array([[b, c, num - b - c] for b in range(num + 1) for c in range(num + 1 - b)])
+    chances = multinomial.pmf(counts, num, [only_a, only_b, 1 - only_a - only_b])
+    likely = [(*pair, chance) for pair, chance in zip(counts, chances, strict=True) if chance > 1e-7]
+    covered = [chance for b, c, _, chance in likely if only_a - only_b in difference_interval(*pairs(b, c, num))]
+    assert sum(covered) >= 0.94
+
+
+@pytest.mark.parametrize(("share", "num", "samples"), [(0.95, 30, 8), (0.95, 30, 64), (0.9, 30, 8), (0.98, 198, 8)])
+def test_differences_of_several_samples_near_the_ceiling_cover(share: float, num: int, samples: int) -> None:
+    """Few problems are neither always nor never solved, and all of the difference is theirs."""
+    rng = np.random.default_rng(6)
+    ability = rng.beta(share, 1 - share, (1_200, num))
+    gains = 0.8 * ability * (1 - ability)
+    arms = rng.binomial(samples, np.clip(ability + gains, 0, 1)), rng.binomial(samples, ability)
+    found = [difference_interval(a / samples, b / samples) for a, b in zip(*arms, strict=True)]
+    assert coverage(0.8 * share * (1 - share) / 2, found) >= 0.94
 
 
 def test_a_problem_that_one_arm_lacks_is_not_paired() -> None:
@@ -168,6 +212,31 @@ def test_two_training_seeds_of_four_recipes_cover_together() -> None:
     assert coverage(0.5, found) >= 0.93  # 0.95 less two standard errors of 500
     alone = [share_interval(one) for one in scores.transpose(1, 0, 2)]
     assert all(wide.high - wide.low > one.high - one.low for wide, one in zip(found[-1:], alone, strict=False))
+
+
+@pytest.mark.parametrize("deviation", [0.05, 0.1])
+def test_two_training_seeds_of_one_recipe_cover(deviation: float) -> None:
+    """Two seeds agree at times by chance alone, which would leave an interval over problems only."""
+    rng, num, alone, gaps = np.random.default_rng(5), 300, [], []
+    for _ in range(600):
+        ability = rng.beta(2, 2, (num, 1))
+        seeds = np.clip(ability + rng.normal(0, deviation, (1, 2)), 0, 1)
+        scores = (rng.random((num, 2)) < seeds).astype(float)
+        other = (rng.random((num, 1)) < ability).astype(float)  # of another model, which was not trained here
+        layout = mean_squares(scores)
+        assert layout is not None
+        runs = pooled([layout])
+        alone.append(share_interval(scores, runs))
+        gaps.append(difference_interval(scores, other, runs))
+    assert min(coverage(0.5, alone), coverage(0.0, gaps)) >= 0.932  # 0.95 less two standard errors of 600
+
+
+def test_two_draws_of_one_model_are_no_trainings() -> None:
+    scores = (np.random.default_rng(4).random((300, 2)) < 0.5).astype(float)
+    layout = mean_squares(scores)
+    assert layout is not None
+    drawn, trained = share_interval(scores, pooled([layout], drawn=True)), share_interval(scores, pooled([layout]))
+    assert drawn.high - drawn.low < 0.12 and trained.high - trained.low > 0.2
 
 
 def test_runs_that_differ_by_nothing_but_chance_add_little() -> None:
