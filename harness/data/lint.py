@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.data.candidates import CUT
+from harness.data.endings import stops_mid_sentence
 from harness.data.near import near_duplicates
+from harness.data.repetition import loops
 from harness.data.schema import Row, kind_of, metadata_of
 from harness.data.traces import split_response, without_wrapper
 from harness.errors import UserError
-from harness.generation.loops import is_looping
 from harness.marks import holds_delimiter, split, without_turn_end
 
 CHARACTERS_PER_TOKEN = 3.5  # of English with LaTeX; where a row's tokens were not counted
 NUM_EXAMPLES = 3
-# A loop of any period, in words or not, packs to a few hundredths; of 2,554 public traces without one none below 0.079.
-SQUEEZED, SQUEEZED_SIZES = 0.07, (512, 1024, 2048, 4096, 8192, 16384)  # bytes
 SPECIAL = re.compile(
     r"<\|[A-Za-z][\w:.-]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|</?s>(?=\s*$)|\[/?INST\]|<(?:start|end)_of_turn>"
     r"|<(?:pad|unk|bos|eos)>|\[(?:PAD|UNK)\]|</?tool_(?:call|response)>"
@@ -102,28 +100,8 @@ def foreign_token(row: Mapping[str, Any]) -> bool:
 
 
 def loop(row: Mapping[str, Any]) -> bool:
-    """The trace says the same words, or the same lines, again and again."""
-    thinking = row["thinking"]
-    return any(is_looping(_numbers(parts)) for parts in (thinking.split(), _lines(thinking))) or _squeezes(thinking)
-
-
-def _squeezes(text: str) -> bool:
-    """Whether some part of `text` packs to nearly nothing: a paragraph again and again, or signs without spaces."""
-    data = text.encode("utf-8", "surrogatepass")
-    for size in SQUEEZED_SIZES:
-        starts = [*range(0, len(data) - size + 1, size), len(data) - size] if len(data) >= size else []
-        if any(len(zlib.compress(data[at : at + size], 1)) < SQUEEZED * size for at in starts):
-            return True
-    return False
-
-
-def _numbers(parts: list[str]) -> list[int]:
-    """A number for each part, equal for equal ones in this process."""
-    return [hash(part) & 0x7FFFFFFFFFFFFFFF for part in parts]
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    """The trace says the same again and again, numbers aside."""
+    return loops(row["thinking"])
 
 
 def cut_trace(row: Mapping[str, Any]) -> bool:
@@ -136,6 +114,11 @@ def cut_trace(row: Mapping[str, Any]) -> bool:
 def _open_box(text: str) -> bool:
     at = text.rfind("\\boxed{")
     return at >= 0 and text.count("{", at) > text.count("}", at) and "\n\n" not in text[at:]
+
+
+def mid_sentence(row: Mapping[str, Any]) -> bool:
+    """The trace stops in the middle of a sentence, though nothing says that it was cut."""
+    return not cut_trace(row) and stops_mid_sentence(row["thinking"])
 
 
 def empty_thinking(row: Mapping[str, Any]) -> bool:
@@ -212,6 +195,7 @@ CHECKS: dict[str, Check] = {
     "foreign delimiter or special token": foreign_token,
     "loop": loop,
     "cut trace": cut_trace,
+    "ends mid-sentence": mid_sentence,
     "empty answer": empty_answer,
     "answer contradicts the gold": contradicts_gold,
     "answer not in the trace": answer_not_in_trace,
@@ -220,12 +204,13 @@ CHECKS: dict[str, Check] = {
 }
 GRADED = ("answer contradicts the gold", "answer not in the trace")  # which take time
 DUPLICATE, NEAR, NO_LOSS = "duplicate", "near duplicate", "no loss at the block size"
-WARNINGS = ("answer not in the trace", NEAR)  # a reader has to judge; they are not dropped
+WARNINGS = ("answer not in the trace", "ends mid-sentence", NEAR)  # a reader has to judge; they are not dropped
 KINDS = (*CHECKS, DUPLICATE, NEAR, NO_LOSS)
 
 
 def defects(row: Mapping[str, Any], graded: bool = True) -> list[str]:
     """The kinds of `CHECKS` that fire on a row. `graded`: those that call the grader, too."""
+    row = {**row, "metadata": metadata_of(row)}  # read once: several ask
     return [name for name, fires in CHECKS.items() if (graded or name not in GRADED) and fires(row)]
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from harness.data.adapters import adapt, check_mapping
 from harness.data.reading import Record, files_in, hub_stream, is_saved_dataset, kind_of_file, records, remedy
 from harness.data.schema import SCHEMA, BadRowError, Row, batches, with_thinking
+from harness.digests import file_digest
 from harness.errors import UserError, unknown
 from harness.files import JSON_LINES, atomic, is_json_lines, write_json, write_json_lines
 
@@ -152,8 +153,7 @@ def _digest(files: list[Path]) -> str:
         for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if one.is_file():
                 digest.update(one.name.encode())
-                with one.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+                digest.update(bytes.fromhex(file_digest(one)))
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness.data.candidates import Candidates
 from harness.data.draws import Draw, Picked, too_small
 from harness.data.quality import PARTS
+from harness.data.schema import metadata_of
 from harness.errors import UserError, unknown
 
 # What LIMO's rules look for in a trace; each makes up its share of the quality score.
@@ -25,8 +26,8 @@ WEIGHTS = (0.3, 0.2, 0.25, 0.25)  # length, verification, exploration, connectiv
 def reward(rows: Candidates, size: int, draw: Draw, column: str = "reward", lowest: bool = False) -> Picked:
     """The rows with the highest number in the metadata's `column` (or the lowest); equal ones in a random order."""
     scores: list[tuple[float, bytes, int]] = []
-    for position in range(len(rows)):
-        value = rows.row(position)["metadata"].get(column)
+    for position, metadata in rows.values("metadata"):
+        value = metadata_of({"metadata": metadata}).get(column)
         if isinstance(value, int | float):
             scores.append((float(value) if lowest else -float(value), draw.key(rows.ids[position]), position))
     stages = {f"with '{column}'": len(scores)}
@@ -54,7 +55,8 @@ def limo(
             "selection limo needs reference_correct with an entry for each try; run `harness data featurize "
             "--reference MODEL` with --samples, or give the column"
         )
-    scores = _scores([rows.row(i)["thinking"] for i in in_range])
+    traces = dict(rows.at(in_range).values("thinking"))
+    scores = _scores([traces[k] for k in range(len(in_range))])
     levels = _levels(scores)
     best = [k for k in range(len(in_range)) if levels[k] >= level]
     stages[f"of quality level {level} or more"] = len(best)
@@ -110,7 +112,8 @@ def kcenter(rows: Candidates, size: int, draw: Draw, model: str = "", of: str = 
         raise UserError(f"selection kcenter needs an embedding model: model={BUNDLED}, a hub name or a folder")
     if of not in PARTS:
         raise unknown("value of of", of, PARTS)
-    points = embed(model, [str(row[of]) for row in rows.rows()])
+    texts = dict(rows.values(of))
+    points = embed(model, [texts[i] for i in range(len(rows))])
     chosen = [draw.below(len(rows))]
     nearest: Any = np.full(len(rows), np.inf)
     while len(chosen) < size:

@@ -45,7 +45,8 @@ def verdict_line(one: Finding) -> str:
         if counts[name]
     )
     gone = f"; not run: {', '.join(one.missing)}" if one.missing else ""
-    return f"{_said(one.weakest)}; of {len(one.evidence)} comparison(s) {told}{gone}."
+    num = len(one.evidence)
+    return f"{_said(one.weakest)}; of {num} comparison{'s' * (num > 1)} {told}{gone}."
 
 
 def _said(one: Evidence) -> str:

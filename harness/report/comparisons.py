@@ -60,8 +60,9 @@ def comparison_table(c: Comparison) -> Table:
         table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
     gap = bounded(c.gap, "+")
     verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
+    points = f"{gap.text} {gap.detail} points" if gap.detail.startswith("[") else f"{gap.text} points ({gap.detail})"
     table.notes += [
-        f"A - B: {gap.text} points ({gap.detail}), {c.test} {_p(c.p_value)}: the two {verdict}.",
+        f"A - B: {points}, {c.test} {_p(c.p_value)}: the two {verdict}.",
         f"With n={c.num_paired} problems differences below {100 * c.detectable:.0f} points are easily missed "
         "(80 % power).",
         *_no_worse(c),

@@ -7,6 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from harness.analysis.intervals import Interval
+from harness.analysis.measure import is_headline
 from harness.analysis.noise import Noise, purchases
 from harness.analysis.settings import setting_name
 from harness.report.tables import MISSING, Column, Entry, Table, number
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
 
 def noise_tables(found: Sequence[Noise], difference: float, num_comparisons: int) -> list[Table]:
-    """The components, what this grid sees, and what would see `difference` (a fraction), with its cost."""
-    return [_components(found, num_comparisons), *(_purchases(one, difference, num_comparisons) for one in found)]
+    """The components, what this grid sees, and what would see `difference` (a fraction), with its cost.
+
+    What to buy is said at the headline setting alone, where there is one.
+    """
+    headline = [one for one in found if is_headline(one.setting)] or found
+    return [_components(found, num_comparisons), *(_purchases(one, difference, num_comparisons) for one in headline)]
 
 
 def noise_group(found: Sequence[Noise], difference: float, num_comparisons: int) -> Group:
@@ -60,10 +65,23 @@ def _components(found: Sequence[Noise], num_comparisons: int) -> Table:
             _points(one.sampling),
             number(100 * seen),
         )
-        grid = f"{one.num_seeds} seeds, {one.num_problems} problems, {one.num_samples} sample(s) of each"
-        if grid not in table.notes:
-            table.notes.append(grid if len(found) == 1 else f"{one.task}: {grid}")
+    table.notes += _grids(found)
     return table
+
+
+def _grids(found: Sequence[Noise]) -> list[str]:
+    """How many seeds, problems and samples the rows rest on: each number once, with the rows it holds for."""
+    rows: dict[str, dict[str, list[str]]] = {}
+    for one in found:
+        samples = f"{one.num_samples} sample{'s' * (one.num_samples > 1)}"
+        settings = rows.setdefault(f"{one.num_seeds} seeds, {one.num_problems} problems, {samples} of each", {})
+        settings.setdefault(one.task, []).append(setting_name(one.setting))
+    if len(rows) == 1:
+        return list(rows)
+    return [
+        f"{grid}: " + "; ".join(f"{task} ({', '.join(dict.fromkeys(names))})" for task, names in tasks.items())
+        for grid, tasks in rows.items()
+    ]
 
 
 def _points(component: Interval) -> Entry:
@@ -76,7 +94,7 @@ def _points(component: Interval) -> Entry:
 def _purchases(one: Noise, difference: float, num_comparisons: int) -> Table:
     table = Table(
         f"purchases_{one.task}",
-        f"{one.task}, {one.recipe}: what sees {100 * difference:g} points",
+        f"{one.task}, {one.recipe}, {setting_name(one.setting)}: what sees {100 * difference:g} points",
         [
             Column("seeds", True, "trainings of each recipe"),
             Column("samples", True, "of each problem"),

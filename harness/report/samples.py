@@ -168,7 +168,7 @@ def _kept(row: dict[str, Any], longest: int, ids: list[int], shared: dict[str, s
 
     A hundred thousand rows as objects would take half a gigabyte. `shared` holds each short text once.
     """
-    kept = {name: row[name] for name in ("run_id", "task", "question_hash", *INDEX)}
+    kept = {name: row[name] for name in ("run_id", "task", "question_hash", "seed", *INDEX)}
     kept = {name: shared.setdefault(v, v) if isinstance(v, str) else v for name, v in kept.items()}
     return kept | {"sample": as_json(_sample(row, longest)), "ids": as_json(ids)}
 
@@ -213,8 +213,9 @@ def _packed(rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, 
     task_of = {task: at for at, task in enumerate(tasks)}
     run_ids = sorted({row["run_id"] for row in rows})
     id_of = {run: at for at, run in enumerate(run_ids)}
+    seeds = {row["run_id"]: _plain(row["seed"]) for row in rows}
     index |= {"run": [run_of[i] for i in of_cell], "task": [task_of[str(row["task"])] for row in rows]}
-    index |= {"id": [id_of[row["run_id"]] for row in rows], "ids": run_ids}
+    index |= {"id": [id_of[row["run_id"]] for row in rows], "ids": run_ids, "seeds": [seeds[run] for run in run_ids]}
     index |= {"runs": labels, "tasks": tasks, "block": BLOCK, "facts": _facts(rows, measured)}
     pairs: dict[tuple[str, str], int] = {}  # a question has one number, whatever the runs call it
     keys = [(str(row["task"]), row["question_hash"] or str(row["problem_id"])) for row in rows]
@@ -245,7 +246,7 @@ def _gaps(measured: Measured, run_of: dict[int, int], task_of: dict[str, int]) -
             gap, p = figure["difference_to_reference"], figure["p_value_to_reference"].mean
             if gap.low < gap.high:
                 bounds = f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-                text = f"A - B {100 * gap.mean:+.1f} {bounds} points, exact p {p_value(p).text}"
+                text = f"{100 * gap.mean:+.1f} {bounds} points, exact p {p_value(p).text}"
                 found[f"{place}/{run_of[a]}/{run_of[b]}"] = text
     return found
 
@@ -254,10 +255,11 @@ def _facts(rows: Sequence[dict[str, Any]], measured: Measured) -> dict[str, dict
     """Facts of the problems (subject, level) that samples can be chosen by: the values, and each row's place."""
     facts = measured.cells.facts
     found: dict[str, dict[str, Any]] = {}
+    num_problems = len({(row["task"], row["problem_id"]) for row in rows})
     for name in sorted({name for of_task in facts.values() for name in of_task}):
         of_row = [facts.get(str(row["task"]), {}).get(name, {}).get(str(row["problem_id"]), "") for row in rows]
         values = sorted(set(of_row) - {""}, key=natural)
-        if 2 <= len(values) <= MOST_VALUES:
+        if 2 <= len(values) <= min(MOST_VALUES, num_problems / 2):  # a problem's own number or address groups nothing
             place = {value: at for at, value in enumerate(values)}
             found[name] = {"values": values, "of": [place.get(value, -1) for value in of_row]}
     return found

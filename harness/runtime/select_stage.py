@@ -60,7 +60,7 @@ class PoolWithAnswers:
             return []
         columns = ("question", "answer", "metadata")
         seen, left = set[str](), []
-        for row in rows_of(self.rows):
+        for row in rows_of(self.rows, columns):
             key = question_key(row)
             if key not in self.models[model] and key not in seen:  # k traces of a question are one question
                 seen.add(key)
@@ -160,12 +160,14 @@ def _slim(row: Mapping[str, Any]) -> dict[str, Any]:
     metadata = row["metadata"] or "{}"
     if len(metadata) <= MAX_METADATA:
         return dict(row)
-    kept = {
-        name: value
-        for name, value in metadata_of(row).items()
-        if name == "text" or len(json.dumps(value)) <= MAX_METADATA
-    }
+    kept = {name: value for name, value in metadata_of(row).items() if name == "text" or _is_short(value)}
     return {**row, "metadata": json.dumps(kept, ensure_ascii=False, sort_keys=True)}
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, str) and len(value) > MAX_METADATA:
+        return False  # told without writing it
+    return len(json.dumps(value)) <= MAX_METADATA
 
 
 def select_rows(

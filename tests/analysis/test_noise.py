@@ -20,6 +20,7 @@ from harness.analysis.settings import load
 from harness.analysis.variance import mean_squares
 from harness.cli.main import cli
 from harness.errors import UserError
+from harness.report.noise_tables import noise_tables
 from harness.studies.load import load as load_study
 from harness.studies.noise import noise_study
 
@@ -130,6 +131,23 @@ def test_the_command_reads_finished_runs_of_seeds(tmp_path: Path) -> None:
     single = made_up.write(tmp_path / "one", [made_up.sample(problem_id=f"p{i}") for i in range(3)])
     with pytest.raises(UserError, match="two seeds"):
         CliRunner().invoke(cli, ["noise", str(single)], catch_exceptions=False, standalone_mode=False)
+
+
+def test_what_to_buy_is_said_at_the_headline_alone_and_each_grid_once(tmp_path: Path) -> None:
+    cell = load([repeats(tmp_path, 2, 1, 4, 0.0)]).cells[0]
+    cell = replace(cell, config=cell.config | {"headline": made_up.HEADLINE})
+    waits = replace(cell, num_ignores=1, budget=replace(cell.budget, num_ignores=1))
+    found = [
+        replace(made(0.2, 0.3, 0.05, 0.4, setting), task=task, num_samples=samples)
+        for task in ("a", "b")
+        for setting, samples in ((cell, 4), (waits, 1), (waits, 1))
+    ]
+    components, *bought = noise_tables(found, 0.05, 1)
+    assert [table.title for table in bought] == [f"{task}, r, auto: what sees 5 points" for task in ("a", "b")]
+    assert len(components.notes) == 2 and components.notes[1].endswith(
+        "1 sample of each: a (auto+1 Wait); b (auto+1 Wait)"
+    )
+    assert len(noise_tables(found[1:3], 0.05, 1)) == 3  # none of them is the headline
 
 
 def test_a_board_takes_the_variance_between_seeds_from_the_repeats_of_its_recipes(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from click.testing import CliRunner
 
 from harness.cli.main import cli
 from harness.data import lint
+from harness.data.endings import stops_mid_sentence
 from harness.data.near import near_duplicates, shingles
+from harness.data.repetition import counts_on, repeats
 from harness.errors import UserError
-from tests.pools import row
+from tests.pools import row, shared
 from tests.tiny import byte_tokenizer
 
 GOOD = {"question": "What is 1 + 1?", "thinking": "One and one make 2.", "attempt": "Final Answer: 2", "answer": "2"}
@@ -53,6 +55,21 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, str] | None]]] = {
         ({"thinking": PLAIN + (" ".join(f"word{n}" for n in range(100)) + "\n\n") * 8 + "2"}, None),  # a paragraph
         ({"question": "一加一是多少？", "thinking": "所以答案是 2。" * 200}, None),  # no spaces
         ({"thinking": PLAIN * 3 + "1 + 1 = 1." + "9" * 3000 + " 2"}, None),
+        ({"thinking": PLAIN + " ".join(f"Wait, let me check {n}." for n in range(17, 60)) + " So 2."}, None),
+        ({"thinking": "\n\n".join(f"Step {n}:\nCheck {2 * n + 1}, no." for n in range(40)) + "\nSo 2."}, None),
+        ({"thinking": "".join(f"再检查一下 {n}。" for n in range(40)) + "所以 2。", "question": "一加一？"}, None),
+        ({"thinking": PLAIN + "\n".join(f"Is {n * n % 997} prime? {PLAIN}" for n in range(70)) + " 2."}, None),
+    ],
+    "ends mid-sentence": [
+        ({"thinking": one}, {"thinking": one})
+        for one in (
+            "One and one make 2. Let us check that with the",
+            "One and one make 2.\n\nWait",
+            "One and one make 2, which is \\(1 + 1",
+            "The sum is $2 = \\frac{1",
+            "One and one make 2:\n\n1 + 1 =",
+            "One and one make 2.\nWe can say the same of any two numbers.\nNow think of other numbers that add up",
+        )
     ],
     "cut trace": [
         ({"metadata": json.dumps({"finish": "length"})}, None),
@@ -126,6 +143,53 @@ def test_good_rows_are_clean() -> None:
         ),
     ]
     assert lint.lint(good).found == {} and lint.lint(good).clean == 6
+
+
+LEGITIMATE = [
+    "\n".join(f"If n = {n}, then n^2 + 1 = {n * n + 1}." for n in range(1, 57)),
+    "\n".join(f"- \\({n} \\div 50 = {n / 50:.3f}\\) (so, {n} is not a divisor)" for n in range(26, 50)),
+    "\n".join(f"If A = {n}, then B can be 0 to {30 - n}." for n in range(30)),
+    "\n".join(f"\\(N({n}) = 1\\)" for n in range(60)),  # a table of numbers
+    " ".join(f"{n}, {n + 1}, {n + 2};" for n in range(100)),
+]
+
+
+@pytest.mark.parametrize("trace", LEGITIMATE)
+def test_cases_in_a_row_are_no_loop(trace: str) -> None:
+    assert not counts_on(f"{PLAIN}\n{trace}\nSo 2.")
+
+
+ENDS = [
+    "So the answer is 2",
+    "Thus \\[ x = 2 \\]",
+    "Thus $x = 2$",
+    "So it costs $5",
+    "The answer is A",
+    "**Paris**",
+    "- the second",
+    "| a | b |",
+    "```\nreturn of the\n```",
+    "```\nfor i in the",
+    "so that\n\\\\[2pt] x",
+    "The ion is Na+",
+    "所以答案是二",
+    "no stops are in this text\nnot one of its lines has them\nand so it ends as all of them do here",
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_an_author_may_end_with_is_no_cut(end: str) -> None:
+    assert not stops_mid_sentence("We look at both of the numbers.\n\n" * (end[:2] != "no") + end)
+
+
+def test_few_of_the_public_traces_are_told_to_loop_by_numbers_or_to_stop_mid_sentence() -> None:
+    """Each of those told was looked at: 2 that never end, and 33 that were cut or end in a "Wait" put behind them."""
+    from harness.data import load as pool
+
+    traces = [row["thinking"] for row in pool.load("sft_pool", shared("sft_pool").parent)]
+    assert sum(map(stops_mid_sentence, traces)) == 33
+    new = [trace for trace in traces if counts_on(trace) and not repeats(trace)]
+    assert len(traces) == 2554 and len(new) == 2 and all(len(trace) > 15_000 for trace in new)
 
 
 def test_duplicates_are_dropped_and_near_ones_are_warned_of() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import digests
 from harness.data import load as pool
 from harness.data.schema import SCHEMA
 from harness.errors import UserError
@@ -81,6 +83,15 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     assert len(pool.load(str(path))) == 1
     write(path, [row(1), row(2)])
     assert len(pool.load(str(path))) == 2
+
+
+def test_a_file_that_did_not_change_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study looks at its pool before it starts, and again when it selects: of 9 GB once is enough."""
+    monkeypatch.setattr(digests, "SETTLED_SECONDS", 0.0)
+    path = write(tmp_path / "pool.jsonl", [row(1)])
+    key = pool.load_with_report(str(path)).key
+    monkeypatch.setattr(hashlib, "file_digest", None)  # reading the file again would be an error
+    assert pool.load_with_report(str(path)).key == key
 
 
 def test_columns_that_are_not_ours_are_kept_in_the_metadata(tmp_path: Path) -> None:

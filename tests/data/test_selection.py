@@ -10,7 +10,9 @@ from collections import Counter
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import pytest
+from datasets.table import InMemoryTable
 
 from harness.data.draws import Draw
 from harness.data.schema import SCHEMA, kind_of
@@ -198,6 +200,22 @@ def test_the_real_pool_gives_every_selection(tmp_path: Any) -> None:
         assert len(select(real, selection, 300).ids) == 300
     with pytest.raises(UserError, match="372 rows are left"):
         select(real, "s1k", 1000)
+
+
+NEEDS_NO_METADATA = [*((name, "each") for name in (*SELECTIONS, "limo")), ("random", "one"), ("s1k", "one")]
+
+
+@pytest.mark.parametrize(("selection", "traces"), NEEDS_NO_METADATA)
+def test_metadata_are_not_read_by_a_selection_that_needs_none(selection: str, traces: str) -> None:
+    table = pa.Table.from_pylist(ROWS, schema=SCHEMA)
+    unreadable = pa.array([b"\xff"] * len(ROWS)).view(pa.string())  # an error for whoever makes text of it
+    at = SCHEMA.names.index("metadata")
+    pool = datasets.Dataset(InMemoryTable(table.set_column(at, SCHEMA.field(at), unreadable)))
+    size = None if selection == "full" else 50
+    expected = select(ROWS, selection, size, 7, traces=traces).manifest
+    assert select(pool, selection, size, 7, traces=traces).manifest == expected
+    with pytest.raises(UnicodeDecodeError):
+        select(pool, selection, size, 7, traces="best")
 
 
 def test_a_pool_on_disk_is_seen_as_its_rows_in_memory() -> None:

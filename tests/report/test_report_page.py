@@ -93,6 +93,9 @@ def page(browser: Any, page_file: Any) -> Any:
     return browser
 
 
+SHOWN = "document.querySelector('#sample article > strong')?.textContent"
+
+
 def wait(browser: Any, condition: str) -> None:
     WebDriverWait(browser, 60).until(lambda b: b.execute_script(f"return {condition}"))
 
@@ -177,12 +180,18 @@ def test_filters_narrow_the_list_of_samples(page: Any) -> None:
     choose(page, "by-task", "quick_hard")
     choose(page, "by-run", "s1k · auto+2 Wait")
     assert page.find_element("id", "shown").text == f"20 of {everything}"
+    wait(page, f"{SHOWN} === 's1k · auto+2 Wait'")
+    choose(page, "by-run", "s1k · 128")
+    wait(page, f"{SHOWN} === 's1k · 128'")  # what is not listed gives way to the first that is
+    assert page.execute_script("return document.querySelector('#list .row').getAttribute('aria-selected')") == "true"
+    choose(page, "by-run", "s1k · auto+2 Wait")
     choose(page, "by-status", "correct")
     shown = int(page.find_element("id", "shown").text.split()[0])
     assert 0 < shown < 20
     field = page.find_element("id", "by-text")
     field.send_keys("no such problem")
     wait(page, "document.getElementById('shown').textContent.startsWith('0 of')")
+    assert page.find_element("id", "list").text == "No sample fits."
 
 
 def test_a_sample_opens_with_its_forced_tokens_marked(page: Any) -> None:
@@ -261,6 +270,15 @@ def test_what_is_opened_has_a_link_and_back_and_forward_go_through_it(browser: A
     wait(browser, f"location.hash === '{link}'")
 
 
+def test_back_to_the_beginning_shows_the_first_sample_again(page: Any) -> None:
+    card = "document.querySelector('#sample article').textContent"
+    first = page.execute_script(f"return {card}")
+    page.find_element("id", "after").click()
+    wait(page, f"location.hash.startsWith('#sample=') && {card} !== {json.dumps(first)}")
+    page.back()
+    wait(page, f"location.hash === '' && {card} === {json.dumps(first)}")
+
+
 def test_a_link_to_a_task_and_to_a_study(browser: Any, page_file: Any) -> None:
     for link, shown in (("#task=quick_hard", "360 of 720"), ("#study=made_up&task=quick_easy", "360 of 720")):
         browser.get("about:blank")
@@ -283,13 +301,44 @@ def test_gained_and_lost_are_against_the_other_run(page: Any, study: Path) -> No
     page.execute_script(EXACT, "other", "base · auto")
     tally = page.find_element("id", "tally").text
     assert (
-        tally.startswith(f"quick_hard: of 20 samples {len(gained)} gained, {len(lost)} lost; A - B +") and "[" in tally
+        tally.startswith(f"quick_hard: of 20 samples {len(gained)} gained, {len(lost)} lost; difference +")
+        and "[" in tally
     )
     for label, wanted in (("gained", gained), ("lost", lost)):
         choose(page, "by-pair", label)
         assert {r.text.split(" · ")[0] for r in page.find_elements("css selector", "#list .row")} == wanted
     choose(page, "by-pair", "only differing")
     assert int(page.find_element("id", "shown").text.split()[0]) >= len(gained) + len(lost)
+
+
+def test_seeds_are_told_apart_and_held_against_the_same_seed(browser: Any, tmp_path: Path) -> None:
+    """An imported log's rows, too: no token ids, a run without thoughts, facts of which one is each problem's own."""
+    rows = [
+        made_up.sample(
+            run_id=f"{recipe}{seed}", recipe=recipe, seed=seed, problem_id=f"p{i}", question=f"What is {i}?",
+            thinking="" if recipe == "silent" else f" \n {recipe} {seed} thinks of {i}", thinking_ids=None,
+            closing_ids=None, answer_ids=None, metadata=json.dumps({"subject": "ab"[i % 2], "url": f"u{i}"}),
+        )
+        for recipe in ("base", "s1k", "silent") for seed in (0, 1) for i in range(4)
+    ]  # fmt: skip
+    leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
+    browser.get("about:blank")
+    browser.get((tmp_path / "out" / "leaderboard.html").as_uri() + "#sample=s1k1/p2")
+    wait(browser, f"{SHOWN}?.startsWith('s1k')")
+    facts = "[...document.getElementById('by-fact').options].map(one => one.text)"
+    assert browser.execute_script(f"return {facts}") == ["any subject", "subject: a", "subject: b"]
+    choose(browser, "other", "base")
+    wait(browser, "document.querySelectorAll('#sample article').length === 2")
+    texts = [pre.text for pre in browser.find_elements("css selector", "#sample pre.long")]
+    assert [text.strip() for text in texts] == ["s1k 1 thinks of 2", "base 1 thinks of 2"]
+    assert browser.find_element("css selector", "#sample .facts b").text == "p2, seed 1"
+    assert browser.find_element("id", "difference").text == "First difference at character 3."
+    marked = browser.execute_script("return [...document.querySelectorAll('.differs')].map(one => one.textContent)")
+    assert marked == ["s1k", "base"]
+    choose(browser, "other", "silent")
+    wait(browser, "document.getElementById('difference')?.textContent === 'One has a thought, the other none.'")
+    heads = [one.text for one in browser.find_elements("css selector", "#sample article:last-child h4")]
+    assert heads == ["question", "no thinking", "answer"]
 
 
 def test_the_search_reads_the_texts_and_says_what_it_read(page: Any) -> None:

@@ -41,6 +41,9 @@ function browse(index) {
   index.runs.forEach((run, i) => option($("other"), run, i));
   for (const [value, label] of [["", "all of them"], ["differs", "only differing"], ["gained", "gained: right here alone"], ["lost", "lost: right there alone"]]) option($("by-pair"), label, value);
 
+  const seed = (i) => index.seeds[index.id[i]];
+  const several = { seeds: new Set(index.seeds).size > 1, samples: index.sample_index.some((at) => at > 0) };
+
   // The same question elsewhere: its samples by run.
   const places = new Map();
   for (let i = 0; i < num; i++) {
@@ -52,8 +55,11 @@ function browse(index) {
     if (run === "") return -1;
     const same = (places.get(index.pair[i] * index.runs.length + Number(run)) ?? []).filter((j) => j !== i);
     const like = (j) => index.sample_index[j] === index.sample_index[i];
-    return same.find((j) => index.ids[index.id[j]] === beside && like(j)) ?? same.find(like) ?? same[0] ?? -1;
+    const near = (j) => like(j) && seed(j) === seed(i);
+    return same.find((j) => index.ids[index.id[j]] === beside && like(j)) ?? same.find(near) ?? same.find(like) ?? same[0] ?? -1;
   };
+  const which = (i) => [[several.seeds && seed(i) !== null, `seed ${seed(i)}`], [several.samples, `sample ${(index.sample_index[i] ?? 0) + 1}`]]
+    .filter(([is]) => is).map(([, text]) => text);
   const right = (i) => index.status[i] === "correct";
   const related = {
     differs: (i, j) => right(i) !== right(j) || index.extracted[i] !== index.extracted[j],
@@ -131,7 +137,7 @@ function browse(index) {
       }
       if (!paired) return;
       const gap = index.gaps[`${t}/${a}/${b}`];
-      lines.push(`${task}: of ${count(paired)} samples ${count(gained)} gained, ${count(lost)} lost${gap ? "; " + gap : ""}`);
+      lines.push(`${task}: of ${count(paired)} samples ${count(gained)} gained, ${count(lost)} lost${gap ? "; difference " + gap : ""}`);
     });
     $("tally").textContent = lines.join(" · ");
   };
@@ -144,14 +150,14 @@ function browse(index) {
     const last = Math.min(found.length, Math.ceil((list.scrollTop + list.clientHeight) / HEIGHT) + 4);
     const spacer = document.createElement("div");
     spacer.style.height = `${found.length * HEIGHT}px`;
-    const rows = [spacer];
+    const rows = found.length ? [spacer] : [make("p", "No sample fits.", "soft")];
     for (let at = first; at < last; at++) {
       const i = found[at];
       const row = make("div", undefined, "row");
       row.style.top = `${at * HEIGHT}px`;
       row.setAttribute("role", "option");
       row.setAttribute("aria-selected", String(i === chosen));
-      row.append(line(`${index.problem_id[i]} · ${index.status[i]}`, mood(i)), line(index.runs[index.run[i]] + counted(" · ", index.thinking_tokens[i]), "soft"));
+      row.append(line([index.problem_id[i], index.status[i], ...which(i)].join(" · "), mood(i)), line(index.runs[index.run[i]] + counted(" · ", index.thinking_tokens[i]), "soft"));
       row.onclick = () => open(i);
       rows.push(row);
     }
@@ -167,7 +173,7 @@ function browse(index) {
     const read = (text) => ($("typeset").checked ? formulas(text) : []);
     const facts = make("div", undefined, "facts");
     const fact = (label, value) => { const span = make("span", label + " "); span.append(make("b", value)); facts.append(span); };
-    fact("problem", index.problem_id[i]);
+    fact("problem", [index.problem_id[i], ...which(i)].join(", "));
     fact("status", index.status[i]);
     fact("extracted", index.extracted[i] ?? "–");
     fact("gold", index.gold[i] ?? "–");
@@ -194,15 +200,15 @@ function browse(index) {
         if (here) forced.classList.add("differs");
         thought.append(forced);
       } else if (here) {
-        const cut = differs - at;
-        const word = text.slice(cut).match(/^\s*\S*/)[0] || text.slice(cut, cut + 1);
+        const cut = differs - at + text.slice(differs - at).match(/^\s*(?=\S)|/)[0].length;
+        const word = text.slice(cut).match(/^\S+|/)[0] || text.slice(cut, cut + 1);
         flow(thought, text.slice(0, cut), at, maths);
         thought.append(make("span", word, "differs"));
-        flow(thought, text.slice(cut + word.length), differs + word.length, maths);
+        flow(thought, text.slice(cut + word.length), at + cut + word.length, maths);
       } else flow(thought, text, at, maths);
       at += text.length;
     }
-    part("thinking", thought);
+    if (thought.hasChildNodes()) part("thinking", thought); else card.append(make("h4", "no thinking"));
     const answer = make("pre");
     if (s.closing) {
       const known = s.num_rounds !== null && index.forced_end[i] !== null;  // an imported log does not tell who wrote it
@@ -231,8 +237,9 @@ function browse(index) {
     const same = x === y;
     const said = make("p", undefined, "soft");
     said.id = "difference";
-    const token = a.ids && b.ids ? common(a.ids, b.ids) : null;
-    said.textContent = same ? "The two thoughts are the same text."
+    const token = a.ids?.length && b.ids?.length ? common(a.ids, b.ids) : null;
+    said.textContent = same ? (x ? "The two thoughts are the same text." : "Neither has a thought.")
+      : !x || !y ? "One has a thought, the other none."
       : `First difference at character ${count(at)}` + (token === null ? "." : `, token ${count(token)} of ${count(a.ids.length)} and ${count(b.ids.length)}.`);
     $("sample").replaceChildren(said, render(i, a, same ? null : at), render(other, b, same ? null : at));
     for (const spot of document.querySelectorAll("#sample .differs")) { const box = spot.closest("pre"); box.scrollTop = spot.offsetTop - box.offsetTop - box.clientHeight / 2; }
@@ -251,7 +258,12 @@ function browse(index) {
     const study = asked.get("study");
     if (study !== null) [...document.querySelectorAll("main > section > h1")].find((head) => head.textContent === study)?.scrollIntoView();
     const task = index.tasks.indexOf(asked.get("task"));
-    if (task >= 0) { $("by-task").value = task; filter(); if (study === null) $("samples").scrollIntoView(); }
+    if (task >= 0) {
+      $("by-task").value = task;
+      filter();
+      if (chosen >= 0 && found.length && !found.includes(chosen)) open(found[0], false);
+      if (study === null) $("samples").scrollIntoView();
+    }
     const [run, ...rest] = (asked.get("sample") ?? "").split("/");
     if (!rest.length) return false;
     const [problem, nth] = [rest.join("/"), Number(asked.get("index") ?? 0)];
@@ -265,7 +277,7 @@ function browse(index) {
     open(at, false);
     return true;
   };
-  addEventListener("hashchange", follow);
+  addEventListener("hashchange", () => { if (!follow() && !location.hash) open(start, false); });
 
   const open = (i, told = true) => {
     chosen = i;
@@ -287,7 +299,11 @@ function browse(index) {
     open(found[at]);
   };
 
-  const refilter = () => { list.scrollTop = 0; filter(); };
+  const refilter = () => {  // a sample that is not listed gives way to the first that is
+    list.scrollTop = 0;
+    filter();
+    if (found.length && !found.includes(chosen)) { beside = null; open(found[0], false); history.replaceState(null, "", place(chosen)); }
+  };
   for (const id of ["by-task", "by-run", "by-status", "by-fact"]) $(id).onchange = refilter;
   $("by-pair").onchange = () => {
     if ($("by-pair").value && $("other").value === "") {
@@ -295,10 +311,10 @@ function browse(index) {
       $("other").value = index.reference !== null && index.reference !== run ? index.reference : index.runs.findIndex((_, at) => at !== run);
     }
     refilter();
-    if (found.length && !found.includes(chosen)) open(found[0]); else if (found.length) show();
+    show();
   };
   let typed = 0;
-  $("by-text").oninput = () => { clearTimeout(typed); typed = setTimeout(refilter, 120); };
+  $("by-text").oninput = () => { clearTimeout(typed); typed = setTimeout(() => { list.scrollTop = 0; filter(); }, 120); };
   $("other").onchange = () => { beside = null; refilter(); history.replaceState(null, "", place(chosen)); show(); };
   $("typeset").onchange = show;
   $("before").onclick = () => step(-1);
@@ -321,8 +337,6 @@ function browse(index) {
   };
   new ResizeObserver(draw).observe(list);
   filter();
-  if (!follow()) {
-    const forced = found.find((i) => index.runs[index.run[i]].includes("+"));
-    open(forced ?? found[0], false);
-  }
+  const start = found.find((i) => index.runs[index.run[i]].includes("+")) ?? found[0];
+  if (!follow()) open(found.includes(start) ? start : found[0], false);
 }
