@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.files import MAX_DEPTH, json_row, nesting, write_json_lines
@@ -147,6 +148,8 @@ def main() -> int:
     parser.add_argument("--only", choices=TARGETS)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "fuzz")
     arguments = parser.parse_args()
+    if find_spec("atheris") is None:
+        sys.exit("atheris is not installed; `make fuzz` installs it")
     work: Path = arguments.work.resolve()
     names = [arguments.only] if arguments.only else list(TARGETS)
     known, broken = corpus(), []

@@ -54,10 +54,10 @@ def run_variances(cells: Sequence[Cell]) -> list[RunVariance]:
         pools[cell.study, cell.task, cell.budget, untrained].append(i)
     layouts = {recipe: _layout([cells[i] for i in members]) for recipe, members in repeats.items()}
     found = [NO_RUNS] * len(cells)
-    for (*_, untrained), members in pools.items():
+    for (*_, model), members in pools.items():
         recipes = dict.fromkeys(recipe_of[i] for i in members)
         if known := [layout for recipe in recipes if (layout := layouts[recipe])]:
-            together = pooled(known, drawn=bool(untrained))
+            together = pooled(known, drawn=bool(model))
             for i in members:
                 found[i] = together
     return found

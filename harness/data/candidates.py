@@ -73,7 +73,8 @@ class Candidates:
 
     @cached_property
     def _outcomes(self) -> tuple[list[bool | None], list[bool]]:
-        correct, cut = [None] * len(self), [False] * len(self)
+        correct: list[bool | None] = [None] * len(self)
+        cut = [False] * len(self)
         for position, metadata in self.values("metadata"):
             said = _of_the_trace(metadata)
             known = said.get("attempt_correct")
