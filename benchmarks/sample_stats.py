@@ -1,10 +1,13 @@
 """Sample statistics against s1's way of counting them: tokenising every line, thought, answer and response again.
 
     python benchmarks/sample_stats.py [--peer compute_sample_stats.py] [--log samples.jsonl] [--tokenizer FOLDER]
+    python benchmarks/sample_stats.py --logs 10 [--responses 30]
 
 `--peer` runs s1's own script on the same log with the same tokenizer (its hard-coded name is answered with ours and its
 debugger is passed over). Without it the same steps are restated here. The log is s1-32B's on AIME24 when it is here,
 else a made-up one; the tokenizer is a byte-pair one of Qwen's kind, trained on the spot, when none is given.
+`--logs N` compares whole commands on N made-up logs, each in one run: s1's steps in a process that loads the tokenizer
+once, and `harness sample-stats`.
 """
 
 from __future__ import annotations
@@ -34,16 +37,16 @@ REPEATS = 5
 TARGET = 20
 
 
-def make_log(path: Path) -> Path:
+def make_log(path: Path, seed: int = 0, responses: int = 30) -> Path:
     """Thirty responses of about 28,000 characters, five of which loop, as s1-32B's do."""
-    rng = random.Random(0)
+    rng = random.Random(seed)
     words = [
         f"{a}{b}"
         for a in ("so", "the", "we", "sum", "let", "then", "get")
         for b in ("", "s", "ing", " x", " 12", " = ")
     ]
     with path.open("w") as file:
-        for i in range(30):
+        for i in range(responses):
             lines = [" ".join(rng.choices(words, k=rng.randint(2, 20))) + ".\n" * rng.randint(1, 2) for _ in range(350)]
             if i % 6 == 0:
                 lines = lines[:40] * 25
@@ -130,34 +133,50 @@ THEIR_COMMAND = """
 import sys
 from pathlib import Path
 from transformers import AutoTokenizer
-sys.path.insert(0, sys.argv[3])
+sys.path.insert(0, sys.argv[1])
 import sample_stats
-sample_stats.step_by_step(Path(sys.argv[1]), AutoTokenizer.from_pretrained(sys.argv[2]))
-"""
-OUR_COMMAND = """
-import sys
-from harness.analysis.logs.sample_stats import compute
-from harness.analysis.logs.stats_output import as_text
-as_text(compute([sys.argv[1]], sys.argv[2], compat="s1"))
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[2])
+for log in sys.argv[3:]:
+    print(sample_stats.step_by_step(Path(log), tokenizer))
 """
 
 
-def as_command(code: str, *arguments: str) -> float:
-    """Processor seconds of a process that does the whole of it, imports and loading included; the least of two."""
+def as_command(*arguments: str, runs: int = 2) -> float:
+    """Processor seconds of a Python process that does the whole of it, imports and loading included; the least."""
     took = []
-    for _ in range(2):
+    for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(took)
+
+
+def commands(logs: list[Path], tokenizer: str, runs: int = 2) -> str:
+    """Both commands on the same logs, side by side."""
+    names = [str(log) for log in logs]
+    theirs = as_command("-c", THEIR_COMMAND, str(Path(__file__).parent), tokenizer, *names, runs=runs)
+    counted = ("sample-stats", *names, "--tokenizer", tokenizer)
+    ours, as_s1 = (as_command("-m", "harness", *counted, *more, runs=runs) for more in ((), ("--compat", "s1")))
+    return (
+        f"as a command on {len(logs)} log(s): theirs {theirs:.2f} s, ours {ours:.2f} s ({theirs / ours:.1f}x), as s1 "
+        f"counts {as_s1:.2f} s ({theirs / as_s1:.1f}x)   (target {TARGET}x)"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for flag in ("--peer", "--log", "--tokenizer"):
         parser.add_argument(flag, type=Path)
+    parser.add_argument("--logs", type=int, default=0, help="whole commands alone, on this many made-up logs")
+    parser.add_argument("--responses", type=int, default=30, help="of each of these logs")
     given = parser.parse_args()
+    if given.logs:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            logs = [make_log(folder / f"samples_{k}.jsonl", k, given.responses) for k in range(given.logs)]
+            print(commands(logs, str(given.tokenizer or train_tokenizer(logs[0], folder)), runs=1))
+        return
     from transformers import AutoTokenizer
 
     from harness.analysis.logs.sample_stats import compute
@@ -188,12 +207,11 @@ def main() -> None:
                     file.num_too_many_tokens,
                 )
                 assert found == tuple(expected.values()), (found, expected)
-        here = str(Path(__file__).parent)
-        theirs, ours = (as_command(code, str(log), name, here) for code in (THEIR_COMMAND, OUR_COMMAND))
+        whole = commands([log], name)
     print(f"{log.name}; processor seconds, tokenizer loaded in ours and not in theirs")
     for label, seconds in rows:
         print(f"{label:24} {seconds:7.3f} s   {baseline / seconds:6.1f}x")
-    print(f"as a command: theirs {theirs:.2f} s, ours {ours:.2f} s   {theirs / ours:6.1f}x   (target {TARGET}x)")
+    print(whole)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 Kind = Literal["math", "integer", "choice", "text"]  # how an answer compares with its gold
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of options, in the order shown
 
 _MATH_MARKS = re.compile(r"\\[()\[\]]|\$|\\(?:,|;|!|quad|qquad)(?![a-zA-Z])|\\(?:left|right)(?![a-zA-Z])")
 _LABEL = r"(?:\(?[A-Z][).:]|\(?[0-9]{1,2}[).:]|[-*])?"

@@ -11,8 +11,7 @@ import hashlib
 from collections.abc import Sequence
 
 from harness.errors import UserError
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+from harness.questions import LETTERS
 
 
 def shuffled_choices(

@@ -14,7 +14,7 @@ from typing import Any
 from harness.analysis.logs.golds import options_of
 from harness.digests import file_digest
 from harness.errors import UserError, one_line
-from harness.grading.choices import LETTERS
+from harness.questions import LETTERS
 from harness.tasks.lm_eval_names import file_of
 from harness.tasks.rows import Row, Rows, content_digest
 

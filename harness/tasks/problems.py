@@ -24,8 +24,8 @@ from harness.analysis.logs.golds import (
 from harness.analysis.logs.record_logs import field
 from harness.config import TaskReading
 from harness.errors import UserError, unknown
-from harness.grading.choices import LETTERS, format_choices, shuffled_choices
-from harness.questions import Kind
+from harness.grading.choices import format_choices, shuffled_choices
+from harness.questions import LETTERS, Kind
 from harness.records import Problem
 from harness.tasks.rows import Row
 

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from harness.analysis.logs.golds import gold_of, metadata_of
 from harness.analysis.logs.logged import Log, Logged, chat_prompt, flat_texts, verdict, with_reasoning
 from harness.errors import UserError, one_line
@@ -23,6 +20,9 @@ LIKELIHOODS = (
 
 def columns(path: Path) -> list[str]:
     """The column names of a Parquet file. Raises UserError where it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
@@ -38,6 +38,8 @@ def is_lighteval(names: list[str]) -> bool:
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """All rows of a Parquet file as plain objects."""
+    import pyarrow.parquet as pq
+
     return list(pq.read_table(path).to_pylist())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.analysis.logs.golds import options_of
-from harness.grading.choices import LETTERS
+from harness.questions import LETTERS
 
 
 def pairs_of(record: Mapping[str, Any]) -> list[float] | None:

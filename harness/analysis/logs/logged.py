@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import UserError, one_line
-from harness.grading.choices import LETTERS
 from harness.messages import content_text
+from harness.questions import LETTERS
 
 T = TypeVar("T")
 
