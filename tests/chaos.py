@@ -53,14 +53,14 @@ VICTIMS = {
     "driver": ("", "engine"),
     "terminal": ("", "engine"),
     "second driver": ("", "grading"),
-    "clock": ("", "grading"),
+    "clock": ("", "clock"),
     "node": ("", "engine"),
     "training worker": (TRAINING_WORKER, "training"),
     "grader": (GRADER, "grading"),
 }
 # Seconds, drawn at random, until the next of what costs the same. The shorter ones hit an engine while it starts (half
 # a minute, more when a training runs), the longer ones let it make rows.
-REST = {"engine": (5.0, 110.0), "training": (10.0, 40.0), "grading": (2.0, 2.0)}
+REST = {"engine": (5.0, 110.0), "training": (10.0, 40.0), "grading": (2.0, 2.0), "clock": (20.0, 60.0)}
 MOST_GIVEN_UP = 3  # drivers that end with a failed recipe
 QUIET_SECONDS = 4.0  # between two kills
 LOOKED_FOR_SECONDS = {"grader": 5.0}  # it lives for a fraction of a second
