@@ -171,6 +171,8 @@ def task_of(path: Path) -> str:
     name = path.name
     if match := re.match(r"details_(.+?)_\d{4}-\d\d-\d\dT", name):
         return lighteval_logs.task_of(match.group(1))
+    if behind := _behind_arguments(path):
+        return behind
     if known := next((task for task in TASK_NAMES if task in name), None):
         return known
     if match := re.match(r"samples_(.+?)_\d{4}-\d\d-\d\dT", name):
@@ -179,6 +181,21 @@ def task_of(path: Path) -> str:
     if NO_NAME.fullmatch(name):  # a name that all runs' files have: the folder is the benchmark's
         return path.resolve().parent.name or "unknown"
     return name.removeprefix("samples_") or "unknown"
+
+
+def _behind_arguments(path: Path) -> str | None:
+    """The task in lm-eval 0.4.0's file names, {model_args}_{task}, by the results file beside it; None for others."""
+    if "__" not in path.name or path.name.startswith("samples_"):
+        return None
+    for results in _results_beside(path):
+        config = results.get("config")
+        arguments = config.get("model_args") if isinstance(config, Mapping) else None
+        if isinstance(arguments, str):
+            before = re.sub(r"[/=]", "__", arguments) + "_"
+            name = path.name.removesuffix(".jsonl")
+            if arguments and name.startswith(before) and name.removeprefix(before) in (results.get("configs") or ()):
+                return name.removeprefix(before)
+    return None
 
 
 def bare_name(path: Path) -> str:

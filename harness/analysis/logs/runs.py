@@ -95,8 +95,9 @@ def _parts(log: Log, model: str | None, task: str | None) -> list[Run]:
     """The log's samples by model and task, where its rows name several."""
     by_name: dict[tuple[str, str], list[Logged]] = {}
     of_file = log.model or model_of(log.path, ()) or name_from(log.path) or UNKNOWN_MODEL
+    by_file = task_of(log.path)
     for sample in log.samples:
-        key = (model or sample.model or of_file, task or sample.task or task_of(log.path))
+        key = (model or sample.model or of_file, task or sample.task or by_file)
         by_name.setdefault(key, []).append(sample)
     made = []
     for (name, of_task), samples in by_name.items():

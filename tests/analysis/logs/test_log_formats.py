@@ -107,10 +107,8 @@ def test_lightevals_details_of_today(tmp_path: Path) -> None:
         "org/model-1",
         "What is 1 + 1?<think>\n",
     )
-    assert found[2]["logged_correct"] and json.loads(found[0]["gen_kwargs"]) == {
-        "generation_size": 100,
-        "num_samples": 2,
-    }
+    assert {row["logged_correct"] for row in found} == {None}, "its pass@k is one number over both responses"
+    assert json.loads(found[0]["gen_kwargs"]) == {"generation_size": 100, "num_samples": 2}
 
 
 def test_lightevals_older_details(tmp_path: Path) -> None:
@@ -124,6 +122,100 @@ def test_lightevals_older_details(tmp_path: Path) -> None:
     row = imported(tmp_path, path)[0]
     assert (row["task"], row["gold"], row["correct"], row["logged_correct"]) == ("aime25", "2", True, True)
     assert json.loads(row["metadata"]) == {"level": 3}
+
+
+def older(number: int, predictions: list[Any], gold: list[str], **metrics: Any) -> dict[str, Any]:
+    """A row of lighteval before 0.11, as it stands in memory: what a pass does not measure is missing in it."""
+    return {
+        "example": f"problem {number}", "full_prompt": f"problem {number}", "predictions": predictions, "gold": gold,
+        "choices": [], "gold_index": [], "pred_logits": [], "metrics": metrics, "specifics": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["structs", "texts"])
+def test_an_older_task_sampled_and_answered_greedily_has_each_problem_once(tmp_path: Path, as_text: bool) -> None:
+    """Such a file goes through all problems twice, and one majority is no verdict of any single response."""
+    passes = [older(n, ["\\boxed{1}", "\\boxed{2}"], ["2"], **{"maj@2": 0}) for n in range(3)]
+    passes += [older(n, [f"\\boxed{{{n}}}"], ["2"], match=float(n == 2)) for n in range(3)]
+    if as_text:
+        passes = [{key: str(value) for key, value in row.items()} for row in passes]
+        for row in passes[3:]:
+            row["metrics"] = row["metrics"].replace("match': ", "match': np.float64(").replace("}", "), 'f': nan}")
+    path = tmp_path / "details_custom|sums|0_2025-01-02T03-04-05.parquet"
+    pq.write_table(pa.Table.from_pylist(passes), path)
+    found = imported(tmp_path, path, model="m")
+    assert [(row["problem_id"], row["sample_index"]) for row in found] == [
+        (str(n), k) for n in range(3) for k in range(3)
+    ]
+    assert [row["correct"] for row in found] == [False, True, False] * 2 + [False, True, True]
+    assert [row["logged_correct"] for row in found] == [None, None, False] * 2 + [None, None, True]
+
+
+def test_equal_questions_of_one_pass_stay_problems_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "details_custom|sums|0_2025-01-02T03-04-05.parquet"
+    pq.write_table(pa.Table.from_pylist([older(0, ["\\boxed{2}"], ["2"], match=1.0) for _ in range(2)]), path)
+    assert [row["problem_id"] for row in imported(tmp_path, path, model="m")] == ["0", "1"]
+
+
+@pytest.mark.parametrize("layout", ["today", "older"])
+def test_lightevals_scored_options_are_its_likeliest(tmp_path: Path, layout: str) -> None:
+    """As its `acc` has it: the option of the highest log-probability; digits are the options' texts, no numbers."""
+    options, scores = [" 4", " 5", " 0"], [[-2.0, -1.0, -3.0], [-0.5, -1.0, -0.7]]
+    if layout == "today":
+        table = [
+            {
+                "doc": {"query": f"problem {n}", "choices": options, "gold_index": 0, "id": str(n), "task_name": "x|0"},
+                "model_response": {"input": f"problem {n}", "text": [], "logprobs": one}, "metric": {"acc": n},
+            } for n, one in enumerate(scores)
+        ]  # fmt: skip
+    else:
+        table = [
+            older(n, [[score, 0.0] for score in one], [], acc=n) | {"choices": options, "gold_index": [0]}
+            for n, one in enumerate(scores)
+        ]
+    path = tmp_path / "details_x|0_2025-01-02T03-04-05.parquet"
+    pq.write_table(pa.Table.from_pylist(table), path)
+    found = imported(tmp_path, path, model="m")
+    assert [(row["answer"], row["gold"], row["correct"], row["logged_correct"]) for row in found] == [
+        ("B", "A", False, False),
+        ("A", "A", True, True),
+    ]
+    assert {(row["task"], row["kind"], tuple(row["choices"])) for row in found} == {("x", "choice", ("4", "5", "0"))}
+
+
+def test_a_task_that_scores_options_and_generates_is_what_it_generated(tmp_path: Path) -> None:
+    doc = {"query": "What is 1 + 1?", "choices": ["2", "3"], "gold_index": 0, "id": "0", "task_name": "x|0"}
+    table = [
+        {"doc": doc, "model_response": {"text": [], "logprobs": [-1.0, -2.0]}, "metric": {"acc": 1, "em": None}},
+        {"doc": doc, "model_response": {"text": ["3"], "logprobs": []}, "metric": {"acc": None, "em": 0}},
+    ]
+    path = tmp_path / "details_x|0_2025-01-02T03-04-05.parquet"
+    pq.write_table(pa.Table.from_pylist(table), path)
+    log = read_log(path)
+    assert [(one.line, one.responses, one.correct, one.chosen) for one in log.samples] == [(2, ("3",), (False,), False)]
+    assert [number for number, _ in log.skipped] == [1]
+
+
+def test_a_log_of_options_scored_without_options_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "details_custom|loss|0_2025-01-02T03-04-05.parquet"
+    pq.write_table(pa.Table.from_pylist([older(n, [[-3.0, 0.0]], [], ppl=3.5) for n in range(2)]), path)
+    with pytest.raises(UserError, match="log-likelihoods"):
+        read_log(path)
+
+
+def test_the_first_lm_evals_file_names_hold_the_models_arguments(tmp_path: Path) -> None:
+    """0.4.0 names a file by the arguments and the task; which is which is told by the results file beside it."""
+    name = "pretrained__org__m_1,dtype__float32_gsm8k_cot.jsonl"
+    path = written(tmp_path / name, whole=[lm_eval_line(n) for n in range(2)])
+    assert task_of(path) == "gsm8k", "nothing beside it"
+    results = {
+        "config": {"model": "hf", "model_args": "pretrained=org/m_1,dtype=float32", "gen_kwargs": None},
+        "configs": {"cot": {}, "gsm8k_cot": {"output_type": "generate_until", "num_fewshot": 8}},
+    }  # fmt: skip
+    written(tmp_path / "results.json", whole=results)
+    assert task_of(path) == "gsm8k_cot"
+    found = imported(tmp_path, tmp_path)
+    assert {(row["task"], row["model"], row["correct"]) for row in found} == {("gsm8k_cot", "org/m_1", True)}
 
 
 NEMO = {"problem": "What is 1 + 1?", "expected_answer": "2", "generation": "<think>so</think>It is \\boxed{2}",
