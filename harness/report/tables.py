@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.analysis.intervals import Interval
 from harness.console import visible
+from harness.report.numbers import bounds, shown
 
 MISSING = "–"
 
@@ -128,7 +129,7 @@ def _moved(entry: Entry, old: Table, new: Table) -> Entry:
 
 def number(value: float, digits: int = 1) -> Entry:
     """A plain number; a dash where there is none."""
-    return Entry(MISSING if math.isnan(value) else f"{value:,.{digits}f}", _sortable(value))
+    return Entry(MISSING if math.isnan(value) else shown(value, digits), _sortable(value))
 
 
 def p_value(p: float) -> Entry:
@@ -152,15 +153,12 @@ def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, s
     value, low, high = factor * figure.mean, factor * figure.low, factor * figure.high
     if math.isnan(value):
         return Entry(MISSING, footnote=table.footnote(figure.note or "no value"))
-    sign = "+" if signed else ""
     bounded = low < high  # equal bounds would claim certainty
-    detail = f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]".replace("+0.0,", "0.0,") if bounded else ""
+    detail = bounds(low, high, digits, signed) if bounded else ""
     unusual = figure.note if any(word in figure.note for word in UNUSUAL) else ""
     if not bounded and not unusual:
         unusual = "no interval: every resample gives this value"
-    text = f"{value:{sign},.{digits}f}"
-    text = text.lstrip("+-") if float(text.replace(",", "")) == 0 else text  # no "+0.0"
-    return Entry(text, value, detail, style, table.footnote(unusual), low, high)
+    return Entry(shown(value, digits, signed), value, detail, style, table.footnote(unusual), low, high)
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.
