@@ -74,14 +74,14 @@ def piece(table: Table, keep: Sequence[int]) -> Table:
     return replace(table, columns=[table.columns[c] for c in keep], rows=rows)
 
 
-MOST_ACROSS = 4  # figures of a task that stand side by side with another task's
+MOST_ACROSS = 10  # columns of a table with tasks side by side, as many as a sheet of paper holds
 
 
 def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
     """The tables that answer one question on several tasks as one, with each footnote, caption and note once.
 
-    Tasks are columns where rows are told apart by their leading texts and have at most `MOST_ACROSS` figures; else each
-    row says its task.
+    Tasks are columns where rows are told apart by their leading texts and that makes at most `MOST_ACROSS` columns;
+    else each row says its task.
 
     Args:
         tables: task -> its table.
@@ -93,7 +93,8 @@ def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
     num_keys = next((at for at, column in enumerate(first.columns) if column.numeric), len(first.columns))
     keys = {task: [tuple(entry.text for entry in row[:num_keys]) for row in one.rows] for task, one in tables.items()}
     alike = all(one.columns == first.columns and len(set(keys[t])) == len(keys[t]) for t, one in tables.items())
-    across = alike and len(tables) > 1 and len(first.columns) - num_keys <= MOST_ACROSS
+    num_columns = num_keys + len(tables) * (len(first.columns) - num_keys)
+    across = alike and len(tables) > 1 and num_columns <= MOST_ACROSS
     rows = {task: [[_moved(entry, one, whole) for entry in row] for row in one.rows] for task, one in tables.items()}
     if across:
         figures = first.columns[num_keys:]
