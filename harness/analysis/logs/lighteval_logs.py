@@ -138,7 +138,9 @@ def _old(row: Mapping[str, Any], number: int, problem: int) -> Logged | str:
     best = None
     if not texts:
         scores = predictions if isinstance(predictions, list) else []
-        best = _likeliest([one[0] if isinstance(one, list | tuple) and one else one for one in scores], row["choices"])
+        best = _likeliest(
+            [one[0] if isinstance(one, list | tuple) and one else one for one in scores], row.get("choices")
+        )
         if best is None:
             return LIKELIHOODS if scores or _literal(row.get("pred_logits")) else "no responses"
         texts = (LETTERS[best],)
@@ -239,7 +241,7 @@ def _literal(value: Any) -> Any:
     if isinstance(value, str) and value.strip()[:1] in "[{(":
         try:
             return ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
             return value
     return value
 
