@@ -138,7 +138,8 @@ def publish(out: Path, to: str, public: bool) -> None:
     "--only",
     multiple=True,
     type=click.Choice(STUDY_FIGURES + PAPER_FIGURES),
-    help="Repeatable. The last five: --paper's.",
+    metavar="NAME",
+    help=f"Repeatable: {', '.join(STUDY_FIGURES)}; with --paper {', '.join(PAPER_FIGURES)}.",
 )
 @click.option("--study", default="", help="Of this study alone.")
 @click.option("--paper", is_flag=True, help="The s1 paper's figures instead, those of DIRS beside them.")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.analysis.claims import CONTRADICTED, OPEN, SUPPORTED, Evidence, Finding
+from harness.report.numbers import bounds, shown
 from harness.report.tables import MISSING, Column, Entry, Table, p_value, percent
 
 STYLES = {SUPPORTED: "supported", CONTRADICTED: "contradicted", OPEN: "open"}
@@ -51,9 +52,9 @@ def verdict_line(one: Finding) -> str:
 
 def _said(one: Evidence) -> str:
     figure = one.figure
-    bounds = f" [{100 * figure.low:+.1f}, {100 * figure.high:+.1f}]" if figure.low < figure.high else ""
+    within = f" {bounds(100 * figure.low, 100 * figure.high, 1, signed=True)}" if figure.low < figure.high else ""
     p = "" if one.p_holm is None else f", Holm p {p_value(one.p_holm).text}"
-    return f"{one.what} on {one.task}: {100 * figure.mean:+.1f}".replace("+0.0", "0.0") + f"{bounds} points{p}"
+    return f"{one.what} on {one.task}: {shown(100 * figure.mean, 1, signed=True)}{within} points{p}"
 
 
 def _counts(one: Finding) -> Counter[str]:

@@ -15,6 +15,7 @@ from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
 from harness.analysis.intervals import Interval
 from harness.errors import UserError
 from harness.records import setting
+from harness.report.numbers import bounds, shown
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -46,10 +47,10 @@ def comparison_table(c: Comparison) -> Table:
     """The two runs, and below them what tells them apart."""
     from harness.report.tables import Column, Entry, Table, number
 
-    def bounded(interval: Interval, sign: str = "") -> Entry:
+    def bounded(interval: Interval, signed: bool = False) -> Entry:
         known = interval.low < interval.high
-        detail = f"[{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]" if known else interval.note
-        return Entry(f"{100 * interval.mean:{sign}.1f}", interval.mean, detail)
+        detail = bounds(100 * interval.low, 100 * interval.high, 1, signed) if known else interval.note
+        return Entry(shown(100 * interval.mean, 1, signed), interval.mean, detail)
 
     heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
     table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
@@ -58,7 +59,7 @@ def comparison_table(c: Comparison) -> Table:
         (f"B  {c.name_b}", c.accuracy_b, c.tokens_b, c.only_b),
     ):
         table.add(name, bounded(accuracy), number(tokens, 0), number(len(only), 0))
-    gap = bounded(c.gap, "+")
+    gap = bounded(c.gap, signed=True)
     verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
     points = f"{gap.text} {gap.detail} points" if gap.detail.startswith("[") else f"{gap.text} points ({gap.detail})"
     table.notes += [
@@ -97,11 +98,15 @@ def _no_worse(c: Comparison) -> list[str]:
         shown = f"neither is shown to be no worse than the other by {points}"
     low, high, credible = same.interval.low, same.interval.high, belief.interval
     return [
-        f"Equivalence: {shown} (one-sided 95 % bounds of A - B: {100 * low:+.1f} and {100 * high:+.1f}).",
+        f"Equivalence: {shown} (one-sided 95 % bounds of A - B: {_points(low)} and {_points(high)}).",
         f"Bayesian (Dirichlet): A is better with probability {belief.better:.3f}, no worse by {points} with "
-        f"{belief.no_worse:.3f}; A - B {100 * credible.mean:+.1f} [{100 * credible.low:+.1f}, "
-        f"{100 * credible.high:+.1f}] points.",
+        f"{belief.no_worse:.3f}; A - B {_points(credible.mean)} "
+        f"{bounds(100 * credible.low, 100 * credible.high, 1, signed=True)} points.",
     ]
+
+
+def _points(share: float) -> str:
+    return shown(100 * share, 1, signed=True)
 
 
 def _p(value: float) -> str:

@@ -20,6 +20,7 @@ from harness.report import study_tables as builders
 from harness.report.budget_tables import method_table, sweep_table
 from harness.report.canvas import Form
 from harness.report.claim_tables import claims_table
+from harness.report.numbers import bounds
 from harness.report.page import render
 from harness.report.plots import draw_all, draw_studies
 from harness.report.recipe_tables import recipe_table
@@ -138,7 +139,7 @@ def narrowed(table: Table, most: int = 6) -> list[Table]:
 
 def _rounded(entry: Entry) -> Entry:
     bounded = entry.low < entry.high
-    return replace(entry, detail=f"[{entry.low:.0f},{entry.high:.0f}]", footnote=0) if bounded else entry
+    return replace(entry, detail=bounds(entry.low, entry.high, 0), footnote=0) if bounded else entry
 
 
 def as_markdown(measured: Measured) -> str:
@@ -188,4 +189,4 @@ def _guarded(value: object) -> object:
 
 
 def _csv(value: float) -> object:
-    return "" if value != value else round(value, 6)
+    return "" if value != value else round(value, 6) + 0  # never "-0.0"

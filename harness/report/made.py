@@ -34,7 +34,7 @@ def made(measured: Measured, study: str, dirs: Sequence[Path]) -> list[tuple[str
         "engine": _each([row["engine"] for row in runs]),
         "device": _each([row["device"] for row in runs]),
         "versions": _each([_versions(row["versions"]) for row in runs]),
-        "audit": _each([audit_line(folder) for folder in dirs]),
+        "audit": _each([audit_line(folder).removeprefix("audit: ") for folder in dirs]),
     }
     return [(name, text or NOT_SAID) for name, text in found.items()]
 

@@ -10,6 +10,7 @@ from harness.analysis.intervals import Interval
 from harness.analysis.measure import is_headline
 from harness.analysis.noise import Noise, purchases
 from harness.analysis.settings import setting_name
+from harness.report.numbers import bounds, shown
 from harness.report.tables import MISSING, Column, Entry, Table, number
 from harness.report.terminal import rendered
 from harness.studies.cost import DOLLARS_PER_GPU_HOUR, TOKENS_PER_GPU_SECOND
@@ -88,7 +89,7 @@ def _points(component: Interval) -> Entry:
     if component.mean != component.mean:
         return Entry(MISSING)
     value, low, high = (100 * sqrt(x) for x in (component.mean, component.low, component.high))
-    return Entry(f"{value:.1f}", value, f"[{low:.1f}, {high:.1f}]", low=low, high=high)
+    return Entry(shown(value), value, bounds(low, high), low=low, high=high)
 
 
 def _purchases(one: Noise, difference: float, num_comparisons: int) -> Table:

@@ -14,6 +14,7 @@ from harness.analysis.settings import setting_name
 from harness.analysis.sweeps import Sweep
 from harness.report.canvas import INK, PAGE, Canvas, Drawn, Form, look, slug
 from harness.report.names import recipe_order, row_name
+from harness.report.numbers import bounds, shown
 from harness.report.study_tables import studies
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def line_with_band(canvas: Canvas, axes: Axes, label: str, points: Sequence[tupl
 
 def tip_text(name: str, figure: Interval, tokens: float) -> str:
     """What a point says of itself."""
-    bounds = f" [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" if figure.low < figure.high else ""
-    return f"{name}: {100 * figure.mean:.1f} %{bounds} at {tokens:,.0f} tokens"
+    within = f" {bounds(100 * figure.low, 100 * figure.high)}" if figure.low < figure.high else ""
+    return f"{name}: {shown(100 * figure.mean)} %{within} at {tokens:,.0f} tokens"
 
 
 def pareto(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAGE) -> Drawn | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from harness.analysis.intervals import Interval
 from harness.analysis.measure import Measured, distinguishable, is_headline, reference_name
@@ -12,7 +13,7 @@ from harness.analysis.positions import position_bias
 from harness.analysis.settings import Cell, setting_name
 from harness.analysis.significance import minimum_detectable_difference
 from harness.report import paper
-from harness.report.names import row_name
+from harness.report.names import recipe_order, row_name
 from harness.report.study_cells import at_headline, compared_with
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent, piece, plain
 
@@ -187,9 +188,11 @@ def breakdown_table(measured: Measured, study: str, task: str) -> Table:
         caption="At the headline setting. Difficulty: thirds of the problems by the base's thinking tokens. There are "
         "many groups and no correction: read it for where to look, not for what is shown.",
     )
-    for part in measured.parts:
-        cell = cells[part.cell]
-        if (cell.study, cell.task) == (study, task):
+    order = recipe_order(measured)
+    members = [part for part in measured.parts if (cells[part.cell].study, cells[part.cell].task) == (study, task)]
+    for _, peers in groupby(members, key=lambda part: (part.group.by, part.group.name)):
+        for part in sorted(peers, key=lambda part: order(part.cell)):
+            cell = cells[part.cell]
             gap = Entry("reference") if part.difference is None else percent(table, part.difference, signed=True)
             table.add(
                 part.group.by,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.analysis.intervals import Interval
 from harness.console import visible
+from harness.report.numbers import bounds, shown
 
 MISSING = "–"
 
@@ -73,14 +74,14 @@ def piece(table: Table, keep: Sequence[int]) -> Table:
     return replace(table, columns=[table.columns[c] for c in keep], rows=rows)
 
 
-MOST_ACROSS = 4  # figures of a task that stand side by side with another task's
+MOST_ACROSS = 10  # columns of a table with tasks side by side, as many as a sheet of paper holds
 
 
 def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
     """The tables that answer one question on several tasks as one, with each footnote, caption and note once.
 
-    Tasks are columns where rows are told apart by their leading texts and have at most `MOST_ACROSS` figures; else each
-    row says its task.
+    Tasks are columns where rows are told apart by their leading texts and that makes at most `MOST_ACROSS` columns;
+    else each row says its task.
 
     Args:
         tables: task -> its table.
@@ -92,7 +93,8 @@ def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
     num_keys = next((at for at, column in enumerate(first.columns) if column.numeric), len(first.columns))
     keys = {task: [tuple(entry.text for entry in row[:num_keys]) for row in one.rows] for task, one in tables.items()}
     alike = all(one.columns == first.columns and len(set(keys[t])) == len(keys[t]) for t, one in tables.items())
-    across = alike and len(tables) > 1 and len(first.columns) - num_keys <= MOST_ACROSS
+    num_columns = num_keys + len(tables) * (len(first.columns) - num_keys)
+    across = alike and len(tables) > 1 and num_columns <= MOST_ACROSS
     rows = {task: [[_moved(entry, one, whole) for entry in row] for row in one.rows] for task, one in tables.items()}
     if across:
         figures = first.columns[num_keys:]
@@ -128,7 +130,7 @@ def _moved(entry: Entry, old: Table, new: Table) -> Entry:
 
 def number(value: float, digits: int = 1) -> Entry:
     """A plain number; a dash where there is none."""
-    return Entry(MISSING if math.isnan(value) else f"{value:,.{digits}f}", _sortable(value))
+    return Entry(MISSING if math.isnan(value) else shown(value, digits), _sortable(value))
 
 
 def p_value(p: float) -> Entry:
@@ -152,15 +154,12 @@ def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, s
     value, low, high = factor * figure.mean, factor * figure.low, factor * figure.high
     if math.isnan(value):
         return Entry(MISSING, footnote=table.footnote(figure.note or "no value"))
-    sign = "+" if signed else ""
     bounded = low < high  # equal bounds would claim certainty
-    detail = f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]".replace("+0.0,", "0.0,") if bounded else ""
+    detail = bounds(low, high, digits, signed) if bounded else ""
     unusual = figure.note if any(word in figure.note for word in UNUSUAL) else ""
     if not bounded and not unusual:
         unusual = "no interval: every resample gives this value"
-    text = f"{value:{sign},.{digits}f}"
-    text = text.lstrip("+-") if float(text.replace(",", "")) == 0 else text  # no "+0.0"
-    return Entry(text, value, detail, style, table.footnote(unusual), low, high)
+    return Entry(shown(value, digits, signed), value, detail, style, table.footnote(unusual), low, high)
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.

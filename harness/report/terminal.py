@@ -55,5 +55,7 @@ def _text(entry: Entry) -> Text:
     if entry.footnote:
         text.append(f" {entry.footnote})", style="dim")
     if entry.detail:
-        text.append(f" {visible(entry.detail).replace(', ', ',')}", style="dim")
+        detail = visible(entry.detail)
+        close = detail.count(",") == 1  # with thousands apart the space tells where the second bound begins
+        text.append(f" {detail.replace(', ', ',') if close else detail}", style="dim")
     return text

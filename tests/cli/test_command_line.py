@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click import Context
 from click.testing import CliRunner
 
 import harness
@@ -237,6 +238,14 @@ def test_no_command_of_the_help_is_cut_short(command: list[str]) -> None:
     assert listed and "..." not in listed
     if not command:
         assert re.search(r"Exit codes:\n  0 +done\n", printed) and "HARNESS_RESULTS" in printed
+
+
+def test_the_help_of_every_command_fits_80_columns() -> None:
+    texts = {
+        name: command.get_help(Context(command, info_name=name, terminal_width=80))
+        for name, command in commands(cli, "harness")
+    }
+    assert [(name, line) for name, text in texts.items() for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_the_walk_over_commands_finds_those_of_groups() -> None:

@@ -80,7 +80,7 @@ def test_a_models_card_is_read_by_the_hubs_own_reader(published: Any) -> None:
         "sha256: abc",
         "rows: 2",
         "harness ablate made_up",
-        "audit: 72 of 72",
+        "- audit: 72 of 72",
         "75.0 [",
     ):
         assert part in card.text

@@ -361,3 +361,13 @@ def test_more_figures_than_fit_side_by_side_make_the_task_a_column() -> None:
     assert whole.notes == ["c", "n"]
     alone = together({"a": tables["a"]}, "x_study", "Question")
     assert [column.name for column in alone.columns][:2] == ["recipe", "figure 0"]
+
+
+@pytest.mark.parametrize(
+    ("num_tasks", "num_figures", "first"), [(3, 3, "recipe"), (2, 4, "recipe"), (3, 4, "task"), (10, 1, "task")]
+)
+def test_tasks_are_columns_as_long_as_a_sheet_holds_them(num_tasks: int, num_figures: int, first: str) -> None:
+    tables = {f"t{n}": of_task({"s1k": 1, "full": 2}, "", "n", num_figures) for n in range(num_tasks)}
+    whole = together(tables, "x_study", "Question")
+    assert whole.columns[0].name == first and len(whole.columns) <= 10
+    assert len(whole.rows) == (2 if first == "recipe" else 2 * num_tasks)

@@ -397,7 +397,7 @@ def test_downloads_are_the_files_and_the_listed_samples(page: Any, page_file: An
 
 def test_how_it_was_made_stands_on_the_page(page: Any) -> None:
     text = page.find_element("css selector", "#made_up .made").text
-    for part in ("harness ablate made_up", "abc", "2026-01-01", "scripted", "audit: 36 of 36 hold (2026-01-02)"):
+    for part in ("harness ablate made_up", "abc", "2026-01-01", "scripted", "\n36 of 36 hold (2026-01-02)"):
         assert part in text
     assert "@software{s1_harness" in page.find_element("id", "bibtex").text
 
@@ -549,6 +549,11 @@ def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> No
         )
         assert page.find_element("css selector", "#board_made_up").is_displayed()
         assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        # Rules for narrow screens must not take hold on A4, which is as narrow within its margins.
+        sheet = {"width": 717, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
+        least = "return getComputedStyle(document.querySelector('#board_made_up th')).minWidth"
+        assert page.execute_script("return innerWidth") == 717 and page.execute_script(least) in ("auto", "0px")
         # A4 within its margins, times the factor by which a browser shrinks every sheet at least (wider ones more).
         sheet = {"width": 717 * 4 // 3, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
         page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
