@@ -14,7 +14,8 @@ from harness.errors import UserError
 from harness.files import BrokenJsonError, json_value, write_json, write_text
 
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write: .parquet or .jsonl.")
-WORKERS = click.option("--workers", default=1, show_default=True, help="Ray workers.")
+POSITIVE, ABOVE_ZERO = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
+WORKERS = click.option("--workers", type=POSITIVE, default=1, show_default=True, help="Ray workers.")
 
 
 _MAP = click.option(
@@ -160,25 +161,33 @@ def collect(
 @click.option("--model", help="The endpoint's model; without --base-url, a local model that writes the traces.")
 @click.option("--traces", is_flag=True, help="Ask the model for a trace for every row that has none.")
 @click.option("--thinking", default="auto", show_default=True, help="A local model's; auto: as its template says.")
-@click.option("--max-tokens", default=16384, show_default=True, help="Of an endpoint's answer, trace included.")
+@click.option(
+    "--max-tokens", type=POSITIVE, default=16384, show_default=True, help="Of an endpoint's answer, trace included."
+)
 @click.option("--temperature", default="0", show_default=True, help="A number; none: the server's own.")
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Traces for each question.")
-@click.option("--timeout", default=600.0, show_default=True, help="Seconds of one try, to the last byte.")
+@click.option("--samples", type=POSITIVE, default=1, show_default=True, help="Traces for each question.")
+@click.option(
+    "--timeout", type=ABOVE_ZERO, default=600.0, show_default=True, help="Seconds of one try, to the last byte."
+)
 @click.option(
     "--extra-body", help="JSON object into every call's body, e.g. '{\"top_p\": 0.95}'; null takes a field out."
 )
-@click.option("--concurrency", default=16, show_default=True, help="Concurrent calls.")
-@click.option("--requests-per-minute", type=float)
-@click.option("--max-retries", default=6, show_default=True)
+@click.option("--concurrency", type=POSITIVE, default=16, show_default=True, help="Concurrent calls.")
+@click.option("--requests-per-minute", type=ABOVE_ZERO)
+@click.option("--max-retries", type=click.IntRange(min=0), default=6, show_default=True)
 @click.option("--api-key-env", default="OPENAI_API_KEY", show_default=True, help="Variable that holds the key.")
-@click.option("--price", nargs=2, type=float, default=(0.0, 0.0), help="Dollars per million tokens, in and out.")
-@click.option("--expect-tokens", default=4000, show_default=True, help="Tokens per answer, for the estimate.")
+@click.option(
+    "--price", nargs=2, type=click.FloatRange(min=0), default=(0.0, 0.0), help="Dollars per million tokens, in and out."
+)
+@click.option(
+    "--expect-tokens", type=POSITIVE, default=4000, show_default=True, help="Tokens per answer, for the estimate."
+)
 @click.option("--dry-run", is_flag=True, help="Print what the calls would cost, and stop.")
 @click.option("--reference", "references", multiple=True, help="A model whose answers show difficulty (repeatable).")
 @click.option("--engine", default="vllm", show_default=True, help="vllm or transformers, for local models.")
-@click.option("--gpus", default=0, show_default=True, help="GPUs per local model.")
-@click.option("--max-model-len", default=32768, show_default=True, help="Of local models.")
-@click.option("--max-answer-tokens", default=2048, show_default=True, help="Of local models.")
+@click.option("--gpus", type=click.IntRange(min=0), default=0, show_default=True, help="GPUs per local model.")
+@click.option("--max-model-len", type=POSITIVE, default=32768, show_default=True, help="Of local models.")
+@click.option("--max-answer-tokens", type=POSITIVE, default=2048, show_default=True, help="Of local models.")
 @click.option("--domains", help="keywords, model (the endpoint), or the metadata key that holds the domain.")
 @click.option("--tokenizer", help="Count the traces' tokens with this tokenizer.")
 @click.option("--grade", is_flag=True, help="Grade the attempts, and mark benchmark-like rows.")
@@ -311,7 +320,7 @@ def decontaminate(
 @click.argument("pool")
 @click.option("--fix", is_flag=True, help="Write the rows to --out: mended where that loses no word, else dropped.")
 @click.option("--tokenizer", help="Also look for rows that lose all loss at --block-size.")
-@click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
+@click.option("--block-size", type=POSITIVE, default=32768, show_default=True, help="Tokens a row is cut to.")
 @click.option("--variant", default="plain", show_default=True, help="Of the training text, for --tokenizer.")
 @click.option("--fast", is_flag=True, help="Do not grade answers, nor look for near duplicates.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where a row has an error.")
@@ -350,8 +359,8 @@ def lint(
 @click.option(
     "--variant", default="plain", show_default=True, help="plain, s1 (its text byte for byte), tokens, steps or class."
 )
-@click.option("--block-size", default=32768, show_default=True, help="Tokens a row is cut to.")
-@click.option("--batch-size", default=16, show_default=True, help="For the padding statistics.")
+@click.option("--block-size", type=POSITIVE, default=32768, show_default=True, help="Tokens a row is cut to.")
+@click.option("--batch-size", type=POSITIVE, default=16, show_default=True, help="For the padding statistics.")
 @pool_options
 @OUT
 def format_pool(

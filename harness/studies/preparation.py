@@ -48,7 +48,19 @@ def pool_notes(study: Study, pools: dict[str, Loaded]) -> Iterator[str]:
             if (count := sum(value in (None, "") for value in loaded.dataset[columns[name]]))
         ]
         words = f"; to be filled in: {', '.join(missing)}" if missing else ""
-        yield f"Pool {pool}: {loaded.summary}{words}."
+        yield f"Pool {pool}: {loaded.summary}{words}{_too_large(study, pool, loaded)}."
+
+
+def _too_large(study: Study, pool: str, loaded: Loaded) -> str:
+    """The recipes that ask for more rows than the pool can have left, which then fail."""
+    told = []
+    for recipe in study.recipes:
+        own = study.seen_by(recipe.name)
+        there = loaded.num_traces if recipe.traces == "each" else loaded.num_questions
+        there = min(there, own.pool_size or there)
+        if own.pool == pool and (recipe.size or 0) > there:
+            told.append(f"{recipe.name} ({recipe.size:,} of {there:,})")
+    return f"; TOO FEW for {', '.join(told)}: ask for fewer rows, or these recipes fail" if told else ""
 
 
 def batch_notes(study: Study, pools: dict[str, Loaded]) -> Iterator[str]:

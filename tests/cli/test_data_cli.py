@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.data import data
+from harness.cli.exits import call
+from harness.cli.main import cli
 from harness.data import load as pool
 from harness.errors import UserError
 from harness.report import pool_tables as report
@@ -243,3 +245,20 @@ def test_every_step_runs_on_the_real_pool(tmp_path: Path) -> None:
     counts = [pq.read_metadata(steps[name]).num_rows for name in ("pool", "features", "filtered", "clean")]
     assert counts[:3] == [2554, 2554, 2384]
     assert 2000 < counts[3] < 2384
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--timeout -1", "--timeout 0", "--concurrency 0", "--max-tokens 0", "--requests-per-minute 0", "--max-retries -1",
+     "--price -1 2", "--expect-tokens -1", "--workers 0", "--gpus -1", "--max-model-len 0"],
+)  # fmt: skip
+def test_a_number_out_of_range_is_one_line_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    pool.save(iter(rows(2)), tmp_path / "pool.jsonl")
+    words = ["data", "featurize", str(tmp_path / "pool.jsonl"), "--domains", "keywords", *option.split()]
+    with pytest.raises(SystemExit) as ended:
+        call(cli, [*words, "--out", str(tmp_path / "x.parquet")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and f"Invalid value for '{option.split()[0]}'" in line
+    assert not (tmp_path / "x.parquet").exists()

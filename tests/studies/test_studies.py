@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.config import to_plain
+from harness.config import Recipe, to_plain
 from harness.errors import UserError
 from harness.studies import load as studies
 from harness.studies.cost import dry_run
+from harness.studies.preparation import local_pools, pool_notes
 from harness.studies.smoke import smoke
+from tests.pools import rows
 
 
 def test_the_shipped_studies_load() -> None:
@@ -108,3 +112,25 @@ def test_the_dry_run_of_the_papers_study_costs_about_what_the_paper_says() -> No
     assert training["s1k"] == pytest.approx(7)
     assert training["full"] == pytest.approx(394, rel=0.1)  # H100 hours, section 5.1
     assert sum(line.what == "evaluate" for line in lines) == 3 + 5 * 3 * 11
+
+
+@pytest.mark.parametrize(
+    ("recipe", "pool_size", "told"),
+    [
+        (Recipe("a", "random", 12), None, ""),
+        (Recipe("a", "random", 13), None, "TOO FEW for a (13 of 12)"),
+        (Recipe("a", "random", 6, traces="all"), None, ""),
+        (Recipe("a", "random", 7, traces="all"), None, "TOO FEW for a (7 of 6)"),
+        (Recipe("a", "random", 6), 5, "TOO FEW for a (6 of 5)"),
+        (Recipe("a", "full"), None, ""),
+    ],
+)
+def test_the_plan_says_which_recipes_ask_for_more_rows_than_the_pool_has(
+    tmp_path: Path, recipe: Recipe, pool_size: int | None, told: str
+) -> None:
+    path = tmp_path / "pool.jsonl"
+    twice = [{**row, "id": f"{row['id']}-{k}", "thinking": f"{row['thinking']} {k}"} for row in rows(6) for k in (1, 2)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in twice))
+    study = replace(studies.load("quickstart"), pool=str(path), pool_size=pool_size, recipes=(recipe,), claims=())
+    (note,) = pool_notes(study, local_pools(study, None))
+    assert told in note and ("TOO FEW" in note) == bool(told), note
