@@ -17,7 +17,7 @@ from harness.data.traces import last_result, split_response, split_trace
 
 
 def from_pool(record: Mapping[str, Any], name: str, index: int) -> Row:
-    """Our own schema; a missing id is derived from question and trace, columns that are not ours go to metadata.
+    """Our own whole schema, as every step writes it; columns that are not ours go to metadata.
 
     A thought that stands marked in the attempt, beside no trace, is the trace.
     """
@@ -79,7 +79,7 @@ ADAPTERS: dict[frozenset[str], Adapter] = {
     frozenset({"question", "gemini_thinking_trajectory"}): from_s1,
     frozenset({"question", "thinking_trajectories"}): from_s1,
     frozenset({"question", "cot_type", "source_type"}): from_s1,
-    frozenset({"question", "thinking"}): from_pool,
+    frozenset(SCHEMA.names): from_pool,
     frozenset({"text"}): from_text,
 }
 LIMO = {"question", "solution", "answer"}

@@ -40,7 +40,7 @@ KNOWN: dict[str, str] = {
     "limo": "GAIR/LIMO",
 }
 SUFFIXES = (*JSON_LINES, ".parquet")  # that are written
-CACHE_VERSION = "4"  # part of the cache key: raise it when an adapter changes what it reads
+CACHE_VERSION = "5"  # part of the cache key: raise it when an adapter changes what it reads
 
 
 @dataclass(frozen=True)

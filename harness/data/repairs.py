@@ -22,6 +22,15 @@ FIGURE = re.compile(
     r"|\b(?:pictured|shown|drawn) (?:above|below|here)\b",
     re.IGNORECASE,
 )
+FIGURE_WORDS = (
+    "figure",
+    "diagram",
+    "picture",
+    "image",
+    "graph",
+    "shown",
+    "drawn",
+)  # one of these stands in every FIGURE
 # ... and holds one in text.
 DRAWN = re.compile(r"\[asy\]|\\begin\{(?:asy|tikzpicture)\}|<asy>")
 
@@ -48,4 +57,8 @@ def repair(text: str) -> tuple[str, list[str]]:
 
 def misses_figure(question: str) -> bool:
     """Whether the question leans on a figure that is not in its text."""
+    if question.isascii():  # others have letters that only the pattern takes for "i" or "s"
+        lowered = question.lower()
+        if not any(word in lowered for word in FIGURE_WORDS):
+            return False
     return FIGURE.search(question) is not None and DRAWN.search(question) is None

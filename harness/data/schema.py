@@ -58,7 +58,7 @@ def row(record: Mapping[str, Any]) -> Row:
         new[name] = value or ""
     if not new["question"].strip():
         raise BadRowError("no question")
-    new["metadata"] = _json_text(record.get("metadata"))
+    new["metadata"] = json_text(record.get("metadata"))
     new["thinking_tokens"] = _typed(record, "thinking_tokens", int)
     new["benchmark_like"] = _typed(record, "benchmark_like", bool)
     new["reference_answers"] = _list_of(record, "reference_answers", str)
@@ -101,7 +101,8 @@ def optional_text(record: Mapping[str, Any], key: str) -> str:
     return "" if record.get(key) is None else text_of(record, key)
 
 
-def _json_text(metadata: Any) -> str:
+def json_text(metadata: Any) -> str:
+    """Any value of a metadata column as the JSON text of an object."""
     if isinstance(metadata, str):
         with contextlib.suppress(ValueError, RecursionError):  # s1's sets hold Python literals here; they stay text
             metadata = json.loads(metadata)

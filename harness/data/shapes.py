@@ -24,26 +24,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.data.replies import ATTEMPTS, RESPONSES, THOUGHTS, are_turns, besides, content_of, is_empty, reply
 from harness.data.s1_sets import question_in
-from harness.data.schema import SCHEMA, BadRowError, Row, metadata_of, plain, row
-from harness.data.traces import split_response, without_wrapper
+from harness.data.schema import SCHEMA, BadRowError, Row, json_text, metadata_of, plain, row
+from harness.data.traces import split_response, split_whole, without_wrapper
 from harness.marks import holds_delimiter
-from harness.messages import THOUGHT_FIELDS, MessageText, content_text
+from harness.messages import THOUGHT_FIELDS
 
 # Names of one thing, the first that holds something is taken.
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 QUESTIONS = ("question", "problem", "query", "prompt", "instruction", "input", "user", "question_text", "problem_text",
              "problem_statement", "question_content", "task", "user_prompt", "human", "inputs")  # fmt: skip
-THOUGHTS = ("thinking", "reasoning_content", "reasoning", "thinking_trajectory", "thinking_trajectories", "trace",
-            "reasoning_trace", "deepseek_reasoning", "thought", "thoughts", "chain_of_thought", "complex_cot", "cot",
-            "rationale", "think", "thinking_trace", "reasoning_steps", "thought_process", "model_reasoning",
-            "long_cot", "longcot")  # fmt: skip
 MANY = ("generations", "responses", "completions", "outputs", "traces", "solutions", "samples")
-RESPONSES = ("response", "completion", "output", "chosen", "generation", "assistant", "generated_solution",
-             "model_response", "model_output", "full_response", "generated_text", "r1_response", "text_response",
-             "reply", "generated_answer", "deepseek_response", "llm_response", "target", "targets", "combined_text",
-             "reannotated_assistant_content")  # fmt: skip
-ATTEMPTS = ("attempt", "deepseek_solution", "final_response", "answer_text", "model_answer", "content")
 GOLDS = ("answer", "gold", "ground_truth", "expected_answer", "reference_answer", "final_answer", "gold_answer",
          "ground_truth_answer", "correct_answer", "label", "gt")  # fmt: skip
 SOLUTIONS = (
@@ -108,31 +100,39 @@ class Columns:
         for name in record:
             self.names.setdefault(re.sub(r"[\s\-]+", "_", str(name).strip().lower()), name)
         self.used: set[str] = set()
+        self.last = ""
 
     def take(self, names: tuple[str, ...]) -> Any:
         """The first of `names` that holds something; None if none does."""
         for name in names:
-            if name in THOUGHTS and str(self.record.get(self.names.get(name, ""))).strip().lower() in SWITCHES:
+            if name in THOUGHTS and self._is_switch(self.record.get(self.names.get(name, ""))):
                 continue
-            if name in self.names and name not in self.used and not _empty(value := self.record[self.names[name]]):
+            if name in self.names and name not in self.used and not is_empty(value := self.record[self.names[name]]):
                 self.used.add(name)
+                self.last = name
                 return value
         return None
 
+    def give_back(self) -> str:
+        """Unuse what was taken last, since nothing could be read of it. Returns the record's own name of it."""
+        self.used.discard(self.last)
+        return self.names[self.last]
+
+    @staticmethod
+    def _is_switch(value: Any) -> bool:
+        """Whether a thought's column says that there is one, or how long it is."""
+        return isinstance(value, int | float) or str(value).strip().lower() in SWITCHES
+
     def name_of(self, names: tuple[str, ...]) -> str | None:
         """The record's own name of the first of `names` that holds something."""
-        found = (self.names[name] for name in names if name in self.names and not _empty(self.record[self.names[name]]))
+        found = (
+            self.names[name] for name in names if name in self.names and not is_empty(self.record[self.names[name]])
+        )
         return next(found, None)
 
     def rest(self) -> dict[str, Any]:
         """What was not used."""
         return {own: self.record[own] for name, own in self.names.items() if name not in self.used}
-
-
-def _empty(value: Any) -> bool:
-    return (
-        value is None or value == [] or value == {} or (isinstance(value, str) and not value.strip()) or value != value
-    )
 
 
 def mapped(record: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _same(target: str) -> tuple[str, ...]:
 def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) -> Adapted:
     """One record of any shape above. `told`: the `--map` that was applied to it. Raises `BadRowError`."""
     columns, notes = Columns(record), list[str]()
-    thinking, responses, untaken, chat, prompt = "", [], "", None, ""
+    thinking, responses, untaken, unread, chat, prompt = "", [], "", "", None, ""
     trace_is_none = told.get("thinking") == NONE
     if (value := _chat_value(columns)) is not None:
         chat = read_chat(value)
@@ -178,12 +178,12 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
             responses, thinking = [chat.response], chat.thinking
     question = columns.take(QUESTIONS)
     if question is not None and not (chat and (chat.earlier or isinstance(question, list))):
-        question = _said(question).text
+        question = content_of(question).text
         if (asked := question_in(question)) != question:
             notes.append("whose prompt is the text of a chat, of which the last question is taken")
             prompt, question = question, asked
         if more := columns.take(("input",)):  # Alpaca
-            question = f"{question}\n\n{_said(more).text}"
+            question = f"{question}\n\n{content_of(more).text}"
     else:
         question = chat.question if chat else ""
     if not question.strip():
@@ -196,18 +196,28 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
         )
     if not trace_is_none and not thinking:
         thinking = _joined(columns.take(THOUGHTS))
-    many = None if trace_is_none else columns.name_of(MANY)
+    many, traces, fields = _many(columns), list[str](), list[dict[str, Any]]()
     gold = _gold(columns)
-    if many is not None and isinstance(record[many], list) and not thinking:
-        columns.used.add(many.strip().lower())
-        responses = [_said(one).text for one in record[many]]
+    if many and not thinking and not trace_is_none:
+        replies = [reply(one) for one in record[many]]
+        if any(one.text or one.thinking for one in replies):
+            columns.used.add(many.strip().lower())
+            responses, traces = [one.text for one in replies], [one.thinking for one in replies]
+            fields = [besides(one) for one in record[many]]
+        else:
+            unread = many
     elif not responses and (found := columns.take((*ATTEMPTS, *RESPONSES) if thinking else (*RESPONSES, *ATTEMPTS))):
         if isinstance(found, list) and len(found) > 1 and all(isinstance(one, str) for one in found) and not thinking:
             responses = found  # k responses under the name of one
         else:
-            said = _said(found)
-            thinking, responses = thinking or said.thinking, [said.text]
-    if thinking and not responses and (len(gold.split()) > MAX_GOLD_WORDS or "\\boxed{" in gold):
+            read = reply(found)
+            if read.text or read.thinking:
+                thinking, responses = thinking or read.thinking, [read.text]
+            else:
+                unread = columns.give_back()
+    if thinking and (whole := split_whole(thinking)).attempt and (not responses or responses == [whole.attempt]):
+        thinking, responses = whole.thinking, [whole.attempt]  # a column that holds the whole response
+    if thinking and not responses and (len(gold.split()) > MAX_GOLD_WORDS or _is_sentence(gold)):
         responses, gold = [gold], ""  # what follows the thought is a whole answer, whatever its column is called
     may_hold = not responses and not thinking and not trace_is_none
     if may_hold and split_response(gold).state != "none":  # a gold column that holds the whole response
@@ -230,9 +240,11 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
     count = max(1, len(responses))
     own = [_own(columns, count, number) for number in range(count)]
     columns.used |= {one.strip().lower() for lists in own for one in lists}
+    own = [{**lists, **beside} for lists, beside in zip(own, fields or [{}] * count, strict=True)]
     rest = columns.rest()
-    kept = {**metadata_of({"metadata": rest.pop("metadata", None)})} if _is_object(rest.get("metadata")) else {}
-    kept |= {key: value for key, value in rest.items() if not _empty(value) and key not in SCHEMA.names}
+    kept = metadata_of({"metadata": json_text(rest.pop("metadata", None))})
+    told_of = {key: value for key, value in rest.items() if not is_empty(value) or value != value}
+    kept |= {key: value for key, value in told_of.items() if key not in SCHEMA.names}
     typed = {key: value for key, value in rest.items() if key in SCHEMA.names and key not in base}
     if system:
         kept["system"] = system
@@ -245,9 +257,9 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
     rows = []
     for number in range(count):
         metadata = {**kept, **about(own[number])}
-        trace, attempt = thinking, ""
+        trace, attempt = without_wrapper(thinking), ""
         if responses:
-            trace, attempt, state = _parted(thinking, responses[number])
+            trace, attempt, state = _parted(traces[number] if traces else thinking, responses[number])
             if state == "open":
                 metadata["finish"] = "length"
         if metadata.get("finish") in CUT:
@@ -269,7 +281,7 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
             )
         )
     if not trace_is_none and not any(one["thinking"].strip() for one in rows):
-        untaken = _untaken(record, columns, any(responses), bool(solution))
+        untaken = _untaken(record, columns, any(responses), bool(solution)) or unread
     return Adapted(rows, notes, untaken)
 
 
@@ -285,48 +297,67 @@ def _parted(thinking: str, response: str) -> tuple[str, str, str]:
 def _untaken(record: Mapping[str, Any], columns: Columns, has_response: bool, has_solution: bool) -> str:
     """The column that may hold the trace of a record in which none was found: one with a thought's marks before all."""
     asked = columns.name_of(QUESTIONS)
-    texts = {name: value for name, value in record.items() if isinstance(value, str) and name != asked}
-    if marked := next((str(name) for name, value in texts.items() if holds_delimiter(value)), ""):
+    others = {str(name): value for name, value in record.items() if name != asked}
+    texts = {name: value for name, value in others.items() if isinstance(value, str)}
+    nested = {
+        name: json.dumps(plain(value), ensure_ascii=False) for name, value in others.items() if _holds_more(value)
+    }
+    if marked := next((name for name, value in {**texts, **nested}.items() if holds_delimiter(value)), ""):
         return marked
     if has_response:
         return columns.name_of((*CHATS, *MANY, *RESPONSES, *ATTEMPTS, "prompt")) or "response"
     if has_solution:
         return columns.name_of((*SOLUTIONS, *GOLDS)) or "solution"
-    return next((str(name) for name, value in texts.items() if len(value) > 1000), "")
+    return next((name for name, value in texts.items() if len(value) > 1000), "")
+
+
+def _holds_more(value: Any) -> bool:
+    return isinstance(value, list | Mapping) and not is_empty(value)
+
+
+def _many(columns: Columns) -> str | None:
+    """The column of several replies: by its name, or the choices of an API (those of a question are no messages)."""
+    own = columns.name_of((*MANY, "choices"))
+    choices = columns.name_of(("choices",))
+    for name in (own, choices):
+        value = columns.record.get(name) if name else None
+        if isinstance(value, list) and (
+            name != choices or all(isinstance(one, Mapping) and "message" in one for one in value)
+        ):
+            return name
+    return None
+
+
+def _is_sentence(gold: str) -> bool:
+    r"""Whether a gold answer is words around a \boxed{}, not the box alone."""
+    bare = gold.strip(" $.\n")
+    return "\\boxed{" in bare and not (bare.startswith("\\boxed{") and bare.endswith("}") and len(bare.split()) <= 3)
 
 
 def _chat_value(columns: Columns) -> list[Any] | None:
     """The turns of a record: a chat column, or a prompt of turns with its completion."""
     for name in CHATS:
         own = columns.names.get(name)
-        if own is not None and not _empty(columns.record[own]):
+        if own is not None and not is_empty(columns.record[own]):
             columns.used.add(name)
             value = columns.record[own]
             if isinstance(value, str) and value.lstrip().startswith("["):
                 with contextlib.suppress(ValueError, RecursionError):  # a database's export
                     value = json.loads(value)
-            if not _turns(value):
+            if not are_turns(value):
                 raise BadRowError(f"'{own}' is no list of turns with a role and a content")
             return list(value)
     own = next((columns.names[name] for name in ("prompt", "input", "question") if name in columns.names), None)
-    if own is None or not _turns(columns.record[own]):
+    if own is None or not are_turns(columns.record[own]):
         return None
     turns = list(columns.record[own])
     columns.used.add(own.strip().lower())
     answer = columns.take(("completion", "response", "output", "chosen"))
-    if _turns(answer):
+    if are_turns(answer):
         turns = [*answer] if [*answer][: len(turns)] == turns else [*turns, *answer]
     elif answer is not None:
         turns.append({"role": "assistant", "content": answer})
     return turns
-
-
-def _turns(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(t, Mapping) and {"role", "from"} & set(t) for t in value)
-    )
 
 
 def read_chat(turns: list[Any]) -> Chat:
@@ -334,9 +365,9 @@ def read_chat(turns: list[Any]) -> Chat:
     read: list[tuple[str, str, str]] = []  # role, thinking, text
     for turn in turns:
         role = str(turn.get("role") or turn.get("from") or "").strip().lower()
-        said = _said(next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), ""))
-        beside = _said(next((turn[key] for key in THOUGHT_FIELDS if turn.get(key)), None))
-        thinking, text = beside.text or beside.thinking or said.thinking, said.text
+        spoken = content_of(next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), ""))
+        beside = content_of(next((turn[key] for key in THOUGHT_FIELDS if turn.get(key)), None))
+        thinking, text = beside.text or beside.thinking or spoken.thinking, spoken.text
         if role in TOOLS or turn.get("tool_calls"):
             raise BadRowError(f"a chat with a turn of a tool ('{role}'): not a question and its answer")
         if role in ("system", "developer"):
@@ -360,21 +391,6 @@ def read_chat(turns: list[Any]) -> Chat:
     return Chat(before[asked][2], system, earlier, thinking, response)
 
 
-def _said(content: Any) -> MessageText:
-    """The text of a turn's content. Raises `BadRowError` for what holds more than text, such as an image."""
-    if isinstance(content, int | float) and not isinstance(content, bool):
-        return MessageText(text=str(content))
-    if _turns(content):
-        return _said(next((turn.get("content", turn.get("value")) for turn in reversed(content)), None))
-    try:
-        found = content_text(content)
-    except TypeError as error:
-        raise BadRowError(str(error)) from None
-    if found.other:
-        raise BadRowError(f"a content with a part of type '{found.other[0]}'; only text is read")
-    return found
-
-
 def _joined(value: Any) -> str:
     """Text, or parts of it behind each other."""
     if value is None:
@@ -382,14 +398,17 @@ def _joined(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value)
     if isinstance(value, list) and all(isinstance(one, Mapping) and "type" not in one for one in value):
-        return "\n".join(_said(one).text for one in value)  # steps, not parts of one text
-    said = _said(value)
-    return said.text or said.thinking
+        return "\n".join(content_of(one).text for one in value)  # steps, not parts of one text
+    read = content_of(value)
+    return read.text or read.thinking
 
 
 def _gold(columns: Columns) -> str:
     wishes = ("label",) if isinstance(columns.record.get(columns.names.get("label", "")), bool) else ()
     value = columns.take(tuple(name for name in GOLDS if name not in wishes))  # KTO's label is none
+    reward = columns.record.get(columns.names.get("reward_model", ""))
+    if value is None and isinstance(reward, Mapping):
+        value = reward.get("ground_truth")  # verl's
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, bool):
@@ -416,7 +435,7 @@ def _own(columns: Columns, count: int, number: int) -> dict[str, Any]:
 def about(own: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of one response, under the names that the other steps read."""
     known = {name.strip().lower(): value for name, value in own.items()}
-    kept = {name: value for name, value in own.items() if not _empty(value)}
+    kept = {name: value for name, value in own.items() if not is_empty(value)}
     correct = next((value for name in CORRECT if isinstance(value := _truth(known.get(name)), bool)), None)
     if correct is not None:
         kept["attempt_correct"] = correct
@@ -434,7 +453,3 @@ def _truth(value: Any) -> Any:
             value.strip().lower()
         )
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, str) and value.strip()[:1] in ("{", "["))

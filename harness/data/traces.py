@@ -48,6 +48,14 @@ def without_wrapper(thinking: str) -> str:
     return cut.thinking.strip() if cut.state == "closed" and not cut.answer.strip() else thinking
 
 
+def split_whole(thinking: str) -> Response:
+    """What a column for thoughts holds where it holds the whole response, beginning with its mark; else no attempt."""
+    cut = split(thinking)
+    if cut.state != "closed" or len(cut.preface.split()) > 1:
+        return Response(thinking, "", "none")
+    return split_response(thinking)
+
+
 def split_trace(text: str) -> tuple[str, str]:
     """Thinking and answer of a chat text, in s1's format or another family's, without the delimiters.
 

@@ -128,5 +128,5 @@ def test_groups_are_the_problems_facts_and_the_bases_thirds(tmp_path: Path) -> N
     assert parts["difficulty", "easy", "base"].accuracy.mean == 0.5
     text = markdown(breakdown_table(found, "made_up", "quick"))
     assert "| level | hard | 3 | full |" in text and "hard: 90 to 100 tokens" in text
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| level | hard")]
-    assert [row[3] for row in rows] == ["base", "full", "s1k"]  # as in every table, not as they ran
+    lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| level | hard")]
+    assert [line[3] for line in lines] == ["base", "full", "s1k"]  # as in every table, not as they ran

@@ -447,6 +447,7 @@ def test_the_notebook_runs_on_these_results(
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
     assert f"12 runs, {len(pd.read_parquet(out / 'samples')):,} samples" in capsys.readouterr().out
+    assert "duckdb" in names  # the cell counts without it, too
     assert names["table"]["n"].sum() == names["by_status"]["n"].sum() == len(names["samples"])
     assert [verdict.status for verdict in (names["grade"]("7", 7),)] == ["correct"] and len(names["rows"]) == 3
     assert (tmp_path / "scaling.png").stat().st_size > 5_000

@@ -98,6 +98,9 @@ def test_text_is_repaired_and_the_repair_named(text: str, expected: str, names: 
         ("As shown below, two circles touch.", True),
         ("In the figure, AB = 3.", True),
         ("The graph shown has 3 edges.", True),
+        ("THE IMAGE ABOVE has two circles.", True),
+        ("A square is pictured here, drawn here and shown above.", True),
+        ("As \u017fhown above, two circles touch.", True),  # which the pattern takes for an s
         ("The diagram below: [asy] draw(A); [/asy]", False),
         ("Figure out the sum of 3 and 4.", False),
         ("The values below 10 are dropped.", False),

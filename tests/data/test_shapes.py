@@ -92,6 +92,21 @@ SHAPES: dict[str, dict[str, Any]] = {
     "inputs and targets": {"inputs": QUESTION, "targets": RESPONSE},
     "capital marks": {"question": QUESTION, "response": f"<THINK>{TRACE}</THINK>{ATTEMPT}"},
     "a thought in an object": {"question": QUESTION, "reasoning": {"text": TRACE}, "answer": ATTEMPT},
+    "thinking and response": {"question": QUESTION, "thinking": TRACE, "response": ATTEMPT},
+    "thinking and a whole answer": {"question": QUESTION, "thinking": TRACE, "answer": ATTEMPT},
+    "thinking in its marks, attempt": {"question": QUESTION, "thinking": f"<think>\n{TRACE}\n</think>",
+                                       "attempt": ATTEMPT},
+    "thinking holds all": {"question": QUESTION, "thinking": RESPONSE},
+    "reasoning holds all": {"problem": QUESTION, "reasoning": RESPONSE, "answer": "2"},
+    "thinking in pieces": {"question": QUESTION, "thinking": ["First 1+1.\n", "That is 2."], "attempt": ATTEMPT},
+    "thinking is a switch": {"question": QUESTION, "thinking": True, "response": RESPONSE},
+    "natural_reasoning": {"question": QUESTION, "reference_answer": "2",
+                          "responses": [{"response_model": "m", "response": RESPONSE}]},
+    "a response as a message": {"question": QUESTION, "response": {"reasoning_content": TRACE, "content": ATTEMPT}},
+    "a response as an object": {"question": QUESTION, "response": {"thinking": TRACE, "answer": ATTEMPT}},
+    "messages as generations": {"problem": QUESTION, "generations": [{"reasoning_content": TRACE, "content": ATTEMPT}]},
+    "choices": {"prompt": QUESTION, "choices": [
+        {"index": 0, "message": {"content": ATTEMPT, "reasoning_content": TRACE}, "finish_reason": "stop"}]},
     "steps in objects": {"question": QUESTION, "response": ATTEMPT,
                          "reasoning_steps": [{"step": 1, "text": "First 1+1.\n"}, {"step": 2, "text": "That is 2."}]},
 }  # fmt: skip
@@ -425,3 +440,48 @@ def test_numbered_columns_with_marks_of_a_thought_are_told_not_dropped_in_silenc
     (tmp_path / "pool.jsonl").write_text(json.dumps(made) + "\n")
     with pytest.raises(UserError, match="name the trace with --map thinking=r1_solution_1"):
         pool.load(str(tmp_path / "pool.jsonl"))
+
+
+def test_the_columns_that_make_a_hand_written_pool_have_the_same_meaning_beside_a_thinking_column(
+    tmp_path: Path,
+) -> None:
+    record = {"question": QUESTION, "thinking": TRACE, "response": ATTEMPT, "ground_truth": "2", "uuid": "u7",
+              "subject": "algebra", "data_source": "made", "score": 0.5}  # fmt: skip
+    (one,) = loaded(write(tmp_path / "pool.jsonl", [record]))
+    assert [one[name] for name in ("id", "answer", "domain", "source")] == ["u7", "2", "algebra", "made"]
+    assert json.loads(one["metadata"]) == {"score": 0.5}
+
+
+def test_several_replies_as_objects_keep_each_its_own_trace_and_end(tmp_path: Path) -> None:
+    made = [{"message": {"content": ATTEMPT, "reasoning_content": f"Way {k}."}, "finish_reason": end}
+            for k, end in ((1, "stop"), (2, "length"))]  # fmt: skip
+    found = loaded(write(tmp_path / "pool.jsonl", [{"id": "q", "prompt": QUESTION, "choices": made}]))
+    assert [(one["id"], one["thinking"], one["attempt"]) for one in found] == [
+        ("q#1", "Way 1.", ATTEMPT),
+        ("q#2", "Way 2.", ATTEMPT),
+    ]
+    assert [json.loads(one["metadata"])["finish"] for one in found] == ["stop", "length"]
+
+
+@pytest.mark.parametrize(
+    ("record", "column"),
+    [
+        ({"question": QUESTION, "by_model": {"a": RESPONSE, "b": RESPONSE}}, "by_model"),
+        ({"question": QUESTION, "ways": [{"written": RESPONSE}]}, "ways"),
+        ({"question": QUESTION, "response": {"written": RESPONSE}}, "response"),
+    ],
+)
+def test_a_trace_inside_an_object_is_told_not_paid_for_again(
+    tmp_path: Path, record: dict[str, Any], column: str
+) -> None:
+    with pytest.raises(UserError, match=f"name the trace with --map thinking={column} "):
+        loaded(write(tmp_path / "pool.jsonl", [record]))
+
+
+def test_the_gold_of_verls_prompts_is_read_and_theirs_alone(tmp_path: Path) -> None:
+    record = {"prompt": [USER], "reward_model": {"style": "rule", "ground_truth": "2"}, "responses": [RESPONSE]}
+    assert loaded(write(tmp_path / "verl.jsonl", [record]))[0]["answer"] == "2"
+    record["answer"] = "3"
+    assert loaded(write(tmp_path / "own.jsonl", [record]))[0]["answer"] == "3"
+    record = {"question": QUESTION, "response": RESPONSE, "reward_model": "a name"}
+    assert loaded(write(tmp_path / "name.jsonl", [record]))[0]["answer"] == ""
