@@ -115,8 +115,9 @@ def _chosen(spec: str) -> Side:
             i for i, c in enumerate(cells) if wanted in (c.recipe, c.model, c.model.rsplit("/", 1)[-1])
         ]
         if not members:
-            known = sorted({run for c in cells for run in c.run_ids} | {c.recipe for c in cells})
-            raise UserError(f"{folder} has no run or recipe '{wanted}'; it has {', '.join(known[:12])}")
+            named, runs = sorted({c.recipe for c in cells}), sorted({run for c in cells for run in c.run_ids})
+            known = f"recipes {', '.join(named[:12])}; runs {', '.join(runs[:12])}{', ...' if len(runs) > 12 else ''}"
+            raise UserError(f"{folder} has no run or recipe '{wanted}'; it has the {known}")
     headlines = find_headlines([cells[i] for i in members])
     return Side(Path(folder), loaded, {key[1]: cells[members[i]] for key, i in headlines.items()})
 

@@ -93,6 +93,9 @@ def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Pa
         compare(str(out), str(out))
     with pytest.raises(UserError, match="no run or recipe 'nope'"):
         compare(f"{out}:nope", str(out))
+    many = [made_up.sample(problem_id="p", run_id=f"{n:04}", recipe="full" if n else "s1k") for n in range(13)]
+    with pytest.raises(UserError, match=r"it has the recipes full, s1k; runs 0000, .*, 0011, \.\.\.$"):
+        compare(f"{made_up.write(tmp_path / 'many', many)}:nope", str(out))
 
 
 def test_a_missing_folder_and_runs_without_a_common_task_are_user_errors(tmp_path: Path) -> None:
