@@ -93,6 +93,8 @@ def ask(endpoint: Endpoint, question: str) -> Reply:
 
 
 def _reply(answer: dict[str, Any]) -> Reply:
+    if answer.get("choices") == [] and answer.get("usage"):  # a filter took the reply back, and it is paid for
+        answer = {**answer, "choices": [{"message": {"content": ""}}]}
     found = reply_of(answer)
     thinking, text, is_open = found.thinking, found.text, False
     if not thinking and (cut := split(text)).state != "none":  # in the text, between any family's marks

@@ -342,6 +342,19 @@ def test_replies_without_a_whole_trace_have_a_status_and_a_price_and_fill_no_row
     assert server.asked == {name: 2 if name == "empty" else 1 for name in short}  # only the empty one is asked again
 
 
+def test_a_reply_without_a_choice_is_empty_and_counted_where_the_server_bills_it(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 11}
+    bodies: dict[str, dict[str, Any]] = {"billed": {"choices": [], "usage": usage}, "free": {"choices": []}}
+    server.script = lambda question, _: (200, {}, bodies[question])
+    endpoint = Endpoint(server.url, "m", max_retries=1)
+    outcome = featurize.ask_all(endpoint, list(bodies), RowCache(tmp_path))
+    assert dict(outcome.short) == {"empty": 1} and outcome.failed == 1
+    assert (outcome.input_tokens, outcome.output_tokens) == (7, 11)
+    assert server.asked == {"billed": 1, "free": 2}  # nothing at all is tried again
+
+
 def test_several_traces_of_a_question_are_as_many_rows(server: ChatServer, tmp_path: Path) -> None:
     endpoint = Endpoint(server.url, "m", temperature=None, extra_body={"top_p": 0.9})
     server.script = lambda question, number: good(question, content="4", reasoning_content=f"Thought {number}.")
