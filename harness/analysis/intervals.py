@@ -292,11 +292,9 @@ def difference_interval(
     else:
         quantile = t_value(n - 1, confidence)
         if more:
-            runs, of_problems = (
-                max((runs_a, runs_b), key=lambda one: (one.one_pair, one.variance)),
-                gaps.var(ddof=1) / n,
-            )
-            variance, quantile = _with_runs(runs, float(of_problems), n, x.shape[1], more, confidence)
-            more = variance - float(of_problems)
+            runs = max((runs_a, runs_b), key=lambda one: (one.one_pair, one.variance))
+            of_problems = float(gaps.var(ddof=1)) / n
+            variance, quantile = _with_runs(runs, of_problems, n, x.shape[1], more, confidence)
+            more = variance - of_problems
         low, high = shrunk_bounds(gaps, difference_size(gaps), 1.0, quantile, more)
     return Interval(mean, max(low, -1.0), min(high, 1.0), num_problems=n)

@@ -1,4 +1,8 @@
-"""Intervals of the difference of two paired shares, from the problems that one arm alone gets right."""
+"""Intervals of the difference of two paired shares, from the problems that one arm alone gets right.
+
+Each function takes `only_a` and `only_b`, the problems that a or b alone gets right, `num`, all problems (at least 1),
+and `quantile`, of the normal distribution; it returns the bounds of the share of a less that of b.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,6 @@ def bonett_price(only_a: int, only_b: int, num: int, quantile: float) -> tuple[f
     """Bonett and Price's interval (Journal of Educational and Behavioral Statistics 37, 2012).
 
     Wald's with one problem added to each side that differs.
-
-    Args:
-        only_a: problems that a alone gets right.
-        only_b: problems that b alone gets right.
-        num: all problems, at least 1.
-        quantile: of the normal distribution.
-
-    Returns:
-        The bounds of the share of a less that of b.
     """
     size = num + 2
     a, b = (only_a + 1) / size, (only_b + 1) / size
@@ -29,17 +24,7 @@ def bonett_price(only_a: int, only_b: int, num: int, quantile: float) -> tuple[f
 
 
 def tango(only_a: int, only_b: int, num: int, quantile: float) -> tuple[float, float]:
-    """Tango's score interval (Statistics in Medicine 17, 1998): the differences that the score test accepts.
-
-    Args:
-        only_a: problems that a alone gets right.
-        only_b: problems that b alone gets right.
-        num: all problems, at least 1.
-        quantile: of the normal distribution.
-
-    Returns:
-        The bounds of the share of a less that of b.
-    """
+    """Tango's score interval (Statistics in Medicine 17, 1998): the differences that the score test accepts."""
     found = (only_a - only_b) / num
 
     def score(gap: float) -> float:
@@ -66,12 +51,6 @@ def pair_bounds(only_a: int, only_b: int, num: int, quantile: float) -> tuple[fl
     Each alone falls below its level where the other does not: Bonett and Price's where few problems differ, all of them
     in one direction, Tango's where a few of these differ in the other. The means cover at least 94 % at 10 to 500
     problems, whatever share of them differs (docs/coverage.md), and are 1 to 4 % wider than Bonett and Price's.
-
-    Args:
-        only_a: problems that a alone gets right.
-        only_b: problems that b alone gets right.
-        num: all problems, at least 1.
-        quantile: of the normal distribution.
     """
     wide, score = bonett_price(only_a, only_b, num, quantile), tango(only_a, only_b, num, quantile)
     return (wide[0] + score[0]) / 2, (wide[1] + score[1]) / 2

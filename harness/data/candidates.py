@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.data import quality
-from harness.data.schema import MAX_BATCH, metadata_of, with_thinking
+from harness.data.schema import MAX_BATCH, metadata_in, metadata_of, with_thinking
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _of_the_trace(metadata: Any) -> dict[str, Any]:
     """A row's metadata where they may say something of its trace: test cases of 100 kB are not parsed for nothing."""
     if isinstance(metadata, str) and '"attempt_correct"' not in metadata and '"finish"' not in metadata:
         return {}
-    return metadata_of({"metadata": metadata})
+    return metadata_in(metadata)
 
 
 def rows_of(pool: Pool, columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:

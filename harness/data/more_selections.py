@@ -13,7 +13,7 @@ from typing import Any
 from harness.data.candidates import Candidates
 from harness.data.draws import Draw, Picked, too_small
 from harness.data.quality import PARTS
-from harness.data.schema import metadata_of
+from harness.data.schema import metadata_in
 from harness.errors import UserError, unknown
 
 # What LIMO's rules look for in a trace; each makes up its share of the quality score.
@@ -27,7 +27,7 @@ def reward(rows: Candidates, size: int, draw: Draw, column: str = "reward", lowe
     """The rows with the highest number in the metadata's `column` (or the lowest); equal ones in a random order."""
     scores: list[tuple[float, bytes, int]] = []
     for position, metadata in rows.values("metadata"):
-        value = metadata_of({"metadata": metadata}).get(column)
+        value = metadata_in(metadata).get(column)
         if isinstance(value, int | float):
             scores.append((float(value) if lowest else -float(value), draw.key(rows.ids[position]), position))
     stages = {f"with '{column}'": len(scores)}

@@ -144,8 +144,13 @@ def _is_text(value: str) -> bool:
 
 
 def metadata_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's metadata as a dict; it is JSON text in an Arrow file."""
-    found = record.get("metadata") or {}
+    """A row's metadata as a dict."""
+    return metadata_in(record.get("metadata"))
+
+
+def metadata_in(cell: Any) -> dict[str, Any]:
+    """What a metadata cell holds, as a dict; it is JSON text in an Arrow file."""
+    found = cell or {}
     return dict(json.loads(found)) if isinstance(found, str) else dict(found)
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from harness.data.replies import ATTEMPTS, RESPONSES, THOUGHTS, are_turns, besides, content_of, is_empty, reply
 from harness.data.s1_sets import question_in
-from harness.data.schema import SCHEMA, BadRowError, Row, json_text, metadata_of, plain, row
+from harness.data.schema import SCHEMA, BadRowError, Row, json_text, metadata_in, plain, row
 from harness.data.traces import split_response, split_whole, without_wrapper
 from harness.marks import holds_delimiter
 from harness.messages import THOUGHT_FIELDS
@@ -242,7 +242,7 @@ def from_shape(record: Mapping[str, Any], name: str, told: Mapping[str, str]) ->
     columns.used |= {one.strip().lower() for lists in own for one in lists}
     own = [{**lists, **beside} for lists, beside in zip(own, fields or [{}] * count, strict=True)]
     rest = columns.rest()
-    kept = metadata_of({"metadata": json_text(rest.pop("metadata", None))})
+    kept = metadata_in(json_text(rest.pop("metadata", None)))
     told_of = {key: value for key, value in rest.items() if not is_empty(value) or value != value}
     kept |= {key: value for key, value in told_of.items() if key not in SCHEMA.names}
     typed = {key: value for key, value in rest.items() if key in SCHEMA.names and key not in base}

@@ -8,7 +8,7 @@ from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
 from harness.report import paper
 from harness.report.names import recipe_order, row_name
-from harness.report.numbers import shown
+from harness.report.numbers import in_percent
 from harness.report.study_cells import every_setting, setting_order
 from harness.report.tables import MISSING, Column, Entry, Table, number, percent
 
@@ -142,7 +142,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
                 setting_name(cells[i]),
                 percent(table, won),
                 percent(table, lost),
-                Entry(shown(100 * (won.mean - lost.mean), 1, signed=True), won.mean - lost.mean),
+                Entry(in_percent(won.mean - lost.mean, signed=True), won.mean - lost.mean),
                 Entry(won.note.split("for ")[-1].removesuffix(" more thinking tokens each"), None),
             )
     return table

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.analysis.claims import CONTRADICTED, OPEN, SUPPORTED, Evidence, Finding
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import in_percent, percent_bounds
 from harness.report.tables import MISSING, Column, Entry, Table, p_value, percent
 
 STYLES = {SUPPORTED: "supported", CONTRADICTED: "contradicted", OPEN: "open"}
@@ -52,9 +52,9 @@ def verdict_line(one: Finding) -> str:
 
 def _said(one: Evidence) -> str:
     figure = one.figure
-    within = f" {bounds(100 * figure.low, 100 * figure.high, 1, signed=True)}" if figure.low < figure.high else ""
+    within = f" {percent_bounds(figure.low, figure.high, signed=True)}" if figure.low < figure.high else ""
     p = "" if one.p_holm is None else f", Holm p {p_value(one.p_holm).text}"
-    return f"{one.what} on {one.task}: {shown(100 * figure.mean, 1, signed=True)}{within} points{p}"
+    return f"{one.what} on {one.task}: {in_percent(figure.mean, signed=True)}{within} points{p}"
 
 
 def _counts(one: Finding) -> Counter[str]:

@@ -15,7 +15,7 @@ from harness.analysis.diff import DIFF_SCHEMA, RunDiff, diff
 from harness.analysis.intervals import Interval
 from harness.errors import UserError
 from harness.records import setting
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import in_percent, percent_bounds
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -49,8 +49,8 @@ def comparison_table(c: Comparison) -> Table:
 
     def bounded(interval: Interval, signed: bool = False) -> Entry:
         known = interval.low < interval.high
-        detail = bounds(100 * interval.low, 100 * interval.high, 1, signed) if known else interval.note
-        return Entry(shown(100 * interval.mean, 1, signed), interval.mean, detail)
+        detail = percent_bounds(interval.low, interval.high, signed) if known else interval.note
+        return Entry(in_percent(interval.mean, signed), interval.mean, detail)
 
     heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
     table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
@@ -98,15 +98,12 @@ def _no_worse(c: Comparison) -> list[str]:
         shown = f"neither is shown to be no worse than the other by {points}"
     low, high, credible = same.interval.low, same.interval.high, belief.interval
     return [
-        f"Equivalence: {shown} (one-sided 95 % bounds of A - B: {_points(low)} and {_points(high)}).",
+        f"Equivalence: {shown} (one-sided 95 % bounds of A - B: {in_percent(low, signed=True)} and "
+        f"{in_percent(high, signed=True)}).",
         f"Bayesian (Dirichlet): A is better with probability {belief.better:.3f}, no worse by {points} with "
-        f"{belief.no_worse:.3f}; A - B {_points(credible.mean)} "
-        f"{bounds(100 * credible.low, 100 * credible.high, 1, signed=True)} points.",
+        f"{belief.no_worse:.3f}; A - B {in_percent(credible.mean, signed=True)} "
+        f"{percent_bounds(credible.low, credible.high, signed=True)} points.",
     ]
-
-
-def _points(share: float) -> str:
-    return shown(100 * share, 1, signed=True)
 
 
 def _p(value: float) -> str:

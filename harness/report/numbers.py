@@ -18,3 +18,13 @@ def shown(value: float, digits: int = 1, signed: bool = False) -> str:
 def bounds(low: float, high: float, digits: int = 1, signed: bool = False) -> str:
     """An interval as text, e.g. `[-4.5, +2.8]`."""
     return f"[{shown(low, digits, signed)}, {shown(high, digits, signed)}]"
+
+
+def in_percent(share: float, signed: bool = False) -> str:
+    """A fraction as text in percent or points, one digit after the point."""
+    return shown(100 * share, 1, signed)
+
+
+def percent_bounds(low: float, high: float, signed: bool = False) -> str:
+    """An interval of fractions as text, e.g. `[-4.5, +2.8]`."""
+    return bounds(100 * low, 100 * high, 1, signed)

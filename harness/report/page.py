@@ -25,7 +25,7 @@ from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
 from harness.report.names import recipe_order, row_name
 from harness.report.noise_tables import noise_tables
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import in_percent, percent_bounds
 from harness.report.recipe_tables import LEGEND, power_line
 from harness.report.samples import Browser, packed
 from harness.report.study_cells import compared_with
@@ -229,15 +229,15 @@ def _place(measured: Measured, i: int | None, rivals: bool, styles: Styles) -> d
     told = rivals and compared_with(measured, members) == "reference"
     delta = "reference" if told and cell.recipe == reference_name(measured.cells.cells, members) else ""
     if gap:
-        delta = f"{shown(100 * gap.mean, 1, signed=True)} to {gap.reference}"
-        delta += f" {bounds(100 * gap.low, 100 * gap.high, 1, signed=True)}" if gap.low < gap.high else ""
+        delta = f"{in_percent(gap.mean, signed=True)} to {gap.reference}"
+        delta += f" {percent_bounds(gap.low, gap.high, signed=True)}" if gap.low < gap.high else ""
     bounded = accuracy.low < accuracy.high
     return {
         "value": 100 * accuracy.mean, "style": style, "at": styles.name(f"left:{100 * accuracy.mean:.1f}%"),
         "band": styles.name(f"left:{100 * accuracy.low:.1f}%;width:{100 * (accuracy.high - accuracy.low):.1f}%")
         if accuracy.low == accuracy.low else "",
-        "text": shown(100 * accuracy.mean), "delta": delta,
-        "detail": bounds(100 * accuracy.low, 100 * accuracy.high) if bounded else "",
+        "text": in_percent(accuracy.mean), "delta": delta,
+        "detail": percent_bounds(accuracy.low, accuracy.high) if bounded else "",
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis import metrics
 from harness.analysis.bootstrap import Interval, mcnemar_exact, paired_difference
-from harness.report.numbers import bounds
+from harness.report.numbers import percent_bounds
 from harness.report.tables import Column, Entry, Table, number, p_value
 
 TASKS = {"aime24": "aime24", "aime24_nofigures": "aime24", "aime24_figures": "aime24", "math500": "math500",
@@ -123,7 +123,7 @@ def rebuilt_table2(seed: int = 0) -> Table:
             row["name"],
             TITLES[row["task"]],
             number(accuracy),
-            Entry(bounds(100 * interval.low, 100 * interval.high), interval.low),
+            Entry(percent_bounds(interval.low, interval.high), interval.low),
             f"{only_arm}:{only_s1k}",
             f"{row['accuracy']} [{row['low']}, {row['high']}]",
             p_value(p),

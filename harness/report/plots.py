@@ -14,7 +14,7 @@ from harness.analysis.settings import setting_name
 from harness.analysis.sweeps import Sweep
 from harness.report.canvas import INK, PAGE, Canvas, Drawn, Form, look, slug
 from harness.report.names import recipe_order, row_name
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import in_percent, percent_bounds
 from harness.report.study_tables import studies
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def line_with_band(canvas: Canvas, axes: Axes, label: str, points: Sequence[tupl
 
 def tip_text(name: str, figure: Interval, tokens: float) -> str:
     """What a point says of itself."""
-    within = f" {bounds(100 * figure.low, 100 * figure.high)}" if figure.low < figure.high else ""
-    return f"{name}: {shown(100 * figure.mean)} %{within} at {tokens:,.0f} tokens"
+    within = f" {percent_bounds(figure.low, figure.high)}" if figure.low < figure.high else ""
+    return f"{name}: {in_percent(figure.mean)} %{within} at {tokens:,.0f} tokens"
 
 
 def pareto(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAGE) -> Drawn | None:

@@ -23,7 +23,7 @@ from harness.analysis.settings import setting_name
 from harness.parquet import told, typed
 from harness.records import SAMPLE_SCHEMA, generated_ids
 from harness.report.names import recipe_order, row_name
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import in_percent, percent_bounds
 from harness.report.tables import p_value
 
 MOST_SAMPLES = 100_000
@@ -246,8 +246,8 @@ def _gaps(measured: Measured, run_of: dict[int, int], task_of: dict[str, int]) -
         for (a, b), figure in zip(pairs, figures, strict=True):
             gap, p = figure["difference_to_reference"], figure["p_value_to_reference"].mean
             if gap.low < gap.high:
-                within = bounds(100 * gap.low, 100 * gap.high, 1, signed=True)
-                text = f"{shown(100 * gap.mean, 1, signed=True)} {within} points, exact p {p_value(p).text}"
+                within = percent_bounds(gap.low, gap.high, signed=True)
+                text = f"{in_percent(gap.mean, signed=True)} {within} points, exact p {p_value(p).text}"
                 found[f"{place}/{run_of[a]}/{run_of[b]}"] = text
     return found
 

@@ -9,7 +9,7 @@ from harness.analysis.measure import Measured
 from harness.analysis.selective import COVERAGES
 from harness.analysis.settings import setting_name
 from harness.report.names import recipe_order, row_name
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import in_percent, percent_bounds
 from harness.report.study_cells import at_headline, every_setting
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent
 
@@ -47,7 +47,7 @@ def sampled_table(measured: Measured, study: str, task: str) -> Table:
             )
         if "bayes@n" in figures:
             b = figures["bayes@n"]
-            figure = f"{shown(100 * b.mean)} {bounds(100 * b.low, 100 * b.high)}"
+            figure = f"{in_percent(b.mean)} {percent_bounds(b.low, b.high)}"
             table.notes.append(f"{row_name(cells[i], cells)}: Bayes@N {figure} ({b.note}).")
     return table
 
