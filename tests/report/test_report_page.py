@@ -523,6 +523,23 @@ def test_a_phone_has_no_sideways_scroll(page: Any) -> None:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_a_figure_wider_than_a_phone_says_so_until_its_end_is_in_sight(page: Any) -> None:
+    hints = "[...document.querySelectorAll('figure .hint')].map(hint => hint.offsetParent !== null)"
+    num = len(page.find_elements("css selector", "figure"))
+    assert num >= 2 and page.execute_script(f"return {hints}") == [False] * num  # a desk's screen holds them
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        wait(page, f"{hints}.every(Boolean)")
+        page.execute_script("document.querySelector('figure .wide').scrollLeft = 1000")
+        wait(page, f"!{hints}[0]")
+        assert page.execute_script(f"return {hints}") == [False] + [True] * (num - 1)
+        caption = page.execute_script("return document.querySelector('figcaption').getBoundingClientRect().left")
+        assert caption > 0  # what is read below it stays where it is
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser: Any, tmp_path: Path) -> None:
     rows = [
         made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
