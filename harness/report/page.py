@@ -19,7 +19,7 @@ from harness.analysis.settings import setting_name
 from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
-from harness.report.canvas import Drawn, sheet, slug, switch
+from harness.report.canvas import Drawn, Key, sheet, slug, switch
 from harness.report.claim_tables import LEGEND as CLAIMS_LEGEND
 from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
@@ -187,11 +187,22 @@ def _study(
             | {
                 "id": figure_id,
                 "svg": styles.moved(drawn.svg),
-                "chips": [(name, slug(name), styles.name(switch(style))) for name, style in drawn.series],
+                "chips": [_chip(name, key, styles) for name, key in drawn.series],
             }
             for drawn, figure_id in zip(figures, figure_ids, strict=True)
         ],
         "tables": [_with_id(table, ids) for table in tables],
+    }
+
+
+def _chip(name: str, key: Key, styles: Styles) -> dict[str, str]:
+    """The switch of a series, which shows it as it is drawn."""
+    marker, line = switch(key)
+    return {
+        "name": name,
+        "series": slug(name),
+        "marker": styles.name(marker),
+        "line": styles.name(line) if line else "",
     }
 
 

@@ -15,11 +15,7 @@ def rendered(table: Table) -> Group:
     """One table as a rich renderable with its caption, footnotes and notes below."""
     from rich import box
     from rich.console import Group
-    from rich.padding import Padding
     from rich.table import Table as RichTable
-    from rich.text import Text
-
-    from harness.console import visible
 
     grid = RichTable(
         title=table.title or None,
@@ -39,9 +35,20 @@ def rendered(table: Table) -> Group:
         )
     for row in table.rows:
         grid.add_row(*(_text(entry) for entry in row))
+    return Group(grid, below(table))
+
+
+def below(table: Table) -> Group:
+    """What is said below a table: its caption, footnotes and notes."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from harness.console import visible
+
     notes = ([table.caption] if table.caption else []) + [f"{i}) {text}" for i, text in enumerate(table.footnotes, 1)]
-    below = [Padding(Text(visible(text), style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
-    return Group(grid, *below, Text(""))
+    said = [Padding(Text(visible(text), style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
+    return Group(*said, Text(""))
 
 
 def _text(entry: Entry) -> Text:
@@ -52,8 +59,8 @@ def _text(entry: Entry) -> Text:
     text = Text(visible(entry.text), style="bold green" if entry.style == "best" else "")
     if entry.style == "tied":
         text.append(" ≈")
-    if entry.footnote:
-        text.append(f" {entry.footnote})", style="dim")
+    if entry.footnotes:
+        text.append(f" {entry.marks.replace(' ', '')})", style="dim")
     if entry.detail:
         detail = visible(entry.detail)
         close = detail.count(",") == 1  # with thousands apart the space tells where the second bound begins

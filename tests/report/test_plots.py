@@ -190,11 +190,51 @@ def test_points_on_one_another_share_a_text_and_a_chain_of_near_ones_does_not() 
     assert max(len(text.split(",")) for text in texts) <= 3 and len(texts) > 12
 
 
-def test_bars_have_patches_in_the_legend_and_a_series_that_is_a_panel_needs_none(study_of_two: Any) -> None:
-    svg = draw_all(study_of_two[1], "made_up", TASKS, only=("flips",))[0].files["flips_made_up.svg"].decode()
-    assert "legend_1" in svg and "#line2d" not in re.sub(r'#line2d_\d+"', "", svg).split("legend_1")[1].split("</g>")[0]
-    (funnel,) = paper_figures(Form(formats=("svg",)), ("funnel",))
+def keys(svg: str) -> dict[str, tuple[bool, bool, bool]]:
+    """Of each entry of a file's legend: whether it has a line, a marker, a patch."""
+    legend, found, start = svg[svg.index('<g id="legend_1">') :], dict[str, tuple[bool, bool, bool]](), 0
+    for name in re.finditer(r">([^<>]+)</text>", legend):
+        part, start = legend[start : name.start()], name.end()
+        line = re.search(r'<path d="[^"]*" style="fill: none; stroke', part)
+        found[name[1]] = (bool(line), "<use " in part, 'id="patch_' in part)
+    return found
+
+
+def test_a_legend_shows_what_is_drawn_as_it_is_drawn(study_of_two: Any, drawn: Any) -> None:
+    recipes = ["base", "random", "s1k"]
+    shown = {name: keys(drawn[name].files[f"{name}_made_up.svg"].decode()) for name in BUILDERS}
+    assert shown["scaling"] == dict.fromkeys(recipes, (True, True, False))
+    assert shown["pareto"] == dict.fromkeys(recipes, (False, True, False)) | {"frontier": (True, False, False)}
+    assert shown["flips"] == dict.fromkeys(shown["flips"], (False, False, True))
+    (funnel,) = paper_figures(Form(formats=("svg",)), ("funnel",))  # each panel is a series and named so
     assert "legend_1" not in funnel.files["paper_data_funnel.svg"].decode()
+
+
+def test_a_series_of_one_point_has_no_line_in_the_legend() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"], Form(formats=("svg",)))
+        for series, places in {"alone": [1, 1], "two": [1, 2]}.items():
+            canvas.line(canvas.axes[0], series, places, places)
+            canvas.point(canvas.axes[0], series, 1, 1, "told")
+        figure = canvas.finish("t", "c", "n")
+    assert keys(figure.files["x.svg"].decode()) == {"alone": (False, True, False), "two": (True, True, False)}
+    assert [(name, key.line) for name, key in figure.series] == [("alone", False), ("two", True)]
+
+
+def test_a_legend_holds_any_names_within_the_figure_and_leaves_it_room() -> None:
+    form = form_of("single", ("svg",), None)
+    names = ["a name of many words, " * 6, "x" * 200, "$\\frac$", "costs $5 or $6", *map(str, range(6))]
+    with look(form):
+        canvas = Canvas("x", ["one"], form)
+        for at, name in enumerate(names):
+            canvas.line(canvas.axes[0], name, [1, 2], [at, at + 1])
+        before = canvas.axes[0].get_window_extent().height
+        figure = canvas.finish("t", "c", "n")
+    svg = figure.files["x.svg"].decode()
+    (legend,) = canvas.drawing.legends
+    assert legend.get_window_extent().width <= canvas.drawing.bbox.width
+    assert ">$\\frac$</text>" in svg and ">costs $5 or $6</text>" in svg and f">{'x' * 200}" not in svg
+    assert canvas.axes[0].get_window_extent().height > 0.6 * before
 
 
 def test_a_column_of_panels_is_no_taller_than_a_page(study_of_two: Any) -> None:

@@ -169,6 +169,19 @@ def test_a_chip_hides_its_series_in_the_figure(page: Any) -> None:
     assert page.execute_script(f"return {parts}.every(p => getComputedStyle(p).display !== 'none')")
 
 
+def test_a_chip_shows_its_series_as_it_is_drawn(page: Any) -> None:
+    looks = {}
+    for figure in ("scaling", "pareto", "flips"):
+        looks[figure] = page.execute_script(
+            "const chip = document.querySelector(arguments[0]); const look = node => getComputedStyle(node);"
+            "return [look(chip.querySelector('b')).backgroundImage, look(chip.querySelector('i')).clipPath]",
+            f"#{figure}_made_up .chips button[data-series=random]",
+        )
+    assert "gradient" in looks["scaling"][0] and looks["scaling"][1].startswith("polygon")
+    assert looks["pareto"] == ["none", looks["scaling"][1]]  # points without a line
+    assert looks["flips"] == ["none", "none"]  # bars
+
+
 def test_points_explain_themselves(page: Any) -> None:
     title = page.execute_script("return document.querySelector('#scaling_made_up .tip title').textContent")
     assert "tokens" in title and "%" in title and "[" in title
