@@ -145,8 +145,8 @@ def publish(out: Path, to: str, public: bool) -> None:
 @click.option(
     "--paper",
     is_flag=True,
-    help="The s1 paper's figures instead, those of DIRS beside them. Its Figure 5 has no values to draw: it shows three "
-    "responses.",
+    help="The s1 paper's figures instead, those of DIRS beside them. Its Figure 5 has no values to draw: it shows "
+    "three responses.",
 )
 def figure(
     dirs: tuple[Path, ...],

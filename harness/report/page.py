@@ -180,7 +180,8 @@ def _study(
         "tasks": tasks,
         "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
         "board_id": ids.new(f"board_{study}"),
-        "board": board(measured, study, tasks, styles),
+        "board": (rows := board(measured, study, tasks, styles)),
+        "rivals": any(place.get("style") for row in rows for place in row["cells"]),
         "power": [f"{task}: {power_line(measured, _headlines(measured, study, task))}" for task in tasks],
         "figures": [
             vars(drawn)
@@ -200,7 +201,7 @@ def _chip(name: str, key: Key, styles: Styles) -> dict[str, str]:
     marker, line = switch(key)
     return {
         "name": name,
-        "series": slug(name),
+        "series": key.id,
         "marker": styles.name(marker),
         "line": styles.name(line) if line else "",
     }

@@ -129,7 +129,7 @@ def compute(measured: Measured, study: str, tasks: Sequence[str], form: Form = P
     canvas = Canvas(f"compute_{slug(study)}", shown, form)
     for task, axes in zip(shown, canvas.axes, strict=True):
         one = best[task]
-        axes.set_title(f"{task}, {one.recipe}", color=INK, loc="left")
+        canvas.title(axes, f"{task}, {one.recipe}")
         for curve in one.curves:
             points = list(zip(curve.tokens, (share_interval(scores) for scores in curve.scores.T), strict=True))
             line_with_band(canvas, axes, curve.method, points)

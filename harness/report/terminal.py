@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
+LONGEST_NAME = 36  # columns of a terminal
+
 
 def rendered(table: Table) -> Group:
     """One table as a rich renderable with its caption, footnotes and notes below."""
@@ -26,13 +28,13 @@ def rendered(table: Table) -> Group:
         padding=(0, 1, 0, 0),
     )
     for place, column in enumerate(table.columns):
-        numbers = [row[place].text.partition(" ")[0] for row in table.rows] if column.numeric else []
-        grid.add_column(
-            column.name,
-            justify="right" if column.numeric else "left",
-            no_wrap=not column.numeric,
-            min_width=max(map(len, numbers), default=None),  # where it is narrow a name is cut, never a number
-        )
+        texts = [row[place].text for row in table.rows]
+        if column.numeric:  # where it is narrow a name is cut, never a number
+            numbers = [text.partition(" ")[0] for text in texts]
+            grid.add_column(column.name, justify="right", min_width=max(map(len, numbers), default=None))
+        else:  # a name that would leave no room for the numbers is broken into lines
+            long = max(map(len, texts), default=0) > LONGEST_NAME
+            grid.add_column(column.name, no_wrap=not long, overflow="fold", max_width=LONGEST_NAME if long else None)
     for row in table.rows:
         grid.add_row(*(_text(entry) for entry in row))
     return Group(grid, below(table))

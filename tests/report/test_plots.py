@@ -100,6 +100,49 @@ def test_no_two_of_ten_series_share_a_look_whatever_comes_first() -> None:
         assert len({canvas.style(name) for name in names}) == 10
 
 
+def test_an_eleventh_series_looks_like_no_other_one() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"])
+        assert len({canvas.style(str(n)) for n in range(30)}) == 30
+
+
+def test_the_page_calls_no_two_series_alike() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"])
+        for name in ("a/b", "a b", "漢字", "日本"):
+            canvas.point(canvas.axes[0], name, 1, 1, f"{name}\u202e")
+        figure = canvas.finish("t", "c", "n")
+    assert [key.id for _, key in figure.series] == ["a_b", "a_b_2", "_", "__2"]
+    assert re.findall(r'data-series="([^"]*)"', figure.svg) == ["a_b", "a_b_2", "_", "__2"]
+    assert "\u202e" not in figure.svg and figure.svg.count("\\u202e</title>") == 4
+
+
+def test_a_long_title_is_broken_within_its_panel() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["a_task_with_a_name_" * 6, "second", "third"])
+        canvas.title(canvas.axes[2], "the third task, with a long recipe's name behind it")
+        for axes in canvas.axes:
+            axes.plot([1, 2], [1, 2])
+        canvas.drawing.draw_without_rendering()
+        widths = [axes.get_window_extent().width for axes in canvas.axes]
+        titles = [axes.get_title("left") for axes in canvas.axes]
+        shown = [axes._left_title.get_window_extent() for axes in canvas.axes]
+    assert titles[1] == "second" and titles[0].count("\n") > 1 and "\n" in titles[2]
+    assert max(widths) < 1.05 * min(widths)
+    assert shown[0].x1 < shown[1].x0 < shown[1].x1 < shown[2].x0 and shown[2].x1 <= canvas.drawing.bbox.width
+
+
+def test_letters_that_the_font_lacks_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    form = Form(formats=("png",))
+    with look(form):
+        canvas = Canvas("x", ["漢字"], form)
+        canvas.point(canvas.axes[0], "日本", 1, 1, "told")
+        canvas.finish("t", "c", "n")
+    assert [record.message for record in caplog.records] == [
+        "figures: letters of some names are not in the font; give one that has them (--style, font.family)"
+    ]
+
+
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A sweep on two tasks as a column of a paper, in every format."""

@@ -98,6 +98,17 @@ def test_the_terminal_shows_all_of_it_in_100_columns(study: Any) -> None:
     assert {int(number) for mark in marks for number in mark.split(",")} == numbers
 
 
+def test_a_long_name_hides_no_number_in_the_terminal(tmp_path: Path) -> None:
+    name = "a_recipe_with_a_very_long_name_" * 6
+    rows = [
+        made_up.sample(recipe=r, run_id=r, problem_id=f"p{i}", correct=i > 1) for r in (name, "s1k") for i in range(8)
+    ]
+    text = shown(leaderboard.terminal([made_up.write(tmp_path, rows)]))
+    assert text.count("75.0") == 2 and max(map(len, text.splitlines())) <= 100
+    cells = [line.split()[0] for line in text.splitlines() if line.split()]
+    assert name in "".join(cells)
+
+
 def test_the_markdown_names_every_recipe_with_its_interval_and_the_power(written: Any) -> None:
     text = (written / "LEADERBOARD.md").read_text()
     for recipe in RECIPES:

@@ -553,21 +553,43 @@ def test_a_figure_wider_than_a_phone_says_so_until_its_end_is_in_sight(page: Any
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("width", [360, 1024, 1440])
+def test_a_long_name_leaves_room_for_the_figures(browser: Any, tmp_path: Path, width: int) -> None:
     rows = [
-        made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
-        for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "B")
+        made_up.sample(
+            run_id=f"{name}{limit}", model=name, recipe="published", problem_id=f"p{i}", correct=i > 2,
+            task="a_task" * 12, max_thinking_tokens=limit, thinking_tokens=limit,
+        )
+        for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "a_model_with_a_long_name_" * 8)
+        for limit in (32, 64)
         for i in range(8)
-    ]
+    ]  # fmt: skip
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         wide = browser.execute_script("return document.querySelector('.board td').getBoundingClientRect().width")
-        assert 60 < wide < 0.5 * 360
+        assert 60 < wide < 0.5 * width
+        tops = browser.execute_script(
+            "return [...document.querySelectorAll('.board tbody tr')].map(row => [...row.cells]"
+            ".map(cell => { const range = document.createRange(); range.selectNodeContents(cell.firstElementChild);"
+            " return range.getClientRects()[0].bottom; }))"
+        )
+        assert len(tops) == 2 and all(abs(name - figure) < 4 for name, figure in tops)  # the first lines stand level
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_board_of_one_recipe_explains_no_mark_that_it_lacks(browser: Any, tmp_path: Path) -> None:
+    leaderboard.write([made_up.write(tmp_path / "in", [made_up.sample(answer_tokens=1)])], tmp_path / "out")
+    browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+    wait(browser, "document.querySelector('#sample article') !== null")
+    notes = browser.execute_script("return [...document.querySelectorAll('.notes li')].map(li => li.textContent)")
+    assert notes and not any("not distinguishable from the best" in note for note in notes)
+    assert "1 token" in [fact.text for fact in browser.find_elements("css selector", "#sample .facts b")]
+    assert not browser.find_element("id", "after").is_enabled()
 
 
 def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> None:

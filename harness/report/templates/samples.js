@@ -143,7 +143,7 @@ function browse(index) {
   };
 
   const line = (text, kind) => make("span", text, kind);
-  const counted = (before, tokens) => (tokens === null ? "" : `${before}${count(tokens)} tokens`);
+  const counted = (before, tokens) => (tokens === null ? "" : `${before}${count(tokens)} ${tokens === 1 ? "token" : "tokens"}`);
   const mood = (i) => (right(i) ? "ok" : "no");
   const draw = () => {  // only the rows in sight exist
     const first = Math.max(0, Math.floor(list.scrollTop / HEIGHT) - 4);
