@@ -300,6 +300,7 @@ def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> 
         ("# mine\nfont.size: 8\naxes.labelsize: [\n", "paper.mplstyle, line 3: .*labelsize"),
         ("font.size: 8\naxes.labelsiz: 9\n", r"paper.mplstyle, line 2: .*Bad key axes.labelsiz\)"),
         ("\nfont.size 8\n", "paper.mplstyle, line 2: .*Missing colon"),
+        ("font.size: 8\ntext.usetex: True\n", "paper.mplstyle: text.usetex: .*font.family"),
         ("font.size: 8\nfont.size: 9\n", "paper.mplstyle: not a matplotlib style file .Duplicate key"),
     ):
         style.write_text(text)

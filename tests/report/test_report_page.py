@@ -365,6 +365,10 @@ def test_the_search_reads_the_texts_and_says_what_it_read(page: Any) -> None:
         shown = int(page.find_element("id", "shown").text.split()[0])
         assert 0 < shown <= 40 and (hits is None or shown <= hits)
     assert "question, thought and answer" in page.find_element("id", "searched").text
+    field.clear()
+    field.send_keys("not in any text")
+    wait(page, "document.getElementById('shown').textContent.startsWith('0 of')")
+    assert not any(page.find_element("id", name).is_enabled() for name in ("before", "after"))
 
 
 def copied(page: Any, table: str, form: str) -> str:
