@@ -19,18 +19,25 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")  # a
 TAGS = ["s1-harness", "test-time-scaling", "budget-forcing"]
 
 
-def model_card(measured: Measured, out: Path, recipe: str) -> str:
-    """The card of the model that `recipe` trained, as README.md with metadata that huggingface_hub reads."""
+def model_card(measured: Measured, published: Path, training: Path, recipe: str) -> str:
+    """The card of the model that `recipe` trained, as README.md with metadata that huggingface_hub reads.
+
+    Args:
+        measured: every figure of the results.
+        published: the results folder as it is published.
+        training: the folder with the manifest and the figures of the model's training.
+        recipe: its name.
+    """
     from huggingface_hub import ModelCardData
 
     cells = [cell for cell in measured.cells.cells if cell.recipe == recipe]
     config: dict[str, Any] = next((dict(cell.config) for cell in cells), {})
-    folder, study = out / "recipes" / recipe, str(config.get("study", ""))
+    study = str(config.get("study", ""))
     base, chosen = str(config.get("base_model", "")), dict(config.get("recipe_config") or {})
     data = ModelCardData(
         model_name=f"{study}-{recipe}",
         base_model=base if _on_hub(base) else None,
-        datasets=[pool] if _on_hub(pool := str(chosen.get("pool") or _pool(out))) else None,
+        datasets=[pool] if _on_hub(pool := str(chosen.get("pool") or _pool(published))) else None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=TAGS,
@@ -41,13 +48,13 @@ def model_card(measured: Measured, out: Path, recipe: str) -> str:
         f"# {escaped(study)}: {escaped(recipe)}\n",
         f"Trained and evaluated by s1-harness from {escaped(Path(base).name if not _on_hub(base) else base)}.\n",
         "## Data\n",
-        _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(folder)}),
+        _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(training)}),
         "## Training\n",
-        _listed({**dict(config.get("training") or {}), **stored(folder / "figures.json")}),
+        _listed({**dict(config.get("training") or {}), **stored(training / "figures.json")}),
         "## Evaluation\n",
         markdown(evaluation_table(measured, recipe)),
         "## How it was made\n",
-        _listed(dict(made(measured, study, [out]))),
+        _listed(dict(made(measured, study, [published]))),
     ]
     return "\n".join(parts)
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -124,6 +125,32 @@ def test_a_folder_that_holds_something_is_left_alone(out: Path, tmp_path: Path) 
     (tmp_path / "mine").write_text("x")
     with pytest.raises(UserError, match="not empty"):
         prepare(out, tmp_path)
+
+
+def test_what_ends_half_way_leaves_nothing(out: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(out, broken)
+    (part,) = (broken / "samples").glob("*.parquet")
+    raw = bytearray(part.read_bytes())
+    raw[100:4000] = bytes(3900)  # the footer, which is read first, is whole
+    part.write_bytes(raw)
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for to in (tmp_path / "a" / "b" / "new", tmp_path / "empty"):
+        ended = publish(broken, str(to), "http://127.0.0.1:9", tmp_path / "home")
+        assert ended.returncode == 2 and f"{part} cannot be read" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1 and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    ended = publish(out, str(tmp_path / "file" / "new"), "http://127.0.0.1:9", tmp_path)
+    assert (
+        ended.returncode == 2
+        and "nothing was published" in ended.stderr
+        and f"{tmp_path}/file: File exists" in ended.stderr
+    )
+    assert len(ended.stderr.splitlines()) == 1 and sorted(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 class Hub(BaseHTTPRequestHandler):
