@@ -82,6 +82,12 @@ def claims_of(measured: Measured, study: str) -> tuple[Claim, ...]:
     return tuple(found)
 
 
+def hypothesis_of(measured: Measured, study: str) -> str:
+    """What a study asks and expects, in its own words; empty where its rows do not say."""
+    cells = (cell for cell in measured.cells.cells if cell.study == study)
+    return next((str(cell.config["hypothesis"]) for cell in cells if cell.config.get("hypothesis")), "")
+
+
 def findings(measured: Measured, study: str) -> list[Finding]:
     """What the rows of a study say of each of its clauses."""
     return [_finding(measured, study, claim) for claim in claims_of(measured, study)]

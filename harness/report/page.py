@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.claims import findings
+from harness.analysis.claims import findings, hypothesis_of
 from harness.analysis.measure import Measured, distinguishable, reference_name
 from harness.analysis.noise import noise_of
 from harness.analysis.settings import setting_name
@@ -178,7 +178,7 @@ def _study(
         "legend": CLAIMS_LEGEND,
         "made": made(measured, study, dirs),
         "tasks": tasks,
-        "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
+        "hypothesis": hypothesis_of(measured, study),
         "board_id": ids.new(f"board_{study}"),
         "board": board(measured, study, tasks, styles),
         "power": [f"{task}: {power_line(measured, _headlines(measured, study, task))}" for task in tasks],

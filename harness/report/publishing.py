@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis.measure import Measured, to_table
-from harness.dataset_card import PARTS, card
+from harness.dataset_card import PARTS
 from harness.errors import UserError
 from harness.files import atomic_folder, write_text
 from harness.report import leaderboard
 from harness.report import study_tables as builders
+from harness.report.data_card import data_card
 from harness.report.model_card import model_card
 from harness.report.page import render
 from harness.report.places import Places
@@ -97,7 +98,7 @@ def _dataset(folder: Path, measured: Measured) -> Repository:
     write_text(folder / "LEADERBOARD.md", leaderboard.as_markdown(measured))
     write_text(folder / "leaderboard.csv", leaderboard.as_csv(measured))
     present = {name: part for name, part in PARTS.items() if any(folder.glob(part[0]))}
-    write_text(folder / "README.md", card(present))
+    write_text(folder / "README.md", data_card(measured, present))
     return Repository("dataset", "", folder)
 
 
