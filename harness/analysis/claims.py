@@ -58,6 +58,11 @@ class Finding:
         return SUPPORTED if found == {SUPPORTED} and not self.missing else OPEN
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the rows bear on all of the clause: two runs of a study do so on few of its clauses."""
+        return bool(self.evidence) and not self.missing
+
+    @property
     def weakest(self) -> Evidence | None:
         """The comparison that decides: the one with the least support."""
         sign = -1 if self.claim.expected == "less" else 1

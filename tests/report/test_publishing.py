@@ -116,7 +116,8 @@ def test_a_models_card_says_what_it_was_trained_from(
     from huggingface_hub import ModelCard
 
     rows = [made_up.sample(run_id=recipe, recipe=recipe) for recipe in ("base", "s1k")]
-    out = made_up.write(tmp_path / "out", rows, study="made_up", base_model=base, **{told: identity})
+    added: dict[str, Any] = {"study": "made_up", "base_model": base, told: identity}
+    out = made_up.write(tmp_path / "out", rows, **added)
     card: Any = ModelCard(model_card(measure_dirs([out]), out, out, "s1k"))
     assert card.data.base_model == on_hub and f"Trained and evaluated by s1-harness from {said}\n" in card.text
 
