@@ -46,7 +46,8 @@ OPTIONS = {"--out": STUDY, "--data-dir": "DATA_DIR"}  # of a command line: their
 
 PART = r"[^\s/\"'`<>|;,(){}\[\]\\]"
 BEFORE = r"(?:(?<![\w./])|(?<=[\s\"',]-[A-Za-z]))"  # no part of a relative path; or a compiler's flag, as -I
-PATH = rf"{BEFORE}(?:~[\w.-]*(?:/{PART}+)+|(?:/{PART}+){{2,}}|\.\.(?:/{PART}+)+)/?"
+PATH = rf"(?:~[\w.-]*(?:/{PART}+)+|(?:/{PART}+){{2,}}|\.\.(?:/{PART}+)+)/?"
+QUOTED = "|".join(rf"(?<={mark})~?/[^{mark}\n\\/]+/[^{mark}\n\\]*(?={mark})" for mark in "'\"")  # with spaces
 URL = r"\b(?:https?|wss?|grpc|tcp|ray)://[^\s\"'`<>\\]+"
 ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?!\.?\w)")
 RECIPE = re.compile(r"(?:^|/)(recipes/[^/]+/checkpoint(?:/.*)?)$")
@@ -69,7 +70,8 @@ class Places:
         self._roots = tuple(dict.fromkeys(spelled))
         self._names = dict.fromkeys(self._roots, STUDY)
         self._taken = {name: name for name in taken}
-        self._home = os.path.expanduser("~")
+        above = (str(parent) for root in (*self._roots, os.getcwd()) for parent in (Path(root), *Path(root).parents))
+        self._folders = list(dict.fromkeys([os.path.expanduser("~"), *above]))  # they may hold spaces
         self._hosts = _hosts()
         self._words = _words(_users(), self._hosts)
         self._compile()
@@ -84,11 +86,10 @@ class Places:
         if not _is_local(text):
             return text
         path = _plain(text)
-        if path not in self._names:
-            name = self._name(path, kind)
-            self._names[path] = self._free(name, path) if kind in KINDS else name
+        if path not in self._names and kind in KINDS:
+            self._names[path] = self._free(self._name(path, kind), path)
             self._compile()
-        return self._names[path]
+        return self._names.get(path) or self._name(path, kind)
 
     def text(self, text: str, *, strictly: bool = False) -> str:
         """A text with the paths in it named, and private servers called `server`.
@@ -140,19 +141,19 @@ class Places:
 
     def named_in(self, data: bytes) -> str:
         """A folder of this machine that a file's bytes name; empty where none does."""
-        known = (path for path in (*self._names, self._home) if path.startswith("/") and path.count("/") > 1)
+        known = (path for path in (*self._names, *self._folders) if path.startswith("/") and path.count("/") > 1)
         return next((path for path in known if os.fsencode(path) in data), "")
 
     def _compile(self) -> None:
-        known = sorted((path for path in (*self._names, self._home) if path.count("/") > 1), key=len, reverse=True)
+        known = sorted((path for path in (*self._names, *self._folders) if path.count("/") > 1), key=len, reverse=True)
         exact = "".join(rf"{re.escape(path)}(?![\w-])(?:/{PART}+)*|" for path in known)
-        self._found = re.compile(f"{exact}{URL}|{PATH}")
+        self._found = re.compile(rf"{QUOTED}|{URL}|(?:\b(?:file|unix)://|{BEFORE})(?:{exact}{PATH})")
 
     def _token(self, text: str, strictly: bool) -> str:
         if re.match(URL, text):
             return self._url(text, strictly)
         path = text.rstrip(".:!?/")
-        plain = _plain(path)
+        plain = _plain(re.sub(r"^\w+://", "", path))
         above = next((one for one in (plain, *map(str, Path(plain).parents)) if one in self._names), None)
         if above in (None, *self._roots) and plain not in self._roots:
             name = self._name(plain, "folder")
@@ -195,7 +196,7 @@ class Places:
         private = "." not in host or host.endswith(PRIVATE) or _is_address(host) or ours
         if private or (strictly and parts.scheme not in ("https", "wss")):
             return parts._replace(netloc="server").geturl()
-        return text
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else text
 
 
 def _is_local(text: str) -> bool:

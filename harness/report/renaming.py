@@ -24,6 +24,7 @@ SCHEMA_KEY = b"s1_harness_schema"  # of a file's metadata: what other programs a
 IN_JSON = frozenset({"config", "gen_kwargs", "metadata"})  # columns
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")  # linked, not copied, where the disk allows: they are large
 VOCABULARIES = ("tokenizer.json", "vocab.json")  # words that look like paths are words there
+TRAINERS = ("training_args.", "events.out.tfevents")  # a pickle of folders, and logs that are called after their host
 HEAD_BYTES = 2**20  # of weights: where such a file says what it is
 
 
@@ -64,6 +65,8 @@ def without_tasks(folder: Path, tasks: Iterable[str]) -> None:
 
 def rename_file(path: Path, to: Path, places: Places) -> str:
     """Write a file of a recipe to `to`; returns why not, where it was left out."""
+    if path.name.startswith(TRAINERS):
+        return f"{path.name} tells of the machine that trained, left out"
     to.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         _write(_groups(path, places), to)

@@ -99,7 +99,9 @@ def out(machine: Path) -> Path:
         (checkpoint / name).write_text(json.dumps(value))
     (checkpoint / "tokenizer.json").write_text('{"model": {"vocab": {"/usr/local/lib": 0}}}')
     (checkpoint / "model.safetensors").write_bytes(b"weights")
-    (checkpoint / "training_args.bin").write_bytes(pickle.dumps({"output_dir": str(checkpoint)}))
+    (checkpoint / "training_args.bin").write_bytes(pickle.dumps({"hostname": HOST}))
+    (checkpoint / f"events.out.tfevents.17.{HOST}.1.0").write_bytes(b"x")
+    (checkpoint / "quantized.pt").write_bytes(pickle.dumps({"from": one}))
     pq.write_table(pa.table({"step": [1], "where": [str(checkpoint)]}), checkpoint.parent / "losses.parquet")
     return folder
 
@@ -142,9 +144,14 @@ def test_no_file_names_the_machine_that_it_was_made_on(published: Any, out: Path
 
 
 def test_what_was_left_out_is_told(published: Any) -> None:
-    (told,) = [note for note in published[1] if "training_args.bin" in note]
-    assert told.startswith("s1k: training_args.bin names ") and told.endswith(", left out")
-    assert not list(published[0].rglob("training_args.bin"))
+    told = [note for note in published[1] if note.startswith("s1k: ")]
+    assert [note.split()[1] for note in told] == [
+        f"events.out.tfevents.17.{HOST}.1.0",
+        "quantized.pt",
+        "training_args.bin",
+    ]
+    assert " names /" in told[1] and all(note.endswith(", left out") for note in told)
+    assert not [path for path in published[0].rglob("*") if path.name in {note.split()[1] for note in told}]
 
 
 def test_models_are_told_apart_and_join_over_the_files(published: Any, out: Path) -> None:
@@ -232,6 +239,9 @@ TEXTS = [
     ('{"a": "/x/y/z.json"}', '{"a": "local:z.json"}'),
     ('{\\"a\\": \\"/x/y/z.json\\"}', '{\\"a\\": \\"local:z.json\\"}'),
     ("PATH:/x/y/bin. Done", "PATH:local:folder. Done"),
+    ("gs://bucket/home/x, x/home/ulrika/y, 'it''s /one'", None),
+    ("file:///x/y/z.json, https://me:pw@example.org/x", "local:z.json, https://example.org/x"),
+    ("No such file: '/x/my models/tiny/config.json'", "No such file: 'local:config.json'"),
 ]  # fmt: skip
 
 
@@ -241,6 +251,12 @@ def test_paths_in_a_text(machine: Path, text: str, named: str | None) -> None:
     assert Places(machine / "out").value({"prompt": text, "chat": {"system": text}}) == {
         "prompt": text, "chat": {"system": text}
     }  # fmt: skip
+
+
+def test_folders_above_the_study_may_hold_spaces(machine: Path) -> None:
+    out = machine / "my bilby" / "out"
+    text = f"{out}/samples/a.parquet, {out.parent}/other/b.parquet and {out.parent}/outer/c are under {machine}"
+    assert Places(out).value(text) == "samples/a.parquet, local:b.parquet and local:folder are under local:folder"
 
 
 def test_names_are_words_of_messages_alone(machine: Path) -> None:
