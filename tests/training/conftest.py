@@ -12,12 +12,12 @@ from harness import imports
 
 @pytest.fixture(scope="package", autouse=True)
 def imported() -> Iterator[None]:
-    """TRL, imported as a training's own process does; what it made is no garbage, so that no look goes through it again.
+    """TRL, imported as in a training's own process; what that made is no garbage, and no look goes through it again.
 
     A Trainer looks through everything in its process before each training, half a second beside the suite's modules.
     """
     with imports.quick():
-        import harness.training.trainer  # noqa: F401
+        import harness.training.trainer
         import harness.training.worker  # noqa: F401
     gc.collect()
     gc.freeze()
