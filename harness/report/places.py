@@ -96,7 +96,7 @@ class Places:
 
         `strictly`: every server that is not asked by https.
         """
-        return self._found.sub(lambda match: self._token(match[0], strictly), text)
+        return self._found.sub(lambda match: self._token(match[0], strictly), text) if "/" in text else text
 
     def message(self, text: str) -> str:
         """What a machine said: as `text`, and without the names of its user and host, and addresses of the network."""
