@@ -158,13 +158,17 @@ def token_means(repeats: int, rng: np.random.Generator) -> None:
         return both * (rng.lognormal(0, 0.7, size) - rng.lognormal(0, 0.5, size))
 
     draws: dict[str, tuple[Callable[[tuple[int, ...]], Floats], float, tuple[int, ...]]] = {
-        "symmetric": (lambda size: rng.normal(5, 1, size), 5.0, (10, 30, 100)),
-        "log-normal, sigma 0.5": (lambda size: rng.lognormal(0, 0.5, size), np.exp(0.125), (10, 30, 100)),
-        "log-normal, sigma 0.7": (lambda size: rng.lognormal(0, 0.7, size), np.exp(0.245), (30,)),
-        "log-normal, sigma 1": (lambda size: rng.lognormal(0, 1.0, size), np.exp(0.5), (10, 20, 30, 100, 198, 500)),
-        "the same, capped at 3": (capped, float(capped((4_000_000,)).mean()), (30,)),
-        "85% zeros": (zeros, 0.15 * np.exp(0.245), (10, 20, 30, 100, 198, 500)),
-        "a paired difference": (gap, np.exp(0.245) * (np.exp(0.245) - np.exp(0.125)), (30,)),
+        "mean tokens, symmetric": (lambda size: rng.normal(5, 1, size), 5.0, (10, 30, 100)),
+        "mean tokens, log-normal, sigma 0.5": (lambda size: rng.lognormal(0, 0.5, size), np.exp(0.125), (10, 30, 100)),
+        "mean tokens, log-normal, sigma 0.7": (lambda size: rng.lognormal(0, 0.7, size), np.exp(0.245), (30,)),
+        "mean tokens, log-normal, sigma 1": (
+            lambda size: rng.lognormal(0, 1.0, size),
+            np.exp(0.5),
+            (10, 20, 30, 100, 198, 500),
+        ),
+        "mean tokens, sigma 1 capped at 3": (capped, float(capped((4_000_000,)).mean()), (30,)),
+        "mean tokens, 85% zeros": (zeros, 0.15 * np.exp(0.245), (10, 20, 30, 100, 198, 500)),
+        "difference of tokens": (gap, np.exp(0.245) * (np.exp(0.245) - np.exp(0.125)), (30,)),
     }
     for name, (draw, truth, numbers) in draws.items():
         for num in numbers:
@@ -179,7 +183,7 @@ def token_means(repeats: int, rng: np.random.Generator) -> None:
                 half = t.ppf(0.975, num - 1) * values.std(axis=0, ddof=1) / np.sqrt(num)
                 mean = values.mean(axis=0)
                 found.setdefault("Student", []).extend(zip(mean - half, mean + half, strict=True))
-            show(f"mean tokens, {name}, n={num}", truth, found)
+            show(f"{name}, n={num}", truth, found)
 
 
 def seeds(repeats: int, rng: np.random.Generator) -> None:
