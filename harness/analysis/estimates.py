@@ -126,14 +126,16 @@ def _selected(cell: Cell) -> dict[str, Interval]:
     if found is None:
         return {}
     n = cell.num_problems
-    figures = {
-        f"accuracy_at_{coverage:.0%}_coverage": one.over(
-            one.num_problems,
-            note=f"answers with a mean log-probability of {found.threshold[coverage]:.3f} nats or more",
-        )
-        for coverage, one in found.accuracy.items()
-        if coverage < 1
-    }
+    figures = {}
+    for coverage, one in found.accuracy.items():
+        if coverage < 1:
+            least, share = found.threshold[coverage], found.answered[coverage]
+            note = f"answers with a mean log-probability of {least:.3f} nats or more"
+            if not np.isfinite(least):
+                note = "answers without a log-probability are among them"
+            if share > coverage + 1 / cell.num_generations:
+                note += f"; {share:.0%} are answered, as many tie"
+            figures[f"accuracy_at_{coverage:.0%}_coverage"] = one.over(one.num_problems, note=note)
     figures["selective_area"] = Interval(found.area, note="mean accuracy over every coverage", num_problems=n)
     figures["confidence_auroc"] = Interval(found.separation, note=f"of {found.num_known} answers", num_problems=n)
     return figures
