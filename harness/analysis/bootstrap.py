@@ -45,6 +45,7 @@ CACHED_ENTRIES = 25_000_000  # weights kept: 100 MB, for up to 2,500 problems
 LEAST_SPREAD = 0.36  # of a resample, as a share of the sample's: few values that vary would give endless bounds
 UPPER_TAIL = 0.8  # of the nominal tail: the upper bound's, before the skewness of the sample
 MOST_SKEWNESS = 1.2  # that still moves the upper bound
+FEW = 6  # problems; fewer have few resamples, whose quantiles say little
 NOTHING_VARIES = "no interval: every problem has the same value"
 Method = Literal["score", "percentile"]
 
@@ -169,7 +170,7 @@ def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CO
     The upper bound is at a smaller tail than the lower one, the more so the more skewed the values are: most samples of
     a skewed population lack its largest values, and look less skewed than it is (`upper_tails`). Where some values are
     negative, as differences are, both tails are the nominal ones, and no bound is inside Student's: most samples of
-    values with long tails on both sides lack one of them.
+    values with long tails on both sides lack one of them. Nor is it for fewer than FEW problems.
 
     Args:
         columns: (problems, columns), NaN where missing.
@@ -201,8 +202,9 @@ def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CO
         below, above = column_quantiles(first / spread, np.array([tails, np.full(varies.size, 1 - nominal)]))
         # These are quantiles of t over the root of the number; turned round they are the bounds' distances.
         student = np.array([t_value(n - 1, confidence) for n in num[varies]]) / np.sqrt(num[varies])
-        low = mean[varies] - deviation[varies] * np.where(counts, above, np.maximum(above, student))
-        high = mean[varies] + deviation[varies] * np.where(counts, -below, np.maximum(-below, student))
+        student[counts & (num[varies] >= FEW)] = 0.0
+        low = mean[varies] - deviation[varies] * np.maximum(above, student)
+        high = mean[varies] + deviation[varies] * np.maximum(-below, student)
         bounds[varies] = np.column_stack([np.maximum(low, np.where(counts, 0.0, -np.inf)), high])
     varying = set(varies)
     notes = ["" if at in varying else "no value" if not n else NOTHING_VARIES for at, n in enumerate(num)]

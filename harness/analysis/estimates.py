@@ -148,16 +148,20 @@ def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
     """
     found: dict[str, tuple[Floats, str]] = {}
     most = int(cell.total.max(initial=0))
-    short = int((cell.total > 0).sum() - cell.complete.sum())
     for k in (2**p for p in range(1, most.bit_length())):
+        short = _left_out(int(((cell.total > 0) & (cell.total < k)).sum()))
         covered = metrics.pass_at_k(cell.total, cell.right, k)
         covered[cell.total == 0] = np.nan
-        found[f"pass@{k}"] = (covered, "")
+        found[f"pass@{k}"] = (covered, short)
         for name, share in (("pass^", 1.0), ("g_pass@", G_PASS_SHARE)):
             kept = metrics.g_pass_at_k(cell.total, cell.right, k, share)
             kept[cell.total == 0] = np.nan
-            found[f"{name}{k}"] = (kept, f"at least {share:.0%} of {k} right")
+            note = f"at least {share:.0%} of {k} right"
+            found[f"{name}{k}"] = (kept, f"{note}; {short}" if short else note)
         if k in cell.majority:
-            left_out = f"{short} problem(s) with fewer generations left out" if short else ""
-            found[f"maj@{k}"] = (cell.majority[k], left_out)
+            found[f"maj@{k}"] = (cell.majority[k], _left_out(int((cell.total > 0).sum() - cell.complete.sum())))
     return found
+
+
+def _left_out(num: int) -> str:
+    return f"{num} problem(s) with fewer generations left out" if num else ""

@@ -164,6 +164,14 @@ def test_the_bounds_of_a_difference_are_mirrored_and_not_inside_students() -> No
         assert ours.low <= low + 1e-6 and high - 1e-6 <= ours.high
 
 
+@pytest.mark.parametrize("values", [[1_000.0, 2_000.0], [70.0, 90.0, 100.0], [10.0, 11.0, 12.0, 30.0]])
+def test_of_few_problems_no_bound_is_inside_students(values: list[float]) -> None:
+    """Two problems have three different resamples, whose quantiles covered 79 %."""
+    (found,) = studentised(np.array(values), Resampler(len(values), 2_000))
+    low, high = t.interval(0.95, len(values) - 1, np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values)))
+    assert found.low <= max(low, 0) + 1e-9 and high - 1e-9 <= found.high
+
+
 def drawn_values(name: str, rng: np.random.Generator) -> tuple[float, Any]:
     """The true mean and (problems, 2,000) values whose mean Student's t covers too seldom, or the bootstrap alone."""
     if name == "log-normal, sigma 1":
