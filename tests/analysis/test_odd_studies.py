@@ -18,6 +18,7 @@ from harness.analysis.settings import load
 from harness.report.comparisons import comparison_table
 from harness.report.leaderboard import as_csv, as_markdown
 from harness.report.noise_tables import noise_tables
+from harness.report.plots import draw_studies
 from harness.report.tables import markdown
 
 SETTINGS = ((64, 0), (128, 0), (None, 0), (None, 1))
@@ -103,3 +104,13 @@ def test_no_figure_is_nan_infinite_or_certain(name: str, tmp_path: Path) -> None
     assert not re.search(r"(?<![\w.])[-+]?(nan|inf|None)\b", text, re.IGNORECASE)
     for low, high in re.findall(r"\[([-+]?[\d.,]+), ([-+]?[\d.,]+)\]", text):
         assert low != high
+
+
+@pytest.mark.parametrize("name", ["nothing scored", "tokens not known"])
+def test_a_study_without_points_has_no_plot_of_them(name: str, tmp_path: Path) -> None:
+    change, sizes = ODD[name]
+    drawn = draw_studies(measure_cells(load([study(tmp_path, change, **sizes)])))
+    assert not {file for figure in drawn["made_up"] for file in figure.files} & {
+        "scaling_made_up.svg",
+        "pareto_made_up.svg",
+    }
