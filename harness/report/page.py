@@ -231,7 +231,7 @@ def _place(measured: Measured, i: int | None, rivals: bool, styles: Styles) -> d
     members = _headlines(measured, cell.study, cell.task)
     told = rivals and compared_with(measured, members) == "reference"
     delta = "reference" if told and cell.recipe == reference_name(measured.cells.cells, members) else ""
-    if gap:
+    if gap and gap.mean == gap.mean:
         delta = f"{in_percent(gap.mean, signed=True)} to {gap.reference}"
         delta += f" {percent_bounds(gap.low, gap.high, signed=True)}" if gap.low < gap.high else ""
     bounded = accuracy.low < accuracy.high
