@@ -1,6 +1,6 @@
 """How often nominal 95 % intervals hold the truth, and how wide they are: ours, the former ones, and references.
 
-    python benchmarks/coverage.py [--repeats 2000]
+    python benchmarks/coverage.py [--repeats 2000] [--only token_means]
 
 Seeded. A row per simulated cell and method: the share of repeats that cover the truth, the mean width, and that width
 over ours. "former" is what stood in every table before: percentiles of a bootstrap over problems (and runs).
@@ -145,26 +145,45 @@ def differences(repeats: int, rng: np.random.Generator) -> None:
 
 
 def token_means(repeats: int, rng: np.random.Generator) -> None:
-    draws: dict[str, Callable[[tuple[int, ...]], Floats]] = {
-        "log-normal, sigma 0.7": lambda size: rng.lognormal(0, 0.7, size),
-        "log-normal, sigma 1": lambda size: rng.lognormal(0, 1.0, size),
-        "the same, capped at 3": lambda size: np.minimum(rng.lognormal(0, 1.0, size), 3),
-        "85% zeros": lambda size: rng.lognormal(0, 0.7, size) * (rng.random(size) < 0.15),
+    """Ten thousand repeats for two thousand: the bounds of many samples come from one matrix product."""
+
+    def capped(size: tuple[int, ...]) -> Floats:
+        return np.minimum(rng.lognormal(0, 1.0, size), 3)
+
+    def zeros(size: tuple[int, ...]) -> Floats:
+        return rng.lognormal(0, 0.7, size) * (rng.random(size) < 0.15)
+
+    def gap(size: tuple[int, ...]) -> Floats:
+        both = rng.lognormal(0, 0.7, size)
+        return both * (rng.lognormal(0, 0.7, size) - rng.lognormal(0, 0.5, size))
+
+    draws: dict[str, tuple[Callable[[tuple[int, ...]], Floats], float, tuple[int, ...]]] = {
+        "mean tokens, symmetric": (lambda size: rng.normal(5, 1, size), 5.0, (10, 30, 100)),
+        "mean tokens, log-normal, sigma 0.5": (lambda size: rng.lognormal(0, 0.5, size), np.exp(0.125), (10, 30, 100)),
+        "mean tokens, log-normal, sigma 0.7": (lambda size: rng.lognormal(0, 0.7, size), np.exp(0.245), (30,)),
+        "mean tokens, log-normal, sigma 1": (
+            lambda size: rng.lognormal(0, 1.0, size),
+            np.exp(0.5),
+            (10, 20, 30, 100, 198, 500),
+        ),
+        "mean tokens, sigma 1 capped at 3": (capped, float(capped((4_000_000,)).mean()), (30,)),
+        "mean tokens, 85% zeros": (zeros, 0.15 * np.exp(0.245), (10, 20, 30, 100, 198, 500)),
+        "difference of tokens": (gap, np.exp(0.245) * (np.exp(0.245) - np.exp(0.125)), (30,)),
     }
-    for name, draw in draws.items():
-        truth, values = float(draw((4_000_000,)).mean()), draw((30, repeats))
-        ours = [(one.low, one.high) for one in studentised(values, Resampler(30, 2_000))]
-        w = weights(30, rng)
-        kept = [i for i, (low, _) in enumerate(ours) if not np.isnan(low)]
-        show(
-            f"mean tokens, {name}, n=30",
-            truth,
-            {
-                "ours: studentised": [ours[i] for i in kept],
-                "former": [percentiles(w @ values[:, i]) for i in kept],
-                "Student": [student(values[:, i]) for i in kept],
-            },
-        )
+    for name, (draw, truth, numbers) in draws.items():
+        for num in numbers:
+            found = dict[str, Bounds]()
+            w = weights(num, rng)
+            for block in range(repeats // 100):
+                values = draw((num, 500))
+                values = values[:, np.ptp(values, axis=0) > 0]  # others have no interval
+                ours = studentised(values, Resampler(num, 4_000, seed=block))
+                found.setdefault("ours: studentised", []).extend((one.low, one.high) for one in ours)
+                found.setdefault("former", []).extend(zip(*np.percentile(w @ values, [2.5, 97.5], axis=0), strict=True))
+                half = t.ppf(0.975, num - 1) * values.std(axis=0, ddof=1) / np.sqrt(num)
+                mean = values.mean(axis=0)
+                found.setdefault("Student", []).extend(zip(mean - half, mean + half, strict=True))
+            show(f"{name}, n={num}", truth, found)
 
 
 def seeds(repeats: int, rng: np.random.Generator) -> None:
@@ -266,14 +285,19 @@ def powers(repeats: int, rng: np.random.Generator) -> Iterator[str]:
 
 
 def main() -> None:
+    parts = (accuracies, differences, token_means, seeds, performances, slopes)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=2_000)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--only", choices=[part.__name__ for part in parts], help="the rows of one part alone")
+    asked = parser.parse_args()
     print("| cell | method | coverage | mean width | over ours |\n|---|---|---:|---:|---:|")
-    for number, part in enumerate((accuracies, differences, token_means, seeds, performances, slopes)):
-        part(repeats, np.random.default_rng(number))
+    for number, part in enumerate(parts):
+        if asked.only in (None, part.__name__):
+            part(asked.repeats, np.random.default_rng(number))
+    if asked.only:
+        return
     print("\n| detectable difference | as for one comparison: power | for Holm over 5: power |\n|---|---|---|")
-    for line in powers(repeats, np.random.default_rng(9)):
+    for line in powers(asked.repeats, np.random.default_rng(9)):
         print(f"| {line} |")
 
 

@@ -21,6 +21,7 @@ from harness.analysis.intervals import (
     row_means,
     scored,
     share_interval,
+    t_value,
     two_dimensional,
 )
 from harness.analysis.significance import (
@@ -41,7 +42,10 @@ __all__ = [
 NUM_RESAMPLES = 10_000
 CHUNK_ENTRIES = 5_000_000  # weights drawn at once: 20 MB, 80 MB while they are drawn
 CACHED_ENTRIES = 25_000_000  # weights kept: 100 MB, for up to 2,500 problems
-LEAST_SPREAD = 0.3  # of a resample, as a share of the sample's: few values that vary would give endless bounds
+LEAST_SPREAD = 0.36  # of a resample, as a share of the sample's: few values that vary would give endless bounds
+UPPER_TAIL = 0.8  # of the nominal tail: the upper bound's, before the skewness of the sample
+MOST_SKEWNESS = 1.2  # that still moves the upper bound
+FEW = 6  # problems; fewer have few resamples, whose quantiles say little
 NOTHING_VARIES = "no interval: every problem has the same value"
 Method = Literal["score", "percentile"]
 
@@ -82,9 +86,11 @@ class Resampler:
         for w in self.weights():
             part = found[start : start + len(w)]
             np.matmul(w, filled, out=part)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                part[:, ~partial] /= np.float32(self.num_problems)
-                if partial.any():
+            if not partial.any():
+                part /= np.float32(self.num_problems)
+            else:
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    part[:, ~partial] /= np.float32(self.num_problems)
                     part[:, partial] /= w @ masks
             start += len(w)
         return found
@@ -162,10 +168,12 @@ def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CO
     """The mean of each column with its studentised bootstrap interval (Efron 1981): for skewed counts such as tokens.
 
     The upper bound is at a smaller tail than the lower one, the more so the more skewed the values are: most samples of
-    a skewed population lack its largest values, and look less skewed than it is (`upper_tails`).
+    a skewed population lack its largest values, and look less skewed than it is (`upper_tails`). Where some values are
+    negative, as differences are, both tails are the nominal ones, and no bound is inside Student's: most samples of
+    values with long tails on both sides lack one of them. Nor is it for fewer than FEW problems.
 
     Args:
-        columns: (problems, columns) of values that are not negative, NaN where missing.
+        columns: (problems, columns), NaN where missing.
         resampler: of the problems.
         confidence: nominal coverage.
 
@@ -187,13 +195,19 @@ def studentised(columns: ArrayLike, resampler: Resampler, confidence: float = CO
         z = np.where(known[:, varies], centred[:, varies] / deviation[varies], np.nan)
         first, second = np.split(resampler.means(np.column_stack([z, z**2])), 2, axis=1)
         size = num[varies].astype(np.float32)
-        spread = np.sqrt(np.maximum((second - first**2) * size / (size - 1), np.float32(LEAST_SPREAD**2)))
-        tails = np.array([upper_tails(z, confidence), np.full(varies.size, (1 + confidence) / 2)])
-        quantiles = column_quantiles(first / spread, tails)  # of t, times the root of the number
-        high, low = mean[varies] - quantiles * deviation[varies]
-        least = np.where((filled[:, varies] >= 0).all(axis=0), 0.0, -np.inf)
-        bounds[varies] = np.column_stack([np.maximum(low, least), high])
-    notes = ["" if at in set(varies) else "no value" if not n else NOTHING_VARIES for at, n in enumerate(num)]
+        least = least_spreads(filled[:, varies], confidence).astype(np.float32)
+        spread = np.sqrt(np.maximum((second - first**2) * size / (size - 1), least**2))
+        counts, nominal = (filled[:, varies] >= 0).all(axis=0), (1 - confidence) / 2
+        tails = np.where(counts, upper_tails(z, confidence), nominal)
+        below, above = column_quantiles(first / spread, np.array([tails, np.full(varies.size, 1 - nominal)]))
+        # These are quantiles of t over the root of the number; turned round they are the bounds' distances.
+        student = np.array([t_value(n - 1, confidence) for n in num[varies]]) / np.sqrt(num[varies])
+        student[counts & (num[varies] >= FEW)] = 0.0
+        low = mean[varies] - deviation[varies] * np.maximum(above, student)
+        high = mean[varies] + deviation[varies] * np.maximum(-below, student)
+        bounds[varies] = np.column_stack([np.maximum(low, np.where(counts, 0.0, -np.inf)), high])
+    varying = set(varies)
+    notes = ["" if at in varying else "no value" if not n else NOTHING_VARIES for at, n in enumerate(num)]
     return [
         Interval(float(m), float(low), float(high), note, int(n))
         for m, (low, high), note, n in zip(mean, bounds, notes, num, strict=True)
@@ -212,10 +226,11 @@ def percentiles(draws: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float
 
 
 def upper_tails(z: Floats, confidence: float = CONFIDENCE) -> Floats:
-    """The tail of each column's upper bound: four fifths of the nominal one, and less by skewness over root n.
+    """The tail of each column's upper bound: four fifths of the nominal one, and less by twice skewness over root n.
 
-    Both were chosen by simulation (docs/coverage.md): log-normal values and mostly zeros are covered at 30 problems,
-    and symmetric values have intervals that are 3 % wider.
+    Calibrated (Loh 1987) on log-normal values and on mostly zeros at 10 to 500 problems (docs/coverage.md). Skewness
+    counts up to MOST_SKEWNESS: a sample that shows more has the large values, so its own resamples tell of them, and
+    the samples whose bounds fall short are those that show little.
 
     Args:
         z: (problems, columns) standardised values, NaN where missing.
@@ -223,8 +238,28 @@ def upper_tails(z: Floats, confidence: float = CONFIDENCE) -> Floats:
     """
     num = (~np.isnan(z)).sum(axis=0)
     skewness = np.nansum(z**3, axis=0) * num / ((num - 1) * np.maximum(num - 2, 1))
-    tails: Floats = 0.8 * (1 - confidence) / 2 * np.clip(1 - skewness / np.sqrt(num), 0.3, 1.0)
+    share = 1 - 2 * np.minimum(skewness, MOST_SKEWNESS) / np.sqrt(num)
+    tails: Floats = UPPER_TAIL * (1 - confidence) / 2 * np.clip(share, 0.1, 1.0)
     return tails
+
+
+def least_spreads(x: Floats, confidence: float = CONFIDENCE) -> Floats:
+    """The least spread of a resample of each column, as a share of the sample's: LEAST_SPREAD, or less.
+
+    A resample of zeros alone puts the upper bound at the mean times 1 + 1 / least. Where one or two values make up the
+    mean, that is Garwood's exact bound of a Poisson count (Biometrika 28, 1936) over the count, for as many values as
+    would be that uncertain if all were equal (Kish's effective number).
+
+    Args:
+        x: (problems, columns) of which in each column one is not 0; 0 where missing.
+        confidence: nominal coverage.
+    """
+    from scipy.special import gammaincinv
+
+    number = np.abs(x).sum(axis=0) ** 2 / (x**2).sum(axis=0)
+    most = gammaincinv(number + 1, 1 - UPPER_TAIL * (1 - confidence) / 2) / number
+    least: Floats = np.minimum(LEAST_SPREAD, 1 / (most - 1))
+    return least
 
 
 def column_quantiles(draws: NDArray[np.floating[Any]], shares: Floats) -> Floats:

@@ -126,14 +126,16 @@ def _selected(cell: Cell) -> dict[str, Interval]:
     if found is None:
         return {}
     n = cell.num_problems
-    figures = {
-        f"accuracy_at_{coverage:.0%}_coverage": one.over(
-            one.num_problems,
-            note=f"answers with a mean log-probability of {found.threshold[coverage]:.3f} nats or more",
-        )
-        for coverage, one in found.accuracy.items()
-        if coverage < 1
-    }
+    figures = {}
+    for coverage, one in found.accuracy.items():
+        if coverage < 1:
+            least, share = found.threshold[coverage], found.answered[coverage]
+            note = f"answers with a mean log-probability of {least:.3f} nats or more"
+            if not np.isfinite(least):
+                note = "answers without a log-probability are among them"
+            if share > coverage + 1 / cell.num_generations:
+                note += f"; {share:.0%} are answered, as many tie"
+            figures[f"accuracy_at_{coverage:.0%}_coverage"] = one.over(one.num_problems, note=note)
     figures["selective_area"] = Interval(found.area, note="mean accuracy over every coverage", num_problems=n)
     figures["confidence_auroc"] = Interval(found.separation, note=f"of {found.num_known} answers", num_problems=n)
     return figures
@@ -146,16 +148,20 @@ def sampled_columns(cell: Cell) -> dict[str, tuple[Floats, str]]:
     """
     found: dict[str, tuple[Floats, str]] = {}
     most = int(cell.total.max(initial=0))
-    short = int((cell.total > 0).sum() - cell.complete.sum())
     for k in (2**p for p in range(1, most.bit_length())):
+        short = _left_out(int(((cell.total > 0) & (cell.total < k)).sum()))
         covered = metrics.pass_at_k(cell.total, cell.right, k)
         covered[cell.total == 0] = np.nan
-        found[f"pass@{k}"] = (covered, "")
+        found[f"pass@{k}"] = (covered, short)
         for name, share in (("pass^", 1.0), ("g_pass@", G_PASS_SHARE)):
             kept = metrics.g_pass_at_k(cell.total, cell.right, k, share)
             kept[cell.total == 0] = np.nan
-            found[f"{name}{k}"] = (kept, f"at least {share:.0%} of {k} right")
+            note = f"at least {share:.0%} of {k} right"
+            found[f"{name}{k}"] = (kept, f"{note}; {short}" if short else note)
         if k in cell.majority:
-            left_out = f"{short} problem(s) with fewer generations left out" if short else ""
-            found[f"maj@{k}"] = (cell.majority[k], left_out)
+            found[f"maj@{k}"] = (cell.majority[k], _left_out(int((cell.total > 0).sum() - cell.complete.sum())))
     return found
+
+
+def _left_out(num: int) -> str:
+    return f"{num} problem(s) with fewer generations left out" if num else ""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import dataclass, replace
+from math import isnan, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -56,22 +56,27 @@ class Noise:
     def error(self, num_problems: float, num_seeds: float, num_samples: float) -> float:
         """The standard error of a paired difference of two recipes with that many problems, seeds and samples each.
 
-        The problems' own part cancels: both recipes are asked the same ones.
+        The problems' own part cancels: both recipes are asked the same ones. NaN where the repeats did not differ at
+        all: then nothing tells how much others would.
         """
         sampling = 0.0 if np.isnan(self.sampling.mean) else self.sampling.mean
+        if not (self.seed.mean or self.both or sampling):
+            return nan
         on_problems = (self.both + sampling / num_samples) / num_problems
         return sqrt(2 * (self.seed.mean + on_problems) / num_seeds)
 
     def detectable(self, num_problems: float, num_seeds: int, num_samples: float, num_comparisons: int = 1) -> float:
         """The difference that such a grid sees with 80 % power, at 5 % over `num_comparisons` by Holm's first step.
 
-        With Student's quantiles: the variance between seeds is known from all seeds of the compared recipes.
+        At most 1; NaN where the repeats did not differ. With Student's quantiles: the variance between seeds is known
+        from all seeds of the compared recipes.
         """
         degrees = max(1, (num_seeds - 1) * (num_comparisons + 1))
         if num_seeds == 1 or not self.seed.mean:
             degrees = max(1, int(num_problems) - 1)
         quantiles = t_value(degrees, 1 - 0.05 / num_comparisons) + t_value(degrees, 2 * POWER - 1)
-        return quantiles * self.error(num_problems, num_seeds, num_samples)
+        seen = quantiles * self.error(num_problems, num_seeds, num_samples)
+        return seen if isnan(seen) else min(seen, 1.0)
 
 
 @dataclass(frozen=True)
@@ -116,9 +121,9 @@ def _noise(members: Sequence[Cell]) -> Noise | None:
         first.task,
         first.recipe if len(members) == 1 else f"{len(members)} repeats of {first.recipe}",
         first,
-        component(layout, "problems"),
-        component(layout, "runs"),
-        max(layout.rest - within, 0.0),
+        within_scores(component(layout, "problems")),
+        within_scores(component(layout, "runs")),
+        min(max(layout.rest - within, 0.0), 0.25),
         sampling,
         layout.num_problems,
         layout.num_runs,
@@ -176,6 +181,11 @@ def component(layout: MeanSquares, of: str, confidence: float = 0.95) -> Interva
     ]
     value = layout.between_problems if of == "problems" else layout.between_runs
     return Interval(max(value, 0.0), max(float(bounds[0]), 0.0), max(float(bounds[1]), 0.0), num_problems=other)
+
+
+def within_scores(variance: Interval) -> Interval:
+    """A variance component of scores between 0 and 1, with its bounds: none is above a quarter."""
+    return replace(variance, mean=min(variance.mean, 0.25), low=min(variance.low, 0.25), high=min(variance.high, 0.25))
 
 
 def purchases(noise: Noise, difference: float, num_comparisons: int = 1) -> Iterator[Purchase]:

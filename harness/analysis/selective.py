@@ -20,6 +20,7 @@ class Selective:
     Attributes:
         accuracy: coverage (a share of all generations, the surest first) -> accuracy among those answered.
         threshold: coverage -> the least mean log-probability, in nats, that is still answered.
+        answered: coverage -> the share that is answered, more where answers tie with the last one.
         area: accuracy, averaged over every coverage: 1 less what is called the area under the risk-coverage curve.
         separation: the chance that a right answer has a higher log-probability than a wrong one (AUROC); NaN where all
             are right or all wrong.
@@ -28,6 +29,7 @@ class Selective:
 
     accuracy: dict[float, Interval]
     threshold: dict[float, float]
+    answered: dict[float, float]
     area: float
     separation: float
     num_known: int
@@ -43,15 +45,19 @@ def selective(cell: Cell) -> Selective | None:
     # An answer without one (none was found, or it is no literal part of the text) is given last.
     sure = np.where(np.isnan(cell.confidence), -np.inf, cell.confidence)[scored]
     order = np.argsort(-sure, kind="stable")
-    ordered = right[scored][order]
-    accuracy, threshold = {}, {}
+    # Answers that tie stand in no order: each counts as the share of them that is right.
+    of = np.unique(sure, return_inverse=True)[1]
+    ties = np.bincount(of, weights=right[scored]) / np.bincount(of)
+    ordered = ties[of][order]
+    accuracy, threshold, share = {}, {}, {}
     for coverage in COVERAGES:
         least = sure[order[max(1, round(coverage * len(order))) - 1]]
         answered = scored & (np.where(np.isnan(cell.confidence), -np.inf, cell.confidence) >= least)
         accuracy[coverage] = answered_share(right, answered)
-        threshold[coverage] = float(least)
+        threshold[coverage], share[coverage] = float(least), float(answered.sum() / scored.sum())
     area = float((np.cumsum(ordered) / np.arange(1, len(ordered) + 1)).mean())
-    return Selective(accuracy, threshold, area, separation(right[known] > 0, cell.confidence[known]), int(known.sum()))
+    auroc = separation(right[known] > 0, cell.confidence[known])
+    return Selective(accuracy, threshold, share, area, auroc, int(known.sum()))
 
 
 def separation(right: NDArray[np.bool_], confidence: Floats) -> float:

@@ -5,6 +5,7 @@ A sweep is the settings of one method for one recipe on one task. Budgets and wa
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from harness.config import Budget
 Floats = NDArray[np.float64]
 NAN = float("nan")
 SLOPES_AT_ONCE = 200  # resamples
+MORE_TOKENS = re.compile(r"for (-?\d+) more thinking tokens")  # in the note of `flips`
 METHOD_NAMES = {
     "budget_forcing": "BF",
     "token_conditional": "TCC",
@@ -254,12 +256,15 @@ def flips(before: Cell, after: Cell) -> dict[str, Interval]:
     """Answers that one more Wait turned: right to wrong and wrong to right, as shares of the paired problems."""
     x, y = before.accuracy, after.accuracy
     both = ~np.isnan(x) & ~np.isnan(y)
+    if not both.any():
+        return {}
     reference = f"num_ignores={before.num_ignores}"
     extra = after.mean("thinking_tokens") - before.mean("thinking_tokens")
     figures = {}
     for name, change in (("right_to_wrong", x - y), ("wrong_to_right", y - x)):
         shares = np.where(both, np.maximum(change, 0), np.nan)
-        note = f"{np.nansum(shares):g} of {int(both.sum())} problems, for {extra:.0f} more thinking tokens each"
+        note = f"{np.nansum(shares):g} of {int(both.sum())} problems"
+        note += f", for {extra:.0f} more thinking tokens each" if extra == extra else ""
         figures[f"flips_{name}"] = share_interval(shares).over(int(both.sum()), reference, note)
     return figures
 

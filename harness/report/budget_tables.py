@@ -6,11 +6,12 @@ from typing import Any
 
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
+from harness.analysis.sweeps import MORE_TOKENS
 from harness.report import paper
 from harness.report.names import recipe_order, row_name
 from harness.report.numbers import in_percent
 from harness.report.study_cells import every_setting, setting_order
-from harness.report.tables import MISSING, Column, Entry, Table, number, percent
+from harness.report.tables import MISSING, Column, Entry, Table, number, percent, sortable
 
 
 def sweep_table(measured: Measured, study: str, task: str) -> Table:
@@ -77,7 +78,7 @@ def method_table(measured: Measured, study: str, task: str) -> Table:
             percent(table, figures["scaling_ols_per_doubling"]),
             percent(table, figures["scaling_per_1k_tokens"]),
             percent(table, figures["scaling_ols_per_1k_tokens"]),
-            Entry(f"{100 * figures['performance'].mean:.1f}", 100 * figures["performance"].mean),
+            number(100 * figures["performance"].mean),
             percent(table, figures["performance_corrected"]),
             number(figures["num_settings"].mean, 0),
             *([paper.printed_method(printed) or MISSING] if with_paper else []),
@@ -142,7 +143,7 @@ def flips_table(measured: Measured, study: str, task: str) -> Table:
                 setting_name(cells[i]),
                 percent(table, won),
                 percent(table, lost),
-                Entry(in_percent(won.mean - lost.mean, signed=True), won.mean - lost.mean),
-                Entry(won.note.split("for ")[-1].removesuffix(" more thinking tokens each"), None),
+                Entry(in_percent(won.mean - lost.mean, signed=True), sortable(won.mean - lost.mean)),
+                Entry(cost[1] if (cost := MORE_TOKENS.search(won.note)) else MISSING),
             )
     return table

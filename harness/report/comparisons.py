@@ -45,12 +45,12 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Group:
 
 def comparison_table(c: Comparison) -> Table:
     """The two runs, and below them what tells them apart."""
-    from harness.report.tables import Column, Entry, Table, number
+    from harness.report.tables import Column, Entry, Table, number, sortable
 
     def bounded(interval: Interval, signed: bool = False) -> Entry:
         known = interval.low < interval.high
         detail = percent_bounds(interval.low, interval.high, signed) if known else interval.note
-        return Entry(in_percent(interval.mean, signed), interval.mean, detail)
+        return Entry(in_percent(interval.mean, signed), sortable(interval.mean), detail)
 
     heads = [Column("run"), *(Column(name, True) for name in ("accuracy", "thinking", "alone right"))]
     table = Table(f"compare_{c.task}", f"{c.task}: {c.num_paired} paired problems", heads)
@@ -62,12 +62,13 @@ def comparison_table(c: Comparison) -> Table:
     gap = bounded(c.gap, signed=True)
     verdict = "differ" if c.p_value < 0.05 and not c.gap.low <= 0 <= c.gap.high else "cannot be told apart"
     points = f"{gap.text} {gap.detail} points" if gap.detail.startswith("[") else f"{gap.text} points ({gap.detail})"
-    table.notes += [
+    tests = [
         f"A - B: {points}, {c.test} {_p(c.p_value)}: the two {verdict}.",
         f"With n={c.num_paired} problems differences below {100 * c.detectable:.0f} points are easily missed "
         "(80 % power).",
         *_no_worse(c),
     ]
+    table.notes += tests if c.num_paired else ["No problem is scored in both: their accuracies cannot be compared."]
     for side, only in (("A", c.only_a), ("B", c.only_b)):
         table.notes += [f"Only {side} right: {_listed(only)}."] if only else []
     if c.first_difference:
@@ -86,7 +87,7 @@ def comparison_table(c: Comparison) -> Table:
 def _no_worse(c: Comparison) -> list[str]:
     """The one-sided tests against the margin, and the Bayesian reading."""
     same, belief = c.equivalence, c.posterior
-    if not c.num_paired or np.isnan(same.interval.low):
+    if np.isnan(same.interval.low):
         return []
     points = f"{100 * same.margin:g} points"
     if same.equivalent:

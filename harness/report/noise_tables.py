@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import isnan, sqrt
 from typing import TYPE_CHECKING
 
 from harness.analysis.intervals import Interval
@@ -60,10 +60,10 @@ def _components(found: Sequence[Noise], num_comparisons: int) -> Table:
             one.task,
             one.recipe,
             setting_name(one.setting),
-            _points(one.problem),
-            _points(one.seed),
+            _points(table, one.problem),
+            _points(table, one.seed),
             number(100 * sqrt(one.both)),
-            _points(one.sampling),
+            _points(table, one.sampling),
             number(100 * seen),
         )
     table.notes += _grids(found)
@@ -85,10 +85,13 @@ def _grids(found: Sequence[Noise]) -> list[str]:
     ]
 
 
-def _points(component: Interval) -> Entry:
+def _points(table: Table, component: Interval) -> Entry:
     if component.mean != component.mean:
         return Entry(MISSING)
     value, low, high = (100 * sqrt(x) for x in (component.mean, component.low, component.high))
+    if not low < high:  # equal bounds would claim certainty
+        reason = "no interval: the repeats differ by less than chance, or not at all"
+        return Entry(shown(value), value, footnote=table.footnote(reason))
     return Entry(shown(value), value, bounds(low, high), low=low, high=high)
 
 
@@ -118,6 +121,8 @@ def _purchases(one: Noise, difference: float, num_comparisons: int) -> Table:
             number(grid.tokens, 0),
             Entry(f"{hours:,.1f} h, ${DOLLARS_PER_GPU_HOUR * hours:,.0f}", hours) if known else Entry(MISSING),
         )
-    if not table.rows:
+    if isnan(one.error(1, 1, 1)):
+        table.notes.append("The repeats do not differ at all: how much others would is not known.")
+    elif not table.rows:
         table.notes.append("No grid of up to 64 seeds and 32 samples sees it: it takes more problems.")
     return table

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+MISSING = "–"
+
 
 def shown(value: float, digits: int = 1, signed: bool = False) -> str:
-    """A figure as text: thousands apart, and no sign before a zero, not even of one that was rounded.
+    """A figure as text: thousands apart, and no sign before a zero, not even of one that was rounded; NaN as a dash.
 
     Args:
         value: The figure in the unit that is printed.
         digits: Digits after the point.
         signed: Whether a positive figure has its sign, as differences have.
     """
+    if value != value:
+        return MISSING
     text = f"{value:{'+' if signed else ''},.{digits}f}"
     return text if text.strip("+-0.") else text.lstrip("+-")
 

@@ -41,7 +41,8 @@ def draw_studies(measured: Measured) -> dict[str, list[Drawn]]:
 
 def scaling(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAGE) -> Drawn | None:
     """Accuracy over mean thinking tokens, a line per recipe, 95 % bands; budgets filled, waits open (Figure 1)."""
-    sweeps = [s for s in measured.sweeps if s.study == study and s.task in tasks and len(s.cells) > 1]
+    of_study = [s for s in measured.sweeps if s.study == study and s.task in tasks and len(s.cells) > 1]
+    sweeps = [s for s in of_study if _points(measured, s.cells, "thinking_tokens")]
     shown = [task for task in tasks if any(s.task == task for s in sweeps)]
     if not shown:
         return None
@@ -60,12 +61,17 @@ def scaling(measured: Measured, study: str, tasks: Sequence[str], form: Form = P
     return canvas.finish("Sequential scaling", caption, counts(measured, study, shown))
 
 
+def _points(measured: Measured, members: Sequence[int], tokens: str) -> list[tuple[int, float, Interval]]:
+    """(cell, mean tokens, accuracy) of the cells that have both, for an axis that has no zero."""
+    found = ((i, measured.cells.cells[i].mean(tokens), measured.figures[i]["accuracy"]) for i in members)
+    return [point for point in found if point[1] > 0 and not np.isnan(point[2].mean)]
+
+
 def _curve(canvas: Canvas, axes: Axes, measured: Measured, sweep: Sweep, labelled: bool) -> None:
     cells = measured.cells.cells
     name = row_name(cells[sweep.cells[0]], cells)
     label = name if sweep.method == "budget_forcing" else f"{name} {sweep.label}"
-    points = [(i, cells[i].mean("thinking_tokens"), measured.figures[i]["accuracy"]) for i in sweep.cells]
-    points = [p for p in points if p[1] > 0 and not np.isnan(p[2].mean)]
+    points = _points(measured, sweep.cells, "thinking_tokens")
     line_with_band(canvas, axes, label, [(tokens, figure) for _, tokens, figure in points])
     for i, tokens, figure in points:
         told = tip_text(f"{name}, {setting_name(cells[i])}", figure, tokens)
@@ -94,19 +100,18 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str], form: Form = PA
     """Accuracy against everything that was generated: thinking, answers, rejected attempts; the frontier drawn."""
     cells = measured.cells.cells
     by_task = {t: [i for i, c in enumerate(cells) if (c.study, c.task) == (study, t)] for t in tasks}
-    shown = [t for t, members in by_task.items() if sum(cells[i].mean("total_tokens") > 0 for i in members) > 1]
+    shown = [t for t, members in by_task.items() if len(_points(measured, members, "total_tokens")) > 1]
     if not shown:
         return None
     canvas = Canvas(f"pareto_{slug(study)}", shown, form)
     for task, axes in zip(shown, canvas.axes, strict=True):
         points = []
-        for i in sorted(by_task[task], key=recipe_order(measured)):
-            figure, tokens = measured.figures[i]["accuracy"], cells[i].mean("total_tokens")
-            if tokens > 0 and not np.isnan(figure.mean):
-                name = row_name(cells[i], cells)
-                told = tip_text(f"{name}, {setting_name(cells[i])}", figure, tokens)
-                canvas.point(axes, name, tokens, 100 * figure.mean, told)
-                points.append((tokens, 100 * figure.mean))
+        members = sorted(by_task[task], key=recipe_order(measured))
+        for i, tokens, figure in _points(measured, members, "total_tokens"):
+            name = row_name(cells[i], cells)
+            told = tip_text(f"{name}, {setting_name(cells[i])}", figure, tokens)
+            canvas.point(axes, name, tokens, 100 * figure.mean, told)
+            points.append((tokens, 100 * figure.mean))
         best, frontier = -1.0, []
         for tokens, value in sorted(points, key=lambda p: (p[0], -p[1])):
             if value > best:

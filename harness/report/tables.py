@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from harness.analysis.intervals import Interval
 from harness.console import visible
+from harness.report.numbers import MISSING as MISSING
 from harness.report.numbers import bounds, shown
-
-MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def _moved(entry: Entry, old: Table, new: Table) -> Entry:
 
 def number(value: float, digits: int = 1) -> Entry:
     """A plain number; a dash where there is none."""
-    return Entry(MISSING if math.isnan(value) else shown(value, digits), _sortable(value))
+    return Entry(shown(value, digits), sortable(value))
 
 
 def p_value(p: float) -> Entry:
@@ -212,10 +211,11 @@ def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, s
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.
 UNUSUAL = ("no interval", "paired over", "left out", "within 3.5", "without a",
-           "un-prompted", "no slope", " seed")  # fmt: skip
+           "un-prompted", "no slope", " seed", "many tie")  # fmt: skip
 
 
-def _sortable(value: float) -> float | None:
+def sortable(value: float) -> float | None:
+    """What a figure sorts by; nothing where there is none."""
     return None if math.isnan(value) else value
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import skew
+from scipy.stats import chi2, skew, t
 
 from harness.analysis import bootstrap
 from harness.analysis.bootstrap import Resampler, bootstrap_ci, holm, mcnemar_exact, paired_difference, studentised
@@ -121,37 +121,73 @@ def test_an_unknown_method_is_refused() -> None:
 
 
 def studentised_by_hand(values: Any, seed: int) -> tuple[float, float]:
-    """The textbook's loop: t of each resample, its quantiles turned round; the upper bound at a smaller tail."""
+    """The textbook's way: t of each resample, its quantiles turned round; the upper bound at a smaller tail."""
     rng, n = np.random.default_rng(seed), len(values)
-    tail = 2 * (1 - skew(values, bias=False) / np.sqrt(n))  # in percent: 0.8 of 2.5, less by skewness
-    error, found = values.std(ddof=1) / np.sqrt(n), []
-    for _ in range(20_000):
-        again = rng.choice(values, n)
-        spread = max(again.std(ddof=1), 0.3 * values.std(ddof=1))
-        found.append((again.mean() - values.mean()) / (spread / np.sqrt(n)))
+    tail = 2 * (1 - 2 * min(skew(values, bias=False), 1.2) / np.sqrt(n))  # in percent: 0.8 of 2.5, less by skewness
+    number = values.sum() ** 2 / (values**2).sum()
+    poisson = chi2.ppf(0.98, 2 * number + 2) / 2  # Garwood's upper bound of so many counts
+    error, least = values.std(ddof=1) / np.sqrt(n), min(0.36, number / (poisson - number))
+    again = rng.choice(values, (20_000, n))
+    spread = np.maximum(again.std(axis=1, ddof=1), least * values.std(ddof=1))
+    found = (again.mean(axis=1) - values.mean()) / (spread / np.sqrt(n))
     low, high = np.percentile(found, [tail, 97.5])
-    return values.mean() - high * error, values.mean() - low * error
+    return max(values.mean() - high * error, 0), values.mean() - low * error
 
 
 def test_token_means_have_the_studentised_interval_of_the_textbook() -> None:
     values = np.random.default_rng(0).lognormal(6, 0.8, 40)
-    both = np.column_stack([values, np.append(values[:30], [np.nan] * 10)])
-    found, shorter = studentised(both, Resampler(40))
+    mostly_zeros = np.append([900.0, 120.0, 90.0], np.zeros(37))
+    both = np.column_stack([values, np.append(values[:30], [np.nan] * 10), mostly_zeros])
+    found, shorter, few = studentised(both, Resampler(40))
     low, high = studentised_by_hand(values, 1)
     assert found.low == pytest.approx(low, rel=0.02) and found.high == pytest.approx(high, rel=0.02)
     assert found.mean == pytest.approx(values.mean())
     assert shorter.mean == pytest.approx(values[:30].mean()) and shorter.num_problems == 30
     assert (shorter.low, shorter.high) == pytest.approx(studentised_by_hand(values[:30], 1), rel=0.03)
+    assert (few.low, few.high) == pytest.approx(studentised_by_hand(mostly_zeros, 1), rel=0.03)
 
 
-def test_means_of_skewed_counts_cover_at_30_problems() -> None:
-    """Log-normal with sigma 1, where Student's t covers 89 %; mostly zeros, where it covers 85 %."""
-    rng = np.random.default_rng(8)
-    zeros = rng.lognormal(0, 0.7, (30, 2_000)) * (rng.random((30, 2_000)) < 0.15)
-    for truth, values in ((np.exp(0.5), rng.lognormal(0, 1, (30, 2_000))), (0.15 * np.exp(0.245), zeros)):
-        found = studentised(values[:, values.any(axis=0)], Resampler(30, 1_500))
-        covered = np.mean([one.low <= truth <= one.high for one in found])
-        assert covered >= 0.929  # 0.94 less two standard errors of 2,000
+@pytest.mark.parametrize("num", [10, 30, 198])
+def test_one_problem_that_has_all_tokens_is_bounded_as_one_poisson_count(num: int) -> None:
+    """source: Garwood 1936, by scipy's chi-square: 0 to 5.83 for a count of 1, 2 % above."""
+    (found,) = studentised(np.append([700.0], np.zeros(num - 1)), Resampler(num))
+    assert found.low == 0 and found.high == pytest.approx(700 / num * chi2.ppf(0.98, 4) / 2, rel=1e-5)
+
+
+def test_the_bounds_of_a_difference_are_mirrored_and_not_inside_students() -> None:
+    rng = np.random.default_rng(0)
+    gaps = rng.lognormal(6, 0.7, (30, 20)) - rng.lognormal(6, 0.5, (30, 20))
+    resampler = Resampler(30, 2_000)
+    for values, ours, turned in zip(gaps.T, studentised(gaps, resampler), studentised(-gaps, resampler), strict=True):
+        assert (turned.low, turned.high) == pytest.approx((-ours.high, -ours.low), rel=1e-4)
+        low, high = t.interval(0.95, 29, values.mean(), values.std(ddof=1) / np.sqrt(30))
+        assert ours.low <= low + 1e-6 and high - 1e-6 <= ours.high
+
+
+@pytest.mark.parametrize("values", [[1_000.0, 2_000.0], [70.0, 90.0, 100.0], [10.0, 11.0, 12.0, 30.0]])
+def test_of_few_problems_no_bound_is_inside_students(values: list[float]) -> None:
+    """Two problems have three different resamples, whose quantiles covered 79 %."""
+    (found,) = studentised(np.array(values), Resampler(len(values), 2_000))
+    low, high = t.interval(0.95, len(values) - 1, np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values)))
+    assert found.low <= max(low, 0) + 1e-9 and high - 1e-9 <= found.high
+
+
+def drawn_values(name: str, rng: np.random.Generator) -> tuple[float, Any]:
+    """The true mean and (problems, 2,000) values whose mean Student's t covers too seldom, or the bootstrap alone."""
+    if name == "log-normal, sigma 1":
+        return float(np.exp(0.5)), rng.lognormal(0, 1, (30, 2_000))
+    if name.startswith("zeros"):
+        share, num = (0.15, 30) if name == "zeros" else (0.05, 50)
+        return share * float(np.exp(0.245)), rng.lognormal(0, 0.7, (num, 2_000)) * (rng.random((num, 2_000)) < share)
+    apart = rng.lognormal(0, 0.7, (2, 30, 2_000))  # differences where most problems have none
+    return 0.0, (apart[0] - apart[1]) * (rng.random((30, 2_000)) < 0.3)
+
+
+@pytest.mark.parametrize("name", ["log-normal, sigma 1", "zeros", "zeros, more of them", "differences"])
+def test_means_of_skewed_counts_cover(name: str) -> None:
+    truth, values = drawn_values(name, np.random.default_rng(8))
+    found = studentised(values[:, values.any(axis=0)], Resampler(len(values), 1_500))
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.929  # 0.94 less two errors of 2,000
 
 
 def test_counts_that_do_not_vary_or_are_missing_have_no_bounds_but_a_reason() -> None:

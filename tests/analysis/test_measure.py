@@ -279,6 +279,16 @@ def test_repeated_samples_give_pass_at_k_and_maj_at_k(tmp_path: Path) -> None:
     assert found["maj@4"].mean == pytest.approx((0.5 + 0) / 2)  # 2 against 2 wrong "3"; 1 against 3
 
 
+def test_problems_with_fewer_generations_than_k_are_left_out_and_counted(tmp_path: Path) -> None:
+    """With three of four generations of one problem pass@4 is over the other, pass@2 over both."""
+    rows = [row for index in range(4) for row in rows_of([True, index > 0], sample_index=index)]
+    found = figures(made_up.write(tmp_path, rows[:-1]))
+    assert found["pass@4"].mean == found["pass^4"].mean == 1 and found["pass@4"].num_problems == 1
+    assert found["pass@2"].mean == 1 and found["pass^2"].mean == pytest.approx((1 + 1 / 3) / 2)
+    assert not found["pass@2"].note and found["pass@4"].note == "1 problem(s) with fewer generations left out"
+    assert found["g_pass@4"].note == "at least 75% of 4 right; 1 problem(s) with fewer generations left out"
+
+
 def test_discarded_tokens_of_rejected_attempts_are_in_the_cost(tmp_path: Path) -> None:
     found = figures(made_up.write(tmp_path, rows_of([True, True], discarded_tokens=900, num_attempts=8)))
     assert found["mean_discarded_tokens"].mean == 900 and found["mean_attempts"].mean == 8

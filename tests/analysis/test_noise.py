@@ -21,6 +21,7 @@ from harness.analysis.variance import mean_squares
 from harness.cli.main import cli
 from harness.errors import UserError
 from harness.report.noise_tables import noise_tables
+from harness.report.tables import markdown
 from harness.studies.load import load as load_study
 from harness.studies.noise import noise_study
 
@@ -103,6 +104,26 @@ def test_a_grid_sees_the_difference_it_is_sold_for(tmp_path: Path) -> None:
     assert seen.mean() == pytest.approx(0.8, abs=0.04)
     assert noise.detectable(200, 5, 4, num_comparisons=6) > noise.detectable(200, 5, 4)
     assert list(purchases(made(0.2, 0.3, 0.05, 0.4, cell), 0.01)) == []
+
+
+def test_repeats_that_do_not_differ_promise_nothing(tmp_path: Path) -> None:
+    """Two trainings that agree on every problem are no proof that one seed and one sample see any difference."""
+    rows = [
+        made_up.sample(run_id=f"run{seed}", seed=seed, problem_id=f"p{p}", correct=p < 5)
+        for seed in range(2)
+        for p in range(12)
+    ]
+    (found,) = noise_of(load([made_up.write(tmp_path, rows)]).cells)
+    assert np.isnan(found.detectable(12, 2, 1)) and not list(purchases(found, 0.02))
+    assert found.problem.high == 0.25  # no score between 0 and 1 varies more; the interval of normal effects is wider
+    components, bought = (markdown(table) for table in noise_tables([found], 0.02, 1))
+    assert "| 0.0<sup>1</sup> | 0.0 | – | – |" in components and "no interval: the repeats differ by less" in components
+    assert "The repeats do not differ at all" in bought
+
+
+def test_a_grid_of_few_scores_sees_at_most_100_points(tmp_path: Path) -> None:
+    cell = load([repeats(tmp_path, 2, 1, 4, 0.0)]).cells[0]
+    assert made(0.4, 0.5, 0.4, 0.4, cell).detectable(3, 2, 1) == 1
 
 
 def test_the_study_of_noise_repeats_one_recipe_by_its_training_seed() -> None:

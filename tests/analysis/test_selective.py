@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,21 @@ def test_the_surest_quarter_is_answered_alone(tmp_path: Path) -> None:
     shares = [np.mean(right[: n + 1]) for n in range(8)]
     assert figures["selective_area"].mean == pytest.approx(np.mean(shares))
     assert "| 100.0 [" in markdown(selective_table(found, "made_up", "quick"))
+
+
+def test_answers_that_tie_stand_in_no_order(tmp_path: Path) -> None:
+    """The mean over every order of the ties; all that tie with the last one are answered, and it is said."""
+    right, sure = [1, 0, 0, 1, 0, 1, 1], [-0.1, -0.5, -0.5, -0.5, None, None, None]
+    orders = [(0, *tied, *unknown) for tied in permutations((1, 2, 3)) for unknown in permutations((4, 5, 6))]
+    area = np.mean([[np.mean([right[i] for i in o[: n + 1]]) for n in range(7)] for o in orders])
+    for name, turn in (("a", 1), ("b", -1)):
+        figures = measured(tmp_path / name, rows_of(right[::turn], sure[::turn])).figures[0]
+        assert figures["selective_area"].mean == pytest.approx(area)
+        half, most = figures["accuracy_at_50%_coverage"], figures["accuracy_at_75%_coverage"]
+        assert half.mean == 0.5 and half.note.endswith("-0.500 nats or more") and half.num_problems == 4
+        assert most.mean == pytest.approx(4 / 7) and most.note == (
+            "answers without a log-probability are among them; 100% are answered, as many tie"
+        )
 
 
 def test_several_samples_count_by_answer_and_their_interval_covers() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from harness.analysis.intervals import Interval
 from harness.report.leaderboard import _csv
-from harness.report.numbers import bounds, shown
+from harness.report.numbers import bounds, in_percent, shown
 from harness.report.tables import Entry, Table, percent, plain
 from harness.report.terminal import _text
 
@@ -27,6 +27,11 @@ def test_no_zero_has_a_sign(value: float, digits: int, plain_text: str, signed_t
     assert shown(value, digits) == plain_text
     assert shown(value, digits, signed=True) == signed_text
     assert bounds(value, value, digits, signed=True) == f"[{signed_text}, {signed_text}]"
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_figure_that_is_not_there_is_a_dash(signed: bool) -> None:
+    assert shown(float("nan"), signed=signed) == in_percent(float("nan"), signed) == "–"
 
 
 def test_the_bounds_of_tables_have_no_signed_zero() -> None:
