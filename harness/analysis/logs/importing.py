@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.published import expand, read_log, skipped_lines, tokenizer_of, unreadable, with_results
+from harness.analysis.logs.names import tokenizer_of, with_results
+from harness.analysis.logs.published import expand, read_log, skipped_lines, unreadable
 from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id

@@ -10,7 +10,8 @@ from typing import Any, cast, get_args
 
 from harness.analysis.logs.golds import LETTER, letter_of
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.published import kwargs_of, model_of, name_from, task_of, told_apart
+from harness.analysis.logs.names import model_of, name_from, task_of
+from harness.analysis.logs.published import kwargs_of, told_apart
 from harness.config import Method
 from harness.generation.instructions import CLASSES, STEPS, TOKENS
 from harness.grading.verdict import Kind

@@ -19,7 +19,8 @@ import pytest
 from harness.analysis.logs.golds import gold_of, letter_of, options_of
 from harness.analysis.logs.importing import import_files
 from harness.analysis.logs.logged import Log
-from harness.analysis.logs.published import expand, kwargs_of, name_from, read_log, task_of
+from harness.analysis.logs.names import name_from, task_of
+from harness.analysis.logs.published import expand, kwargs_of, read_log
 from harness.analysis.logs.record_logs import mapping
 from harness.errors import UserError
 
