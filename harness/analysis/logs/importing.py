@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.logs.lm_eval_logs import NAMELESS
 from harness.analysis.logs.logged import Log, Logged
 from harness.analysis.logs.names import tokenizer_of, with_results
 from harness.analysis.logs.published import expand, read_log, skipped_lines, unreadable
@@ -243,12 +244,33 @@ def run_row(imported: Imported) -> dict[str, Any]:
 
 def by_filter(run: Run) -> dict[str, float]:
     """The log's own accuracy under each of its filters, where it has several."""
+    return {name: sum(known) / len(known) for name, known in _verdicts(run).items()}
+
+
+def _verdicts(run: Run) -> dict[str, list[bool]]:
+    """The log's own verdicts under each of its filters, where it has several.
+
+    Filters without a name whose verdicts agree everywhere are none: the file may hold each of its lines twice.
+    """
     found: dict[str, list[bool]] = {}
     for sample in run.samples:
         for name, correct in sample.filters.items():
             if correct is not None:
                 found.setdefault(name, []).append(correct)
-    return {name: sum(known) / len(known) for name, known in found.items()} if len(found) > 1 else {}
+    named = not all(name.startswith(NAMELESS) for name in found)
+    differ = any(len(set(sample.filters.values())) > 1 for sample in run.samples)
+    return found if len(found) > 1 and (named or differ) else {}
+
+
+def _filters(run: Run) -> str:
+    """The accuracy under each filter in words; a filter that a cut file has for some problems alone says so."""
+    found = _verdicts(run)
+    most = max(map(len, found.values()), default=0)
+    told = [
+        f"{name} {100 * sum(known) / len(known):.1f} %" + (f" (of {len(known)})" if len(known) < most else "")
+        for name, known in found.items()
+    ]
+    return "; its filters: " + ", ".join(told) if told else ""
 
 
 def summary(imported: Imported) -> str:
@@ -269,8 +291,7 @@ def summary(imported: Imported) -> str:
     if both:
         differ = sum(bool(ours) != bool(theirs) for ours, theirs in both)
         text += f", in the log {100 * sum(bool(t) for _, t in both) / len(both):.1f} % ({differ} verdicts differ)"
-    if filters := by_filter(run):
-        text += "; its filters: " + ", ".join(f"{name} {100 * value:.1f} %" for name, value in filters.items())
+    text += _filters(run)
     return "; ".join([text, *notes(imported)])
 
 

@@ -101,18 +101,17 @@ def name_from(path: Path) -> str | None:
 
 
 def with_results(log: Log) -> None:
-    """Add to `log` what the results file beside it tells of the run: settings, and the task's configuration."""
+    """Add to `log` what the results file beside it tells of the run: settings, the task's configuration, filters."""
     log.kwargs = every_eval_ever.settings_beside(log.path) | dict(log.kwargs)
-    for results in _results_beside(log.path):
-        config = results.get("config")
-        told = lm_eval_logs.settings_of(config.get("gen_kwargs")) if isinstance(config, Mapping) else {}
-        tasks = results.get("configs")
-        task = tasks.get(task_of(log.path)) if isinstance(tasks, Mapping) else None
-        if isinstance(task, Mapping):
-            log.task_config = task
-            told = lm_eval_logs.settings_of(task.get("generation_kwargs")) | told
-        log.kwargs = told | dict(log.kwargs)
-        return
+    results = next(_results_beside(log.path), {})
+    config, tasks, name = results.get("config"), results.get("configs"), task_of(log.path)
+    told = lm_eval_logs.settings_of(config.get("gen_kwargs")) if isinstance(config, Mapping) else {}
+    task = tasks.get(name) if isinstance(tasks, Mapping) else None
+    if isinstance(task, Mapping):
+        log.task_config = task
+        told = lm_eval_logs.settings_of(task.get("generation_kwargs")) | told
+    log.kwargs = told | dict(log.kwargs)
+    log.samples = lm_eval_logs.with_filter_names(log.samples, lm_eval_logs.filter_names(results, name))
 
 
 def model_of(path: Path, samples: Sequence[Logged]) -> str | None:

@@ -432,6 +432,59 @@ def test_two_filters_are_one_generation_with_two_verdicts(tmp_path: Path) -> Non
     assert "its filters: strict-match 0.0 %, flexible-extract 100.0 %" in summary
 
 
+TWO_FILTERS = {
+    "configs": {"t": {"filter_list": [{"name": "strict-match"}, {"name": "flexible-extract"}]}},
+    "results": {"t": {"exact_match,strict-match": 0.25, "exact_match,flexible-extract": 0.75, "alias": "t"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("beside", "names"),
+    [
+        (None, ("filter 1", "filter 2")),
+        ({"configs": {"other": {}}}, ("filter 1", "filter 2")),
+        (TWO_FILTERS, ("strict-match", "flexible-extract")),
+        ({"results": TWO_FILTERS["results"]}, ("strict-match", "flexible-extract")),
+    ],
+)
+@pytest.mark.parametrize("order", ["by filter", "by problem"])
+def test_filters_that_no_line_names_have_an_accuracy_each(
+    tmp_path: Path, beside: dict[str, Any] | None, names: tuple[str, str], order: str
+) -> None:
+    """lm-eval before 0.4.7: the second line of a generation is that of the second filter of the results file."""
+    right = ({0}, {0, 2, 3})
+    lines = [lm_eval_line(n, exact_match=float(n in numbers)) for numbers in right for n in range(4)]
+    if order == "by problem":
+        lines.sort(key=lambda line: line["doc_id"])
+    path = written(tmp_path / "samples_t_2024-01-02T03-04-05.jsonl", *lines)
+    if beside:
+        written(tmp_path / "results_2024-01-02T03-04-05.json", whole=beside)
+    summary = import_files([path], tmp_path / "out", model="m")[0]
+    assert f"its filters: {names[0]} 25.0 %, {names[1]} 75.0 %" in summary
+    assert "4 responses to 4 problems" in summary and "in the log 25.0 %" in summary
+    config = json.loads(pq.read_table(tmp_path / "out" / "runs.parquet").to_pylist()[0]["config"])
+    assert config["logged_by_filter"] == {names[0]: 0.25, names[1]: 0.75}
+
+
+def test_a_second_filter_that_is_cut_says_of_how_many_problems_it_tells(tmp_path: Path) -> None:
+    lines = [lm_eval_line(n, exact_match=0.0) for n in range(4)] + [lm_eval_line(n, exact_match=1.0) for n in range(3)]
+    summary = import_files([written(tmp_path / "samples_t.jsonl", *lines)], tmp_path / "out", model="m")[0]
+    assert "its filters: filter 1 0.0 %, filter 2 100.0 % (of 3)" in summary
+
+
+def test_lines_that_stand_there_twice_are_no_filters(tmp_path: Path) -> None:
+    lines = [lm_eval_line(n, exact_match=float(n)) for n in range(2)] * 2
+    summary = import_files([written(tmp_path / "samples_t.jsonl", *lines)], tmp_path / "out", model="m")[0]
+    assert "2 responses to 2 problems" in summary and "filter" not in summary
+
+
+def test_samples_in_lines_of_their_own_stay_samples_where_two_of_them_are_equal(tmp_path: Path) -> None:
+    texts = ["\\boxed{2}", "\\boxed{2}", "\\boxed{3}"]
+    lines = [lm_eval_line(0, response=text) for text in texts]
+    found = imported(tmp_path, written(tmp_path / "samples_t.jsonl", *lines), model="m")
+    assert [(row["sample_index"], row["correct"]) for row in found] == [(0, True), (1, True), (2, False)]
+
+
 def test_two_equal_samples_under_one_filter_are_two_samples(tmp_path: Path) -> None:
     lines = [lm_eval_line(0, filter="none"), lm_eval_line(0, filter="none")]
     assert [
