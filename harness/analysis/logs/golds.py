@@ -143,6 +143,10 @@ def metadata_of(doc: Mapping[str, Any], *known: str) -> dict[str, Any]:
         small = isinstance(value, bool | int | float) or (
             isinstance(value, str) and 0 < len(value) <= MAX_METADATA_CHARACTERS
         )
-        if small and key not in left_out and not key.startswith(("option", "choice", "ending", "Incorrect")):
+        if (
+            small
+            and not {key, key.lower()} & left_out
+            and not key.startswith(("option", "choice", "ending", "Incorrect"))
+        ):
             found[str(key)] = value
     return found

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.logs import inspect_logs, lighteval_logs, lm_eval_logs, record_logs
+from harness.analysis.logs import inspect_logs, lighteval_logs, lm_eval_logs, record_logs, skythought_logs
 from harness.analysis.logs.logged import Log, Logged
 from harness.analysis.logs.names import ENDINGS
 from harness.analysis.logs.text_files import records, start_of
@@ -27,21 +27,27 @@ SHOWN = 3
 
 
 def expand(patterns: Sequence[str | Path]) -> list[Path]:
-    """Files from names, globs and folders (the samples, details and .eval files in them). UserError for none."""
+    """Files from names, globs and folders (the samples, details and .eval files in them). UserError for none.
+
+    Of what lies together results files are read only where nothing else is a log: there they hold the samples.
+    """
     found: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
         if is_special(path):
             raise UserError(f"{pattern} is {SPECIAL}; write what comes through it into a file, and give that")
         if path.is_dir():
-            files = sorted(one for ending in ENDINGS for one in path.rglob(f"*{ending}") if not _is_results(one))
-            named = [one for one in files if re.search(r"samples|details", one.name) or one.suffix == ".eval"]
-            matches = named or [one for one in files if one.name.endswith((".jsonl", ".jsonl.gz"))] or files
+            files = sorted(one for ending in ENDINGS for one in path.rglob(f"*{ending}"))
+            logs = [one for one in files if not _is_results(one)]
+            named = [one for one in logs if re.search(r"samples|details", one.name) or one.suffix == ".eval"]
+            matches = named or [one for one in logs if one.name.endswith((".jsonl", ".jsonl.gz"))] or logs or files
         elif path.is_file():
             matches = [path]
         else:
             matches = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file())
             matches = [one for one in matches if not _is_results(one)] or matches
+        if len(matches) > 1:
+            matches = [one for one in matches if not skythought_logs.is_summary(one)]
         if not matches:
             raise UserError(f"no such file: {pattern}; give samples JSONL files, globs or folders")
         found += matches
@@ -49,8 +55,9 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
 
 
 def _is_results(path: Path) -> bool:
-    """Whether a file is lm-eval's or lighteval's summary, which lies beside the samples."""
-    return path.suffix == ".json" and re.search(r"(^|_)results(_|\.)", path.name) is not None
+    """Whether a file is lm-eval's, lighteval's or SkyThought's summary, which lies beside the samples."""
+    results = path.suffix == ".json" and re.search(r"(^|_)results(_|\.)", path.name) is not None
+    return results or skythought_logs.is_summary(path)
 
 
 def read_log(path: Path, fields: Mapping[str, str] | None = None) -> Log:
