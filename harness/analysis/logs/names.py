@@ -79,7 +79,7 @@ def bare_name(path: Path) -> str:
     name = path.name
     for ending in (".gz", *ENDINGS):
         name = name.removesuffix(ending)
-    return DATE.sub("", name).strip("_-")
+    return DATE.sub("", name.removesuffix("_allresults")).strip("_-")
 
 
 def name_from(path: Path) -> str | None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.analysis.logs import skythought_logs
-from harness.analysis.logs.golds import GOLD_FIELDS, QUESTION_FIELDS, metadata_of
+from harness.analysis.logs import simple_evals_logs, skythought_logs
+from harness.analysis.logs.golds import GOLD_FIELDS, metadata_of
 from harness.analysis.logs.logged import (
     Log,
     Logged,
@@ -33,7 +33,6 @@ RESPONSE_FIELDS = (
     "response", "responses", "generation", "generations", "output", "outputs", "completion", "completions",
     "model_output", "model_outputs", "model_response", "prediction", "predictions", "generated_text", "answer_text",
 )  # fmt: skip
-CONVERSATIONS = ("convo", "prompt_messages", "actual_queried_message_list")
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
 
@@ -80,25 +79,6 @@ def _evalchemy(record: Record, number: int) -> list[Logged] | str:
         problem_of(
             record, number, responses, golds, correct=score, extracted=extracted,
             metadata=_without(metadata_of(record), "model_answer", "model_output"),
-        )
-    ]  # fmt: skip
-
-
-def _simple_evals(record: Record, number: int) -> list[Logged] | str:
-    """One answer of simple-evals: its conversation, score, and the answers that were compared."""
-    turns: list[Any] = next((record[name] for name in CONVERSATIONS if record.get(name)), [])
-    doc = {**record, **_object(record.get("example_level_metadata"))}
-    reply = record.get("response_text", record.get("response"))
-    if reply is None and turns and isinstance(turns[-1], Mapping) and turns[-1].get("role") == "assistant":
-        reply, turns = response_text(turns[-1].get("content")), turns[:-1]
-    prompt, asked = chat_prompt(turns)
-    golds = [doc.get(name) for name in ("correct_answer", *GOLD_FIELDS)]
-    metadata = _without(metadata_of(doc), "score", "extracted_answer", "response", "html")
-    return [
-        problem_of(
-            record, number, (reply,), golds, doc=doc, prompt=prompt,
-            question=first_text(doc, *QUESTION_FIELDS) or asked, correct=record.get("score"),
-            extracted=doc.get("extracted_answer"), metadata=metadata,
         )
     ]  # fmt: skip
 
@@ -205,17 +185,13 @@ def _is_evalchemy(record: Record) -> bool:
     return ("model_outputs" in record or "model_output" in record) and any(name in record for name in GOLD_FIELDS)
 
 
-def _is_simple_evals(record: Record) -> bool:
-    return "score" in record and any(name in record for name in CONVERSATIONS)
-
-
 FORMATS = (
     Format("Every Eval Ever", _has("sample_id", "evaluation_id", "input", "evaluation"), _every_eval_ever, joined=True),
     Format("NeMo-Skills", _has("generation", "expected_answer"), _nemo, joined=True),
     Format("Qwen2.5-Math", lambda record: "code" in record and ("gt" in record or "answer" in record), _qwen_math),
     skythought_logs.FORMAT,
     Format("evalchemy", _is_evalchemy, _evalchemy),
-    Format("simple-evals", _is_simple_evals, _simple_evals),
+    simple_evals_logs.FORMAT,
     Format("plain rows", lambda record: _plain_fields(record) is not None, _plain, joined=True),
 )
 ROWS = ("examples", "samples", "single_eval_results", "rows", "data", "instances")
@@ -233,10 +209,7 @@ def opened(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> list[tupl
         return list(records)
     whole = records[0][1]
     log.model = _model(whole)
-    if isinstance(whole.get("convos"), list):
-        found = _conversations(whole)
-    else:
-        found = skythought_logs.records_in(whole, log) or _nested(whole, "", 0)
+    found = simple_evals_logs.records_in(whole, log) or skythought_logs.records_in(whole, log) or _nested(whole, "", 0)
     return list(enumerate(found, 1)) if found else list(records)
 
 
@@ -250,14 +223,6 @@ def _nested(holder: Record, name: str, depth: int) -> list[dict[str, Any]]:
         return []
     inner = [(key, value) for key, value in holder.items() if isinstance(value, Mapping)]
     return [row for key, value in inner for row in _nested(value, "" if key in HOLDERS else key, depth + 1)]
-
-
-def _conversations(whole: Record) -> list[dict[str, Any]]:
-    metadata = whole.get("metadata")
-    told = metadata.get("example_level_metadata") if isinstance(metadata, Mapping) else None
-    known = told if isinstance(told, list) and len(told) == len(whole["convos"]) else [None] * len(whole["convos"])
-    pairs = zip(whole["convos"], known, strict=True)
-    return [{"convo": convo, "score": None} | (one if isinstance(one, dict) else {}) for convo, one in pairs]
 
 
 def _model(whole: Record) -> str | None:

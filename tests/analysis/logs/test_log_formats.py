@@ -286,6 +286,44 @@ def test_simple_evals_conversations(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def simple_evals_page(gold: str, extracted: str, score: str) -> str:
+    """A conversation's page, whose texts simple-evals escapes."""
+    return (
+        "<h3>Sampled message</h3>\n<pre>&lt;p&gt;Correct Answer: 9&lt;/p&gt;</pre>\n<h3>Results</h3>\n"
+        f"<p>Correct Answer: {gold}</p>\n<p>Extracted Answer: {extracted}</p>\n<p>Score: {score}</p>\n"
+    )
+
+
+def test_simple_evals_golds_and_verdicts_stand_on_its_pages(tmp_path: Path) -> None:
+    """As an installed simple-evals (nvidia-simple-evals 26.3) writes them: most evaluations tell no metadata."""
+    said: list[tuple[str, dict[str, str], str]] = [
+        ("1 &lt; x?", {"content": "Answer: x > 1"}, simple_evals_page("x&gt;1", "x &gt; 1", "1.0")),
+        ("1 + 1?", {"content": "Answer: 2", "reasoning_content": "one"}, simple_evals_page("2", "2", "True")),
+        ("1 + 1?", {"content": ""}, simple_evals_page("2", "None", "0.0")),
+    ]
+    whole = {
+        "task_name": "sums", "score": 2 / 3, "metrics": {}, "htmls": [page for *_, page in said],
+        "convos": [
+            [{"role": "user", "content": asked}, {"role": "assistant"} | reply] for asked, reply, _ in said
+        ],
+    }  # fmt: skip
+    found = imported(tmp_path, written(tmp_path / "sums_allresults.json", whole=whole), model="m")
+    assert [
+        (row["task"], row["gold"], row["sample_index"], row["correct"], row["logged_correct"]) for row in found
+    ] == [("sums", "x>1", 0, True, True), ("sums", "2", 0, True, True), ("sums", "2", 1, False, False)]
+    assert [row["logged_extracted"] for row in found] == ["x > 1", "2", None]
+    assert (found[1]["thinking"], found[1]["answer"]) == ("one", "Answer: 2")
+    assert "null" not in str(found[2]["reason"]), "an empty reply is none that is missing"
+
+
+def test_simple_evals_file_names_tell_task_and_model(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "Answer: 2"}]
+    whole = {"score": 1.0, "metrics": {}, "htmls": [simple_evals_page("2", "2", "1.0")], "convos": [turns]}
+    path = written(tmp_path / "math_gpt-4.1_20250502_123456_allresults.json", whole=whole)
+    row = imported(tmp_path, path)[0]
+    assert (row["task"], row["model"], row["correct"]) == ("math", "gpt-4.1", True)
+
+
 def test_every_eval_evers_instances(tmp_path: Path) -> None:
     record = {
         "schema_version": "0.2.2", "evaluation_id": "aime/m/1", "model_id": "org/m", "evaluation_name": "aime24",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from harness.analysis.logs.published import expand
 from tests.analysis.logs.test_log_formats import imported, rows, written
 
 
-def skythought_run(folder: Path, problems: list[dict[str, Any]], said: list[list[tuple[str, bool | None]]]) -> Path:
+def skythought_run(
+    folder: Path, problems: list[dict[str, Any]], said: Sequence[Sequence[tuple[str, bool | None]]]
+) -> Path:
     """A run's folder as SkyThought 0.1.0 writes it: problems by their number, with the run's facts in summary.json."""
     results = {}
     for number, (problem, responses) in enumerate(zip(problems, said, strict=True)):
