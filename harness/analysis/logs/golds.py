@@ -115,8 +115,8 @@ def letter_of(
     """
     size = len(choices) or len(LETTERS)
     for gold in golds:
-        if labels and gold in labels:
-            return LETTERS[list(labels).index(gold)]
+        if (label := gold.strip().lower()) in (lower := [one.lower() for one in labels]):
+            return LETTERS[lower.index(label)]
         if index is not None and 0 <= index < size and choices:
             return LETTERS[index]
         if (match := LETTER.fullmatch(gold)) and LETTERS.index(match[1]) < size:
@@ -127,6 +127,9 @@ def letter_of(
         if texts.count(_squeezed(gold)) == 1:
             return LETTERS[texts.index(_squeezed(gold))]
         if (match := LETTER_AND_TEXT.fullmatch(gold)) and choices and LETTERS.index(match[1]) < size:
+            return match[1]
+        # A small letter, which without options may be a variable.
+        if (match := LETTER.fullmatch(gold.upper())) and choices and LETTERS.index(match[1]) < size:
             return match[1]
     return None
 

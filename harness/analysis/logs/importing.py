@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.analysis.logs.lm_eval_logs import NAMELESS
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.names import tokenizer_of, with_results
+from harness.analysis.logs.names import model_of, name_from, task_of, tokenizer_of, with_results
 from harness.analysis.logs.published import expand, read_log, skipped_lines, unreadable
 from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
@@ -101,16 +101,16 @@ def import_files(
 
 
 def _read(paths: Sequence[Path], fields: Mapping[str, str] | None) -> list[Log]:
-    """The logs, each content once; UserError for the first without any sample."""
+    """The logs, each content of one model and task once; UserError for the first without any sample."""
     logs: list[Log] = []
-    digests: set[str] = set()
+    known: set[tuple[str, str | None, str]] = set()
     for path in paths:
         log = read_log(path, fields)
         if not log.samples:
             raise UserError(unreadable(log))
-        digest = file_digest(path)
-        if digest not in digests:
-            digests.add(digest)
+        content = file_digest(path), model_of(path, log.samples) or name_from(path), task_of(path)
+        if content not in known:
+            known.add(content)
             with_results(log)
             logs.append(log)
     return logs
@@ -225,7 +225,7 @@ def run_row(imported: Imported) -> dict[str, Any]:
         "imported_from": [log.path.name for log in run.logs],
         "sha256": [file_digest(log.path) for log in run.logs],
         "format": run.format,
-        "logged_accuracy": _logged_accuracy(imported.rows),
+        "logged_accuracy": _logged_accuracy(run, imported.rows),
         "logged_by_filter": by_filter(run),
         "gen_kwargs": run.kwargs,
         "task_config": dict(run.task_config),
@@ -244,19 +244,19 @@ def run_row(imported: Imported) -> dict[str, Any]:
 
 def by_filter(run: Run) -> dict[str, float]:
     """The log's own accuracy under each of its filters, where it has several."""
-    return {name: sum(known) / len(known) for name, known in _verdicts(run).items()}
+    return {name: sum(known) / len(known) for name, known in _scores(run).items()}
 
 
-def _verdicts(run: Run) -> dict[str, list[bool]]:
-    """The log's own verdicts under each of its filters, where it has several.
+def _scores(run: Run) -> dict[str, list[float]]:
+    """The log's own scores under each of its filters, where it has several.
 
-    Filters without a name whose verdicts agree everywhere are none: the file may hold each of its lines twice.
+    Filters without a name whose scores agree everywhere are none: the file may hold each of its lines twice.
     """
-    found: dict[str, list[bool]] = {}
+    found: dict[str, list[float]] = {}
     for sample in run.samples:
-        for name, correct in sample.filters.items():
-            if correct is not None:
-                found.setdefault(name, []).append(correct)
+        for name, score in sample.filters.items():
+            if score is not None:
+                found.setdefault(name, []).append(score)
     named = not all(name.startswith(NAMELESS) for name in found)
     differ = any(len(set(sample.filters.values())) > 1 for sample in run.samples)
     return found if len(found) > 1 and (named or differ) else {}
@@ -264,7 +264,7 @@ def _verdicts(run: Run) -> dict[str, list[bool]]:
 
 def _filters(run: Run) -> str:
     """The accuracy under each filter in words; a filter that a cut file has for some problems alone says so."""
-    found = _verdicts(run)
+    found = _scores(run)
     most = max(map(len, found.values()), default=0)
     told = [
         f"{name} {100 * sum(known) / len(known):.1f} %" + (f" (of {len(known)})" if len(known) < most else "")
@@ -291,6 +291,10 @@ def summary(imported: Imported) -> str:
     if both:
         differ = sum(bool(ours) != bool(theirs) for ours, theirs in both)
         text += f", in the log {100 * sum(bool(t) for _, t in both) / len(both):.1f} % ({differ} verdicts differ)"
+    if any(one.partial for one in run.samples):
+        mean = _logged_accuracy(run, rows)
+        text += "" if mean is None else f", in the log {100 * mean:.1f} %"
+        text += " (its scores are means or points: no verdicts of single responses)"
     text += _filters(run)
     return "; ".join([text, *notes(imported)])
 
@@ -318,6 +322,10 @@ def notes(imported: Imported) -> list[str]:
     return [note for note in told if note]
 
 
-def _logged_accuracy(rows: list[dict[str, Any]]) -> float | None:
+def _logged_accuracy(run: Run, rows: list[dict[str, Any]]) -> float | None:
+    """The log's own accuracy: of its verdicts, else of its problems' scores where these are shares."""
+    if any(one.partial for one in run.samples):
+        scores = [one.score for one in run.samples if one.score is not None]
+        return sum(scores) / len(scores) if all(0 <= score <= 1 for score in scores) else None
     known = [bool(row["logged_correct"]) for row in rows if row["logged_correct"] is not None]
     return sum(known) / len(known) if known else None

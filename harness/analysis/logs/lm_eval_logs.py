@@ -16,8 +16,10 @@ from harness.analysis.logs.logged import (
     chat_prompt,
     first_text,
     flat_texts,
+    is_partial,
     padded,
     parsed,
+    scored,
     verdict,
 )
 from harness.errors import UserError
@@ -74,13 +76,13 @@ def _generations(lines: Sequence[tuple[Logged, str]]) -> list[Logged]:
         name = f"{NAMELESS}{seen[key]}" if passes else name
         known, nth = places.setdefault(key, []), seen[*key, name]
         seen[*key, name] += 1
-        verdicts = {name: sample.correct[0]} if name else {}
+        scores = {name: sample.score} if name else {}
         if nth < len(known):
             one = found[known[nth]]
-            found[known[nth]] = replace(one, filters={**one.filters, **verdicts})
+            found[known[nth]] = replace(one, filters={**one.filters, **scores})
         else:
             known.append(len(found))
-            found.append(replace(sample, filters=verdicts))
+            found.append(replace(sample, filters=scores))
     return found
 
 
@@ -167,7 +169,6 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
     golds, index = gold_of(record.get("target"), *_doc_golds(doc))
     choices, labels = options_of(doc) if by_likelihood is None else (by_likelihood[2], ())
     doc_id = str(record.get("doc_id", number - 1))
-    correct = _scores(record, len(responses))
     return Logged(
         line=number,
         doc_id=doc_id,
@@ -179,7 +180,6 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
         prompt=prompt,
         responses=responses,
         filtered=next(iter(shortened or ()), None),
-        correct=correct,
         extracted=padded(record.get("extracted_answers"), len(responses)),
         model=record["model"] if isinstance(record.get("model"), str) else None,
         choices=choices,
@@ -187,6 +187,7 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
         kwargs=kwargs_of(record),
         chosen=by_likelihood is not None,
         metadata=metadata_of(doc),
+        **scored(_scores(record, len(responses))),
     )
 
 
@@ -231,15 +232,16 @@ def kwargs_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
-def _scores(record: Mapping[str, Any], num: int) -> tuple[bool | None, ...]:
-    """The log's own verdicts: one for each response where it has them, else the sample's for its first response."""
+def _scores(record: Mapping[str, Any], num: int) -> list[Any]:
+    """The log's own scores: one for each response where it has them, else the sample's for its first response."""
     named = [name for name in record.get("metrics") or () if isinstance(name, str)]
     for name in ("exact_matches", *SCORES, *named):
         value = record.get(name)
         if isinstance(value, list) and len(value) == num:
-            return tuple(verdict(one) for one in value)
-    one = next((found for name in (*SCORES, *named) if (found := verdict(record.get(name))) is not None), None)
-    return (one, *(None,) * (num - 1))
+            return value
+    values = [record.get(name) for name in (*SCORES, *named)]
+    one = next((value for value in values if verdict(value) is not None or is_partial(value)), None)
+    return [one, *[None] * (num - 1)]
 
 
 def settings_of(value: Any) -> dict[str, Any]:

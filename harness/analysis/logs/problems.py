@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.logs.golds import ID_FIELDS, QUESTION_FIELDS, gold_of, metadata_of, options_of
-from harness.analysis.logs.logged import Logged, first_known, first_text, flat_texts, padded, response_text, verdict
+from harness.analysis.logs.logged import Logged, first_known, first_text, flat_texts, padded, response_text, scored
 from harness.messages import THOUGHT_FIELDS
 
 Record = Mapping[str, Any]
@@ -53,8 +53,8 @@ def problem_of(
         index=index,
         prompt=prompt or question,
         responses=tuple(responses),
-        correct=tuple([verdict(one) for one in verdicts] + [None] * len(responses))[: len(responses)],
         extracted=padded(extracted if isinstance(extracted, list) else [extracted], len(responses)),
+        **scored([*verdicts, *[None] * len(responses)][: len(responses)]),
         **{"choices": choices, "labels": labels, "metadata": metadata_of(doc)} | more,
     )
 

@@ -25,6 +25,7 @@ from harness.analysis.logs.logged import (
     parsed,
     response_text,
     with_reasoning,
+    with_responses_of,
 )
 from harness.analysis.logs.problems import Format, Record, problem_of, texts_of
 from harness.errors import UserError
@@ -33,6 +34,7 @@ RESPONSE_FIELDS = (
     "response", "responses", "generation", "generations", "output", "outputs", "completion", "completions",
     "model_output", "model_outputs", "model_response", "prediction", "predictions", "generated_text", "answer_text",
 )  # fmt: skip
+THOUGHTS = ("reasoning_content", "reasoning_contents", "reasoning_trace", "thinking")  # "reasoning" is a gold's too
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
 
@@ -74,7 +76,7 @@ def _evalchemy(record: Record, number: int) -> list[Logged] | str:
         return "model_outputs hold no text"
     golds = [record.get("expected_answer"), *(record.get(name) for name in GOLD_FIELDS)]
     extracted = record.get("model_answers", record.get("model_answer"))
-    score = first_known(record, "correctness", "is_correct", "correct", "score")
+    score = first_known(record, "correctness", *PLAIN_SCORES)
     return [
         problem_of(
             record, number, responses, golds, correct=score, extracted=extracted,
@@ -140,6 +142,9 @@ def _mapped(record: Record, number: int, names: Mapping[str, str]) -> list[Logge
     responses = texts_of(value)
     if responses is None:
         return f"'{names['response']}' holds no text"
+    thoughts = flat_texts(first_known(record, *THOUGHTS)) or ()
+    if len(thoughts) == len(responses):
+        responses = tuple(with_reasoning(thought, text) for thought, text in zip(thoughts, responses, strict=True))
     told: dict[str, Any] = {}
     for key in ("model", "task", "kind", "prompt", "question"):
         found = field(record, names[key]) if key in names else record.get(key)
@@ -159,7 +164,7 @@ def _mapped(record: Record, number: int, names: Mapping[str, str]) -> list[Logge
         else first_known(record, "extracted", "pred", "predicted_answer", "extracted_answer")
     )
     named = {name.split(".")[0] for name in names.values()}
-    metadata = _without(metadata_of(doc), *named, *RESPONSE_FIELDS, *PLAIN_SCORES, *NOT_METADATA)
+    metadata = _without(metadata_of(doc), *named, *RESPONSE_FIELDS, *PLAIN_SCORES, *THOUGHTS, *NOT_METADATA)
     return [
         problem_of(
             record, number, responses or (None,), [field(record, names["gold"])], doc=doc, correct=score,
@@ -268,13 +273,7 @@ def _joined(samples: Sequence[Logged]) -> list[Logged]:
         identified = one.problem_id != one.doc_id
         key = (one.problem_id if identified else "", one.question, one.gold, one.model, one.task)
         if one.question and key in places:
-            known = found[places[key]]
-            found[places[key]] = replace(
-                known,
-                responses=known.responses + one.responses,
-                correct=known.correct + one.correct,
-                extracted=known.extracted + one.extracted,
-            )
+            found[places[key]] = with_responses_of(found[places[key]], one)
         else:
             places[key] = len(found)
             found.append(one)

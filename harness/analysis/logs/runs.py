@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from harness.analysis.logs.golds import LETTER, letter_of
-from harness.analysis.logs.logged import Log, Logged
+from harness.analysis.logs.logged import Log, Logged, with_responses_of, without_partial_verdicts
 from harness.analysis.logs.names import model_of, name_from, task_of
 from harness.analysis.logs.published import kwargs_of, told_apart
 from harness.config import Method
@@ -88,6 +88,7 @@ def runs_of(
             run.samples, _ = told_apart(run.samples)  # the ids of each file may begin anew
             why = "--merge" if merge else "its samplings" if _samplings(run.logs) else SHARDS
             run.notes.append(f"{len(run.logs)} files are one run ({why})")
+        run.samples = without_partial_verdicts(run.samples)
         run.kind = kind or kind_of(run.task, run.samples, run.task_config)
     return found
 
@@ -152,12 +153,7 @@ def _added(known: Sequence[Logged], new: Sequence[Logged]) -> list[Logged]:
         if at is None:
             found.append(one)
         else:
-            found[at] = replace(
-                found[at],
-                responses=found[at].responses + one.responses,
-                correct=found[at].correct + one.correct,
-                extracted=found[at].extracted + one.extracted,
-            )
+            found[at] = with_responses_of(found[at], one)
     return found
 
 
