@@ -291,7 +291,7 @@ def summary(imported: Imported) -> str:
     if both:
         differ = sum(bool(ours) != bool(theirs) for ours, theirs in both)
         text += f", in the log {100 * sum(bool(t) for _, t in both) / len(both):.1f} % ({differ} verdicts differ)"
-    if any(one.partial for one in run.samples):
+    if any(one.in_points for one in run.samples):
         mean = _logged_accuracy(run, rows)
         text += "" if mean is None else f", in the log {100 * mean:.1f} %"
         text += " (its scores are means or points: no verdicts of single responses)"
@@ -324,7 +324,7 @@ def notes(imported: Imported) -> list[str]:
 
 def _logged_accuracy(run: Run, rows: list[dict[str, Any]]) -> float | None:
     """The log's own accuracy: of its verdicts, else of its problems' scores where these are shares."""
-    if any(one.partial for one in run.samples):
+    if any(one.in_points for one in run.samples):
         scores = [one.score for one in run.samples if one.score is not None]
         return sum(scores) / len(scores) if all(0 <= score <= 1 for score in scores) else None
     known = [bool(row["logged_correct"]) for row in rows if row["logged_correct"] is not None]

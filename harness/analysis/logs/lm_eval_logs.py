@@ -16,7 +16,7 @@ from harness.analysis.logs.logged import (
     chat_prompt,
     first_text,
     flat_texts,
-    is_partial,
+    is_points,
     padded,
     parsed,
     scored,
@@ -240,7 +240,7 @@ def _scores(record: Mapping[str, Any], num: int) -> list[Any]:
         if isinstance(value, list) and len(value) == num:
             return value
     values = [record.get(name) for name in (*SCORES, *named)]
-    one = next((value for value in values if verdict(value) is not None or is_partial(value)), None)
+    one = next((value for value in values if verdict(value) is not None or is_points(value)), None)
     return [one, *[None] * (num - 1)]
 
 

@@ -31,7 +31,8 @@ class Logged:
     kwargs     generation settings of the row
     metadata   small facts about the problem: subject, level, year, ...
     chosen     nothing was generated: the response is the letter of the option with the highest log-probability
-    score      the log's own mean over the responses; partial: it has scores that are no clear yes or no (means, points)
+    score      the log's own mean over the responses
+    in_points  it has a score that is no clear yes or no: a mean over samples, points
     filters    the same generation's score under each filter: name of the filter -> score
     """
 
@@ -55,7 +56,7 @@ class Logged:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     score: float | None = None
-    partial: bool = False
+    in_points: bool = False
     filters: Mapping[str, float | None] = field(default_factory=dict)
     chosen: bool = False
 
@@ -148,7 +149,7 @@ def verdict(value: Any) -> bool | None:
     return None
 
 
-def is_partial(value: Any) -> bool:
+def is_points(value: Any) -> bool:
     """Whether a score is a number, but no yes or no: a mean over samples, points."""
     return isinstance(value, int | float) and not math.isnan(value) and value not in (0, 1)
 
@@ -157,14 +158,14 @@ def scored(values: Sequence[Any]) -> dict[str, Any]:
     """The fields of a problem that a log's scores make, one for each of its responses, None where there is none."""
     correct = tuple(verdict(value) for value in values)
     known = [
-        float(value) if is_partial(value) else float(bool(right))
+        float(value) if is_points(value) else float(bool(right))
         for value, right in zip(values, correct, strict=True)
-        if right is not None or is_partial(value)
+        if right is not None or is_points(value)
     ]
     return {
         "correct": correct,
         "score": sum(known) / len(known) if known else None,
-        "partial": any(map(is_partial, values)),
+        "in_points": any(map(is_points, values)),
     }
 
 
@@ -181,18 +182,19 @@ def with_responses_of(one: Logged, other: Logged) -> Logged:
         correct=one.correct + other.correct,
         extracted=one.extracted + other.extracted,
         score=mean,
-        partial=one.partial or other.partial,
+        in_points=one.in_points or other.in_points,
     )
 
 
-def without_partial_verdicts(samples: Sequence[Logged]) -> list[Logged]:
+def without_verdicts_of_points(samples: Sequence[Logged]) -> list[Logged]:
     """The samples, without any verdict for a model and task of which a score is no yes or no.
 
     There 0 and 1 are means or points like all others, and what they leave out would bias the log's accuracy.
     """
-    partial = {(one.model, one.task) for one in samples if one.partial}
+    in_points = {(one.model, one.task) for one in samples if one.in_points}
     return [
-        replace(one, correct=(None,) * len(one.correct)) if (one.model, one.task) in partial else one for one in samples
+        replace(one, correct=(None,) * len(one.correct)) if (one.model, one.task) in in_points else one
+        for one in samples
     ]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.logs import inspect_logs, lighteval_logs, lm_eval_logs, record_logs, skythought_logs
-from harness.analysis.logs.logged import Log, Logged, without_partial_verdicts
+from harness.analysis.logs.logged import Log, Logged, without_verdicts_of_points
 from harness.analysis.logs.names import ENDINGS
 from harness.analysis.logs.text_files import records, start_of
 from harness.errors import UserError
@@ -78,7 +78,7 @@ def read_log(path: Path, fields: Mapping[str, str] | None = None) -> Log:
         _read_parquet(path, log, fields)
     else:
         _read_text(path, log, fields)
-    log.samples, log.num_split = told_apart(without_partial_verdicts(log.samples))
+    log.samples, log.num_split = told_apart(without_verdicts_of_points(log.samples))
     log.skipped.sort()
     return log
 

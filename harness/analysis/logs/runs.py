@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from harness.analysis.logs.golds import LETTER, letter_of
-from harness.analysis.logs.logged import Log, Logged, with_responses_of, without_partial_verdicts
+from harness.analysis.logs.logged import Log, Logged, with_responses_of, without_verdicts_of_points
 from harness.analysis.logs.names import model_of, name_from, task_of
 from harness.analysis.logs.published import kwargs_of, told_apart
 from harness.config import Method
@@ -88,7 +88,7 @@ def runs_of(
             run.samples, _ = told_apart(run.samples)  # the ids of each file may begin anew
             why = "--merge" if merge else "its samplings" if _samplings(run.logs) else SHARDS
             run.notes.append(f"{len(run.logs)} files are one run ({why})")
-        run.samples = without_partial_verdicts(run.samples)
+        run.samples = without_verdicts_of_points(run.samples)
         run.kind = kind or kind_of(run.task, run.samples, run.task_config)
     return found
 
