@@ -36,13 +36,19 @@ def gold_of(*candidates: Any) -> tuple[tuple[str, ...], int | None]:
     return (), None
 
 
-def _flat(value: Any) -> list[Any]:
-    """The items of a gold; a list of quoted strings that was written as text is that list."""
+def _listed(value: Any) -> Any:
+    """A list of quoted strings that was written as text as that list; everything else as it is."""
     if isinstance(value, str) and re.fullmatch(r"\s*\[\s*(['\"]).*\1\s*,?\s*\]\s*", value, re.DOTALL):
         try:
-            value = ast.literal_eval(value.strip())
+            return ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
-            return [value]
+            return value
+    return value
+
+
+def _flat(value: Any) -> list[Any]:
+    """The items of a gold."""
+    value = _listed(value)
     if isinstance(value, list | tuple):
         return [inner for item in value for inner in _flat(item)]
     return [] if value is None or value == "" or isinstance(value, dict) else [value]
@@ -63,7 +69,7 @@ def _shortened(text: str) -> str:
 def options_of(doc: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(options in the order shown, their own labels if they have any) of a problem's fields; empty without options."""
     for name in ("choices", "options", "endings", "mc1_targets"):
-        value = doc.get(name)
+        value = _listed(doc.get(name))
         if isinstance(value, Mapping):
             texts = next((value[key] for key in ("text", "texts", "choices") if isinstance(value.get(key), list)), None)
             labels = value.get("label") or value.get("labels") or ()

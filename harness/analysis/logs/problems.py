@@ -62,6 +62,8 @@ def problem_of(
 def texts_of(value: Any) -> tuple[str | None, ...] | None:
     """The responses in a field: text, a list of texts, chat messages or objects with a content."""
     if isinstance(value, Mapping):
+        if not any(name in value for name in ("role", *SAID_FIELDS, *THOUGHT_FIELDS)):  # {number: response} or no such
+            return flat_texts(list(value.values()))
         content = first_known(value, *SAID_FIELDS)
         if content is None and any(value.get(name) == "" for name in SAID_FIELDS):
             content = ""  # nothing was said, which is not a response that is missing

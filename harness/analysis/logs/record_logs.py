@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.analysis.logs import simple_evals_logs, skythought_logs
-from harness.analysis.logs.golds import GOLD_FIELDS, metadata_of
+from harness.analysis.logs.golds import GOLD_FIELDS, QUESTION_FIELDS, metadata_of
 from harness.analysis.logs.logged import (
     Log,
     Logged,
@@ -33,8 +33,13 @@ from harness.errors import UserError
 RESPONSE_FIELDS = (
     "response", "responses", "generation", "generations", "output", "outputs", "completion", "completions",
     "model_output", "model_outputs", "model_response", "prediction", "predictions", "generated_text", "answer_text",
+    "generated_responses",
 )  # fmt: skip
 THOUGHTS = ("reasoning_content", "reasoning_contents", "reasoning_trace", "thinking")  # "reasoning" is a gold's too
+SETTINGS = (
+    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "max_tokens_thinking",
+    "thinking_budget", "reasoning_effort",
+)  # fmt: skip
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
 
@@ -164,11 +169,12 @@ def _mapped(record: Record, number: int, names: Mapping[str, str]) -> list[Logge
         else first_known(record, "extracted", "pred", "predicted_answer", "extracted_answer")
     )
     named = {name.split(".")[0] for name in names.values()}
-    metadata = _without(metadata_of(doc), *named, *RESPONSE_FIELDS, *PLAIN_SCORES, *THOUGHTS, *NOT_METADATA)
+    metadata = _without(metadata_of(doc), *named, *RESPONSE_FIELDS, *PLAIN_SCORES, *THOUGHTS, *SETTINGS, *NOT_METADATA)
+    kwargs = {name: record[name] for name in SETTINGS if isinstance(record.get(name), str | int | float)}
     return [
         problem_of(
             record, number, responses or (None,), [field(record, names["gold"])], doc=doc, correct=score,
-            extracted=extracted, metadata=metadata, **told,
+            extracted=extracted, metadata=metadata, kwargs=kwargs, **told,
         )
     ]  # fmt: skip
 
@@ -213,9 +219,23 @@ def opened(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> list[tupl
     if len(records) != 1:
         return list(records)
     whole = records[0][1]
+    if columns := _columns(whole):
+        return list(enumerate(columns, 1))
     log.model = _model(whole)
     found = simple_evals_logs.records_in(whole, log) or skythought_logs.records_in(whole, log) or _nested(whole, "", 0)
     return list(enumerate(found, 1)) if found else list(records)
+
+
+def _columns(whole: Record) -> list[dict[str, Any]]:
+    """The rows of an object that holds columns, lists or pandas' {row: value}; none of another object."""
+    columns = list(whole.values())
+    if _plain_fields(whole) is None or not any(name in whole for name in QUESTION_FIELDS):
+        return []
+    if all(isinstance(one, list) and len(one) == len(columns[0]) for one in columns):
+        return [dict(zip(whole, row, strict=True)) for row in zip(*columns, strict=True)]
+    if all(isinstance(one, Mapping) and list(one) == list(columns[0]) for one in columns):
+        return [{name: column[key] for name, column in whole.items()} for key in columns[0]]
+    return []
 
 
 def _nested(holder: Record, name: str, depth: int) -> list[dict[str, Any]]:
@@ -271,7 +291,8 @@ def _joined(samples: Sequence[Logged]) -> list[Logged]:
     found: list[Logged] = []
     for one in samples:
         identified = one.problem_id != one.doc_id
-        key = (one.problem_id if identified else "", one.question, one.gold, one.model, one.task)
+        settings = tuple(sorted(one.kwargs.items()))
+        key = (one.problem_id if identified else "", one.question, one.gold, one.model, one.task, settings)
         if one.question and key in places:
             found[places[key]] = with_responses_of(found[places[key]], one)
         else:

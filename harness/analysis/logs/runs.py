@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
@@ -115,7 +116,8 @@ def _by_settings(samples: list[Logged]) -> list[list[Logged]]:
     questions: dict[str, set[str]] = {}
     for one in samples:
         settings = {key: value for key, value in one.kwargs.items() if key not in SEEDS}
-        questions.setdefault(json.dumps(settings, sort_keys=True, default=str), set()).add(one.problem_id)
+        asked = question_key(one.question, one.options) or one.problem_id
+        questions.setdefault(json.dumps(settings, sort_keys=True, default=str), set()).add(asked)
     groups = list(questions.values())
     if len(groups) < 2 or not any(groups[0] & other for other in groups[1:]):
         return [samples]
@@ -147,9 +149,17 @@ def _keys(samples: Sequence[Logged]) -> set[str]:
 def _added(known: Sequence[Logged], new: Sequence[Logged]) -> list[Logged]:
     """Both, one sample for each problem: the responses of the second behind those of the first."""
     found = list(known)
-    places = {(one.problem_id, question_key(one.question, one.options)): at for at, one in enumerate(found)}
+    keys = [question_key(one.question, one.options) for one in found]
+    places = {(one.problem_id, key): at for at, (one, key) in enumerate(zip(found, keys, strict=True))}
+    counts = Counter(keys)
+    asked = {key: at for at, key in enumerate(keys) if key and counts[key] == 1}
     for one in new:
-        at = places.get((one.problem_id, question_key(one.question, one.options)))
+        key = question_key(one.question, one.options)
+        at = places.get((one.problem_id, key))
+        if at is None and one.problem_id == one.doc_id:  # its place in a file, and the files may differ in their order
+            at = next(
+                (place for place in (asked.get(key),) if place is not None and found[place].gold == one.gold), None
+            )
         if at is None:
             found.append(one)
         else:

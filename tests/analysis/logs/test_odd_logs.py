@@ -11,6 +11,7 @@ import pytest
 
 from harness.analysis.logs.golds import letter_of
 from harness.analysis.logs.importing import import_files
+from harness.errors import UserError
 from tests.analysis.logs.test_log_formats import imported, lm_eval_line, rows, written
 
 
@@ -103,3 +104,53 @@ def test_small_letters_name_an_option_where_there_are_options(
     gold: str, choices: tuple[str, ...], labels: tuple[str, ...], letter: str | None
 ) -> None:
     assert letter_of((gold,), None, choices, labels) == letter
+
+
+def test_a_file_of_columns_is_its_rows(tmp_path: Path) -> None:
+    """Lists were the responses to one problem, and pandas' {row: value} one response that was null."""
+    table = {"question": ["1?", "2?"], "answer": ["1", "2"], "response": ["\\boxed{1}", "\\boxed{3}"]}
+    keyed = {name: {str(n): value for n, value in enumerate(column)} for name, column in table.items()}
+    for name, whole in (("lists", table), ("pandas", keyed)):
+        found = imported(tmp_path / name, written(tmp_path / name / "a.json", whole=whole), model="m", task="t")
+        assert [(row["question"], row["gold"], row["correct"]) for row in found] == [
+            ("1?", "1", True),
+            ("2?", "2", False),
+        ]
+
+
+def test_settings_in_columns_are_the_runs_settings(tmp_path: Path) -> None:
+    """Two temperatures in one file were samples of one run."""
+    lines = [plain(n, f"\\boxed{{{n if t else 9}}}", temperature=t, seed=n) for t in (0, 1) for n in range(3)]
+    found = imported(tmp_path, written(tmp_path / "a.jsonl", *lines), model="m", task="t")
+    right: dict[int, list[bool]] = {0: [], 1: []}
+    for row in found:
+        right[json.loads(row["gen_kwargs"])["temperature"]].append(row["correct"])
+    assert right == {0: [False] * 3, 1: [True] * 3} and {row["sample_index"] for row in found} == {0}
+
+
+def test_responses_by_their_number_are_a_list_of_them(tmp_path: Path) -> None:
+    line = plain(1, {"0": "\\boxed{1}", "1": "\\boxed{2}"})
+    assert [row["correct"] for row in imported(tmp_path, written(tmp_path / "a.jsonl", line), model="m", task="t")] == [
+        True,
+        False,
+    ]
+    odd = written(tmp_path / "b.jsonl", plain(1, {"tokens": [1, 2]}))
+    with pytest.raises(UserError, match="'response' holds no text"):
+        import_files([odd], tmp_path / "never")
+
+
+def test_options_that_are_written_as_text_are_options(tmp_path: Path) -> None:
+    line = plain(1, "\\boxed{B}", options='["red", "green"]') | {"answer": 1}
+    row = imported(tmp_path, written(tmp_path / "a.jsonl", line), model="m", task="t")[0]
+    assert (row["kind"], row["gold"], row["choices"], row["correct"]) == ("choice", "B", ["red", "green"], True)
+
+
+def test_samplings_in_another_order_are_samples_of_the_same_problems(tmp_path: Path) -> None:
+    """Without ids a row's place in its file was its problem, so two files of three problems were six problems."""
+    for k, order in enumerate([(0, 1, 2), (2, 0, 1)]):
+        lines = [{"problem": f"{n}?", "expected_answer": str(n), "generation": f"\\boxed{{{k}}}"} for n in order]
+        written(tmp_path / "sums" / f"output-rs{k}.jsonl", *lines)
+    found = imported(tmp_path, tmp_path / "sums", model="m")
+    assert [(row["question"], row["sample_index"], row["correct"]) for row in found] == [
+        (f"{n}?", k, n == k) for n in range(3) for k in range(2)
+    ]
