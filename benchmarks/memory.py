@@ -71,7 +71,8 @@ def train(size: str, setting: str, folder: Path) -> dict[str, Any]:
 
     training, block = training_of(size, setting), SIZES[size][-1]
     ids = [(7 * n) % 400 for n in range(block)]
-    rows = [{"id": str(n), "input_ids": ids, "labels": ids, "cut": False} for n in range(4)]
+    two_steps = range(2 * training.global_batch_size)  # the first makes the optimizer's state
+    rows = [{"id": str(n), "input_ids": ids, "labels": ids, "cut": False} for n in two_steps]
     phase, peaks, done, before = "imports", dict[str, int](), False, 0
     tools: Any = worker
 

@@ -1,4 +1,4 @@
-"""How often Python looks for garbage in this process and in those that it spawns."""
+"""How often Python looks for garbage, and what it can import, in this process and in those that it spawns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from pathlib import Path
 from harness import imports
 
 SCRIPT = """
-import gc, multiprocessing
+import gc, importlib.util, multiprocessing
+from harness import imports
 from harness.generation.engines.vllm_process import _main_is_ours
 
 print("the script")
 with _main_is_ours():
     pool = multiprocessing.get_context("spawn").Pool(1)
 print(pool.apply(gc.get_threshold), gc.get_threshold())
+def missing():
+    find = importlib.util.find_spec
+    return pool.apply(find, ("scipy",)) is None, find("scipy") is None
+
+print(missing())
+pool.apply(imports.show)
+with imports.quick():
+    print(missing())
+print(missing())
 pool.terminate()
 """
 
@@ -41,4 +51,6 @@ def test_an_engines_process_looks_seldom_from_its_start_and_runs_nothing_of_the_
     done = subprocess.run(
         [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
     )
-    assert done.stdout.splitlines() == ["the script", f"{imports.SELDOM} {imports.USUAL}"], done.stderr
+    printed = done.stdout.splitlines()
+    assert printed[:2] == ["the script", f"{imports.SELDOM} {imports.USUAL}"], done.stderr
+    assert printed[2:] == ["(True, False)", "(False, True)", "(False, False)"]  # a module that is hidden and comes back

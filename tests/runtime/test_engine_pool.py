@@ -119,6 +119,7 @@ def allow(pool: EnginePool, start_seconds: float) -> None:
         member.patience = start_seconds
 
 
+@pytest.mark.faults  # after the kill it is as above; hung engines are in test_faults.py as well
 def test_an_engine_that_hangs_while_it_starts_is_killed_and_started_again(pool: Any) -> None:
     import ray
 
@@ -164,6 +165,7 @@ def asked_of(pool: Any, folder: Path, size: int) -> tuple[Any, selecting.PoolWit
     return study, selecting.load_pool(study, None, folder)
 
 
+@pytest.mark.faults  # test_featurize.py kills a whole call that answers a pool
 def test_an_engine_killed_while_the_base_answers_the_pool_costs_the_answers_under_way_alone(
     pool: Any, tmp_path: Path
 ) -> None:

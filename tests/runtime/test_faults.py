@@ -167,6 +167,7 @@ def test_a_recipe_that_fails_is_marked_and_the_rest_goes_on(tmp_path: Path) -> N
     assert len(found) == 12 and found["sample_key"].is_unique
 
 
+@pytest.mark.faults  # test_engine_pool.py has the engine that refuses its model, test_pipeline.py how a study ends
 def test_a_study_whose_engine_cannot_start_ends_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     process = start(tmp_path, "unfit")

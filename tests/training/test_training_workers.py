@@ -33,12 +33,15 @@ SHARDED = """
 import os, sys, torch.distributed as dist
 from dataclasses import replace
 from pathlib import Path
-rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+port, folder = sys.argv[1], Path(sys.argv[2])
+sys.path.insert(0, sys.argv[3])
+import test_training as tests
+import harness.training.trainer  # TRL
+from harness.training import checkpoints, worker
+other = os.fork()  # both have what was imported; nothing has run yet
+rank = 0 if other else 1
 os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-sys.path.insert(0, sys.argv[4])
-import test_training as tests
-from harness.training import checkpoints, worker
 dist.init_process_group("gloo", rank=rank, world_size=2)
 plain, on_gpu = worker.sft_config, worker.sft_arguments
 on_cpu = {"use_cpu": True, "bf16": False, "ddp_backend": "gloo", "dataloader_pin_memory": False}
@@ -67,11 +70,13 @@ def checked(trainer, target, thinking):
 save = worker.save
 worker.sft_config, worker.save = sharded, checked
 training = replace(tests.SMALL, num_workers=2, gradient_checkpointing=True, kept_checkpoints=2)
-training = replace(training, checkpoint_dir=sys.argv[5])
+training = replace(training, checkpoint_dir=sys.argv[4])
 newest = checkpoints.newest
 checkpoints.newest = lambda *asked: print("resumed:", found := newest(*asked)) or found
 worker.run_sft(tests.job(folder, training))
 dist.destroy_process_group()
+if other:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))
 """
 
 
@@ -81,22 +86,16 @@ def run_sharded(folder: Path, checkpoint_dir: str = "") -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    here = str(Path(__file__).parent)
-    calls = [
-        subprocess.Popen(
-            [sys.executable, "-c", SHARDED, str(rank), str(port), str(folder), here, checkpoint_dir],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    found = ""
-    for call in calls:
-        printed = call.communicate(timeout=1200)[0]
-        assert call.returncode == 0, printed[-3000:]
-        found += "".join(line for line in printed.splitlines() if line.startswith("resumed: "))
-    return found.rpartition("/")[2]
+    call = subprocess.run(
+        [sys.executable, "-c", SHARDED, str(port), str(folder), str(Path(__file__).parent), checkpoint_dir],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+    )
+    assert call.returncode == 0, call.stdout[-3000:]
+    found = [line for line in call.stdout.splitlines() if line.startswith("resumed: ")]
+    return found[-1].rpartition("/")[2] if found else ""
 
 
 @pytest.fixture(scope="module")

@@ -145,6 +145,9 @@ def _environment(config: EngineConfig, folder: Path) -> dict[str, str]:
     }
     if len(str(folder)) <= MOST_FOLDER_CHARS:
         wanted["VLLM_RPC_BASE_PATH"] = str(folder)
+    if config.num_gpus == 0:
+        # Models run eagerly here; what else vLLM would compile, of its sampler, takes seconds of the first answer.
+        wanted["TORCHDYNAMO_DISABLE"] = "1"
     if config.dtype == "float32":
         # On a GPU attention in float32 is Triton's, which multiplies in tf32 (10 bits) unless it is told not to.
         wanted["TRITON_F32_DEFAULT"] = "ieee"

@@ -15,6 +15,7 @@ STARTED = "after_the_start"
 if parent_process() is not None:  # a core or its worker, which imports this before it loads a model, with vLLM imported
     # As vLLM itself does after the start: its looks for garbage on the way pass over what the imports made.
     gc.freeze()
+    imports.show()
 
 
 class SwapsWhole:

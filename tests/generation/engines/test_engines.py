@@ -411,7 +411,7 @@ def test_a_turn_of_no_token_ends_a_session_as_it_ends_a_new_request(vllm: Any, r
     assert len(empty) > 5
 
 
-@pytest.mark.faults  # a request that kills the engine, below, has it started again as well
+@pytest.mark.faults  # a stale head, in test_loading.py, has an engine started again as well
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_an_engine_that_dies_is_started_again_and_no_row_is_lost(vllm: Any, temperature: float) -> None:
     sampling = Sampling(temperature=temperature, max_answer_tokens=8, seed=3)
@@ -428,6 +428,7 @@ def test_an_engine_that_dies_is_started_again_and_no_row_is_lost(vllm: Any, temp
     assert differing(found, undisturbed) == []
 
 
+@pytest.mark.faults  # test_vllm_deaths.py has the search for the one that does it, on an engine without vLLM
 def test_a_request_that_kills_the_engine_takes_no_other_with_it(
     vllm: Any, reference: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,6 +31,14 @@ from tests.tiny import checkpoint, make_model
 pytestmark = pytest.mark.slow
 BUDGETS = [Budget(b, n) for b in (0, 1, 40, 150) for n in (0, 2)] + [Budget(90, 1, ignore_str=None)]
 START_SECONDS = 240
+# As `python -m` of that module; but its core need not import all of it again, as the main module of who spawned it.
+SERVER = """
+import runpy
+from harness import imports
+from harness.generation.engines.vllm_process import _main_is_ours
+with imports.quick(), _main_is_ours():
+    runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +56,11 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     options += " --kv-cache-memory-bytes 268435456"
     options += f" --served-model-name {model} tiny"
     settings = {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
-    settings["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # no worker process beside its core
+    settings |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "TORCHDYNAMO_DISABLE": "1"}  # no worker process, no compiler
     log = tmp_path_factory.mktemp("log") / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *options.split()],
+            [sys.executable, "-c", SERVER, "--model", model, *options.split()],
             env={**os.environ, **settings},
             stdout=out,
             stderr=out,
