@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.analysis.logs.lm_eval_logs import NAMELESS
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.names import model_of, name_from, task_of, tokenizer_of, with_results
+from harness.analysis.logs.names import model_of, name_from, shown_name, task_of, tokenizer_of, with_results
 from harness.analysis.logs.published import expand, read_log, skipped_lines, unreadable
 from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
@@ -284,7 +284,7 @@ def summary(imported: Imported) -> str:
         (row["correct"], row["logged_correct"]) for row in rows if None not in (row["correct"], row["logged_correct"])
     ]
     num = len({row["problem_id"] for row in rows})
-    names = ", ".join(log.path.name for log in run.logs[:3]) + (", ..." if len(run.logs) > 3 else "")
+    names = ", ".join(shown_name(log.path) for log in run.logs[:3]) + (", ..." if len(run.logs) > 3 else "")
     text = f"{names}: {len(rows)} responses to {num} problems of {run.task} ({run.format}, {run.kind}), {run.model}"
     means = [sum(known) / len(known) for known in per_problem.values()]
     text += f"; accuracy {100 * sum(means) / len(means):.1f} %" if means else "; nothing could be scored"

@@ -82,6 +82,11 @@ def bare_name(path: Path) -> str:
     return DATE.sub("", name.removesuffix("_allresults")).strip("_-")
 
 
+def shown_name(path: Path) -> str:
+    """A file's name for a reader, with its folder where all runs' files have that name (results.json)."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name and NO_NAME.fullmatch(bare_name(path)) else path.name
+
+
 def name_from(path: Path) -> str | None:
     """A model's name from where its log lies: lm-eval's folder org__name, else the file's name without the task.
 

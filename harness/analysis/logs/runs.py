@@ -151,15 +151,13 @@ def _added(known: Sequence[Logged], new: Sequence[Logged]) -> list[Logged]:
     found = list(known)
     keys = [question_key(one.question, one.options) for one in found]
     places = {(one.problem_id, key): at for at, (one, key) in enumerate(zip(found, keys, strict=True))}
-    counts = Counter(keys)
-    asked = {key: at for at, key in enumerate(keys) if key and counts[key] == 1}
+    texts = Counter((key, one.gold) for one, key in zip(found, keys, strict=True))
+    asked = {(key, one.gold): at for at, (one, key) in enumerate(zip(found, keys, strict=True)) if key}
     for one in new:
         key = question_key(one.question, one.options)
         at = places.get((one.problem_id, key))
         if at is None and one.problem_id == one.doc_id:  # its place in a file, and the files may differ in their order
-            at = next(
-                (place for place in (asked.get(key),) if place is not None and found[place].gold == one.gold), None
-            )
+            at = asked.get((key, one.gold)) if texts[key, one.gold] == 1 else None
         if at is None:
             found.append(one)
         else:

@@ -51,6 +51,7 @@ def test_skythoughts_package_writes_lists_of_responses_and_a_summary(tmp_path: P
     assert [path.name for path in expand([tmp_path])] == ["results.json"]
     assert [path.name for path in expand([f"{folder}/*.json"])] == ["results.json"]
     summary = import_files([folder], tmp_path / "out")[0]
+    assert summary.startswith("org_m-7B_aime25_0a1b2c/results.json: "), "all runs' files are called so"
     assert "4 responses to 2 problems of aime25 (SkyThought, integer), org/m-7B" in summary
     assert "in the log 25.0 %" in summary and "null" not in summary, "an empty response is none that is missing"
     found = rows(tmp_path / "out")
