@@ -103,17 +103,22 @@ def import_files(
 def _read(paths: Sequence[Path], fields: Mapping[str, str] | None) -> list[Log]:
     """The logs, each content of one model and task once; UserError for the first without any sample."""
     logs: list[Log] = []
-    known: set[tuple[str, str | None, str]] = set()
+    known: dict[str, list[Log]] = {}
     for path in paths:
         log = read_log(path, fields)
         if not log.samples:
             raise UserError(unreadable(log))
-        content = file_digest(path), model_of(path, log.samples) or name_from(path), task_of(path)
-        if content not in known:
-            known.add(content)
+        equal = known.setdefault(file_digest(path), [])
+        if not equal or _told(log) not in map(_told, equal):
+            equal.append(log)
             with_results(log)
             logs.append(log)
     return logs
+
+
+def _told(log: Log) -> tuple[str | None, str]:
+    """Model and task of a file, by which two files of equal content are two runs."""
+    return log.model or model_of(log.path, log.samples) or name_from(log.path), task_of(log.path)
 
 
 def _imported(run: Run, study: str, counter: TokenCounter, marks: Sequence[Marks]) -> Imported:
