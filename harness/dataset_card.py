@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.files import write_text
@@ -27,15 +29,24 @@ def write_card(out: Path) -> None:
         write_text(path, text)
 
 
-def card(present: dict[str, tuple[str, str]]) -> str:
-    """The card: YAML that names the data files of each part, and a line of English for each."""
+def card(present: Mapping[str, tuple[str, str]], of: str = "", about: str = "") -> str:
+    """The card: YAML that names the data files of each part, and a line of English for each.
+
+    Args:
+        present: the name of a part to its files and what they hold.
+        of: the names of the studies.
+        about: what they are, in Markdown.
+    """
     configs = "".join(
         f"- config_name: {name}\n  data_files: {files}\n" + ("  default: true\n" if name == "samples" else "")
         for name, (files, _) in present.items()
     )
     lines = "\n".join(f"- `{name}` ({files}): {what}." for name, (files, what) in present.items())
+    named = f"pretty_name: {json.dumps(of)}\n" if of else ""  # JSON is YAML
+    title = f"Results of {of}" if of else "Results of an evaluation"
+    about = f"{about}\n## Files\n\n" if about else ""
     return (
-        f"---\nconfigs:\n{configs}---\n\n{MADE}\n\n# Results of an evaluation\n\n{lines}\n\n"
+        f"---\n{named}configs:\n{configs}---\n\n{MADE}\n\n# {title}\n\n{about}{lines}\n\n"
         'Read it with `datasets.load_dataset(FOLDER)` (the samples), `load_dataset(FOLDER, "metrics")`, pandas or '
         'DuckDB. The columns are described in the documentation of s1-harness, page "Results".\n'
     )

@@ -68,6 +68,30 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         _sync_folder(target.parent)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` that becomes it once the block has ended well; else nothing is left of it.
+
+    Args:
+        path: where the folder is to be: nothing is there, or an empty folder. A link is followed.
+
+    Raises:
+        OSError: it cannot be written or put in place.
+    """
+    target = Path(os.path.realpath(path))
+    missing = [folder for folder in target.parents if not folder.exists()]
+    with contextlib.ExitStack() as undo:
+        undo.callback(_remove_empty, missing)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = _beside(target)
+        partial.mkdir()
+        undo.callback(shutil.rmtree, partial, ignore_errors=True)
+        yield partial
+        partial.replace(target)
+        _sync_folder(target.parent)
+        undo.pop_all()
+
+
 def write_together(contents: Mapping[Path, bytes | str]) -> None:
     """Write several files so that a disk that fills up leaves all of them old.
 
@@ -323,6 +347,12 @@ def _stream(path: Path) -> IO[bytes]:
     sys.stderr.flush()
     number = {"stdout": 1, "stderr": 2}.get(own[1])
     return os.fdopen(os.dup(int(own[2] or own[3]) if number is None else number), "wb")
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    with contextlib.suppress(OSError):  # one was not made, or somebody else has written there by now
+        for folder in folders:
+            folder.rmdir()
 
 
 def _beside(target: Path) -> Path:

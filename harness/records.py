@@ -277,6 +277,7 @@ CONFIG_TYPES: dict[str, type] = {
     "budget": dict, "engine": dict, "headline": dict, "recipe_config": dict, "sampling": dict, "training": dict,
     "claims": list,
     "setup": str, "hypothesis": str, "reference_recipe": str, "base_model": str, "thinking": str, "model_identity": str,
+    "base_identity": str,
 }  # fmt: skip
 
 

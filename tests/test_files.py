@@ -294,3 +294,26 @@ def test_no_other_module_writes_or_renames_files_its_own_way() -> None:
             if re.search(r"\.write_(text|bytes)\(|os\.replace|getpid\(\)\}\"|\.partial", line):
                 found.append(f"{name}:{number}: {line.strip()}")
     assert found == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), UserError("x")])
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path, error: BaseException) -> None:
+    def ends_half_way() -> None:
+        with files.atomic_folder(tmp_path / "a" / "b" / "new") as folder:
+            (folder / "half").mkdir()
+            (folder / "half" / "one").write_text("x")
+            raise error
+
+    with pytest.raises(type(error)):
+        ends_half_way()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    for name in ("link", "a/new"):
+        with files.atomic_folder(tmp_path / name) as folder:
+            (folder / "one").write_text(name)
+            assert not (tmp_path / name / "one").exists()
+        assert (tmp_path / name / "one").read_text() == name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "empty", "link"]
+    assert (tmp_path / "link").is_symlink() and os.listdir(tmp_path / "a") == ["new"]
+    assert (tmp_path / "empty").stat().st_mode == (tmp_path / "a").stat().st_mode

@@ -23,6 +23,7 @@ from harness.analysis.settings import load, setting_name
 from harness.checked import Part, parts
 from harness.config import Budget, Chat, Claim, EngineConfig, Recipe, Sampling, Study, Training
 from harness.data.selection import select
+from harness.digests import folder_digest
 from harness.generation.engines.chat import NAME as CHAT
 from harness.provenance import model_identity
 from harness.quickstart import TINY_MODEL
@@ -408,3 +409,12 @@ def test_a_setting_has_one_name_in_the_plan_in_tables_and_in_comparisons(
     put(tmp_path, study, {"base": HALF, "s1k": GOOD})
     assert {setting_name(cell) for cell in load([tmp_path]).cells} == {name}
     assert {setting(run.budget) for run, _ in diff(tmp_path, tmp_path)} == {name}
+
+
+def test_a_trained_models_run_says_which_model_it_was_trained_from(tmp_path: Path) -> None:
+    other = shutil.copytree(TINY_MODEL, tmp_path / "other")
+    (other / "config.json").write_text((other / "config.json").read_text() + "\n")
+    own = replace(PLAIN.recipes[0], name="own", base_model=str(other))
+    found = {run.recipe: run.config["base_identity"] for run in runs(replace(PLAIN, recipes=(*PLAIN.recipes, own)))}
+    assert found == {"base": model_identity(TINY_MODEL), "s1k": model_identity(TINY_MODEL), "own": folder_digest(other)}
+    assert found["own"] != found["s1k"]

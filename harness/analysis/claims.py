@@ -58,6 +58,11 @@ class Finding:
         return SUPPORTED if found == {SUPPORTED} and not self.missing else OPEN
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the rows bear on all of the clause: two runs of a study do so on few of its clauses."""
+        return bool(self.evidence) and not self.missing
+
+    @property
     def weakest(self) -> Evidence | None:
         """The comparison that decides: the one with the least support."""
         sign = -1 if self.claim.expected == "less" else 1
@@ -80,6 +85,12 @@ def claims_of(measured: Measured, study: str) -> tuple[Claim, ...]:
         except (UserError, TypeError, ValueError):  # rows of another version, or of somebody else
             continue
     return tuple(found)
+
+
+def hypothesis_of(measured: Measured, study: str) -> str:
+    """What a study asks and expects, in its own words; empty where its rows do not say."""
+    cells = (cell for cell in measured.cells.cells if cell.study == study)
+    return next((str(cell.config["hypothesis"]) for cell in cells if cell.config.get("hypothesis")), "")
 
 
 def findings(measured: Measured, study: str) -> list[Finding]:

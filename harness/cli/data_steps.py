@@ -19,6 +19,7 @@ from harness.errors import UserError, one_line
 from harness.files import atomic, read_json, write_json_lines
 from harness.report import pool_tables as report
 from harness.studies.formats import read_for, refuse_closed
+from harness.studies.inputs import check_reachable
 from harness.thinking import AUTO, check_name
 
 
@@ -112,6 +113,7 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer `name`, a hub name or a folder. Raises `UserError`."""
     from transformers import AutoTokenizer
 
+    check_reachable("tokenizer", name)
     try:
         return AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:

@@ -111,8 +111,10 @@ def thinking(
         return
     from harness.generation.chat_files import chat_files
     from harness.studies.formats import check_arguments, read_for
+    from harness.studies.inputs import check_reachable
 
     chat = chat_of(template_arguments, system_prompt, instruction)
+    check_reachable("model", model)
     tokenizer = chat_files(model)
     check_arguments(tokenizer, chat)
     for line in reading_lines(tokenizer, read_for(name, tokenizer, chat)):

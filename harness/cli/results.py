@@ -102,7 +102,7 @@ def publish(out: Path, to: str, public: bool) -> None:
     """Write OUT as a data set with its card, a static page (a Space) and the trained models with theirs.
 
     To a folder without a network, to look at; to the hub as ORG/NAME, ORG/NAME-leaderboard and ORG/NAME-RECIPE.
-    Questions and samples of GPQA are left out, as its authors ask.
+    Questions and samples of GPQA are left out, as its authors ask; no file names a folder, user or host of yours.
     """
     from tempfile import TemporaryDirectory
 

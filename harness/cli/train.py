@@ -49,11 +49,11 @@ def train(
     from harness.provenance import model_identity
     from harness.studies.evaluate import local
     from harness.studies.formats import read_for
-    from harness.studies.inputs import check_model
+    from harness.studies.inputs import check_reachable
     from harness.studies.load import with_training
     from harness.training import formatted, placement, sft
 
-    check_model("base_model", model)
+    check_reachable("base_model", model)
     model = local(model)  # a worker's own folder is another
     training = with_training(Training(), settings)
     placement.check(training)

@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from harness.analysis.measure import Measured
 from harness.analysis.settings import setting_name
 from harness.report.made import made, stored
+from harness.report.places import SHIPPED_MODEL
 from harness.report.tables import Column, Table, escaped, markdown, number, percent
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")  # a name on the hub, with its owner
+DIGEST = re.compile(r"[0-9a-f]{16}")  # of a folder's files, as `provenance.model_identity` has it
 TAGS = ["s1-harness", "test-time-scaling", "budget-forcing"]
 
 
-def model_card(measured: Measured, out: Path, recipe: str) -> str:
-    """The card of the model that `recipe` trained, as README.md with metadata that huggingface_hub reads."""
+def model_card(measured: Measured, published: Path, training: Path, recipe: str) -> str:
+    """The card of the model that `recipe` trained, as README.md with metadata that huggingface_hub reads.
+
+    Args:
+        measured: every figure of the results.
+        published: the results folder as it is published.
+        training: the folder with the manifest and the figures of the model's training.
+        recipe: its name.
+    """
     from huggingface_hub import ModelCardData
 
     cells = [cell for cell in measured.cells.cells if cell.recipe == recipe]
     config: dict[str, Any] = next((dict(cell.config) for cell in cells), {})
-    folder, study = out / "recipes" / recipe, str(config.get("study", ""))
-    base, chosen = str(config.get("base_model", "")), dict(config.get("recipe_config") or {})
+    study = str(config.get("study", ""))
+    origin, chosen = _origin(measured, config), dict(config.get("recipe_config") or {})
     data = ModelCardData(
         model_name=f"{study}-{recipe}",
-        base_model=base if _on_hub(base) else None,
-        datasets=[pool] if _on_hub(pool := str(chosen.get("pool") or _pool(out))) else None,
+        base_model=origin.hub or None,
+        datasets=[pool] if _on_hub(pool := str(chosen.get("pool") or _pool(published))) else None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=TAGS,
@@ -39,15 +51,15 @@ def model_card(measured: Measured, out: Path, recipe: str) -> str:
     parts = [
         f"---\n{data.to_yaml()}\n---\n",
         f"# {escaped(study)}: {escaped(recipe)}\n",
-        f"Trained and evaluated by s1-harness from {escaped(Path(base).name if not _on_hub(base) else base)}.\n",
+        f"Trained and evaluated by s1-harness from {origin.text}.\n",
         "## Data\n",
-        _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(folder)}),
+        _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(training)}),
         "## Training\n",
-        _listed({**dict(config.get("training") or {}), **stored(folder / "figures.json")}),
+        _listed({**dict(config.get("training") or {}), **stored(training / "figures.json")}),
         "## Evaluation\n",
         markdown(evaluation_table(measured, recipe)),
         "## How it was made\n",
-        _listed(dict(made(measured, study, [out]))),
+        _listed(dict(made(measured, study, [published]))),
     ]
     return "\n".join(parts)
 
@@ -91,6 +103,35 @@ def _results(measured: Measured, recipe: str) -> list[EvalResult]:
                 )
             )
     return found
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model was trained from: its name on the hub, if it has one, and the words of the card."""
+
+    hub: str
+    text: str
+
+
+def _origin(measured: Measured, config: Mapping[str, Any]) -> Origin:
+    """The base of a trained model, by its run's configuration; in older rows the base's own run tells its identity."""
+    base, study = str(config.get("base_model", "")), config.get("study")
+    if not base:
+        return Origin("", "a model that the rows do not name")
+    cells = (cell.config for cell in measured.cells.cells if (cell.recipe, cell.study) == ("base", study))
+    of_base = (str(one.get("model_identity", "")) for one in cells if one.get("base_model") == base)
+    identity = str(config.get("base_identity") or next(of_base, ""))
+    is_digest = DIGEST.fullmatch(identity) is not None
+    name, _, commit = (identity if identity.startswith(f"{base}@") else base).partition("@")
+    if REPOSITORY.fullmatch(name) and (commit or not (is_digest or Path(name).exists())):
+        link = f"[{escaped(name)}](https://huggingface.co/{quote(name)})"
+        return Origin(
+            name, f"{link} at commit {escaped(commit)}" if commit else f"{link} (at which commit is not known)"
+        )
+    digest = f"the digest of its files is {identity}" if is_digest else "its digest is not known"
+    if base == SHIPPED_MODEL:
+        return Origin("", f"the model that ships with s1-harness ({base}; {digest})")
+    return Origin("", f"a local model, {escaped(base)} ({digest})")
 
 
 def _on_hub(name: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.claims import findings
+from harness.analysis.claims import findings, hypothesis_of
 from harness.analysis.measure import Measured, distinguishable, reference_name
 from harness.analysis.noise import noise_of
 from harness.analysis.settings import setting_name
@@ -105,7 +105,7 @@ def render(
     styles = Styles()
     ids = Ids()
     studies = [
-        _study(measured, study, tasks, figures.get(study, []), styles, ids, dirs)
+        _study(measured, study, tasks, figures.get(study, []), styles, ids, dirs, of_pair=bool(pairs))
         for study, tasks in builders.studies(measured)
     ]
     return environment.get_template("page.html.j2").render(
@@ -155,12 +155,15 @@ def _study(
     styles: Styles,
     ids: Ids,
     dirs: Sequence[Path],
+    *,
+    of_pair: bool,
 ) -> dict[str, Any]:
+    """`of_pair`: two of its runs alone are here; a clause that they cannot answer stands on the whole study's page."""
     cells = [cell for cell in measured.cells.cells if cell.study == study]
     tables = builders.questions(measured, study, tasks)
     noise = noise_of(cells)
     tables += noise_tables(noise, WANTED_DIFFERENCE, 1) if noise else []
-    found = findings(measured, study)
+    found = [one for one in findings(measured, study) if one.is_answered or not of_pair]
     figure_ids = [ids.new(drawn.name) for drawn in figures]
     return {
         "name": study,
@@ -178,7 +181,7 @@ def _study(
         "legend": CLAIMS_LEGEND,
         "made": made(measured, study, dirs),
         "tasks": tasks,
-        "hypothesis": next((str(c.config["hypothesis"]) for c in cells if c.config.get("hypothesis")), ""),
+        "hypothesis": hypothesis_of(measured, study) if found or not of_pair else "",
         "board_id": ids.new(f"board_{study}"),
         "board": board(measured, study, tasks, styles),
         "power": [f"{task}: {power_line(measured, _headlines(measured, study, task))}" for task in tasks],

@@ -22,6 +22,7 @@ CONTEXT_NAMES = (
     "seq_len", "model_max_length",
 )  # fmt: skip
 NO_FACTOR = ("default", "su", "longrope", "llama3", "mrope", None)
+DOWNLOADED = ("config.json", "tokenizer_config.json", "tokenizer.json")  # one of them is there of what was loaded once
 HUB_SECONDS = 10.0  # for the hub to say whether it has a model
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")  # org/name
 
@@ -148,10 +149,22 @@ def check_weights(what: str, model: str) -> None:
         if not any(next(folder.glob(pattern), None) for pattern in WEIGHTS):
             raise UserError(f"{what} {model}: the folder has no weights ({', '.join(WEIGHTS)}); is its download whole?")
         return
+    _ask_hub(what, model)
+
+
+def check_reachable(what: str, model: str) -> None:
+    """As `check_model`, for what is loaded right away: also refuses a name that neither the hub nor its cache has."""
+    check_model(what, model)
+    if not Path(model).is_dir():
+        _ask_hub(what, model)
+
+
+def _ask_hub(what: str, model: str) -> None:
+    """Raises `UserError` for a name that neither the hub nor its cache has: the hub's client would try for a minute."""
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError
 
-    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(model, "config.json"), str):
+    if constants.HF_HUB_OFFLINE or any(isinstance(try_to_load_from_cache(model, name), str) for name in DOWNLOADED):
         return  # in the cache, or told not to ask: loading says what is missing
     try:
         HfApi().model_info(model, timeout=HUB_SECONDS)

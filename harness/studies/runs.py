@@ -89,6 +89,7 @@ def runs_of(
         "generated_by": engine,
     }
     setup = setup_of(study, recipe, shared)
+    base_identity = model_identity if recipe == "base" else provenance.model_identity(study.base_model)
     runs = []
     for task in problems:
         came_from = (read or {}).get(task)
@@ -112,6 +113,7 @@ def runs_of(
                 "study": study.name,
                 "model_identity": model_identity,
                 "base_model": study.base_model,  # where it lies: not hashed, so that a moved checkout resumes
+                "base_identity": base_identity,
                 "recipe": recipe,
                 "task": task,
                 "problems": questions,

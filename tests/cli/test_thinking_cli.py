@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +130,30 @@ def test_a_study_carries_what_was_read() -> None:
     style = thinking_format(resolved(made).thinking)
     assert (style.name, style.end_of_turn) == ("s1", "<|im_end|>")
     assert resolved(resolved(made)) == resolved(made)
+
+
+def without_a_hub(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-m", "harness", *arguments]
+    return subprocess.run(command, env=os.environ | unreachable, cwd=home, capture_output=True, text=True, timeout=300)
+
+
+def test_a_model_that_is_nowhere_is_one_line_without_the_hubs_retries(tmp_path: Path) -> None:
+    (tmp_path / "pool.jsonl").write_text('{"question": "6 x 7?", "thinking": "Six.", "attempt": "42"}\n')
+    for *command, what in (
+        ["thinking", "NODIR", "model"],
+        ["train", "pool.jsonl", "--out", "new", "--model", "NODIR", "base_model"],
+    ):
+        ended = without_a_hub(tmp_path, *command)
+        assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1 and ended.stdout == ""
+        assert ended.stderr.startswith(f"harness: {what} NODIR: no such folder, not in the hub's cache")
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_tokenizer_that_was_downloaded_alone_is_read_without_a_hub(told: str, tmp_path: Path) -> None:
+    cache = tmp_path / "hub" / "models--org--tokenizer"
+    shutil.copytree(told, cache / "snapshots" / ("0" * 40))
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("0" * 40)
+    ended = without_a_hub(tmp_path, "thinking", "org/tokenizer")
+    assert ended.returncode == 0 and "opened by the template" in ended.stdout and ended.stderr == ""

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +19,11 @@ from typing import Any, ClassVar
 import pytest
 
 import tests.made_up_study as made_up
+from harness.dataset_card import PARTS
 from harness.errors import UserError
+from harness.report.data_card import data_card
+from harness.report.leaderboard import measure_dirs
+from harness.report.model_card import model_card
 from harness.report.publishing import prepare
 
 SECRET = "hf_" + "x" * 34
@@ -86,6 +91,50 @@ def test_a_models_card_is_read_by_the_hubs_own_reader(published: Any) -> None:
         assert part in card.text
 
 
+COMMIT, DIGEST = "7ae557604adf67be50417f59c2c2f167def9a775", "09c3bed3f3f64f00"
+LINK = "[Qwen/Qwen2.5-0.5B](https://huggingface.co/Qwen/Qwen2.5-0.5B)"
+ORIGINS = [
+    ("Qwen/Qwen2.5-0.5B", f"Qwen/Qwen2.5-0.5B@{COMMIT}", "Qwen/Qwen2.5-0.5B", f"{LINK} at commit {COMMIT}."),
+    ("Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B", f"{LINK} (at which commit is not known)."),
+    ("Qwen/Qwen2.5-0.5B@7ae557604adf", DIGEST, "Qwen/Qwen2.5-0.5B", f"{LINK} at commit 7ae557604adf."),
+    ("models/tiny", DIGEST, None, f"a local model, models/tiny (the digest of its files is {DIGEST})."),
+    ("local:tiny", "", None, "a local model, local:tiny (its digest is not known)."),
+    (
+        "harness/quickstart/model",
+        DIGEST,
+        None,
+        f"the model that ships with s1-harness (harness/quickstart/model; the digest of its files is {DIGEST}).",
+    ),
+]
+
+
+@pytest.mark.parametrize("told", ["base_identity", "model_identity"])
+@pytest.mark.parametrize(("base", "identity", "on_hub", "said"), ORIGINS)
+def test_a_models_card_says_what_it_was_trained_from(
+    tmp_path: Path, base: str, identity: str, on_hub: str | None, said: str, told: str
+) -> None:
+    from huggingface_hub import ModelCard
+
+    rows = [made_up.sample(run_id=recipe, recipe=recipe) for recipe in ("base", "s1k")]
+    added: dict[str, Any] = {"study": "made_up", "base_model": base, told: identity}
+    out = made_up.write(tmp_path / "out", rows, **added)
+    card: Any = ModelCard(model_card(measure_dirs([out]), out, out, "s1k"))
+    assert card.data.base_model == on_hub and f"Trained and evaluated by s1-harness from {said}\n" in card.text
+
+
+def test_the_data_sets_card_names_the_studies_and_what_they_ask(tmp_path: Path) -> None:
+    from huggingface_hub import DatasetCard
+
+    asks = "Does it\nhelp <b>much</b>?\n\nHypothesis: (1) yes."
+    first = made_up.write(tmp_path / "a", [made_up.sample()], hypothesis=asks)
+    second = made_up.write(tmp_path / "b", [made_up.sample(run_id="r", study='the "other"')])
+    card: Any = DatasetCard(data_card(measure_dirs([first, second]), PARTS))
+    assert card.data.pretty_name == 'made_up, the "other"' and len(card.data.configs) == 3
+    assert '\n# Results of made_up, the "other"\n' in card.text and "\n## made_up\n" in card.text
+    assert "\n> Does it help &lt;b>much&lt;/b>?\n>\n> Hypothesis: (1) yes.\n" in card.text
+    assert card.text.count("What it asks") == 1 and "Tasks: quick. Recipes: s1k." in card.text
+
+
 def test_weights_and_what_they_were_trained_on_stand_beside_the_card(published: Any) -> None:
     folder = published[0] / "models" / "s1k"
     assert (folder / "model.safetensors").read_bytes() == b"weights" and (folder / "training/manifest.json").is_file()
@@ -124,6 +173,32 @@ def test_a_folder_that_holds_something_is_left_alone(out: Path, tmp_path: Path) 
     (tmp_path / "mine").write_text("x")
     with pytest.raises(UserError, match="not empty"):
         prepare(out, tmp_path)
+
+
+def test_what_ends_half_way_leaves_nothing(out: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(out, broken)
+    (part,) = (broken / "samples").glob("*.parquet")
+    raw = bytearray(part.read_bytes())
+    raw[100:4000] = bytes(3900)  # the footer, which is read first, is whole
+    part.write_bytes(raw)
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for to in (tmp_path / "a" / "b" / "new", tmp_path / "empty"):
+        ended = publish(broken, str(to), "http://127.0.0.1:9", tmp_path / "home")
+        assert ended.returncode == 2 and f"{part} cannot be read" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1 and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    ended = publish(out, str(tmp_path / "file" / "new"), "http://127.0.0.1:9", tmp_path)
+    assert (
+        ended.returncode == 2
+        and "nothing was published" in ended.stderr
+        and f"{tmp_path}/file: File exists" in ended.stderr
+    )
+    assert len(ended.stderr.splitlines()) == 1 and sorted(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 class Hub(BaseHTTPRequestHandler):

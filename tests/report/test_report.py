@@ -19,10 +19,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import tests.made_up_study as made_up
+from harness.analysis.compare import compare
 from harness.analysis.measure import Measured, measure_cells
 from harness.analysis.settings import load
+from harness.config import Claim, to_plain
 from harness.errors import UserError
 from harness.report import budget_tables, leaderboard, paper, recipe_tables
+from harness.report.pair_page import write_pair
 from harness.report.samples import collect, forced_ranges, pieces
 from harness.report.tables import Column, Entry, Table, markdown, together
 from harness.report.terminal import rendered
@@ -371,3 +374,29 @@ def test_tasks_are_columns_as_long_as_a_sheet_holds_them(num_tasks: int, num_fig
     whole = together(tables, "x_study", "Question")
     assert whole.columns[0].name == first and len(whole.columns) <= 10
     assert len(whole.rows) == (2 if first == "recipe" else 2 * num_tasks)
+
+
+def test_the_page_of_two_runs_gives_no_verdict_that_they_cannot(tmp_path: Path) -> None:
+    claims = (
+        Claim("s1k beats base", ("s1k",), ("base",)),
+        Claim("s1k beats all others", ("s1k",), ("base", "random")),
+        Claim("accuracy rises with the budget", ("s1k", "base"), measure="slope"),
+        Claim("full beats random", ("full",), ("random",)),
+    )
+    rows = [
+        made_up.sample(run_id=recipe, recipe=recipe, problem_id=f"p{i}", question_hash=f"h{i}", correct=i % 3 == at)
+        for at, recipe in enumerate(("base", "s1k", "random"))
+        for i in range(9)
+    ]
+    out = made_up.write(tmp_path / "out", rows, claims=to_plain(claims), hypothesis="Which rows?")
+    page = {}
+    for other in ("base", "random"):
+        write_pair(compare(f"{out}:s1k", f"{out}:{other}"), tmp_path / f"{other}.html")
+        page[other] = (tmp_path / f"{other}.html").read_text()
+    found = {other: re.findall(r'<span class="verdict [^<]*</span> <strong>([^<]*)', page[other]) for other in page}
+    assert found == {"base": ["s1k beats base"], "random": []}
+    assert "Which rows?" in page["base"] and "Which rows?" not in page["random"]
+    assert not any("not run" in text for text in page.values())
+    leaderboard.write([out], tmp_path / "whole")
+    whole = (tmp_path / "whole" / "leaderboard.html").read_text()
+    assert all(claim.text in whole for claim in claims) and whole.count(">not run<") == 2
