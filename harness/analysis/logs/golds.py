@@ -36,13 +36,19 @@ def gold_of(*candidates: Any) -> tuple[tuple[str, ...], int | None]:
     return (), None
 
 
-def _flat(value: Any) -> list[Any]:
-    """The items of a gold; a list of quoted strings that was written as text is that list."""
+def _listed(value: Any) -> Any:
+    """A list of quoted strings that was written as text as that list; everything else as it is."""
     if isinstance(value, str) and re.fullmatch(r"\s*\[\s*(['\"]).*\1\s*,?\s*\]\s*", value, re.DOTALL):
         try:
-            value = ast.literal_eval(value.strip())
+            return ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
-            return [value]
+            return value
+    return value
+
+
+def _flat(value: Any) -> list[Any]:
+    """The items of a gold."""
+    value = _listed(value)
     if isinstance(value, list | tuple):
         return [inner for item in value for inner in _flat(item)]
     return [] if value is None or value == "" or isinstance(value, dict) else [value]
@@ -63,7 +69,7 @@ def _shortened(text: str) -> str:
 def options_of(doc: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(options in the order shown, their own labels if they have any) of a problem's fields; empty without options."""
     for name in ("choices", "options", "endings", "mc1_targets"):
-        value = doc.get(name)
+        value = _listed(doc.get(name))
         if isinstance(value, Mapping):
             texts = next((value[key] for key in ("text", "texts", "choices") if isinstance(value.get(key), list)), None)
             labels = value.get("label") or value.get("labels") or ()
@@ -115,8 +121,8 @@ def letter_of(
     """
     size = len(choices) or len(LETTERS)
     for gold in golds:
-        if labels and gold in labels:
-            return LETTERS[list(labels).index(gold)]
+        if (label := gold.strip().lower()) in (lower := [one.lower() for one in labels]):
+            return LETTERS[lower.index(label)]
         if index is not None and 0 <= index < size and choices:
             return LETTERS[index]
         if (match := LETTER.fullmatch(gold)) and LETTERS.index(match[1]) < size:
@@ -127,6 +133,9 @@ def letter_of(
         if texts.count(_squeezed(gold)) == 1:
             return LETTERS[texts.index(_squeezed(gold))]
         if (match := LETTER_AND_TEXT.fullmatch(gold)) and choices and LETTERS.index(match[1]) < size:
+            return match[1]
+        # A small letter, which without options may be a variable.
+        if (match := LETTER.fullmatch(gold.upper())) and choices and LETTERS.index(match[1]) < size:
             return match[1]
     return None
 
@@ -143,6 +152,10 @@ def metadata_of(doc: Mapping[str, Any], *known: str) -> dict[str, Any]:
         small = isinstance(value, bool | int | float) or (
             isinstance(value, str) and 0 < len(value) <= MAX_METADATA_CHARACTERS
         )
-        if small and key not in left_out and not key.startswith(("option", "choice", "ending", "Incorrect")):
+        if (
+            small
+            and not {key, key.lower()} & left_out
+            and not key.startswith(("option", "choice", "ending", "Incorrect"))
+        ):
             found[str(key)] = value
     return found

@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.logs.lm_eval_logs import NAMELESS
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.published import expand, read_log, skipped_lines, tokenizer_of, unreadable, with_results
+from harness.analysis.logs.names import model_of, name_from, shown_name, task_of, tokenizer_of, with_results
+from harness.analysis.logs.published import expand, read_log, skipped_lines, unreadable
 from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
@@ -99,19 +101,24 @@ def import_files(
 
 
 def _read(paths: Sequence[Path], fields: Mapping[str, str] | None) -> list[Log]:
-    """The logs, each content once; UserError for the first without any sample."""
+    """The logs, each content of one model and task once; UserError for the first without any sample."""
     logs: list[Log] = []
-    digests: set[str] = set()
+    known: dict[str, list[Log]] = {}
     for path in paths:
         log = read_log(path, fields)
         if not log.samples:
             raise UserError(unreadable(log))
-        digest = file_digest(path)
-        if digest not in digests:
-            digests.add(digest)
+        equal = known.setdefault(file_digest(path), [])
+        if not equal or _told(log) not in map(_told, equal):
+            equal.append(log)
             with_results(log)
             logs.append(log)
     return logs
+
+
+def _told(log: Log) -> tuple[str | None, str]:
+    """Model and task of a file, by which two files of equal content are two runs."""
+    return log.model or model_of(log.path, log.samples) or name_from(log.path), task_of(log.path)
 
 
 def _imported(run: Run, study: str, counter: TokenCounter, marks: Sequence[Marks]) -> Imported:
@@ -223,7 +230,7 @@ def run_row(imported: Imported) -> dict[str, Any]:
         "imported_from": [log.path.name for log in run.logs],
         "sha256": [file_digest(log.path) for log in run.logs],
         "format": run.format,
-        "logged_accuracy": _logged_accuracy(imported.rows),
+        "logged_accuracy": _logged_accuracy(run, imported.rows),
         "logged_by_filter": by_filter(run),
         "gen_kwargs": run.kwargs,
         "task_config": dict(run.task_config),
@@ -242,12 +249,33 @@ def run_row(imported: Imported) -> dict[str, Any]:
 
 def by_filter(run: Run) -> dict[str, float]:
     """The log's own accuracy under each of its filters, where it has several."""
-    found: dict[str, list[bool]] = {}
+    return {name: sum(known) / len(known) for name, known in _scores(run).items()}
+
+
+def _scores(run: Run) -> dict[str, list[float]]:
+    """The log's own scores under each of its filters, where it has several.
+
+    Filters without a name whose scores agree everywhere are none: the file may hold each of its lines twice.
+    """
+    found: dict[str, list[float]] = {}
     for sample in run.samples:
-        for name, correct in sample.filters.items():
-            if correct is not None:
-                found.setdefault(name, []).append(correct)
-    return {name: sum(known) / len(known) for name, known in found.items()} if len(found) > 1 else {}
+        for name, score in sample.filters.items():
+            if score is not None:
+                found.setdefault(name, []).append(score)
+    named = not all(name.startswith(NAMELESS) for name in found)
+    differ = any(len(set(sample.filters.values())) > 1 for sample in run.samples)
+    return found if len(found) > 1 and (named or differ) else {}
+
+
+def _filters(run: Run) -> str:
+    """The accuracy under each filter in words; a filter that a cut file has for some problems alone says so."""
+    found = _scores(run)
+    most = max(map(len, found.values()), default=0)
+    told = [
+        f"{name} {100 * sum(known) / len(known):.1f} %" + (f" (of {len(known)})" if len(known) < most else "")
+        for name, known in found.items()
+    ]
+    return "; its filters: " + ", ".join(told) if told else ""
 
 
 def summary(imported: Imported) -> str:
@@ -261,15 +289,18 @@ def summary(imported: Imported) -> str:
         (row["correct"], row["logged_correct"]) for row in rows if None not in (row["correct"], row["logged_correct"])
     ]
     num = len({row["problem_id"] for row in rows})
-    names = ", ".join(log.path.name for log in run.logs[:3]) + (", ..." if len(run.logs) > 3 else "")
+    names = ", ".join(shown_name(log.path) for log in run.logs[:3]) + (", ..." if len(run.logs) > 3 else "")
     text = f"{names}: {len(rows)} responses to {num} problems of {run.task} ({run.format}, {run.kind}), {run.model}"
     means = [sum(known) / len(known) for known in per_problem.values()]
     text += f"; accuracy {100 * sum(means) / len(means):.1f} %" if means else "; nothing could be scored"
     if both:
         differ = sum(bool(ours) != bool(theirs) for ours, theirs in both)
         text += f", in the log {100 * sum(bool(t) for _, t in both) / len(both):.1f} % ({differ} verdicts differ)"
-    if filters := by_filter(run):
-        text += "; its filters: " + ", ".join(f"{name} {100 * value:.1f} %" for name, value in filters.items())
+    if any(one.in_points for one in run.samples):
+        mean = _logged_accuracy(run, rows)
+        text += "" if mean is None else f", in the log {100 * mean:.1f} %"
+        text += " (its scores are means or points: no verdicts of single responses)"
+    text += _filters(run)
     return "; ".join([text, *notes(imported)])
 
 
@@ -296,6 +327,10 @@ def notes(imported: Imported) -> list[str]:
     return [note for note in told if note]
 
 
-def _logged_accuracy(rows: list[dict[str, Any]]) -> float | None:
+def _logged_accuracy(run: Run, rows: list[dict[str, Any]]) -> float | None:
+    """The log's own accuracy: of its verdicts, else of its problems' scores where these are shares."""
+    if any(one.in_points for one in run.samples):
+        scores = [one.score for one in run.samples if one.score is not None]
+        return sum(scores) / len(scores) if all(0 <= score <= 1 for score in scores) else None
     known = [bool(row["logged_correct"]) for row in rows if row["logged_correct"] is not None]
     return sum(known) / len(known) if known else None

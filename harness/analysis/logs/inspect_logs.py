@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.logs.golds import gold_of, metadata_of
-from harness.analysis.logs.logged import Log, Logged, chat_prompt, response_text, verdict
+from harness.analysis.logs.logged import Log, Logged, chat_prompt, response_text, scored
 from harness.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def _sample(number: int, identity: str, epochs: Sequence[EvalSample], model: str
         index=index,
         prompt=prompt,
         responses=tuple(_response(epoch) for epoch in epochs),
-        correct=tuple(None if score is None else verdict(score.value) for score in scores),
         extracted=tuple(None if score is None else score.answer for score in scores),
         model=model,
         task=task,
         choices=tuple(first.choices or ()),
         metadata=metadata_of(first.metadata or {}),
+        **scored([None if score is None else score.value for score in scores]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,13 +16,16 @@ from harness.analysis.logs.logged import (
     chat_prompt,
     first_text,
     flat_texts,
+    is_points,
     padded,
     parsed,
+    scored,
     verdict,
 )
 from harness.errors import UserError
 
 SCORES = ("exact_match", "math_verify", "acc", "accuracy", "is_correct", "correct", "em", "score")
+NAMELESS = "filter "  # and its number, where the lines do not name it
 LOGLIKELIHOOD = (
     "a log of log-likelihoods: it holds log-probabilities of given texts, no options, no answer, so there is nothing "
     "to grade or to count; log the task's generative form (output_type: generate_until)"
@@ -45,24 +49,78 @@ def read(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> None:
         raise UserError(f"{log.path} is {LOGLIKELIHOOD}")
     told = [record for _, record in records if is_lm_eval(record) and isinstance(record.get("doc"), Mapping)]
     identity = next((name for name in ID_FIELDS if told and all(name in record["doc"] for record in told)), "")
-    seen: dict[tuple[Any, ...], list[int]] = {}  # a generation -> its places in log.samples, one for each sample
-    lines: dict[tuple[Any, ...], int] = {}  # a generation under one filter -> lines so far
+    found: list[tuple[Logged, str]] = []
     for number, record in records:
         sample = parsed(_sample, record, number, identity)
         if isinstance(sample, str):
             log.skipped.append((number, sample))
-            continue
-        key = (sample.doc_id, sample.problem_id, sample.prompt, sample.responses)
-        name = str(record["filter"]) if "filter" in record else f"line {number}"
-        places = seen.setdefault(key, [])
-        nth = lines[*key, name] = lines.get((*key, name), 0) + 1
-        if nth > len(places):
-            places.append(len(log.samples))
-            log.samples.append(sample)
-        else:  # the same generation under another filter, which lm-eval writes as a line of its own
-            known = log.samples[places[nth - 1]]
-            log.samples[places[nth - 1]] = replace(known, filters={**known.filters, **sample.filters})
-            log.num_repeated += 1
+        else:
+            found.append((sample, first_text(record, "filter")))
+    log.samples = _generations(found)
+    log.num_repeated = len(found) - len(log.samples)
+
+
+def _generations(lines: Sequence[tuple[Logged, str]]) -> list[Logged]:
+    """The generations of the lines (sample, name of its filter), each with its verdict under every filter.
+
+    lm-eval goes through all problems anew for each filter and writes a line every time. Before 0.4.7 no line says
+    under which filter: there the second line of a generation is that of the second filter.
+    """
+    passes = not any(name for _, name in lines) and _are_passes([sample for sample, _ in lines])
+    found: list[Logged] = []
+    places: dict[tuple[Any, ...], list[int]] = {}  # a generation -> where it stands in found, once for each sample
+    seen: Counter[tuple[Any, ...]] = Counter()  # a generation, also under one filter -> its lines so far
+    for sample, name in lines:
+        key = _generation(sample)
+        seen[key] += 1
+        name = f"{NAMELESS}{seen[key]}" if passes else name
+        known, nth = places.setdefault(key, []), seen[*key, name]
+        seen[*key, name] += 1
+        scores = {name: sample.score} if name else {}
+        if nth < len(known):
+            one = found[known[nth]]
+            found[known[nth]] = replace(one, filters={**one.filters, **scores})
+        else:
+            known.append(len(found))
+            found.append(replace(sample, filters=scores))
+    return found
+
+
+def _generation(sample: Logged) -> tuple[Any, ...]:
+    return sample.doc_id, sample.problem_id, sample.prompt, sample.responses
+
+
+def _are_passes(samples: Sequence[Logged]) -> bool:
+    """Whether equal lines are further filters of one generation, and no samples of a problem that happen to be equal.
+
+    They are not where a problem has several generations in lines of their own and the lines of each are not as many.
+    """
+    lines = Counter(map(_generation, samples))
+    several = len({key[:3] for key in lines}) < len(lines)
+    return not several or len(set(lines.values())) == 1
+
+
+def filter_names(results: Mapping[str, Any], task: str) -> list[str]:
+    """The names of a task's filters in the order of their lines, as lm-eval's results file tells them."""
+    of_task = [found.get(task) for name in ("configs", "results") if isinstance(found := results.get(name), Mapping)]
+    for told in of_task:
+        if isinstance(told, Mapping):
+            listed = told.get("filter_list")
+            named = listed if isinstance(listed, list) else []
+            names = [one["name"] for one in named if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+            names = names or [key.partition(",")[2] for key in told if "," in key and "_stderr," not in key]
+            if names:
+                return list(dict.fromkeys(names))
+    return []
+
+
+def with_filter_names(samples: Sequence[Logged], names: Sequence[str]) -> list[Logged]:
+    """The samples with these names for filters that the lines do not name, where they are as many."""
+    numbers = sorted({name for one in samples for name in one.filters}, key=lambda name: (len(name), name))
+    if len(names) != len(numbers) or not all(name.startswith(NAMELESS) for name in numbers):
+        return list(samples)
+    new = dict(zip(numbers, names, strict=True))
+    return [replace(one, filters={new[name]: value for name, value in one.filters.items()}) for one in samples]
 
 
 def _holds_likelihoods(record: Mapping[str, Any]) -> bool:
@@ -111,7 +169,6 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
     golds, index = gold_of(record.get("target"), *_doc_golds(doc))
     choices, labels = options_of(doc) if by_likelihood is None else (by_likelihood[2], ())
     doc_id = str(record.get("doc_id", number - 1))
-    correct = _scores(record, len(responses))
     return Logged(
         line=number,
         doc_id=doc_id,
@@ -123,7 +180,6 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
         prompt=prompt,
         responses=responses,
         filtered=next(iter(shortened or ()), None),
-        correct=correct,
         extracted=padded(record.get("extracted_answers"), len(responses)),
         model=record["model"] if isinstance(record.get("model"), str) else None,
         choices=choices,
@@ -131,7 +187,7 @@ def _sample(record: Mapping[str, Any], number: int, identity: str) -> Logged | s
         kwargs=kwargs_of(record),
         chosen=by_likelihood is not None,
         metadata=metadata_of(doc),
-        filters={str(record["filter"]): correct[0]} if isinstance(record.get("filter"), str) else {},
+        **scored(_scores(record, len(responses))),
     )
 
 
@@ -176,15 +232,16 @@ def kwargs_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
-def _scores(record: Mapping[str, Any], num: int) -> tuple[bool | None, ...]:
-    """The log's own verdicts: one for each response where it has them, else the sample's for its first response."""
+def _scores(record: Mapping[str, Any], num: int) -> list[Any]:
+    """The log's own scores: one for each response where it has them, else the sample's for its first response."""
     named = [name for name in record.get("metrics") or () if isinstance(name, str)]
     for name in ("exact_matches", *SCORES, *named):
         value = record.get(name)
         if isinstance(value, list) and len(value) == num:
-            return tuple(verdict(one) for one in value)
-    one = next((found for name in (*SCORES, *named) if (found := verdict(record.get(name))) is not None), None)
-    return (one, *(None,) * (num - 1))
+            return value
+    values = [record.get(name) for name in (*SCORES, *named)]
+    one = next((value for value in values if verdict(value) is not None or is_points(value)), None)
+    return [one, *[None] * (num - 1)]
 
 
 def settings_of(value: Any) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,9 @@ from harness.messages import content_text
 from harness.questions import LETTERS
 
 T = TypeVar("T")
+VERDICTS = dict.fromkeys(("1", "1.0", "true", "c", "correct", "yes"), True) | dict.fromkeys(
+    ("0", "0.0", "false", "i", "incorrect", "n", "no"), False
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Logged:
     kwargs     generation settings of the row
     metadata   small facts about the problem: subject, level, year, ...
     chosen     nothing was generated: the response is the letter of the option with the highest log-probability
-    filters    further verdicts of the same generation: name of the filter -> verdict of the first response
+    score      the log's own mean over the responses
+    in_points  it has a score that is no clear yes or no: a mean over samples, points
+    filters    the same generation's score under each filter: name of the filter -> score
     """
 
     line: int
@@ -49,7 +55,9 @@ class Logged:
     labels: tuple[str, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    filters: Mapping[str, bool | None] = field(default_factory=dict)
+    score: float | None = None
+    in_points: bool = False
+    filters: Mapping[str, float | None] = field(default_factory=dict)
     chosen: bool = False
 
     @property
@@ -137,9 +145,57 @@ def verdict(value: Any) -> bool | None:
     if isinstance(value, int | float):
         return bool(value) if value in (0, 1) else None
     if isinstance(value, str):
-        return {"1": True, "1.0": True, "true": True, "c": True, "correct": True, "0": False, "0.0": False,
-                "false": False, "i": False, "incorrect": False, "n": False}.get(value.strip().lower())  # fmt: skip
+        return VERDICTS.get(value.strip().lower())
     return None
+
+
+def is_points(value: Any) -> bool:
+    """Whether a score is a number, but no yes or no: a mean over samples, points."""
+    return isinstance(value, int | float) and not math.isnan(value) and value not in (0, 1)
+
+
+def scored(values: Sequence[Any]) -> dict[str, Any]:
+    """The fields of a problem that a log's scores make, one for each of its responses, None where there is none."""
+    correct = tuple(verdict(value) for value in values)
+    known = [
+        float(value) if is_points(value) else float(bool(right))
+        for value, right in zip(values, correct, strict=True)
+        if right is not None or is_points(value)
+    ]
+    return {
+        "correct": correct,
+        "score": sum(known) / len(known) if known else None,
+        "in_points": any(map(is_points, values)),
+    }
+
+
+def with_responses_of(one: Logged, other: Logged) -> Logged:
+    """A problem with the responses of another record of it behind its own."""
+    sizes = len(one.responses), len(other.responses)
+    scores = one.score, other.score
+    mean = None
+    if None not in scores:
+        mean = sum(size * float(score or 0) for size, score in zip(sizes, scores, strict=True)) / sum(sizes)
+    return replace(
+        one,
+        responses=one.responses + other.responses,
+        correct=one.correct + other.correct,
+        extracted=one.extracted + other.extracted,
+        score=mean,
+        in_points=one.in_points or other.in_points,
+    )
+
+
+def without_verdicts_of_points(samples: Sequence[Logged]) -> list[Logged]:
+    """The samples, without any verdict for a model and task of which a score is no yes or no.
+
+    There 0 and 1 are means or points like all others, and what they leave out would bias the log's accuracy.
+    """
+    in_points = {(one.model, one.task) for one in samples if one.in_points}
+    return [
+        replace(one, correct=(None,) * len(one.correct)) if (one.model, one.task) in in_points else one
+        for one in samples
+    ]
 
 
 def padded(values: Any, num: int) -> tuple[str | None, ...]:

@@ -7,50 +7,47 @@ line can be read is refused with what it is.
 from __future__ import annotations
 
 import glob
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.logs import every_eval_ever, inspect_logs, lighteval_logs, lm_eval_logs, record_logs
-from harness.analysis.logs.logged import Log, Logged
+from harness.analysis.logs import inspect_logs, lighteval_logs, lm_eval_logs, record_logs, skythought_logs
+from harness.analysis.logs.logged import Log, Logged, without_verdicts_of_points
+from harness.analysis.logs.names import ENDINGS
 from harness.analysis.logs.text_files import records, start_of
 from harness.errors import UserError
 from harness.files import SPECIAL, is_special
 from harness.questions import question_key
 
-TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
-              "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
-ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".eval")
 KNOWN = ("lm-eval", "inspect_ai", "lighteval", *(one.name for one in record_logs.FORMATS))
-DATE = re.compile(
-    r"_?\d{4}-\d\d-\d\d(?:[T_ -]\d\d[-:_]\d\d[-:_]\d\d(?:[.,]\d+)?(?:[+-]\d\d[-:]?\d\d)?)?|_?20\d{6}[-_T]?\d{4,6}"
-)
-NO_NAME = re.compile(
-    r"(?:output|results?|samples|predictions|generations|responses|eval|test|data)?(?:-rs\d+|_chunk_\d+)*"
-)
 SHOWN = 3
 
 
 def expand(patterns: Sequence[str | Path]) -> list[Path]:
-    """Files from names, globs and folders (the samples, details and .eval files in them). UserError for none."""
+    """Files from names, globs and folders (the samples, details and .eval files in them). UserError for none.
+
+    Of what lies together results files are read only where nothing else is a log: there they hold the samples.
+    """
     found: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
         if is_special(path):
             raise UserError(f"{pattern} is {SPECIAL}; write what comes through it into a file, and give that")
         if path.is_dir():
-            files = sorted(one for ending in ENDINGS for one in path.rglob(f"*{ending}") if not _is_results(one))
-            named = [one for one in files if re.search(r"samples|details", one.name) or one.suffix == ".eval"]
-            matches = named or [one for one in files if one.name.endswith((".jsonl", ".jsonl.gz"))] or files
+            files = sorted(one for ending in ENDINGS for one in path.rglob(f"*{ending}"))
+            logs = [one for one in files if not _is_results(one)]
+            named = [one for one in logs if re.search(r"samples|details", one.name) or one.suffix == ".eval"]
+            matches = named or [one for one in logs if one.name.endswith((".jsonl", ".jsonl.gz"))] or logs or files
         elif path.is_file():
             matches = [path]
         else:
             matches = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file())
             matches = [one for one in matches if not _is_results(one)] or matches
+        if len(matches) > 1:
+            matches = [one for one in matches if not skythought_logs.is_summary(one)]
         if not matches:
             raise UserError(f"no such file: {pattern}; give samples JSONL files, globs or folders")
         found += matches
@@ -58,8 +55,9 @@ def expand(patterns: Sequence[str | Path]) -> list[Path]:
 
 
 def _is_results(path: Path) -> bool:
-    """Whether a file is lm-eval's or lighteval's summary, which lies beside the samples."""
-    return path.suffix == ".json" and re.search(r"(^|_)results(_|\.)", path.name) is not None
+    """Whether a file is lm-eval's, lighteval's or SkyThought's summary, which lies beside the samples."""
+    results = path.suffix == ".json" and re.search(r"(^|_)results(_|\.)", path.name) is not None
+    return results or skythought_logs.is_summary(path)
 
 
 def read_log(path: Path, fields: Mapping[str, str] | None = None) -> Log:
@@ -80,7 +78,7 @@ def read_log(path: Path, fields: Mapping[str, str] | None = None) -> Log:
         _read_parquet(path, log, fields)
     else:
         _read_text(path, log, fields)
-    log.samples, log.num_split = told_apart(log.samples)
+    log.samples, log.num_split = told_apart(without_verdicts_of_points(log.samples))
     log.skipped.sort()
     return log
 
@@ -166,64 +164,6 @@ def told_apart(samples: Sequence[Logged]) -> tuple[list[Logged], int]:
     return renamed, num_split
 
 
-def task_of(path: Path) -> str:
-    """The task a file's name tells (lm-eval writes samples_{task}_{date}.jsonl), else the name without its ending."""
-    name = path.name
-    if match := re.match(r"details_(.+?)_\d{4}-\d\d-\d\dT", name):
-        return lighteval_logs.task_of(match.group(1))
-    if behind := _behind_arguments(path):
-        return behind
-    if known := next((task for task in TASK_NAMES if task in name), None):
-        return known
-    if match := re.match(r"samples_(.+?)_\d{4}-\d\d-\d\dT", name):
-        return match.group(1)
-    name = bare_name(path)
-    if NO_NAME.fullmatch(name):  # a name that all runs' files have: the folder is the benchmark's
-        return path.resolve().parent.name or "unknown"
-    return name.removeprefix("samples_") or "unknown"
-
-
-def _behind_arguments(path: Path) -> str | None:
-    """The task in lm-eval 0.4.0's file names, {model_args}_{task}, by the results file beside it; None for others."""
-    if "__" not in path.name or path.name.startswith("samples_"):
-        return None
-    for results in _results_beside(path):
-        config = results.get("config")
-        arguments = config.get("model_args") if isinstance(config, Mapping) else None
-        if isinstance(arguments, str):
-            before = re.sub(r"[/=]", "__", arguments) + "_"
-            name = path.name.removesuffix(".jsonl")
-            if arguments and name.startswith(before) and name.removeprefix(before) in (results.get("configs") or ()):
-                return name.removeprefix(before)
-    return None
-
-
-def bare_name(path: Path) -> str:
-    """A file's name without its endings and without a date."""
-    name = path.name
-    for ending in (".gz", *ENDINGS):
-        name = name.removesuffix(ending)
-    return DATE.sub("", name).strip("_-")
-
-
-def name_from(path: Path) -> str | None:
-    """A model's name from where its log lies: lm-eval's folder org__name, else the file's name without the task.
-
-    None where that leaves nothing: a date is no model's name.
-    """
-    if "__" in path.parent.name.strip("_"):
-        organisation, _, model = path.parent.name.partition("__")
-        return f"{organisation}/{model}" if organisation else path.parent.name.rpartition("__")[2]
-    if path.name.startswith("details_") and path.parent.parent.name:
-        folders = [one for one in path.parts[-4:-2] if one not in ("details", "/")]
-        return "/".join(folders) or None
-    name = bare_name(path)
-    if name.startswith("samples_") or NO_NAME.fullmatch(name):
-        return None
-    name = name.removesuffix("_samples").replace(task_of(path), "").strip("_-")
-    return name or None
-
-
 def kwargs_of(log: Log) -> dict[str, Any]:
     """The generation settings of the whole run: those of the header, and those that all rows share."""
     rows = [dict(sample.kwargs) for sample in log.samples if sample.kwargs]
@@ -231,72 +171,3 @@ def kwargs_of(log: Log) -> dict[str, Any]:
         {key: value for key, value in rows[0].items() if all(row.get(key) == value for row in rows)} if rows else {}
     )
     return dict(log.kwargs) | shared
-
-
-def with_results(log: Log) -> None:
-    """Add to `log` what the results file beside it tells of the run: settings, and the task's configuration."""
-    log.kwargs = every_eval_ever.settings_beside(log.path) | dict(log.kwargs)
-    for results in _results_beside(log.path):
-        config = results.get("config")
-        told = lm_eval_logs.settings_of(config.get("gen_kwargs")) if isinstance(config, Mapping) else {}
-        tasks = results.get("configs")
-        task = tasks.get(task_of(log.path)) if isinstance(tasks, Mapping) else None
-        if isinstance(task, Mapping):
-            log.task_config = task
-            told = lm_eval_logs.settings_of(task.get("generation_kwargs")) | told
-        log.kwargs = told | dict(log.kwargs)
-        return
-
-
-def model_of(path: Path, samples: Sequence[Logged]) -> str | None:
-    """The model of a log: as its rows say, else as the results JSON beside it says, else None."""
-    named = next((sample.model for sample in samples if sample.model), None)
-    if named:
-        return named
-    for results in _results_beside(path):
-        found = _argument(results, "pretrained", "model", "path")
-        if found or results.get("model_name"):
-            return found or str(results["model_name"])
-        general = results.get("config_general")
-        if isinstance(general, Mapping) and general.get("model_name"):
-            return str(general["model_name"])
-    return None
-
-
-def tokenizer_of(path: Path) -> str | None:
-    """The tokenizer that the results JSON beside a log names in its model_args, if any."""
-    return next((found for results in _results_beside(path) if (found := _argument(results, "tokenizer"))), None)
-
-
-def _argument(results: Mapping[str, Any], *names: str) -> str | None:
-    """One of lm-eval's model_args, which are an object or text."""
-    config = results.get("config")
-    arguments = config.get("model_args") if isinstance(config, Mapping) else None
-    for name in names:
-        if isinstance(arguments, Mapping):
-            if isinstance(arguments.get(name), str):
-                return str(arguments[name])
-        elif found := re.search(rf"\b{name}=([^,]+)", str(arguments or "")):
-            return found.group(1)
-    return None
-
-
-def _results_beside(path: Path) -> Iterator[dict[str, Any]]:
-    """The results files of the same run: lm-eval's results_{date}.json, or one with the log's own beginning."""
-    date = DATE.search(path.name)
-    found = sorted(path.parent.glob("*results*.json"))
-    same = [one for one in found if date and date.group().strip("_") in one.name]
-    yield from _loaded(same or found, path)
-
-
-def _loaded(files: Iterable[Path], log: Path) -> Iterator[dict[str, Any]]:
-    for results in files:
-        shared = re.split(r"_?results", results.name)[0]
-        if results == log or (shared and not log.name.startswith(shared)):
-            continue
-        try:
-            config = json.loads(results.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(config, dict):
-            yield config

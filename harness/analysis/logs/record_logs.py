@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from harness.analysis.logs.golds import GOLD_FIELDS, ID_FIELDS, QUESTION_FIELDS, gold_of, metadata_of, options_of
+from harness.analysis.logs import simple_evals_logs, skythought_logs
+from harness.analysis.logs.golds import GOLD_FIELDS, QUESTION_FIELDS, metadata_of
 from harness.analysis.logs.logged import (
     Log,
     Logged,
@@ -21,80 +22,26 @@ from harness.analysis.logs.logged import (
     first_known,
     first_text,
     flat_texts,
-    padded,
     parsed,
     response_text,
-    verdict,
     with_reasoning,
+    with_responses_of,
 )
+from harness.analysis.logs.problems import Format, Record, problem_of, texts_of
 from harness.errors import UserError
-from harness.messages import THOUGHT_FIELDS
 
-Record = Mapping[str, Any]
 RESPONSE_FIELDS = (
     "response", "responses", "generation", "generations", "output", "outputs", "completion", "completions",
     "model_output", "model_outputs", "model_response", "prediction", "predictions", "generated_text", "answer_text",
+    "generated_responses",
 )  # fmt: skip
-CONVERSATIONS = ("convo", "prompt_messages", "actual_queried_message_list")
+THOUGHTS = ("reasoning_content", "reasoning_contents", "reasoning_trace", "thinking")  # "reasoning" is a gold's too
+SETTINGS = (
+    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "max_tokens_thinking",
+    "thinking_budget", "reasoning_effort",
+)  # fmt: skip
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
-
-
-@dataclass(frozen=True)
-class Format:
-    """A log format: whether a record is one of it, and the samples that it makes of a record."""
-
-    name: str
-    matches: Callable[[Record], bool]
-    read: Callable[[Record, int], list[Logged] | str]
-    joined: bool = False  # several records may be responses to one problem
-
-
-def _problem(
-    record: Record,
-    number: int,
-    responses: Sequence[str | None],
-    golds: Sequence[Any],
-    *,
-    doc: Record | None = None,
-    prompt: str = "",
-    correct: Any = None,
-    extracted: Any = None,
-    **more: Any,
-) -> Logged:
-    """A sample from what a format's reader found; question, id, options and metadata are the problem's own fields."""
-    doc = record if doc is None else doc
-    accepted, index = gold_of(*golds)
-    verdicts = correct if isinstance(correct, list) else [correct]
-    identity = first_known(doc, *ID_FIELDS, "idx", "index")
-    choices, labels = options_of(doc)
-    question = more.pop("question", "") or first_text(doc, *QUESTION_FIELDS) or prompt
-    return Logged(
-        line=number,
-        doc_id=str(number - 1),
-        problem_id=str(number - 1 if identity is None else identity),
-        question=question,
-        gold=accepted[0] if accepted else "",
-        golds=accepted,
-        index=index,
-        prompt=prompt or question,
-        responses=tuple(responses),
-        correct=tuple([verdict(one) for one in verdicts] + [None] * len(responses))[: len(responses)],
-        extracted=padded(extracted if isinstance(extracted, list) else [extracted], len(responses)),
-        **{"choices": choices, "labels": labels, "metadata": metadata_of(doc)} | more,
-    )
-
-
-def _texts(value: Any) -> tuple[str | None, ...] | None:
-    """The responses in a field: text, a list of texts, chat messages or objects with a content."""
-    if isinstance(value, Mapping):
-        content = first_known(value, "content", "text", "output", "response", "refusal")
-        return (response_text(content, first_known(value, *THOUGHT_FIELDS)),)
-    if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-        if any(one.get("role") == "user" for one in value):  # a conversation: what was said last
-            value = [one for one in value if one.get("role") == "assistant"][-1:]
-        return tuple(text for one in value for text in _texts(one) or ())
-    return flat_texts(value)
 
 
 def _qwen_math(record: Record, number: int) -> list[Logged] | str:
@@ -102,7 +49,7 @@ def _qwen_math(record: Record, number: int) -> list[Logged] | str:
     if not responses:
         return "code holds no text"
     return [
-        _problem(
+        problem_of(
             record, number, responses, [record.get("answer"), record.get("gt")], prompt=first_text(record, "query"),
             correct=record.get("score"), extracted=record.get("pred"),
         )
@@ -120,7 +67,7 @@ def _nemo(record: Record, number: int) -> list[Logged] | str:
     metadata = _without(metadata_of(record), "symbolic_correct", "predicted_answer", "judgement", "generation")
     used = {key: record[key] for key in ("num_generated_tokens", "finish_reason") if record.get(key) is not None}
     return [
-        _problem(
+        problem_of(
             record, number, (with_reasoning(reasoning, response),), golds, correct=score,
             extracted=record.get("predicted_answer"), metadata=metadata | used,
         )
@@ -134,49 +81,11 @@ def _evalchemy(record: Record, number: int) -> list[Logged] | str:
         return "model_outputs hold no text"
     golds = [record.get("expected_answer"), *(record.get(name) for name in GOLD_FIELDS)]
     extracted = record.get("model_answers", record.get("model_answer"))
-    score = first_known(record, "correctness", "is_correct", "correct", "score")
+    score = first_known(record, "correctness", *PLAIN_SCORES)
     return [
-        _problem(
+        problem_of(
             record, number, responses, golds, correct=score, extracted=extracted,
             metadata=_without(metadata_of(record), "model_answer", "model_output"),
-        )
-    ]  # fmt: skip
-
-
-def _skythought(record: Record, number: int) -> list[Logged] | str:
-    """A problem with its responses by temperature: {"0.6": [{content, correctness}]} or {"0": {content, ..}}."""
-    samples = []
-    doc = {key: value for key, value in record.items() if key not in ("responses", "token_usages")}
-    for temperature, found in record["responses"].items():
-        answers = list(found.values()) if isinstance(found, Mapping) and "content" not in found else found
-        answers = answers if isinstance(answers, list) else [answers]
-        texts = [response_text(one.get("content")) if isinstance(one, Mapping) else None for one in answers]
-        score = [one.get("correctness") if isinstance(one, Mapping) else None for one in answers]
-        try:
-            kwargs = {"temperature": float(temperature)}
-        except ValueError:
-            kwargs = {}
-        golds = [record.get(name) for name in GOLD_FIELDS]
-        prompt = first_text(record, "prompt")
-        samples.append(_problem(record, number, texts, golds, doc=doc, prompt=prompt, correct=score, kwargs=kwargs))
-    return samples or "no responses"
-
-
-def _simple_evals(record: Record, number: int) -> list[Logged] | str:
-    """One answer of simple-evals: its conversation, score, and the answers that were compared."""
-    turns: list[Any] = next((record[name] for name in CONVERSATIONS if record.get(name)), [])
-    doc = {**record, **_object(record.get("example_level_metadata"))}
-    reply = record.get("response_text", record.get("response"))
-    if reply is None and turns and isinstance(turns[-1], Mapping) and turns[-1].get("role") == "assistant":
-        reply, turns = response_text(turns[-1].get("content")), turns[:-1]
-    prompt, asked = chat_prompt(turns)
-    golds = [doc.get(name) for name in ("correct_answer", *GOLD_FIELDS)]
-    metadata = _without(metadata_of(doc), "score", "extracted_answer", "response", "html")
-    return [
-        _problem(
-            record, number, (reply,), golds, doc=doc, prompt=prompt,
-            question=first_text(doc, *QUESTION_FIELDS) or asked, correct=record.get("score"),
-            extracted=doc.get("extracted_answer"), metadata=metadata,
         )
     ]  # fmt: skip
 
@@ -197,7 +106,7 @@ def _every_eval_ever(record: Record, number: int) -> list[Logged] | str:
     choices = asked.get("choices")
     extracted = [one.get("extracted_value") for one in record.get("answer_attribution") or () if one.get("is_terminal")]
     return [
-        _problem(
+        problem_of(
             record, number, responses or (None,), [asked.get("reference")], doc={"id": record["sample_id"]},
             question=first_text(asked, "raw"), prompt=first_text(asked, "formatted"), correct=score.get("is_correct"),
             extracted=extracted, choices=tuple(map(str, choices or ())), model=record.get("model_id"),
@@ -235,9 +144,12 @@ def _plain(record: Record, number: int) -> list[Logged] | str:
 def _mapped(record: Record, number: int, names: Mapping[str, str]) -> list[Logged] | str:
     """A row whose fields are named by the user, or guessed."""
     value = field(record, names["response"])
-    responses = _texts(value)
+    responses = texts_of(value)
     if responses is None:
         return f"'{names['response']}' holds no text"
+    thoughts = flat_texts(first_known(record, *THOUGHTS)) or ()
+    if len(thoughts) == len(responses):
+        responses = tuple(with_reasoning(thought, text) for thought, text in zip(thoughts, responses, strict=True))
     told: dict[str, Any] = {}
     for key in ("model", "task", "kind", "prompt", "question"):
         found = field(record, names[key]) if key in names else record.get(key)
@@ -257,11 +169,12 @@ def _mapped(record: Record, number: int, names: Mapping[str, str]) -> list[Logge
         else first_known(record, "extracted", "pred", "predicted_answer", "extracted_answer")
     )
     named = {name.split(".")[0] for name in names.values()}
-    metadata = _without(metadata_of(doc), *named, *RESPONSE_FIELDS, *PLAIN_SCORES, *NOT_METADATA)
+    metadata = _without(metadata_of(doc), *named, *RESPONSE_FIELDS, *PLAIN_SCORES, *THOUGHTS, *SETTINGS, *NOT_METADATA)
+    kwargs = {name: record[name] for name in SETTINGS if isinstance(record.get(name), str | int | float)}
     return [
-        _problem(
+        problem_of(
             record, number, responses or (None,), [field(record, names["gold"])], doc=doc, correct=score,
-            extracted=extracted, metadata=metadata, **told,
+            extracted=extracted, metadata=metadata, kwargs=kwargs, **told,
         )
     ]  # fmt: skip
 
@@ -283,17 +196,13 @@ def _is_evalchemy(record: Record) -> bool:
     return ("model_outputs" in record or "model_output" in record) and any(name in record for name in GOLD_FIELDS)
 
 
-def _is_simple_evals(record: Record) -> bool:
-    return "score" in record and any(name in record for name in CONVERSATIONS)
-
-
 FORMATS = (
     Format("Every Eval Ever", _has("sample_id", "evaluation_id", "input", "evaluation"), _every_eval_ever, joined=True),
     Format("NeMo-Skills", _has("generation", "expected_answer"), _nemo, joined=True),
     Format("Qwen2.5-Math", lambda record: "code" in record and ("gt" in record or "answer" in record), _qwen_math),
-    Format("SkyThought", lambda record: isinstance(record.get("responses"), Mapping), _skythought),
+    skythought_logs.FORMAT,
     Format("evalchemy", _is_evalchemy, _evalchemy),
-    Format("simple-evals", _is_simple_evals, _simple_evals),
+    simple_evals_logs.FORMAT,
     Format("plain rows", lambda record: _plain_fields(record) is not None, _plain, joined=True),
 )
 ROWS = ("examples", "samples", "single_eval_results", "rows", "data", "instances")
@@ -310,14 +219,23 @@ def opened(records: Sequence[tuple[int, dict[str, Any]]], log: Log) -> list[tupl
     if len(records) != 1:
         return list(records)
     whole = records[0][1]
+    if columns := _columns(whole):
+        return list(enumerate(columns, 1))
     log.model = _model(whole)
-    if whole and all(isinstance(value, Mapping) and "responses" in value for value in whole.values()):
-        found = [{"problem": key} | dict(value) for key, value in whole.items()]
-    elif isinstance(whole.get("convos"), list):
-        found = _conversations(whole)
-    else:
-        found = _nested(whole, "", 0)
+    found = simple_evals_logs.records_in(whole, log) or skythought_logs.records_in(whole, log) or _nested(whole, "", 0)
     return list(enumerate(found, 1)) if found else list(records)
+
+
+def _columns(whole: Record) -> list[dict[str, Any]]:
+    """The rows of an object that holds columns, lists or pandas' {row: value}; none of another object."""
+    columns = list(whole.values())
+    if _plain_fields(whole) is None or not any(name in whole for name in QUESTION_FIELDS):
+        return []
+    if all(isinstance(one, list) and len(one) == len(columns[0]) for one in columns):
+        return [dict(zip(whole, row, strict=True)) for row in zip(*columns, strict=True)]
+    if all(isinstance(one, Mapping) and list(one) == list(columns[0]) for one in columns):
+        return [{name: column[key] for name, column in whole.items()} for key in columns[0]]
+    return []
 
 
 def _nested(holder: Record, name: str, depth: int) -> list[dict[str, Any]]:
@@ -330,14 +248,6 @@ def _nested(holder: Record, name: str, depth: int) -> list[dict[str, Any]]:
         return []
     inner = [(key, value) for key, value in holder.items() if isinstance(value, Mapping)]
     return [row for key, value in inner for row in _nested(value, "" if key in HOLDERS else key, depth + 1)]
-
-
-def _conversations(whole: Record) -> list[dict[str, Any]]:
-    metadata = whole.get("metadata")
-    told = metadata.get("example_level_metadata") if isinstance(metadata, Mapping) else None
-    known = told if isinstance(told, list) and len(told) == len(whole["convos"]) else [None] * len(whole["convos"])
-    pairs = zip(whole["convos"], known, strict=True)
-    return [{"convo": convo, "score": None} | (one if isinstance(one, dict) else {}) for convo, one in pairs]
 
 
 def _model(whole: Record) -> str | None:
@@ -381,15 +291,10 @@ def _joined(samples: Sequence[Logged]) -> list[Logged]:
     found: list[Logged] = []
     for one in samples:
         identified = one.problem_id != one.doc_id
-        key = (one.problem_id if identified else "", one.question, one.gold, one.model, one.task)
+        settings = tuple(sorted(one.kwargs.items()))
+        key = (one.problem_id if identified else "", one.question, one.gold, one.model, one.task, settings)
         if one.question and key in places:
-            known = found[places[key]]
-            found[places[key]] = replace(
-                known,
-                responses=known.responses + one.responses,
-                correct=known.correct + one.correct,
-                extracted=known.extracted + one.extracted,
-            )
+            found[places[key]] = with_responses_of(found[places[key]], one)
         else:
             places[key] = len(found)
             found.append(one)

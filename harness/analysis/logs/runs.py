@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from harness.analysis.logs.golds import LETTER, letter_of
-from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.published import kwargs_of, model_of, name_from, task_of, told_apart
+from harness.analysis.logs.logged import Log, Logged, with_responses_of, without_verdicts_of_points
+from harness.analysis.logs.names import model_of, name_from, task_of
+from harness.analysis.logs.published import kwargs_of, told_apart
 from harness.config import Method
 from harness.generation.instructions import CLASSES, STEPS, TOKENS
 from harness.grading.verdict import Kind
@@ -87,6 +89,7 @@ def runs_of(
             run.samples, _ = told_apart(run.samples)  # the ids of each file may begin anew
             why = "--merge" if merge else "its samplings" if _samplings(run.logs) else SHARDS
             run.notes.append(f"{len(run.logs)} files are one run ({why})")
+        run.samples = without_verdicts_of_points(run.samples)
         run.kind = kind or kind_of(run.task, run.samples, run.task_config)
     return found
 
@@ -113,7 +116,8 @@ def _by_settings(samples: list[Logged]) -> list[list[Logged]]:
     questions: dict[str, set[str]] = {}
     for one in samples:
         settings = {key: value for key, value in one.kwargs.items() if key not in SEEDS}
-        questions.setdefault(json.dumps(settings, sort_keys=True, default=str), set()).add(one.problem_id)
+        asked = question_key(one.question, one.options) or one.problem_id
+        questions.setdefault(json.dumps(settings, sort_keys=True, default=str), set()).add(asked)
     groups = list(questions.values())
     if len(groups) < 2 or not any(groups[0] & other for other in groups[1:]):
         return [samples]
@@ -145,18 +149,19 @@ def _keys(samples: Sequence[Logged]) -> set[str]:
 def _added(known: Sequence[Logged], new: Sequence[Logged]) -> list[Logged]:
     """Both, one sample for each problem: the responses of the second behind those of the first."""
     found = list(known)
-    places = {(one.problem_id, question_key(one.question, one.options)): at for at, one in enumerate(found)}
+    keys = [question_key(one.question, one.options) for one in found]
+    places = {(one.problem_id, key): at for at, (one, key) in enumerate(zip(found, keys, strict=True))}
+    texts = Counter((key, one.gold) for one, key in zip(found, keys, strict=True))
+    asked = {(key, one.gold): at for at, (one, key) in enumerate(zip(found, keys, strict=True)) if key}
     for one in new:
-        at = places.get((one.problem_id, question_key(one.question, one.options)))
+        key = question_key(one.question, one.options)
+        at = places.get((one.problem_id, key))
+        if at is None and one.problem_id == one.doc_id:  # its place in a file, and the files may differ in their order
+            at = asked.get((key, one.gold)) if texts[key, one.gold] == 1 else None
         if at is None:
             found.append(one)
         else:
-            found[at] = replace(
-                found[at],
-                responses=found[at].responses + one.responses,
-                correct=found[at].correct + one.correct,
-                extracted=found[at].extracted + one.extracted,
-            )
+            found[at] = with_responses_of(found[at], one)
     return found
 
 

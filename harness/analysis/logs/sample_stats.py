@@ -15,7 +15,8 @@ from typing import Any
 
 from harness import marks as thoughts
 from harness.analysis.logs.logged import Log, Logged
-from harness.analysis.logs.published import expand, model_of, read_log, tokenizer_of, unreadable
+from harness.analysis.logs.names import model_of, tokenizer_of
+from harness.analysis.logs.published import expand, read_log, unreadable
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.errors import UserError
 from harness.marks import Marks

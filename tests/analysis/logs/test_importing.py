@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.analysis.logs.importing import import_files
-from harness.analysis.logs.published import model_of, name_from, read_log, task_of
+from harness.analysis.logs.names import model_of, name_from, task_of
+from harness.analysis.logs.published import read_log
 from harness.analysis.logs.runs import kind_of
 from harness.analysis.measure import measure, measure_cells
 from harness.analysis.settings import load

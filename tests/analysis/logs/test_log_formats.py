@@ -19,7 +19,8 @@ import pytest
 from harness.analysis.logs.golds import gold_of, letter_of, options_of
 from harness.analysis.logs.importing import import_files
 from harness.analysis.logs.logged import Log
-from harness.analysis.logs.published import expand, kwargs_of, name_from, read_log, task_of
+from harness.analysis.logs.names import name_from, task_of
+from harness.analysis.logs.published import expand, kwargs_of, read_log
 from harness.analysis.logs.record_logs import mapping
 from harness.errors import UserError
 
@@ -285,6 +286,44 @@ def test_simple_evals_conversations(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def simple_evals_page(gold: str, extracted: str, score: str) -> str:
+    """A conversation's page, whose texts simple-evals escapes."""
+    return (
+        "<h3>Sampled message</h3>\n<pre>&lt;p&gt;Correct Answer: 9&lt;/p&gt;</pre>\n<h3>Results</h3>\n"
+        f"<p>Correct Answer: {gold}</p>\n<p>Extracted Answer: {extracted}</p>\n<p>Score: {score}</p>\n"
+    )
+
+
+def test_simple_evals_golds_and_verdicts_stand_on_its_pages(tmp_path: Path) -> None:
+    """As an installed simple-evals (nvidia-simple-evals 26.3) writes them: most evaluations tell no metadata."""
+    said: list[tuple[str, dict[str, str], str]] = [
+        ("1 &lt; x?", {"content": "Answer: x > 1"}, simple_evals_page("x&gt;1", "x &gt; 1", "1.0")),
+        ("1 + 1?", {"content": "Answer: 2", "reasoning_content": "one"}, simple_evals_page("2", "2", "True")),
+        ("1 + 1?", {"content": ""}, simple_evals_page("2", "None", "0.0")),
+    ]
+    whole = {
+        "task_name": "sums", "score": 2 / 3, "metrics": {}, "htmls": [page for *_, page in said],
+        "convos": [
+            [{"role": "user", "content": asked}, {"role": "assistant"} | reply] for asked, reply, _ in said
+        ],
+    }  # fmt: skip
+    found = imported(tmp_path, written(tmp_path / "sums_allresults.json", whole=whole), model="m")
+    assert [
+        (row["task"], row["gold"], row["sample_index"], row["correct"], row["logged_correct"]) for row in found
+    ] == [("sums", "x>1", 0, True, True), ("sums", "2", 0, True, True), ("sums", "2", 1, False, False)]
+    assert [row["logged_extracted"] for row in found] == ["x > 1", "2", None]
+    assert (found[1]["thinking"], found[1]["answer"]) == ("one", "Answer: 2")
+    assert "null" not in str(found[2]["reason"]), "an empty reply is none that is missing"
+
+
+def test_simple_evals_file_names_tell_task_and_model(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "Answer: 2"}]
+    whole = {"score": 1.0, "metrics": {}, "htmls": [simple_evals_page("2", "2", "1.0")], "convos": [turns]}
+    path = written(tmp_path / "math_gpt-4.1_20250502_123456_allresults.json", whole=whole)
+    row = imported(tmp_path, path)[0]
+    assert (row["task"], row["model"], row["correct"]) == ("math", "gpt-4.1", True)
+
+
 def test_every_eval_evers_instances(tmp_path: Path) -> None:
     record = {
         "schema_version": "0.2.2", "evaluation_id": "aime/m/1", "model_id": "org/m", "evaluation_name": "aime24",
@@ -429,6 +468,59 @@ def test_two_filters_are_one_generation_with_two_verdicts(tmp_path: Path) -> Non
     summary = import_files([written(tmp_path / "samples_t.jsonl", *lines)], tmp_path / "out", model="m")[0]
     assert len(rows(tmp_path / "out")) == 3
     assert "its filters: strict-match 0.0 %, flexible-extract 100.0 %" in summary
+
+
+TWO_FILTERS = {
+    "configs": {"t": {"filter_list": [{"name": "strict-match"}, {"name": "flexible-extract"}]}},
+    "results": {"t": {"exact_match,strict-match": 0.25, "exact_match,flexible-extract": 0.75, "alias": "t"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("beside", "names"),
+    [
+        (None, ("filter 1", "filter 2")),
+        ({"configs": {"other": {}}}, ("filter 1", "filter 2")),
+        (TWO_FILTERS, ("strict-match", "flexible-extract")),
+        ({"results": TWO_FILTERS["results"]}, ("strict-match", "flexible-extract")),
+    ],
+)
+@pytest.mark.parametrize("order", ["by filter", "by problem"])
+def test_filters_that_no_line_names_have_an_accuracy_each(
+    tmp_path: Path, beside: dict[str, Any] | None, names: tuple[str, str], order: str
+) -> None:
+    """lm-eval before 0.4.7: the second line of a generation is that of the second filter of the results file."""
+    right = ({0}, {0, 2, 3})
+    lines = [lm_eval_line(n, exact_match=float(n in numbers)) for numbers in right for n in range(4)]
+    if order == "by problem":
+        lines.sort(key=lambda line: line["doc_id"])
+    path = written(tmp_path / "samples_t_2024-01-02T03-04-05.jsonl", *lines)
+    if beside:
+        written(tmp_path / "results_2024-01-02T03-04-05.json", whole=beside)
+    summary = import_files([path], tmp_path / "out", model="m")[0]
+    assert f"its filters: {names[0]} 25.0 %, {names[1]} 75.0 %" in summary
+    assert "4 responses to 4 problems" in summary and "in the log 25.0 %" in summary
+    config = json.loads(pq.read_table(tmp_path / "out" / "runs.parquet").to_pylist()[0]["config"])
+    assert config["logged_by_filter"] == {names[0]: 0.25, names[1]: 0.75}
+
+
+def test_a_second_filter_that_is_cut_says_of_how_many_problems_it_tells(tmp_path: Path) -> None:
+    lines = [lm_eval_line(n, exact_match=0.0) for n in range(4)] + [lm_eval_line(n, exact_match=1.0) for n in range(3)]
+    summary = import_files([written(tmp_path / "samples_t.jsonl", *lines)], tmp_path / "out", model="m")[0]
+    assert "its filters: filter 1 0.0 %, filter 2 100.0 % (of 3)" in summary
+
+
+def test_lines_that_stand_there_twice_are_no_filters(tmp_path: Path) -> None:
+    lines = [lm_eval_line(n, exact_match=float(n)) for n in range(2)] * 2
+    summary = import_files([written(tmp_path / "samples_t.jsonl", *lines)], tmp_path / "out", model="m")[0]
+    assert "2 responses to 2 problems" in summary and "filter" not in summary
+
+
+def test_samples_in_lines_of_their_own_stay_samples_where_two_of_them_are_equal(tmp_path: Path) -> None:
+    texts = ["\\boxed{2}", "\\boxed{2}", "\\boxed{3}"]
+    lines = [lm_eval_line(0, response=text) for text in texts]
+    found = imported(tmp_path, written(tmp_path / "samples_t.jsonl", *lines), model="m")
+    assert [(row["sample_index"], row["correct"]) for row in found] == [(0, True), (1, True), (2, False)]
 
 
 def test_two_equal_samples_under_one_filter_are_two_samples(tmp_path: Path) -> None:
