@@ -20,7 +20,8 @@ UNUSED := torchvision torchaudio torchcodec
 LEAVE_OUT = printf "%s ; python_version < '3'\n" $(UNUSED)
 # What is asked for; on a CPU torch is asked for by version first, so that a CPU build at hand is taken.
 WANTED = $(if $(filter cpu,$(EXTRA)),"$$(grep '^torch==' constraints.txt)") -c constraints.txt -c $(VENV)/pins.txt -e ".[$(EXTRA),dev,docs]"
-# What is compiled, of 33,000 files (the last line: for Ray, whose processes import it): where Python may not write byte code each process would compile anew what it imports.
+# What is compiled, of 33,000 files: where Python may not write byte code each process would compile anew what it imports.
+# WHOLE is what Ray's own processes import.
 OF_ENGINES = vllm.v1.engine.core, vllm.v1.engine.async_llm, vllm.v1.worker.cpu_worker, \
 	vllm.entrypoints.openai.api_server, transformers.models.qwen2.modeling_qwen2
 OF_THE_REST = ray.train, trl.trainer.sft_trainer, peft, lm_eval.evaluator, lm_eval.tasks, matplotlib.pyplot, \
