@@ -275,7 +275,10 @@ def import_(
     help="Of the evaluator to the models.",
 )
 def export(out: Path, to: Path, organization: str, developer: str | None, relationship: Relationship) -> None:
-    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines."""
+    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines.
+
+    Questions and samples of GPQA are left out, as its authors ask; no file names a folder, user or host of yours.
+    """
     from harness.report.every_eval_ever import export as write
 
     for line in write(out, to, organization, relationship, developer):
