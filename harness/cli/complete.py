@@ -15,7 +15,7 @@ def studies(context: click.Context, option: click.Parameter, begun: str) -> list
     """Names of studies with their hypotheses; files too."""
     from harness.studies.listing import found_studies
 
-    named = [CompletionItem(name, help=summary) for name, summary in found_studies() if name.startswith(begun)]
+    named = [CompletionItem(name, help=summary) for name, summary, _ in found_studies() if name.startswith(begun)]
     return [CompletionItem(begun, type="file"), *named]
 
 

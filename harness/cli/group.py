@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -65,6 +66,26 @@ marks_option = click.option(
 )
 THINKING_HELP = "Thinking format: auto (read from the model), a name, or your own strings as a JSON list."
 path_option = click.Path(path_type=Path)
+
+
+class FolderToWrite(click.Path):
+    """A folder that is made if need be; one that cannot be is told before any work is done for it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; the command ends by its name and what stands in the way, where it cannot be made."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        there = next(one for one in (path, *path.absolute().parents) if os.path.lexists(one))
+        if not there.is_dir():
+            self.fail(f"{path}: cannot write there ({there} is no folder); choose another folder", param, ctx)
+        if not os.access(there, os.W_OK | os.X_OK):
+            self.fail(f"{path}: cannot write there (no right to write in {there}); choose another folder", param, ctx)
+        return path
+
+
+folder_to_write = FolderToWrite()
 out_option = click.option("--out", type=path_option, help="Results folder. Default: results/runs/STUDY.")
 data_option = click.option(
     "--data-dir",

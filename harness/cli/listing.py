@@ -110,9 +110,10 @@ def studies() -> None:
     """List the studies of ablations/, here and in the package: what `harness ablate` takes, and their hypotheses."""
     from harness.studies.listing import found_studies
 
-    for name, summary in found_studies():
+    for name, *told in found_studies():
         say(name)
-        say(textwrap.fill(summary, 96, initial_indent="    ", subsequent_indent="    "))
+        for one in filter(None, told):
+            say(textwrap.fill(one, 96, initial_indent="    ", subsequent_indent="    "))
 
 
 @click.command(short_help="List the models that are on this machine.")

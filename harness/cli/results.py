@@ -10,7 +10,7 @@ import click
 
 from harness.cli import documents
 from harness.cli.exits import SOME_RUNS_FAILED, begin, call, say, stop
-from harness.cli.group import marks_option, path_option
+from harness.cli.group import folder_to_write, marks_option, path_option
 from harness.errors import UserError
 from harness.questions import Kind
 
@@ -85,7 +85,9 @@ def audit(out: Path, sample: int, seed: int, as_json: bool) -> None:
 
 @click.command(short_help="Markdown, CSV and one HTML page from results.")
 @click.argument("dirs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", required=True, type=path_option, help="Folder for LEADERBOARD.md, leaderboard.csv and .html.")
+@click.option(
+    "--out", required=True, type=folder_to_write, help="Folder for LEADERBOARD.md, leaderboard.csv and .html."
+)
 def leaderboard(dirs: tuple[Path, ...], out: Path) -> None:
     """Markdown, CSV and one self-contained HTML page from the Parquet in DIRS."""
     from harness.report import leaderboard as report
@@ -124,7 +126,7 @@ def publish(out: Path, to: str, public: bool) -> None:
 
 @click.command(short_help="Figures at the size of print.")
 @click.argument("dirs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", required=True, type=path_option, help="Folder for the figures and their captions (.txt).")
+@click.option("--out", required=True, type=folder_to_write, help="Folder for the figures and their captions (.txt).")
 @click.option("--width", default="double", show_default=True, help="single or double column, or inches.")
 @click.option(
     "--format",
@@ -264,7 +266,7 @@ def import_(
 
 @click.command(short_help="Results in Every Eval Ever's schema.")
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--to", required=True, type=path_option, help="Folder to write data/TASK/ORG/MODEL/... into.")
+@click.option("--to", required=True, type=folder_to_write, help="Folder to write data/TASK/ORG/MODEL/... into.")
 @click.option("--organization", required=True, help="Who evaluated.")
 @click.option("--developer", help="Whose the models without a hub name are. Default: the organization's.")
 @click.option(
@@ -275,7 +277,10 @@ def import_(
     help="Of the evaluator to the models.",
 )
 def export(out: Path, to: Path, organization: str, developer: str | None, relationship: Relationship) -> None:
-    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines."""
+    """Write the runs of OUT in the schema of Every Eval Ever: a JSON per run, and its samples as JSON lines.
+
+    Questions and samples of GPQA are left out, as its authors ask; no file names a folder, user or host of yours.
+    """
     from harness.report.every_eval_ever import export as write
 
     for line in write(out, to, organization, relationship, developer):

@@ -195,6 +195,7 @@ class Canvas:
         rows = -(-len(panels) // across)
         self.name, self.form, self.panels = name, form, list(panels)
         self.tips: list[str] = []
+        self._tips_of: list[list[str]] = [[] for _ in panels]  # the same, panel by panel
         self.series: dict[str, Style] = {}
         self._ids: dict[str, str] = {}
         self._drawn: set[tuple[str, str]] = set()  # (series, "line" or "marker")
@@ -215,6 +216,7 @@ class Canvas:
 
     def title(self, axes: Axes, text: str) -> None:
         """What stands over a panel, in as many lines as it takes."""
+        self.panels[self.axes.index(axes)] = text
         room = (self.drawing.get_figwidth() / self.across - BESIDE) * self.drawing.dpi
         _fold(axes.set_title(visible(text), color=INK, loc="left"), room)
 
@@ -261,6 +263,7 @@ class Canvas:
     def tip(self, artist: Any, series: str, text: str) -> None:
         """Mark an artist as a point of a series that explains itself."""
         self.tips.append(visible(text))
+        self._tips_of[self.axes.index(artist.axes)].append(self.tips[-1])
         artist.set_gid(f"{self.name}:{self._id(series)}:{len(self.tips) - 1}")
 
     def mark(self, artist: Any, series: str) -> None:
@@ -304,9 +307,16 @@ class Canvas:
                 self.drawing.savefig(file, format=kind, dpi=self.form.dpi, facecolor="white", metadata=dates[kind])
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
-        lines = [f"{title}. {caption} {counts}. {method}".rstrip(), "", *self.tips]
+        lines = [f"{title}. {caption} {counts}. {method}".rstrip(), "", *self._told()]
         files[f"{self.name}.txt"] = ("\n".join(lines) + "\n").encode()
         return Drawn(self.name, title, caption, self._keys(), self._for_page(buffer.getvalue()), files)
+
+    def _told(self) -> list[str]:
+        """Every point in words; where there are several panels, below the name of its own."""
+        if len(self.panels) == 1:
+            return self.tips
+        panels = zip(self.panels, self._tips_of, strict=True)
+        return [line for title, tips in panels for line in (visible(title), *(f"  {tip}" for tip in tips))]
 
     def _say_once(self) -> None:
         """What a panel says of its axes as its neighbour does is left to the neighbour."""

@@ -4,7 +4,8 @@
     DIR/data/TASK/ORG/MODEL/UUID_samples.jsonl    its generations, one per line
 
 Schema 0.3.0 (github.com/evaleval/every_eval_ever). What the schema has no field for stands in `additional_details` and
-`metadata`, as text. `harness import` reads the samples back.
+`metadata`, as text. `harness import` reads the samples back. No folder, user or host of this machine is named
+(`places`), and questions and samples of GPQA are left out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from harness.analysis.intervals import share_interval
 from harness.errors import UserError
 from harness.files import json_line, json_row, write_json, write_json_lines
 from harness.records import run_config
+from harness.report.gated import is_gated
+from harness.report.places import LOCAL, Places
 from harness.store import Store
 
 SCHEMA = "0.3.0"
@@ -59,21 +62,23 @@ def export(out: Path, to: Path, organization: str, relationship: Relationship, d
         "source_organization_name": organization,
         "evaluator_relationship": relationship,
     }
-    return [_write(store, run, to, source, developer or organization) for run in runs]
+    places = Places(out, taken=[str(run["model"]) for run in runs])
+    for run in runs:
+        places.place(str(run["model"]), "model")
+    return [_write(store, run, to, source, developer or organization, places) for run in runs]
 
 
-def _write(store: Store, run: Mapping[str, Any], to: Path, source: Mapping[str, Any], developer: str) -> str:
+def _write(
+    store: Store, run: Mapping[str, Any], to: Path, source: Mapping[str, Any], developer: str, places: Places
+) -> str:
     rows = store.read_samples(None, pc.field("run_id") == run["run_id"]).to_pylist()
     scored = [row for row in rows if None not in (row["correct"], row["problem_id"], row["gold"])]
     if not scored:
         return f"{run['task']}, {run['model']}: no scored row, left out"
-    model_id = _model_id(run, developer)
+    model_id = _model_id(run, developer, places)
     name = str(uuid.UUID(bytes=hashlib.sha256(run["run_id"].encode()).digest()[:16], version=4))
     folder = "/".join(("data", _safe(run["task"]), *(_safe(part) for part in model_id.split("/", 1))))
-    samples = to / folder / f"{name}_samples.jsonl"
     identity = f"{run['task']}/{model_id.replace('/', '_')}/{run['run_id']}"
-    instances = list(_instances(scored, identity, model_id))
-    write_json_lines(samples, instances)
     whole = {
         "schema_version": SCHEMA,
         "evaluation_id": identity,
@@ -83,27 +88,35 @@ def _write(store: Store, run: Mapping[str, Any], to: Path, source: Mapping[str, 
         "eval_library": {"name": "s1-harness", "version": __version__, "additional_details": _texts(_library(run))},
         "model_info": _model_info(run, model_id),
         "evaluation_results": [_result(run, scored, len(rows))],
-        "detailed_evaluation_results": {
+    }
+    said = "its figures alone (its authors ask that no question is published)"
+    if not is_gated(run["task"], _config(run)):
+        samples = to / folder / f"{name}_samples.jsonl"
+        instances = list(_instances(scored, identity, model_id, places))
+        write_json_lines(samples, instances)
+        whole["detailed_evaluation_results"] = {
             "format": "jsonl",
             "file_path": f"{folder}/{samples.name}",
             "hash_algorithm": "sha256",
             "checksum": hashlib.sha256(b"".join(map(json_line, instances))).hexdigest(),
             "total_rows": len(instances),
-        },
-    }
+        }
+        said = f"{len(instances)} rows"
     write_json(to / folder / f"{name}.json", whole)
-    return f"{run['task']}, {model_id}: {len(instances)} rows -> {to / folder / name}.json"
+    return f"{run['task']}, {model_id}: {said} -> {to / folder / name}.json"
 
 
-def _model_id(run: Mapping[str, Any], developer: str) -> str:
-    """ORG/NAME: a hub name as it is, a trained model by its study and recipe, a folder by its last part."""
+def _model_id(run: Mapping[str, Any], developer: str, places: Places) -> str:
+    """ORG/NAME: a hub name as it is, a trained model by its study and recipe, a folder as `places` names it."""
     model = str(run["model"])
     if run["recipe"] not in ("base", "published", None):
         named = model if run["recipe"] in model else f"{model}_{run['recipe']}"
         return f"{_safe(developer)}/{_safe(named)}"
-    if Path(model).is_absolute() or model.count("/") != 1:
-        return f"{_safe(developer)}/{_safe(model.rstrip('/').rpartition('/')[2])}"
-    return model
+    named = places.place(model, "model")
+    of_hub, at, _ = named.partition("@")  # a folder of the hub's cache is its model at a commit
+    if of_hub.count("/") == 1 and (named == model or at):
+        return model if named == model else of_hub
+    return f"{_safe(developer)}/{_safe(named.removeprefix(LOCAL))}"
 
 
 def _safe(text: str) -> str:
@@ -194,7 +207,7 @@ def _generation(run: Mapping[str, Any]) -> dict[str, Any]:
     return {"generation_args": arguments, "additional_details": _texts(details)}
 
 
-def _instances(rows: list[dict[str, Any]], identity: str, model_id: str) -> Iterator[dict[str, Any]]:
+def _instances(rows: list[dict[str, Any]], identity: str, model_id: str, places: Places) -> Iterator[dict[str, Any]]:
     for row in sorted(rows, key=lambda row: (row["problem_id"], row["sample_index"] or 0)):
         golds = row["gold"].split("\n") if row["kind"] == "text" else [row["gold"]]
         asked = json.dumps([row["question"], golds])
@@ -220,7 +233,7 @@ def _instances(rows: list[dict[str, Any]], identity: str, model_id: str) -> Iter
             "answer_attribution": _attribution(row),
             "evaluation": {"score": float(row["correct"]), "is_correct": bool(row["correct"])},
             "token_usage": _tokens(row),
-            "error": row["error"],
+            "error": places.message(row["error"]) if row["error"] else row["error"],
             "metadata": _texts(
                 {**facts, "status": row["status"], "kind": row["kind"], "sample_index": row["sample_index"],
                  "forced_end": row["forced_end"], "thinking_tokens": row["thinking_tokens"]}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.analysis.measure import Measured
+from harness.analysis.measure import Measured, reference_name
 from harness.analysis.settings import setting_name
 from harness.report.made import made, stored
 from harness.report.places import SHIPPED_MODEL
@@ -55,7 +55,12 @@ def model_card(measured: Measured, published: Path, training: Path, recipe: str)
         "## Data\n",
         _listed({**{k: v for k, v in chosen.items() if v not in (None, [], "")}, **_manifest(training)}),
         "## Training\n",
-        _listed({**dict(config.get("training") or {}), **stored(training / "figures.json")}),
+        _listed(
+            {
+                **{k: v for k, v in dict(config.get("training") or {}).items() if v != ""},
+                **stored(training / "figures.json"),
+            }
+        ),
         "## Evaluation\n",
         markdown(evaluation_table(measured, recipe)),
         "## How it was made\n",
@@ -66,7 +71,9 @@ def model_card(measured: Measured, published: Path, training: Path, recipe: str)
 
 def evaluation_table(measured: Measured, recipe: str) -> Table:
     """Accuracy, with its interval and thinking tokens, of a recipe at every setting of every task."""
-    columns = [Column("task"), Column("setting"), Column("accuracy, %", True), Column("to reference", True)]
+    mine = [i for i, cell in enumerate(measured.cells.cells) if cell.recipe == recipe]
+    to = Column(f"to {reference_name(measured.cells.cells, mine)}", True)
+    columns = [Column("task"), Column("setting"), Column("accuracy, %", True), to]
     table = Table("evaluation", "Accuracy", [*columns, Column("thinking", True), Column("problems", True)])
     table.caption = "95 % intervals over problems; differences are paired, in points."
     for cell, figures in zip(measured.cells.cells, measured.figures, strict=True):
@@ -94,8 +101,8 @@ def _results(measured: Measured, recipe: str) -> list[EvalResult]:
             found.append(
                 EvalResult(
                     task_type="text-generation",
-                    dataset_type=cell.task,
                     dataset_name=cell.task,
+                    **_dataset(cell.config.get("task_source"), cell.task),
                     metric_type="accuracy",
                     metric_name=f"accuracy, {setting_name(cell)}",
                     metric_value=round(100 * accuracy.mean, 1),
@@ -103,6 +110,15 @@ def _results(measured: Measured, recipe: str) -> list[EvalResult]:
                 )
             )
     return found
+
+
+def _dataset(source: object, task: str) -> dict[str, Any]:
+    """Which data set of the hub a task's rows are, as a model index names it; a task from elsewhere by its own name."""
+    told = source if isinstance(source, Mapping) else {}
+    if not REPOSITORY.fullmatch(str(told.get("hub"))):
+        return {"dataset_type": task}
+    named = {"dataset_config": "config", "dataset_split": "split", "dataset_revision": "revision"}
+    return {"dataset_type": told["hub"]} | {ours: told[key] for ours, key in named.items() if told.get(key)}
 
 
 @dataclass(frozen=True)

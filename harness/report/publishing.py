@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from harness.files import atomic_folder, write_text
 from harness.report import leaderboard
 from harness.report import study_tables as builders
 from harness.report.data_card import data_card
+from harness.report.gated import is_gated
 from harness.report.model_card import model_card
 from harness.report.page import render
 from harness.report.places import Places
@@ -22,7 +22,6 @@ from harness.report.renaming import is_own, rename_file, rename_results, without
 from harness.report.samples import collect
 from harness.store import write_table
 
-GATED = re.compile(r"(?<!quick_)gpqa", re.IGNORECASE)  # tasks whose authors ask that no question stands on the web
 BESIDE = ("manifest.json", "figures.json", "training.json", "losses.parquet")  # of a recipe, beside its checkpoint
 
 
@@ -74,7 +73,7 @@ def _repositories(out: Path, folder: Path) -> tuple[list[Repository], list[str]]
         raise
     told = tuple(places.message(note) for note in measured.cells.notes)
     measured = replace(measured, cells=replace(measured.cells, notes=told))
-    held = sorted({cell.task for cell in measured.cells.cells if GATED.search(cell.task)})
+    held = sorted({cell.task for cell in measured.cells.cells if is_gated(cell.task, cell.config)})
     notes += [
         f"{task}: figures are published, questions and samples are not (its authors ask for that)" for task in held
     ]

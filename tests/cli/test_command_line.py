@@ -298,3 +298,23 @@ def test_ctrl_c_ends_a_watch_as_it_ends_any_command(claimed: Path) -> None:
         watch.send_signal(signal.SIGINT)
         _, told = watch.communicate(timeout=600)
     assert watch.returncode == 130 and len(told.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["leaderboard", "{dir}", "--out"],
+        ["figure", "{dir}", "--out"],
+        ["export", "{dir}", "--organization", "x", "--to"],
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_told_before_the_results_are_read(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "none").mkdir()  # reading it would end in another line
+    words = [word.format(dir=tmp_path / "none") for word in words]
+    for place in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        ended = CliRunner().invoke(cli, [*words, str(place)])
+        assert ended.exit_code == 2
+        assert f"{place}: cannot write there ({tmp_path / 'file'} is no folder); choose another folder" in ended.output
+    ended = CliRunner().invoke(cli, [*words, str(tmp_path / "new" / "folder")])
+    assert ended.exit_code != 0 and "cannot write there" not in str(ended.output)

@@ -42,6 +42,14 @@ def test_every_study_that_is_listed_can_be_loaded(capsys: pytest.CaptureFixture[
     names = [line for line in lines if not line.startswith(" ")]
     assert {"quickstart", "data_ablation"} <= set(names)
     assert all(load(name) for name in names) and len(lines) >= 2 * len(names)
+    told: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(" "):
+            told[list(told)[-1]] += line
+        else:
+            told[line] = ""
+    assert [name for name in names if told[name].count("Hypothesis") != 1] == []  # each is listed with its own
+    assert "    The paper's Table 8." in lines and "    The embedded default: minutes on two CPU cores." in lines
 
 
 def test_every_task_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

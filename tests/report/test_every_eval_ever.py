@@ -110,6 +110,61 @@ def test_models_without_a_hub_name_are_the_developers_and_told_apart(tmp_path: P
         export(tmp_path / "empty", tmp_path / "to", "A Lab", "other", None)
 
 
+@pytest.mark.parametrize(
+    ("models", "ids"),
+    [
+        (["/a/tiny", "/b/tiny"], ["me/tiny", "me/tiny-2"]),
+        (
+            ["/x/recipes/full/checkpoint", "/x/recipes/s1k/checkpoint"],
+            ["me/recipes_full_checkpoint", "me/recipes_s1k_checkpoint"],
+        ),
+        (["/c/hub/models--org--name/snapshots/0123456789abcdef0123456789abcdef01234567"], ["org/name"]),
+        (["org/name@0123abc", "org/other"], ["org/name@0123abc", "org/other"]),
+    ],
+)
+def test_no_two_models_share_a_name(models: list[str], ids: list[str], tmp_path: Path) -> None:
+    rows = [
+        made_up.sample(run_id=model, model=model, recipe="base", sample_key=model, question=f"What is {i}?")
+        for i, model in enumerate(models)
+    ]
+    export(made_up.write(tmp_path / "out", rows), tmp_path / "to", "A Lab", "first_party", "me")
+    assert sorted(one["model_info"]["id"] for one in wholes(tmp_path / "to")) == ids
+
+
+def test_what_failed_names_no_folder_or_server_of_this_machine(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    error = f"{out}/logs/engine.log: no answer from http://10.1.2.3:8000/v1; see /home/somebody/models/tiny/config.json"
+    made_up.write(out, [made_up.sample(run_id="r", model="/home/somebody/models/tiny", recipe="base", error=error)])
+    export(out, tmp_path / "to", "A Lab", "other", None)
+    text = "".join(path.read_text() for path in (tmp_path / "to").rglob("*.json*"))
+    assert "no answer from http://server/v1" in text
+    assert [word for word in (str(tmp_path), "10.1.2.3", "somebody") if word in text] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [("gpqa_diamond", {}), ("mine", {"hub": "Idavidrein/gpqa"}), ("mine", {"file": "gpqa_diamond.jsonl"})],
+)
+def test_of_gpqa_the_figures_alone_are_exported(task: str, source: dict[str, str], tmp_path: Path) -> None:
+    rows = [
+        made_up.sample(
+            run_id=name,
+            task=name,
+            recipe="base",
+            model="org/tiny",
+            question="A gated question?",
+            prompt="A gated question?",
+        )
+        for name in (task, "quick_gpqa")
+    ]
+    runs = [made_up.run([rows[0]], config=json.dumps({"task_source": source})), made_up.run([rows[1]])]
+    lines = export(made_up.write(tmp_path / "out", rows, runs), tmp_path / "to", "A Lab", "other", None)
+    assert sum("its figures alone" in line for line in lines) == 1
+    by_task = {one["evaluation_results"][0]["evaluation_name"]: one for one in wholes(tmp_path / "to")}
+    assert "detailed_evaluation_results" not in by_task[task] and by_task[task]["evaluation_results"]
+    assert [path.parts[-4] for path in (tmp_path / "to").rglob("*.jsonl")] == ["quick_gpqa"]
+
+
 PACKAGE = importlib.util.find_spec("every_eval_ever")
 
 

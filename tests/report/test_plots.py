@@ -177,7 +177,9 @@ def test_the_caption_says_what_how_many_and_every_point_with_its_interval(printe
     assert (
         first.startswith("Sequential scaling.") and "quick_hard: n = 8 problems" in first and "95 % intervals" in first
     )
-    assert len(points) == 2 * 2 * 6 and all(re.search(r"\d % \[.*\] at [\d,]+ tokens$", point) for point in points)
+    assert points.pop(0) == "quick_easy" and points.pop(12) == "quick_hard"  # of which panel a point is
+    assert len(points) == 2 * 2 * 6
+    assert all(re.search(r"^  .*\d % \[.*\] at [\d,]+ tokens$", point) for point in points)
 
 
 def test_panels_have_one_scale_of_heights() -> None:
@@ -315,7 +317,19 @@ def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> 
 
 
 def told(figure: Drawn) -> list[str]:
-    return figure.files[f"{figure.name}.txt"].decode().splitlines()[2:]
+    """The points of a figure in words, without the names of its panels."""
+    lines = figure.files[f"{figure.name}.txt"].decode().splitlines()[2:]
+    return [line.strip() for line in lines if line.startswith("  ")] or lines
+
+
+def told_by_panel(figure: Drawn) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in figure.files[f"{figure.name}.txt"].decode().splitlines()[2:]:
+        if line.startswith("  "):
+            found[list(found)[-1]].append(line.strip())
+        else:
+            found[line] = []
+    return found
 
 
 def test_the_papers_figures_are_its_numbers() -> None:
@@ -350,6 +364,14 @@ def test_ours_stand_beside_the_papers(study_of_two: tuple[Path, Any]) -> None:
     runs = of_reference.groupby("run_id").agg(tokens=("thinking_tokens", "mean"), right=("correct", "mean"))
     expected = sorted(f"{100 * right:.1f} % at {tokens:,.0f} tokens" for tokens, right in runs.itertuples(index=False))
     assert sorted(re.sub(r"^s1k, .*?: | \[.*?\]", "", line) for line in ours) == expected
+    assert [len(told) for told in told_by_panel(first).values()] == [5, 6, 7, 6, 5]
+    assert list(told_by_panel(first)) == [
+        "paper: MATH500",
+        "ours: quick_hard",
+        "paper: AIME24",
+        "ours: quick_easy",
+        "paper: GPQA",
+    ]
     assert (
         first.svg.index(">paper: MATH500<") < first.svg.index(">ours: quick_hard<") < first.svg.index(">paper: AIME24<")
     )

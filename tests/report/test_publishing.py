@@ -16,7 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow.parquet as pq
 import pytest
+import yaml
 
 import tests.made_up_study as made_up
 from harness.dataset_card import PARTS
@@ -157,6 +159,47 @@ def test_the_data_set_is_loaded_by_its_card_and_the_space_is_static(published: A
     assert (published[0] / "space" / "index.html").is_file()
 
 
+def blocks(page: str) -> list[str]:
+    """What a page holds, unpacked."""
+    found = re.findall(r'<script type="text/plain"[^>]*>([^<]+)</script>', page)
+    return [gzip.decompress(base64.b64decode(block)).decode() for block in found]
+
+
+def test_gpqa_under_another_name_is_left_out_too(tmp_path: Path) -> None:
+    rows = [
+        made_up.sample(run_id="run", recipe="base", task="science", problem_id=f"p{i}", correct=True, question=QUESTION)
+        for i in range(4)
+    ]
+    made_up.write(tmp_path / "out", rows, task_source={"hub": "Idavidrein/gpqa", "config": "gpqa_diamond"})
+    _, notes = prepare(tmp_path / "out", tmp_path / "new")
+    assert any(note.startswith("science: figures are published") for note in notes)
+    assert sum(pq.read_metadata(path).num_rows for path in (tmp_path / "new").rglob("samples/*.parquet")) == 0
+    assert QUESTION not in " ".join(blocks((tmp_path / "new" / "space" / "index.html").read_text()))
+
+
+def test_a_models_card_names_the_reference_and_the_hubs_data_sets(tmp_path: Path) -> None:
+    source = {
+        "hub": "HuggingFaceH4/aime_2024",
+        "config": None,
+        "split": "train",
+        "revision": "0" * 40,
+        "sha256": "1" * 64,
+    }
+    rows = [
+        made_up.sample(run_id=recipe, recipe=recipe, task="aime_2024", problem_id=f"p{i}", correct=i < 2)
+        for recipe in ("random", "full")
+        for i in range(4)
+    ]
+    made_up.write(tmp_path, rows, study="made_up", reference_recipe="random", task_source=source)
+    card = model_card(measure_dirs([tmp_path]), tmp_path, tmp_path, "full")
+    assert "| task | setting | accuracy, % | to random |" in card
+    metadata = yaml.safe_load(card.split("---\n")[1])
+    (result,) = metadata["model-index"][0]["results"]
+    assert result["dataset"] == {
+        "name": "aime_2024", "type": "HuggingFaceH4/aime_2024", "split": "train", "revision": "0" * 40,
+    }  # fmt: skip
+
+
 def test_no_question_of_gpqa_is_published(published: Any) -> None:
     to, notes = published
     assert any(note.startswith("gpqa_diamond: figures are published") for note in notes)
@@ -164,8 +207,7 @@ def test_no_question_of_gpqa_is_published(published: Any) -> None:
         if path.is_file():
             assert QUESTION.encode() not in path.read_bytes(), path
     page = (to / "space" / "index.html").read_text()
-    blocks = re.findall(r'<script type="text/plain"[^>]*>([^<]+)</script>', page)
-    texts = [gzip.decompress(base64.b64decode(block)).decode() for block in blocks]
+    texts = blocks(page)
     assert "What is 3 + 3?" in " ".join(texts) and not any(QUESTION in text for text in texts)
 
 

@@ -299,7 +299,38 @@ def test_a_link_to_a_task_and_to_a_study(browser: Any, page_file: Any) -> None:
         wait(browser, f"document.getElementById('shown').textContent === '{shown}'")
     browser.get("about:blank")
     browser.get(page_file.as_uri() + "#sample=nobody/p1")
-    wait(browser, "document.getElementById('searched').textContent.startsWith('no sample of run nobody')")
+    told = "document.getElementById('sample').textContent"
+    wait(browser, f"{told} === 'No sample of run nobody on p1 is on this page.'")
+
+
+def test_a_link_to_what_is_not_on_the_page_opens_nothing_in_its_place(browser: Any, page_file: Any) -> None:
+    run = "quick_hard-s1k-None-2"
+    told = "document.getElementById('sample').textContent"
+    browser.get("about:blank")
+    browser.get(page_file.as_uri() + f"#sample={run}/quick_hard%2F7&index=3")
+    wait(browser, f"{told} === 'No sample 4 of run {run} on quick_hard/7 is on this page.'")
+    browser.find_element("id", "typeset").click()
+    browser.execute_script(EXACT, "other", "s1k · auto")
+    wait(browser, "document.querySelectorAll('#sample article').length === 2")  # and all goes on from here
+    browser.execute_script(f"location.hash = '#sample={run}/quick_hard%2F7&beside=gone'")
+    wait(browser, f"{told}.startsWith('Run gone, to stand beside it, is not on this page.')")
+    assert browser.execute_script("return document.querySelectorAll('#sample article').length") == 1
+    browser.execute_script("location.hash = '#sample=gone/p'")
+    wait(browser, f"{told} === 'No sample of run gone on p is on this page.'")
+    browser.back()
+    wait(browser, "document.querySelectorAll('#sample article').length === 1")
+    assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
+
+
+def test_a_table_says_that_rows_are_below_until_the_last_is_in_sight(page: Any) -> None:
+    page.set_window_size(1280, 900)
+    box, hint = (
+        "document.getElementById('runs_table').parentElement",
+        "[...document.querySelectorAll('.copies .hint')].at(-1)",
+    )
+    wait(page, f"{hint}.textContent.includes('more of 36 rows: scroll ↓')")
+    page.execute_script(f"{box}.scrollTop = {box}.scrollHeight")
+    wait(page, f"!{hint}.textContent.includes('rows')")
 
 
 def test_gained_and_lost_are_against_the_other_run(page: Any, study: Path) -> None:

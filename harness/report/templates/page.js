@@ -33,16 +33,21 @@ $("theme").onclick = () => {
   try { localStorage.setItem("theme", theme); } catch (error) { console.info("the theme is not kept: " + error.message); }
 };
 
-// Says beside a box that there is more of it to the right, as long as there is.
-const hinted = (box, hint) => {
-  const tell = () => { hint.hidden = box.scrollLeft + box.clientWidth >= box.scrollWidth - 2; };
+// Says beside a box that there is more of it to the right or below, as long as there is; `words` has what is said of each.
+const hinted = (box, hint, words) => {
+  const tell = () => {
+    const right = box.scrollLeft + box.clientWidth < box.scrollWidth - 2;
+    const below = box.scrollTop + box.clientHeight < box.scrollHeight - 2;
+    hint.textContent = [right && words.right, below && words.below].filter(Boolean).join("; ");
+    hint.hidden = !hint.textContent;
+  };
   box.addEventListener("scroll", tell, { passive: true });
   new ResizeObserver(tell).observe(box);
 };
 
 // Figures: a chip switches its series off and on.
 for (const figure of document.querySelectorAll("figure")) {
-  hinted(figure.querySelector(".wide"), figure.querySelector(".hint"));
+  hinted(figure.querySelector(".wide"), figure.querySelector(".hint"), { right: "wider than the screen: scroll →" });
   for (const chip of figure.querySelectorAll(".chips button")) {
     chip.onclick = () => {
       const on = chip.getAttribute("aria-pressed") !== "true";

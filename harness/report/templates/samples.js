@@ -228,6 +228,7 @@ function browse(index) {
   };
 
   const show = async () => {
+    if (chosen < 0) return;
     const mine = ++opened;  // a slower, older request must not overwrite a newer one
     const i = chosen;
     const other = twin(i);
@@ -235,7 +236,9 @@ function browse(index) {
     const b = other >= 0 ? await sample(other) : null;
     if (mine !== opened) return;
     if (!b) {
-      $("sample").replaceChildren(...($("other").value === "" ? [] : [make("p", "The other run has no sample of this problem.", "soft")]), render(i, a, null));
+      const lacks = $("other").value !== "" ? "The other run has no sample of this problem."
+        : beside !== null ? `Run ${beside}, to stand beside it, is not on this page.` : "";
+      $("sample").replaceChildren(...(lacks ? [make("p", lacks, "soft")] : []), render(i, a, null));
       return;
     }
     const [x, y] = [full(a), full(b)];
@@ -276,7 +279,7 @@ function browse(index) {
     let at = -1;
     for (let i = 0; i < num && at < 0; i++) if (index.ids[index.id[i]] === run && index.problem_id[i] === problem && (index.sample_index[i] ?? 0) === nth) at = i;
     $("samples").scrollIntoView();
-    if (at < 0) { $("searched").textContent = `no sample of run ${run} on ${problem} is on this page`; return false; }
+    if (at < 0) { missing(`No sample${nth ? ` ${nth + 1}` : ""} of run ${run} on ${problem} is on this page.`); return true; }
     beside = asked.get("beside");
     const named = index.id.findIndex((id) => index.ids[id] === beside);
     $("other").value = named < 0 ? "" : index.run[named];
@@ -285,6 +288,13 @@ function browse(index) {
   };
   addEventListener("hashchange", () => { if (!follow() && !location.hash) open(start, false); });
 
+  const missing = (text) => {  // a link to what is not here opens nothing else in its place
+    [chosen, beside] = [-1, null];
+    opened += 1;
+    $("sample").replaceChildren(make("p", text, "soft"));
+    ends();
+    draw();
+  };
   const open = (i, told = true) => {
     chosen = i;
     if (told) { beside = null; history.pushState(null, "", place(i)); }
@@ -320,7 +330,7 @@ function browse(index) {
   };
   let typed = 0;
   $("by-text").oninput = () => { clearTimeout(typed); typed = setTimeout(() => { list.scrollTop = 0; filter(); }, 120); };
-  $("other").onchange = () => { beside = null; refilter(); history.replaceState(null, "", place(chosen)); show(); };
+  $("other").onchange = () => { beside = null; refilter(); if (chosen >= 0) history.replaceState(null, "", place(chosen)); show(); };
   $("typeset").onchange = show;
   $("before").onclick = () => step(-1);
   $("after").onclick = () => step(1);

@@ -85,5 +85,6 @@ for (const bar of document.querySelectorAll(".copies")) {
       bar.querySelector(".said").textContent = `copied as ${button.textContent}`;
     };
   }
-  hinted(table.parentElement, bar.querySelector(".hint"));
+  const rows = table.tBodies[0].rows.length;
+  hinted(table.parentElement, bar.querySelector(".hint"), { right: "more columns: scroll →", below: `more of ${count(rows)} rows: scroll ↓` });
 }
