@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,9 @@ from rich.console import Console
 import tests.made_up_study as made_up
 from harness.analysis.compare import Comparison, compare, first_differences
 from harness.errors import UserError
+from harness.questions import question_hash
 from harness.report.comparisons import comparison_tables
+from harness.report.pair_page import write_pair
 
 
 def folder(path: Path, verdicts: list[bool], name: str = "s1k", **changes: Any) -> Path:
@@ -81,6 +86,46 @@ def test_problems_numbered_differently_are_paired_by_their_question(tmp_path: Pa
     assert (found.num_paired, len(found.only_a), len(found.only_b)) == (4, 1, 0) and "by question" in found.note
 
 
+def test_a_task_that_the_two_call_differently_is_found_by_its_questions(tmp_path: Path) -> None:
+    """A log of another harness: another name of the task, other ids, another order; its other task shares one."""
+    asked = [f"What is {i} + 1?" for i in range(12)]
+    rows_a = [
+        made_up.sample(
+            task="aime24_nofigures", problem_id=str(i), question=q, question_hash=question_hash(q), correct=i % 2 == 0
+        )
+        for i, q in enumerate(asked)
+    ]
+    rows_b = [
+        made_up.sample(
+            run_id="b",
+            task="aime24",
+            problem_id=f"b{i}",
+            question=q.upper(),
+            question_hash=question_hash(q),
+            correct=i % 3 == 0,
+        )
+        for i, q in reversed(list(enumerate(asked)))
+    ]
+    borrowed = [
+        made_up.sample(run_id="c", task="a_mixture", problem_id=f"c{i}", question=q)
+        for i, q in enumerate([asked[0], "Another?", "A third?"])
+    ]
+    a, b = made_up.write(tmp_path / "a", rows_a), made_up.write(tmp_path / "b", rows_b + borrowed)
+    found = compare(str(a), str(b))
+    assert [(one.task, one.task_b, one.num_paired) for one in found] == [("aime24_nofigures", "aime24", 12)]
+    assert found[0].only_a == ["10", "2", "4", "8"] and found[0].only_b == ["3", "9"]
+    assert "B calls this task aime24: found by its questions" in " ".join(text(found).split())
+    write_pair(found, tmp_path / "pair.html")
+    page = (tmp_path / "pair.html").read_text(encoding="utf-8").partition('<script type="text/plain" id="index">')[2]
+    index = json.loads(gzip.decompress(base64.b64decode(page.partition("<")[0])))
+    assert index["tasks"] == ["aime24", "aime24_nofigures"]
+    places = dict(zip(index["problem_id"], index["pair"], strict=True))
+    assert all(places[f"b{i}"] == places[str(i)] for i in range(12)) and len(set(places.values())) == 12
+    made_up.write(tmp_path / "c", borrowed)
+    with pytest.raises(UserError, match="no task in common, by its name or by its questions"):
+        compare(str(a), str(tmp_path / "c"))
+
+
 def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Path) -> None:
     rows = [
         made_up.sample(problem_id=f"p{i}", run_id=f"{r}-0123", recipe=r, correct=r == "full")
@@ -99,7 +144,8 @@ def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Pa
 
 
 def test_a_missing_folder_and_runs_without_a_common_task_are_user_errors(tmp_path: Path) -> None:
-    a, b = folder(tmp_path / "a", [True] * 2), folder(tmp_path / "b", [True] * 2, task="other")
+    a = folder(tmp_path / "a", [True] * 2)
+    b = folder(tmp_path / "b", [True] * 2, task="other", question="2 + 2 = ?")
     log = tmp_path / "samples.jsonl"
     log.write_text("{}")
     with pytest.raises(UserError, match=r"is a file; `harness import .* --out FOLDER`"):
