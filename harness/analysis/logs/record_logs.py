@@ -16,6 +16,7 @@ from typing import Any
 from harness.analysis.logs import every_eval_ever, simple_evals_logs, skythought_logs
 from harness.analysis.logs.golds import GOLD_FIELDS, QUESTION_FIELDS, metadata_of
 from harness.analysis.logs.logged import (
+    THINKING_LIMITS,
     Log,
     Logged,
     chat_prompt,
@@ -37,8 +38,8 @@ RESPONSE_FIELDS = (
 )  # fmt: skip
 THOUGHTS = ("reasoning_content", "reasoning_contents", "reasoning_trace", "thinking")  # "reasoning" is a gold's too
 SETTINGS = (
-    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "max_tokens_thinking",
-    "thinking_budget", "reasoning_effort",
+    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "reasoning_effort",
+    *THINKING_LIMITS,
 )  # fmt: skip
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
