@@ -142,7 +142,12 @@ def publish(out: Path, to: str, public: bool) -> None:
     help=f"Repeatable: {', '.join(STUDY_FIGURES)}; with --paper {', '.join(PAPER_FIGURES)}.",
 )
 @click.option("--study", default="", help="Of this study alone.")
-@click.option("--paper", is_flag=True, help="The s1 paper's figures instead, those of DIRS beside them.")
+@click.option(
+    "--paper",
+    is_flag=True,
+    help="The s1 paper's figures instead, those of DIRS beside them. Its Figure 5 has no values to draw: it shows "
+    "three responses.",
+)
 def figure(
     dirs: tuple[Path, ...],
     out: Path,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate, count, pairwise
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from harness.console import visible
 from harness.errors import UserError
 from harness.report import labels, style_file
 from harness.report.labels import Label
@@ -18,6 +23,10 @@ from harness.report.labels import Label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
+
+log = logging.getLogger(__name__)
 
 # Told apart by people with any colour vision: a test simulates it, on all pairs, also of the dark page's.
 COLOURS = ("#ff2b46", "#6742a2", "#41b8a5", "#eb84ff", "#ff8f03", "#065a63", "#a16cab", "#8fb980", "#7f4900", "#3261f4")
@@ -42,6 +51,8 @@ INK, LINE = "#22262b", "#d5d9de"  # unmistakable in the SVG, so that the page ca
 PRINT_DPI = 300
 WIDTHS = {"single": 3.3, "double": 6.9}  # inches: one and two columns of a paper
 TALLEST, LEAST = 8.6, 1.5  # inches: a page of a paper, and the height that a panel needs
+MOST_LEGEND = 0.3  # of a figure's height
+BESIDE = 0.45  # inches: what stands to the left of a panel
 METHOD = "95 % intervals over problems: score intervals for shares, in closed form."
 # Points at the size of print: a figure goes into a paper as it is, not scaled.
 SIZES: dict[str, Any] = {
@@ -49,6 +60,7 @@ SIZES: dict[str, Any] = {
     "legend.fontsize": 7, "lines.linewidth": 1.4, "lines.markersize": 4.5,
     "axes.edgecolor": LINE, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK,
     "svg.fonttype": "none", "pdf.fonttype": 42,  # text stays text
+    "text.parse_math": False,  # a "$" in a name is one
 }  # fmt: skip
 
 
@@ -80,7 +92,7 @@ class Drawn:
     name: str
     title: str
     caption: str
-    series: list[tuple[str, Style]]
+    series: list[tuple[str, Key]]
     svg: str
     files: dict[str, bytes]  # that stand alone, by name
 
@@ -94,6 +106,16 @@ class Style:
     dash: Any
 
 
+@dataclass(frozen=True)
+class Key:
+    """What a legend shows of a series: what is drawn of it, as it is drawn. Lines have markers where points do."""
+
+    id: str  # in the page's SVG
+    style: Style
+    line: bool
+    marker: bool  # else, and without a line, bars
+
+
 @contextmanager
 def look(form: Form) -> Iterator[None]:
     """The fonts and lines of `form` while figures are drawn."""
@@ -102,8 +124,18 @@ def look(form: Form) -> Iterator[None]:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(SIZES), plt.style.context(str(form.style) if form.style else {}):
+    with (
+        plt.rc_context(SIZES),
+        plt.style.context(str(form.style) if form.style else {}),
+        warnings.catch_warnings(record=True) as warned,
+    ):
         yield
+    lacking = [one for one in warned if "missing from font" in str(one.message)]  # a warning per letter and drawing
+    if lacking:
+        log.warning("figures: letters of some names are not in the font; give one that has them (--style, font.family)")
+    for one in warned:
+        if one not in lacking:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def form_of(width: str, formats: Sequence[str], style: Path | None) -> Form:
@@ -127,9 +159,22 @@ def on_page(colour: str) -> str:
     return f"var(--series-{COLOURS.index(colour)})"
 
 
-def switch(style: Style) -> str:
-    """A series' colour and marker as the CSS of a small square."""
-    return f"background:{on_page(style.colour)};clip-path:{OUTLINES[MARKERS.index(style.marker)]}"
+def switch(key: Key) -> tuple[str, str]:
+    """The CSS of a series' marker (of its bars: a square), and of the line below it; "" where there is no line."""
+    colour = on_page(key.style.colour)
+    shape = f";clip-path:{OUTLINES[MARKERS.index(key.style.marker)]}" if key.marker else ""
+    return f"background:{colour}{shape}", _dashes(colour, key.style.dash) if key.line else ""
+
+
+def _dashes(colour: str, dash: Any) -> str:
+    """A line of these dashes as the CSS of a background."""
+    lengths = (1.0,) if dash == "-" else tuple(SIZES["lines.linewidth"] * length for length in dash[1])
+    ends = [0.0, *accumulate(lengths)]
+    stops = ",".join(
+        f"{colour if at % 2 == 0 else 'transparent'} {start:.1f}px {end:.1f}px"
+        for at, (start, end) in enumerate(pairwise(ends))
+    )
+    return f"background:repeating-linear-gradient(90deg,{stops}) 50%/100% 2px no-repeat"
 
 
 def sheet() -> str:
@@ -148,9 +193,11 @@ class Canvas:
         width = form.width or (5.2 if across == 1 else 7.6)
         across = min(across, max(1, int(width / 2.2)))
         rows = -(-len(panels) // across)
-        self.name, self.form = name, form
+        self.name, self.form, self.panels = name, form, list(panels)
         self.tips: list[str] = []
         self.series: dict[str, Style] = {}
+        self._ids: dict[str, str] = {}
+        self._drawn: set[tuple[str, str]] = set()  # (series, "line" or "marker")
         self.labels: list[Label] = []
         self.across = across
         height = rows * min(3.3, 0.78 * width / across + 0.5)
@@ -159,18 +206,29 @@ class Canvas:
         self.drawing: Drawing = plt.figure(figsize=(width, height), layout="constrained")
         self.axes = [self.drawing.add_subplot(rows, across, i + 1) for i in range(len(panels))]
         for axes, title in zip(self.axes, panels, strict=True):
-            axes.set_title(title, color=INK, loc="left")
+            self.title(axes, title)
             axes.grid(color=LINE, linewidth=0.6)
             axes.set_axisbelow(True)
             axes.tick_params(color=LINE)
             axes.spines[["top", "right"]].set_visible(False)
             axes.patch.set_alpha(0)
 
+    def title(self, axes: Axes, text: str) -> None:
+        """What stands over a panel, in as many lines as it takes."""
+        room = (self.drawing.get_figwidth() / self.across - BESIDE) * self.drawing.dpi
+        _fold(axes.set_title(visible(text), color=INK, loc="left"), room)
+
     def style(self, series: str) -> Style:
-        """The look of a series; recipes keep theirs over all figures, and no two of a figure share one."""
+        """The look of a series; recipes keep theirs over all figures, and no two of a figure share one.
+
+        Beyond ten they share colours, with other markers and dashes.
+        """
+        if (more := len(self.series) - len(COLOURS)) >= 0 and series not in self.series:
+            at, other = more % len(COLOURS), (more + 1 + more // len(COLOURS)) % len(COLOURS)
+            self.series[series] = Style(COLOURS[at], MARKERS[other], DASHES[other])
         if series not in self.series:
             taken = {COLOURS.index(style.colour) for style in self.series.values()}
-            free = [at for at in range(len(COLOURS)) if at not in taken] or list(range(len(COLOURS)))
+            free = [at for at in range(len(COLOURS)) if at not in taken]
             kept = set(FIXED.values()) if len(free) > len(FIXED) else set()
             at = FIXED.get(series, -1)
             at = at if at in free else next((one for one in free if one not in kept), free[0])
@@ -180,9 +238,21 @@ class Canvas:
     def point(self, axes: Axes, series: str, x: float, y: float, told: str, hollow: bool = False) -> None:
         """A point of a series that explains itself."""
         style = self.style(series)
+        self._drawn.add((series, "marker"))
         face = "white" if hollow else style.colour
         drawn = axes.plot([x], [y], style.marker, color=style.colour, markerfacecolor=face, linestyle="")[0]
         self.tip(drawn, series, told)
+
+    def line(self, axes: Axes, series: str, x: Sequence[float], y: Sequence[float]) -> None:
+        """The curve of a series; points that lie on one another make none."""
+        style = self.style(series)
+        if len(set(zip(x, y, strict=True))) > 1:
+            self._drawn.add((series, "line"))
+        self.mark(axes.plot(x, y, color=style.colour, linestyle=style.dash, marker="")[0], series)
+
+    def bar(self, axes: Axes, series: str, x: float, height: float, told: str, alpha: float = 1) -> None:
+        """A bar of a series that explains itself."""
+        self.tip(axes.bar([x], [height], color=self.style(series).colour, alpha=alpha)[0], series, told)
 
     def notes(self, axes: Axes, series: str, places: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
         """A small text at each point of a curve."""
@@ -190,12 +260,20 @@ class Canvas:
 
     def tip(self, artist: Any, series: str, text: str) -> None:
         """Mark an artist as a point of a series that explains itself."""
-        self.tips.append(text)
-        artist.set_gid(f"{self.name}:{slug(series)}:{len(self.tips) - 1}")
+        self.tips.append(visible(text))
+        artist.set_gid(f"{self.name}:{self._id(series)}:{len(self.tips) - 1}")
 
     def mark(self, artist: Any, series: str) -> None:
         """Give `artist` the id of `series`, by which the page's script finds it in the SVG."""
-        artist.set_gid(f"{self.name}:{slug(series)}:")
+        artist.set_gid(f"{self.name}:{self._id(series)}:")
+
+    def _id(self, series: str) -> str:
+        """What the page calls a series: letters, digits and underscores, no two alike."""
+        if series not in self._ids:
+            plain, taken = slug(series), set(self._ids.values())
+            tried = (plain if n == 1 else f"{plain}_{n}" for n in count(1))
+            self._ids[series] = next(one for one in tried if one not in taken)
+        return self._ids[series]
 
     def finish(self, title: str, caption: str, counts: str, method: str = METHOD) -> Drawn:
         """The figure: its SVG for the page, and the files that stand alone.
@@ -226,10 +304,9 @@ class Canvas:
                 self.drawing.savefig(file, format=kind, dpi=self.form.dpi, facecolor="white", metadata=dates[kind])
                 files[f"{self.name}.{kind}"] = file.getvalue()
         plt.close(self.drawing)
-        series = list(self.series.items())
         lines = [f"{title}. {caption} {counts}. {method}".rstrip(), "", *self.tips]
         files[f"{self.name}.txt"] = ("\n".join(lines) + "\n").encode()
-        return Drawn(self.name, title, caption, series, self._for_page(buffer.getvalue()), files)
+        return Drawn(self.name, title, caption, self._keys(), self._for_page(buffer.getvalue()), files)
 
     def _say_once(self) -> None:
         """What a panel says of its axes as its neighbour does is left to the neighbour."""
@@ -242,28 +319,44 @@ class Canvas:
             if _names(upper) and _names(upper) == _names(lower):
                 upper.tick_params(labelbottom=False)
 
-    def _add_legend(self) -> None:
-        """Lines with their markers, or patches for bars; none where each panel is a series and named so."""
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Patch
-
-        if list(self.series) == [axes.get_title("left") for axes in self.axes]:
-            return
-        bars = any(axes.containers for axes in self.axes)
-        handles = [
-            Patch(color=style.colour, label=name)
-            if bars
-            else Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash, label=name)
+    def _keys(self) -> list[tuple[str, Key]]:
+        """What each series shows."""
+        return [
+            (name, Key(self._id(name), style, (name, "line") in self._drawn, (name, "marker") in self._drawn))
             for name, style in self.series.items()
         ]
-        self.drawing.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=max(1, int(self.drawing.get_figwidth() / 1.15)),
-            frameon=False,
-            handlelength=1.2 if bars else 4.6,  # two of the longest dash, with the marker between them
-            labelcolor=INK,
-        )
+
+    def _add_legend(self) -> None:
+        """What is drawn, as it is drawn; none where each panel is a series and named so."""
+        keys = self._keys()
+        lines = {str(line.get_label()): line for axes in self.axes for line in axes.get_lines()}
+        named = [line for name, line in lines.items() if name[:1] not in ("", "_")]  # of no series
+        handles = [_handle(name, key) for name, key in keys] + named
+        if not handles or list(self.series) == self.panels:
+            return
+        for num_rows in range(1, len(handles) + 1):
+            across = -(-len(handles) // num_rows)
+            legend = self.drawing.legend(
+                handles=[handles[at] for column in range(across) for at in range(column, len(handles), across)],
+                loc="outside lower center",
+                ncols=across,  # matplotlib fills columns; this way it is read by rows
+                frameon=False,
+                handlelength=4.6 if any(key.line for _, key in keys) else 1.6,  # two of the longest dash
+                labelcolor=INK,
+            )
+            if across == 1 or legend.get_window_extent().width <= self.drawing.bbox.width:
+                break
+            legend.remove()
+        self._make_room(legend)
+
+    def _make_room(self, legend: Legend) -> None:
+        """Names that are wider than the figure are broken into lines; for many lines the figure becomes higher."""
+        room = self.drawing.bbox.width - (legend.get_window_extent().width - max(map(_width, legend.get_texts())))
+        for text in legend.get_texts():
+            _fold(text, room)
+        excess = legend.get_window_extent().height / self.drawing.bbox.height - MOST_LEGEND
+        if excess > 0:
+            self.drawing.set_figheight(self.drawing.get_figheight() * (1 + excess))
 
     def _for_page(self, svg: str) -> str:
         themed = {INK: "currentColor", LINE: "var(--line)", "#ffffff": "var(--paper)"}
@@ -283,6 +376,29 @@ class Canvas:
         svg = re.sub(rf'<g id="{re.escape(self.name)}:([^":]*):(\d*)">', explained, svg)
         used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))  # the others would stand on the page several times
         return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+
+
+def _fold(text: Text, room: float) -> None:
+    """Break `text` into lines where it is wider than `room` pixels."""
+    said = text.get_text()
+    if _width(text) > room:
+        text.set_text(fill(said, max(1, int(len(said) * room / _width(text)))))
+
+
+def _width(text: Text) -> float:
+    return float(text.get_window_extent().width)
+
+
+def _handle(name: str, key: Key) -> Any:
+    """A series' entry in a legend."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    style = key.style
+    if not key.line and not key.marker:
+        return Patch(color=style.colour, label=visible(name))
+    dash, marker = style.dash if key.line else "", style.marker if key.marker else ""
+    return Line2D([], [], color=style.colour, marker=marker, linestyle=dash, label=visible(name))
 
 
 def _names(axes: Axes) -> list[str]:

@@ -27,7 +27,7 @@ def claims_table(found: Sequence[Finding], study: str) -> Table:
         gone = table.footnote(f"not run: {', '.join(one.missing)}" if one.missing else "")
         table.add(
             one.claim.text,
-            Entry(one.verdict, one.verdict, style=STYLES.get(one.verdict, ""), footnote=gone),
+            Entry(one.verdict, one.verdict, style=STYLES.get(one.verdict, ""), footnotes=gone),
             f"{weakest.what} on {weakest.task}" if weakest else MISSING,
             percent(table, weakest.figure if weakest else None, signed=True),
             *(Entry(str(counts[name]), counts[name]) for name in (SUPPORTED, CONTRADICTED, OPEN)),

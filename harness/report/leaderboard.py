@@ -25,8 +25,8 @@ from harness.report.page import render
 from harness.report.plots import draw_all, draw_studies
 from harness.report.recipe_tables import recipe_table
 from harness.report.samples import collect
-from harness.report.tables import Entry, Table, escaped, markdown, piece
-from harness.report.terminal import rendered
+from harness.report.tables import Entry, Table, escaped, markdown, moved, piece, said_once
+from harness.report.terminal import below, rendered
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -105,12 +105,17 @@ def terminal(dirs: Sequence[Path], measured: Measured | None = None) -> Group:
     measured = measured or measure_dirs(dirs)
     parts: list[object] = []
     for study, tasks in builders.studies(measured):
+        asked = (recipe_table, sweep_table, method_table)
+        found = {
+            build: {task: table for task in tasks if (table := build(measured, study, task)).rows} for build in asked
+        }
+        whole = Table("", "", [])  # what its tables say, once
         for task in tasks:
-            kept = (recipe_table, sweep_table, method_table)
-            for build in kept:
-                table = build(measured, study, task)
-                if table.rows:
-                    parts += [rendered(part) for part in narrowed(table)]
+            for of_task in found.values():
+                for part in narrowed(of_task[task]) if task in of_task else ():
+                    parts.append(rendered(replace(part, rows=moved(part, whole), caption="", footnotes=[], notes=[])))
+        whole.notes = [note for of_task in found.values() for note in said_once(of_task)]
+        parts.append(below(whole))
     parts += [f"note: {note}" for note in measured.cells.notes]
     return Group(*parts)  # type: ignore[arg-type]
 
@@ -124,7 +129,7 @@ def narrowed(table: Table, most: int = 6) -> list[Table]:
         per_1k = [c for c, column in enumerate(table.columns) if "1,000" in column.help or "1K" in column.name]
         return [
             piece(table, [c for c in range(len(table.columns)) if c not in per_1k]),
-            replace(piece(table, [0, 1, *per_1k]), caption="", footnotes=[], notes=[]),
+            piece(table, [0, 1, *per_1k]),
         ]
     if not table.id.startswith("sweep_"):
         return [table]
@@ -139,7 +144,7 @@ def narrowed(table: Table, most: int = 6) -> list[Table]:
 
 def _rounded(entry: Entry) -> Entry:
     bounded = entry.low < entry.high
-    return replace(entry, detail=bounds(entry.low, entry.high, 0), footnote=0) if bounded else entry
+    return replace(entry, detail=bounds(entry.low, entry.high, 0), footnotes=()) if bounded else entry
 
 
 def as_markdown(measured: Measured) -> str:

@@ -91,7 +91,7 @@ def _points(table: Table, component: Interval) -> Entry:
     value, low, high = (100 * sqrt(x) for x in (component.mean, component.low, component.high))
     if not low < high:  # equal bounds would claim certainty
         reason = "no interval: the repeats differ by less than chance, or not at all"
-        return Entry(shown(value), value, footnote=table.footnote(reason))
+        return Entry(shown(value), value, footnotes=table.footnote(reason))
     return Entry(shown(value), value, bounds(low, high), low=low, high=high)
 
 

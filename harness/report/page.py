@@ -19,7 +19,7 @@ from harness.analysis.settings import setting_name
 from harness.console import visible
 from harness.records import short
 from harness.report import study_tables as builders
-from harness.report.canvas import Drawn, sheet, slug, switch
+from harness.report.canvas import Drawn, Key, sheet, slug, switch
 from harness.report.claim_tables import LEGEND as CLAIMS_LEGEND
 from harness.report.claim_tables import STYLES, evidence_table, verdict_line
 from harness.report.made import bibtex, made
@@ -183,18 +183,30 @@ def _study(
         "tasks": tasks,
         "hypothesis": hypothesis_of(measured, study) if found or not of_pair else "",
         "board_id": ids.new(f"board_{study}"),
-        "board": board(measured, study, tasks, styles),
+        "board": (rows := board(measured, study, tasks, styles)),
+        "rivals": any(place.get("style") for row in rows for place in row["cells"]),
         "power": [f"{task}: {power_line(measured, _headlines(measured, study, task))}" for task in tasks],
         "figures": [
             vars(drawn)
             | {
                 "id": figure_id,
                 "svg": styles.moved(drawn.svg),
-                "chips": [(name, slug(name), styles.name(switch(style))) for name, style in drawn.series],
+                "chips": [_chip(name, key, styles) for name, key in drawn.series],
             }
             for drawn, figure_id in zip(figures, figure_ids, strict=True)
         ],
         "tables": [_with_id(table, ids) for table in tables],
+    }
+
+
+def _chip(name: str, key: Key, styles: Styles) -> dict[str, str]:
+    """The switch of a series, which shows it as it is drawn."""
+    marker, line = switch(key)
+    return {
+        "name": name,
+        "series": key.id,
+        "marker": styles.name(marker),
+        "line": styles.name(line) if line else "",
     }
 
 

@@ -219,8 +219,7 @@ def _funnel(form: Form, dirs: Sequence[Path]) -> Drawn:
     for (name, rows), axes in zip(kept.items(), canvas.axes, strict=True):
         for x, (step, number) in enumerate(zip(steps, rows, strict=True)):
             share = 100 * number / rows[0]
-            bar = axes.bar([x], [share], color=canvas.style(name).colour)[0]
-            canvas.tip(bar, name, f"{name}, {step['stage']}: {number:,} rows, {share:.1f} % of the pool")
+            canvas.bar(axes, name, x, share, f"{name}, {step['stage']}: {number:,} rows, {share:.1f} % of the pool")
             text = axes.annotate(f"{number:,}", (x, share), ha="center", va="bottom", fontsize=5.5, color=INK)
             canvas.mark(text, name)
         axes.set_xticks(range(len(steps)), [step["stage"] for step in steps], rotation=25, ha="right")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,8 +87,7 @@ def line_with_band(canvas: Canvas, axes: Axes, label: str, points: Sequence[tupl
     x, style = [x for x, _ in points], canvas.style(label)
     lows, highs = [100 * f.low for _, f in points], [100 * f.high for _, f in points]
     canvas.mark(axes.fill_between(x, lows, highs, color=style.colour, alpha=0.13, linewidth=0), label)
-    line = axes.plot(x, [100 * f.mean for _, f in points], color=style.colour, linestyle=style.dash, marker="")[0]
-    canvas.mark(line, label)
+    canvas.line(axes, label, x, [100 * f.mean for _, f in points])
 
 
 def tip_text(name: str, figure: Interval, tokens: float) -> str:
@@ -118,7 +117,8 @@ def pareto(measured: Measured, study: str, tasks: Sequence[str], form: Form = PA
             if value > best:
                 best = value
                 frontier.append((tokens, value))
-        axes.step(*zip(*frontier, strict=True), where="post", color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        dashed: dict[str, Any] = {"color": INK, "linewidth": 0.9, "linestyle": (0, (4, 3))}
+        axes.step(*zip(*frontier, strict=True), where="post", label="frontier" if len(frontier) > 1 else "", **dashed)
         token_axis(axes, "mean generated tokens")
         axes.set_ylabel("accuracy, %")
     caption = "Dashed: the frontier; no setting is both cheaper and more accurate."
@@ -134,7 +134,7 @@ def compute(measured: Measured, study: str, tasks: Sequence[str], form: Form = P
     canvas = Canvas(f"compute_{slug(study)}", shown, form)
     for task, axes in zip(shown, canvas.axes, strict=True):
         one = best[task]
-        axes.set_title(f"{task}, {one.recipe}", color=INK, loc="left")
+        canvas.title(axes, f"{task}, {one.recipe}")
         for curve in one.curves:
             points = list(zip(curve.tokens, (share_interval(scores) for scores in curve.scores.T), strict=True))
             line_with_band(canvas, axes, curve.method, points)
@@ -177,13 +177,9 @@ def flips(measured: Measured, study: str, tasks: Sequence[str], form: Form = PAG
             name, figures = row_name(cells[i], cells), measured.figures[i]
             for kind, sign in (("wrong_to_right", 1), ("right_to_wrong", -1)):
                 figure = figures[f"flips_{kind}"]
-                bar = axes.bar(
-                    [x], [100 * sign * figure.mean], color=canvas.style(name).colour, alpha=0.95 if sign > 0 else 0.45
-                )[0]
                 words = kind.replace("_", " ")
-                canvas.tip(
-                    bar, name, f"{name}, {setting_name(cells[i])}: {100 * figure.mean:.1f} % {words} ({figure.note})"
-                )
+                told = f"{name}, {setting_name(cells[i])}: {100 * figure.mean:.1f} % {words} ({figure.note})"
+                canvas.bar(axes, name, x, 100 * sign * figure.mean, told, alpha=1 if sign > 0 else 0.45)
             labels.append(str(cells[i].num_ignores))
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set_xticks(range(len(labels)), labels)

@@ -57,10 +57,10 @@ def recipe_table(measured: Measured, study: str, task: str) -> Table:
         style = "best" if value == best else "" if distinguishable(figures) or math.isnan(value) else "tied"
         style = style if rivals else ""
         name = row_name(cell, cells)
-        odd = f"at {setting_name(cell)}, not at the headline setting" if _off_headline(cell) else ""
+        odd = f"at {setting_name(cell)}" if _off_headline(cell) else ""
         p = figures.get(f"p_holm_to_{kind}", Interval(math.nan))
         table.add(
-            Entry(name, name, footnote=table.footnote(odd)),
+            Entry(name, name, detail=odd, footnotes=table.footnote(odd and "not at the headline setting")),
             percent(table, figures["accuracy"], style),
             Entry("reference")
             if cell.recipe == reference

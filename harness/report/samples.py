@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from harness.analysis.folders import sample_files
 from harness.analysis.measure import Measured, is_headline, paired_figures, reference_name
 from harness.analysis.settings import setting_name
+from harness.console import visible
 from harness.parquet import told, typed
 from harness.records import SAMPLE_SCHEMA, generated_ids
 from harness.report.names import recipe_order, row_name
@@ -224,7 +225,12 @@ def _packed(
     seeds = {row["run_id"]: _plain(row["seed"]) for row in rows}
     index |= {"run": [run_of[i] for i in of_cell], "task": [task_of[str(row["task"])] for row in rows]}
     index |= {"id": [id_of[row["run_id"]] for row in rows], "ids": run_ids, "seeds": [seeds[run] for run in run_ids]}
-    index |= {"runs": labels, "tasks": tasks, "block": BLOCK, "facts": _facts(rows, measured)}
+    index |= {
+        "runs": [visible(label) for label in labels],
+        "tasks": tasks,
+        "block": BLOCK,
+        "facts": _facts(rows, measured),
+    }
     pairs: dict[tuple[str, str], int] = {}  # a question has one number, whatever the runs call it
     keys = [(same.get(task := str(row["task"]), task), row["question_hash"] or str(row["problem_id"])) for row in rows]
     index["pair"] = [pairs.setdefault(key, len(pairs)) for key in keys]

@@ -13,6 +13,8 @@ from harness.report.numbers import in_percent, percent_bounds
 from harness.report.study_cells import at_headline, every_setting
 from harness.report.tables import MISSING, Column, Entry, Table, number, p_value, percent
 
+BEYOND = "> N: more than the longest budget, which spends N tokens and is what stands against it"
+
 
 def sampled_table(measured: Measured, study: str, task: str) -> Table:
     """pass@k and maj@k at the tokens they cost, beside one sequential generation. Empty without repeated samples."""
@@ -135,13 +137,13 @@ def compute_table(measured: Measured, study: str, task: str) -> Table:
     for one in sorted(shown, key=lambda c: recipe_order(measured)(first[c.study, c.task, c.model, c.recipe])):
         name = row_name(cells[first[one.study, one.task, one.model, one.recipe]], cells)
         for contest in one.contests:
-            beyond = f"budgets end at {contest.beyond:,.0f} tokens" if contest.beyond > 0 else ""
+            beyond = f"> {contest.beyond:,.0f}" if contest.beyond > 0 else ""
             span = " to ".join(f"{tokens:,.0f}" for tokens in dict.fromkeys(contest.tokens))
             table.add(
                 name,
                 contest.method,
                 "mean" if contest.is_area else contest.setting,
-                Entry(span, contest.tokens[0], footnote=table.footnote(beyond)),
+                Entry(span, contest.tokens[0], detail=beyond, footnotes=table.footnote(beyond and BEYOND)),
                 percent(table, contest.accuracy),
                 percent(table, contest.difference, signed=True),
                 p_value(contest.p_holm),

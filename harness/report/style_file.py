@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UserError, one_line
 from harness.files import write_text
@@ -17,6 +19,8 @@ def check(path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--style {path}: not a matplotlib style file ({one_line(error)})") from None
     if not (said := _fault(path)):
+        if _read(path)["text.usetex"]:
+            raise UserError(f"--style {path}: text.usetex: the texts of figures are no LaTeX; choose a font.family")
         return
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "line.mplstyle"
@@ -27,10 +31,14 @@ def check(path: Path) -> None:
     raise UserError(f"--style {path}: not a matplotlib style file ({said})")  # of two lines together: a key twice
 
 
-def _fault(path: Path) -> str:
-    """What matplotlib raises or warns of as it reads a file; empty where all is well."""
+def _read(path: Path) -> Mapping[str, Any]:
     import matplotlib
 
+    return matplotlib.rc_params_from_file(path, fail_on_error=True)
+
+
+def _fault(path: Path) -> str:
+    """What matplotlib raises or warns of as it reads a file; empty where all is well."""
     warned: list[str] = []
 
     class Listener(logging.Handler):
@@ -40,7 +48,7 @@ def _fault(path: Path) -> str:
     log, listener = logging.getLogger("matplotlib"), Listener(logging.WARNING)
     log.addHandler(listener)
     try:
-        matplotlib.rc_params_from_file(path, use_default_template=False, fail_on_error=True)
+        _read(path)
     except (ValueError, KeyError) as error:
         return one_line(error)
     finally:

@@ -15,15 +15,20 @@ from harness.report.numbers import bounds, shown
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell of a table: what is shown, what it sorts by, a footnote's number, and a style: "best", "tied", ..."""
+    """One cell of a table: what is shown, what it sorts by, its footnotes' numbers, and a style: "best", "tied", ..."""
 
     text: str
     value: float | str | None = None
     detail: str = ""  # a second, smaller line: an interval
     style: str = ""
-    footnote: int = 0
+    footnotes: tuple[int, ...] = ()
     low: float = math.nan  # drawn as a small interval on the page
     high: float = math.nan
+
+    @property
+    def marks(self) -> str:
+        """Its footnotes' numbers as they are printed."""
+        return ", ".join(map(str, self.footnotes))
 
 
 @dataclass(frozen=True)
@@ -58,13 +63,39 @@ class Table:
             raise ValueError(f"table {self.id}: {len(row)} entries for {len(self.columns)} columns")
         self.rows.append(row)
 
-    def footnote(self, text: str) -> int:
-        """The number of a footnote; the same text keeps one number. 0 for an empty text."""
-        if not text:
-            return 0
-        if text not in self.footnotes:
-            self.footnotes.append(text)
-        return self.footnotes.index(text) + 1
+    def footnote(self, text: str) -> tuple[int, ...]:
+        """The numbers of the footnotes that say `text`: one per fact, of which ";" parts several.
+
+        The same fact with other counts is one footnote, which then says how many there are at least and at most.
+        """
+        numbers = []
+        for fact in text.split("; ") if text else ():
+            known = next((at for at, other in enumerate(self.footnotes) if _uncounted(other) == _uncounted(fact)), None)
+            if known is None:
+                self.footnotes.append(fact)
+            else:
+                self.footnotes[known] = _with_ranges(self.footnotes[known], fact)
+            numbers.append(len(self.footnotes) if known is None else known + 1)
+        return tuple(sorted(set(numbers)))
+
+
+# What is counted in a footnote, or its range: "2 pair(s)", "44 to 47 of 50 problems" (of another number: another fact).
+_COUNT = re.compile(r"\b(\d+)(?: to (\d+))?(?= (?:of \d|usable |paired )|(?: \w+)?\(s\)| seeds)")
+
+
+def _uncounted(fact: str) -> str:
+    return _COUNT.sub("#", fact)
+
+
+def _with_ranges(old: str, new: str) -> str:
+    """A footnote, its counts stretched to those of another that says the same."""
+    counts = iter(_COUNT.finditer(new))
+
+    def stretched(found: re.Match[str]) -> str:
+        ends = [int(end) for end in (*found.groups(), *next(counts).groups()) if end]
+        return f"{min(ends)} to {max(ends)}" if min(ends) < max(ends) else str(ends[0])
+
+    return _COUNT.sub(stretched, old)
 
 
 def piece(table: Table, keep: Sequence[int]) -> Table:
@@ -91,10 +122,16 @@ def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
     first = next(iter(tables.values()))
     num_keys = next((at for at, column in enumerate(first.columns) if column.numeric), len(first.columns))
     keys = {task: [tuple(entry.text for entry in row[:num_keys]) for row in one.rows] for task, one in tables.items()}
-    alike = all(one.columns == first.columns and len(set(keys[t])) == len(keys[t]) for t, one in tables.items())
+    rows = {task: moved(one, whole) for task, one in tables.items()}
+    leads = {key: row[:num_keys] for task in tables for key, row in zip(keys[task], rows[task], strict=True)}
+    alike = all(
+        one.columns == first.columns
+        and len(set(keys[task])) == len(keys[task])
+        and all(leads[key] == row[:num_keys] for key, row in zip(keys[task], rows[task], strict=True))
+        for task, one in tables.items()
+    )
     num_columns = num_keys + len(tables) * (len(first.columns) - num_keys)
     across = alike and len(tables) > 1 and num_columns <= MOST_ACROSS
-    rows = {task: [[_moved(entry, one, whole) for entry in row] for row in one.rows] for task, one in tables.items()}
     if across:
         figures = first.columns[num_keys:]
         whole.columns = [*first.columns[:num_keys]]
@@ -114,17 +151,28 @@ def together(tables: Mapping[str, Table], id: str, title: str) -> Table:
                 of_column = dict(zip(one.columns, row, strict=True))
                 lead = [Entry(task, task)] if len(tables) > 1 else []
                 whole.rows.append([*lead, *(of_column.get(name, Entry(MISSING)) for name in names)])
+    whole.notes = said_once(tables)
+    return whole
+
+
+def said_once(tables: Mapping[str, Table]) -> list[str]:
+    """The captions and notes of tables that answer one question on several tasks; what not all say names its tasks."""
     said: dict[str, list[str]] = {}
     for task, one in tables.items():
         for text in ([one.caption] if one.caption else []) + one.notes:
             said.setdefault(text, []).append(task)
-    whole.notes = [text if len(of) == len(tables) else f"{', '.join(of)}: {text}" for text, of in said.items()]
-    return whole
+    return [text if len(of) == len(tables) else f"{', '.join(of)}: {text}" for text, of in said.items()]
+
+
+def moved(table: Table, whole: Table) -> list[list[Entry]]:
+    """The rows of a table with their footnotes in `whole`."""
+    return [[_moved(entry, table, whole) for entry in row] for row in table.rows]
 
 
 def _moved(entry: Entry, old: Table, new: Table) -> Entry:
     """An entry of one table in another, with its footnote."""
-    return replace(entry, footnote=new.footnote(old.footnotes[entry.footnote - 1])) if entry.footnote else entry
+    facts = "; ".join(old.footnotes[number - 1] for number in entry.footnotes)
+    return replace(entry, footnotes=new.footnote(facts)) if facts else entry
 
 
 def number(value: float, digits: int = 1) -> Entry:
@@ -152,7 +200,7 @@ def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, s
         return Entry(MISSING)
     value, low, high = factor * figure.mean, factor * figure.low, factor * figure.high
     if math.isnan(value):
-        return Entry(MISSING, footnote=table.footnote(figure.note or "no value"))
+        return Entry(MISSING, footnotes=table.footnote(figure.note or "no value"))
     bounded = low < high  # equal bounds would claim certainty
     detail = bounds(low, high, digits, signed) if bounded else ""
     unusual = figure.note if any(word in figure.note for word in UNUSUAL) else ""
@@ -189,7 +237,7 @@ def _markdown_entry(entry: Entry) -> str:
     text = _escaped(entry.text)
     text = f"**{text}**" if entry.style == "best" else text + (" ≈" if entry.style == "tied" else "")
     text += f" {_escaped(entry.detail)}" if entry.detail else ""
-    return text + (f"<sup>{entry.footnote}</sup>" if entry.footnote else "")
+    return text + (f"<sup>{marks}</sup>" if (marks := entry.marks) else "")
 
 
 # What a reader of Markdown would make something else of: a tag, a link or a picture, a code span.

@@ -10,16 +10,14 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
+LONGEST_NAME = 36  # columns of a terminal
+
 
 def rendered(table: Table) -> Group:
     """One table as a rich renderable with its caption, footnotes and notes below."""
     from rich import box
     from rich.console import Group
-    from rich.padding import Padding
     from rich.table import Table as RichTable
-    from rich.text import Text
-
-    from harness.console import visible
 
     grid = RichTable(
         title=table.title or None,
@@ -30,18 +28,29 @@ def rendered(table: Table) -> Group:
         padding=(0, 1, 0, 0),
     )
     for place, column in enumerate(table.columns):
-        numbers = [row[place].text.partition(" ")[0] for row in table.rows] if column.numeric else []
-        grid.add_column(
-            column.name,
-            justify="right" if column.numeric else "left",
-            no_wrap=not column.numeric,
-            min_width=max(map(len, numbers), default=None),  # where it is narrow a name is cut, never a number
-        )
+        texts = [row[place].text for row in table.rows]
+        if column.numeric:  # where it is narrow a name is cut, never a number
+            numbers = [text.partition(" ")[0] for text in texts]
+            grid.add_column(column.name, justify="right", min_width=max(map(len, numbers), default=None))
+        else:  # a name that would leave no room for the numbers is broken into lines
+            long = max(map(len, texts), default=0) > LONGEST_NAME
+            grid.add_column(column.name, no_wrap=not long, overflow="fold", max_width=LONGEST_NAME if long else None)
     for row in table.rows:
         grid.add_row(*(_text(entry) for entry in row))
+    return Group(grid, below(table))
+
+
+def below(table: Table) -> Group:
+    """What is said below a table: its caption, footnotes and notes."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from harness.console import visible
+
     notes = ([table.caption] if table.caption else []) + [f"{i}) {text}" for i, text in enumerate(table.footnotes, 1)]
-    below = [Padding(Text(visible(text), style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
-    return Group(grid, *below, Text(""))
+    said = [Padding(Text(visible(text), style="dim"), (0, 0, 0, 2)) for text in notes + table.notes]
+    return Group(*said, Text(""))
 
 
 def _text(entry: Entry) -> Text:
@@ -52,8 +61,8 @@ def _text(entry: Entry) -> Text:
     text = Text(visible(entry.text), style="bold green" if entry.style == "best" else "")
     if entry.style == "tied":
         text.append(" ≈")
-    if entry.footnote:
-        text.append(f" {entry.footnote})", style="dim")
+    if entry.footnotes:
+        text.append(f" {entry.marks.replace(' ', '')})", style="dim")
     if entry.detail:
         detail = visible(entry.detail)
         close = detail.count(",") == 1  # with thousands apart the space tells where the second bound begins

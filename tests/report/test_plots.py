@@ -100,6 +100,49 @@ def test_no_two_of_ten_series_share_a_look_whatever_comes_first() -> None:
         assert len({canvas.style(name) for name in names}) == 10
 
 
+def test_an_eleventh_series_looks_like_no_other_one() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"])
+        assert len({canvas.style(str(n)) for n in range(30)}) == 30
+
+
+def test_the_page_calls_no_two_series_alike() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"])
+        for name in ("a/b", "a b", "漢字", "日本"):
+            canvas.point(canvas.axes[0], name, 1, 1, f"{name}\u202e")
+        figure = canvas.finish("t", "c", "n")
+    assert [key.id for _, key in figure.series] == ["a_b", "a_b_2", "_", "__2"]
+    assert re.findall(r'data-series="([^"]*)"', figure.svg) == ["a_b", "a_b_2", "_", "__2"]
+    assert "\u202e" not in figure.svg and figure.svg.count("\\u202e</title>") == 4
+
+
+def test_a_long_title_is_broken_within_its_panel() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["a_task_with_a_name_" * 6, "second", "third"])
+        canvas.title(canvas.axes[2], "the third task, with a long recipe's name behind it")
+        for axes in canvas.axes:
+            axes.plot([1, 2], [1, 2])
+        canvas.drawing.draw_without_rendering()
+        widths = [axes.get_window_extent().width for axes in canvas.axes]
+        titles = [axes.get_title("left") for axes in canvas.axes]
+        shown = [axes._left_title.get_window_extent() for axes in canvas.axes]
+    assert titles[1] == "second" and titles[0].count("\n") > 1 and "\n" in titles[2]
+    assert max(widths) < 1.05 * min(widths)
+    assert shown[0].x1 < shown[1].x0 < shown[1].x1 < shown[2].x0 and shown[2].x1 <= canvas.drawing.bbox.width
+
+
+def test_letters_that_the_font_lacks_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    form = Form(formats=("png",))
+    with look(form):
+        canvas = Canvas("x", ["漢字"], form)
+        canvas.point(canvas.axes[0], "日本", 1, 1, "told")
+        canvas.finish("t", "c", "n")
+    assert [record.message for record in caplog.records] == [
+        "figures: letters of some names are not in the font; give one that has them (--style, font.family)"
+    ]
+
+
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A sweep on two tasks as a column of a paper, in every format."""
@@ -190,11 +233,51 @@ def test_points_on_one_another_share_a_text_and_a_chain_of_near_ones_does_not() 
     assert max(len(text.split(",")) for text in texts) <= 3 and len(texts) > 12
 
 
-def test_bars_have_patches_in_the_legend_and_a_series_that_is_a_panel_needs_none(study_of_two: Any) -> None:
-    svg = draw_all(study_of_two[1], "made_up", TASKS, only=("flips",))[0].files["flips_made_up.svg"].decode()
-    assert "legend_1" in svg and "#line2d" not in re.sub(r'#line2d_\d+"', "", svg).split("legend_1")[1].split("</g>")[0]
-    (funnel,) = paper_figures(Form(formats=("svg",)), ("funnel",))
+def keys(svg: str) -> dict[str, tuple[bool, bool, bool]]:
+    """Of each entry of a file's legend: whether it has a line, a marker, a patch."""
+    legend, found, start = svg[svg.index('<g id="legend_1">') :], dict[str, tuple[bool, bool, bool]](), 0
+    for name in re.finditer(r">([^<>]+)</text>", legend):
+        part, start = legend[start : name.start()], name.end()
+        line = re.search(r'<path d="[^"]*" style="fill: none; stroke', part)
+        found[name[1]] = (bool(line), "<use " in part, 'id="patch_' in part)
+    return found
+
+
+def test_a_legend_shows_what_is_drawn_as_it_is_drawn(study_of_two: Any, drawn: Any) -> None:
+    recipes = ["base", "random", "s1k"]
+    shown = {name: keys(drawn[name].files[f"{name}_made_up.svg"].decode()) for name in BUILDERS}
+    assert shown["scaling"] == dict.fromkeys(recipes, (True, True, False))
+    assert shown["pareto"] == dict.fromkeys(recipes, (False, True, False)) | {"frontier": (True, False, False)}
+    assert shown["flips"] == dict.fromkeys(shown["flips"], (False, False, True))
+    (funnel,) = paper_figures(Form(formats=("svg",)), ("funnel",))  # each panel is a series and named so
     assert "legend_1" not in funnel.files["paper_data_funnel.svg"].decode()
+
+
+def test_a_series_of_one_point_has_no_line_in_the_legend() -> None:
+    with look(Form()):
+        canvas = Canvas("x", ["one"], Form(formats=("svg",)))
+        for series, places in {"alone": [1, 1], "two": [1, 2]}.items():
+            canvas.line(canvas.axes[0], series, places, places)
+            canvas.point(canvas.axes[0], series, 1, 1, "told")
+        figure = canvas.finish("t", "c", "n")
+    assert keys(figure.files["x.svg"].decode()) == {"alone": (False, True, False), "two": (True, True, False)}
+    assert [(name, key.line) for name, key in figure.series] == [("alone", False), ("two", True)]
+
+
+def test_a_legend_holds_any_names_within_the_figure_and_leaves_it_room() -> None:
+    form = form_of("single", ("svg",), None)
+    names = ["a name of many words, " * 6, "x" * 200, "$\\frac$", "costs $5 or $6", *map(str, range(6))]
+    with look(form):
+        canvas = Canvas("x", ["one"], form)
+        for at, name in enumerate(names):
+            canvas.line(canvas.axes[0], name, [1, 2], [at, at + 1])
+        before = canvas.axes[0].get_window_extent().height
+        figure = canvas.finish("t", "c", "n")
+    svg = figure.files["x.svg"].decode()
+    (legend,) = canvas.drawing.legends
+    assert legend.get_window_extent().width <= canvas.drawing.bbox.width
+    assert ">$\\frac$</text>" in svg and ">costs $5 or $6</text>" in svg and f">{'x' * 200}" not in svg
+    assert canvas.axes[0].get_window_extent().height > 0.6 * before
 
 
 def test_a_column_of_panels_is_no_taller_than_a_page(study_of_two: Any) -> None:
@@ -217,6 +300,7 @@ def test_a_style_file_sets_fonts_and_a_wrong_one_is_one_line(tmp_path: Path) -> 
         ("# mine\nfont.size: 8\naxes.labelsize: [\n", "paper.mplstyle, line 3: .*labelsize"),
         ("font.size: 8\naxes.labelsiz: 9\n", r"paper.mplstyle, line 2: .*Bad key axes.labelsiz\)"),
         ("\nfont.size 8\n", "paper.mplstyle, line 2: .*Missing colon"),
+        ("font.size: 8\ntext.usetex: True\n", "paper.mplstyle: text.usetex: .*font.family"),
         ("font.size: 8\nfont.size: 9\n", "paper.mplstyle: not a matplotlib style file .Duplicate key"),
     ):
         style.write_text(text)

@@ -27,7 +27,7 @@ from harness.errors import UserError
 from harness.report import budget_tables, leaderboard, paper, recipe_tables
 from harness.report.pair_page import write_pair
 from harness.report.samples import collect, forced_ranges, pieces
-from harness.report.tables import Column, Entry, Table, markdown, together
+from harness.report.tables import Column, Entry, Table, markdown, moved, together
 from harness.report.terminal import rendered
 
 PROBLEMS, RECIPES = 30, ("base", "random", "full", "s1k")
@@ -93,6 +93,23 @@ def test_the_terminal_shows_all_of_it_in_100_columns(study: Any) -> None:
         "points are easily missed",
     ):
         assert part in text
+    for note in ("Bold: best", "Counts are generations", "Percent, with 95 % intervals.", "Scaling: mean slope"):
+        assert text.count(note) == 1, note
+    tables, _, said = text.partition("\n  1) ")
+    marks = re.findall(r"(?:^|[^\d.])([\d,]+)\)", tables)
+    numbers = {1, *map(int, re.findall(r"^ *(\d+)\) ", said, re.MULTILINE))}
+    assert {int(number) for mark in marks for number in mark.split(",")} == numbers
+
+
+def test_a_long_name_hides_no_number_in_the_terminal(tmp_path: Path) -> None:
+    name = "a_recipe_with_a_very_long_name_" * 6
+    rows = [
+        made_up.sample(recipe=r, run_id=r, problem_id=f"p{i}", correct=i > 1) for r in (name, "s1k") for i in range(8)
+    ]
+    text = shown(leaderboard.terminal([made_up.write(tmp_path, rows)]))
+    assert text.count("75.0") == 2 and max(map(len, text.splitlines())) <= 100
+    cells = [line.split()[0] for line in text.splitlines() if line.split()]
+    assert name in "".join(cells)
 
 
 def test_the_markdown_names_every_recipe_with_its_interval_and_the_power(written: Any) -> None:
@@ -161,8 +178,8 @@ def test_a_row_at_another_setting_than_the_headline_says_so(tmp_path: Path) -> N
     runs = [made_up.run(rows, config=json.dumps(config)) for rows in (good, base)]
     measured = measure_cells(load([made_up.write(tmp_path, good + base, runs)]))
     table = recipe_tables.recipe_table(measured, "made_up", "quick")
-    assert any(row[0].text == "base" and row[0].footnote for row in table.rows)
-    assert any("not at the headline setting" in note for note in table.footnotes)
+    assert any(row[0].text == "base" and row[0].detail == "at no thinking" and row[0].footnotes for row in table.rows)
+    assert table.footnotes == ["not at the headline setting"]
 
 
 def test_the_papers_number_stands_beside_a_row_that_has_one(tmp_path: Path) -> None:
@@ -338,7 +355,7 @@ def test_two_folders_make_one_leaderboard(study: Any, tmp_path: Path) -> None:
 def of_task(rows: dict[str, int], footnote: str, note: str, num_figures: int = 1) -> Table:
     table = Table("x", "t", [Column("recipe"), *(Column(f"figure {n}", True) for n in range(num_figures))], caption="c")
     for name, value in rows.items():
-        table.add(name, *(Entry(str(value), value, footnote=table.footnote(footnote)) for _ in range(num_figures)))
+        table.add(name, *(Entry(str(value), value, footnotes=table.footnote(footnote)) for _ in range(num_figures)))
     table.notes.append(note)
     return table
 
@@ -352,15 +369,53 @@ def test_one_question_is_one_table_with_tasks_as_columns_and_each_footnote_once(
         ["full", "2", "3"],
         ["base", "–", "4"],
     ]
-    assert whole.footnotes == ["odd"] and {e.footnote for row in whole.rows for e in row[1:] if e.text != "–"} == {1}
+    assert whole.footnotes == ["odd"] and {e.footnotes for row in whole.rows for e in row[1:] if e.text != "–"} == {
+        (1,)
+    }
     assert whole.notes == ["c", "a: n", "b: m"]
+
+
+def test_a_fact_is_one_footnote_with_the_range_of_its_counts() -> None:
+    table = Table("x", "t", [])
+    said = (
+        "1 pair(s) with equal tokens left out",
+        "paired over 44 of 50 problems",
+        "no slope: 2 usable run(s), all with equal tokens; 3 pair(s) with equal tokens left out",
+        "",
+        "2 pair(s) within 3.5 % in tokens",
+        "paired over 47 of 50 problems; 2 pair(s) with equal tokens left out",
+        "paired over 44 of 198 problems",
+    )
+    assert [table.footnote(text) for text in said] == [(1,), (2,), (1, 3), (), (4,), (1, 2), (5,)]
+    assert table.footnotes == [
+        "1 to 3 pair(s) with equal tokens left out",
+        "paired over 44 to 47 of 50 problems",
+        "no slope: 2 usable run(s), all with equal tokens",
+        "2 pair(s) within 3.5 % in tokens",
+        "paired over 44 of 198 problems",
+    ]
+    other = Table("y", "t", [], footnotes=["5 pair(s) with equal tokens left out", "2 pair(s) within 3.5 % in tokens"])
+    other.columns = [Column("recipe")]
+    other.add(Entry("s1k", footnotes=(1, 2)))
+    assert moved(other, table)[0][0].footnotes == (1, 4)
+    assert table.footnotes[0] == "1 to 5 pair(s) with equal tokens left out"
+
+
+def test_a_row_at_another_setting_on_one_task_alone_is_not_one_row_for_both() -> None:
+    tables = {"a": of_task({"s1k": 1}, "", "n"), "b": of_task({"s1k": 2}, "", "n")}
+    tables["b"].rows[0][0] = Entry("s1k", detail="at 32", footnotes=tables["b"].footnote("not at the headline setting"))
+    whole = together(tables, "x_study", "Question")
+    assert [[entry.text + entry.detail for entry in row] for row in whole.rows] == [
+        ["a", "s1k", "1"],
+        ["b", "s1kat 32", "2"],
+    ]
 
 
 def test_more_figures_than_fit_side_by_side_make_the_task_a_column() -> None:
     tables = {"a": of_task({"s1k": 1}, "one", "n", 5), "b": of_task({"s1k": 2}, "two", "n", 5)}
     whole = together(tables, "x_study", "Question")
     assert [[entry.text for entry in row[:3]] for row in whole.rows] == [["a", "s1k", "1"], ["b", "s1k", "2"]]
-    assert whole.footnotes == ["one", "two"] and [row[2].footnote for row in whole.rows] == [1, 2]
+    assert whole.footnotes == ["one", "two"] and [row[2].footnotes for row in whole.rows] == [(1,), (2,)]
     assert whole.notes == ["c", "n"]
     alone = together({"a": tables["a"]}, "x_study", "Question")
     assert [column.name for column in alone.columns][:2] == ["recipe", "figure 0"]

@@ -169,6 +169,19 @@ def test_a_chip_hides_its_series_in_the_figure(page: Any) -> None:
     assert page.execute_script(f"return {parts}.every(p => getComputedStyle(p).display !== 'none')")
 
 
+def test_a_chip_shows_its_series_as_it_is_drawn(page: Any) -> None:
+    looks = {}
+    for figure in ("scaling", "pareto", "flips"):
+        looks[figure] = page.execute_script(
+            "const chip = document.querySelector(arguments[0]); const look = node => getComputedStyle(node);"
+            "return [look(chip.querySelector('b')).backgroundImage, look(chip.querySelector('i')).clipPath]",
+            f"#{figure}_made_up .chips button[data-series=random]",
+        )
+    assert "gradient" in looks["scaling"][0] and looks["scaling"][1].startswith("polygon")
+    assert looks["pareto"] == ["none", looks["scaling"][1]]  # points without a line
+    assert looks["flips"] == ["none", "none"]  # bars
+
+
 def test_points_explain_themselves(page: Any) -> None:
     title = page.execute_script("return document.querySelector('#scaling_made_up .tip title').textContent")
     assert "tokens" in title and "%" in title and "[" in title
@@ -352,6 +365,10 @@ def test_the_search_reads_the_texts_and_says_what_it_read(page: Any) -> None:
         shown = int(page.find_element("id", "shown").text.split()[0])
         assert 0 < shown <= 40 and (hits is None or shown <= hits)
     assert "question, thought and answer" in page.find_element("id", "searched").text
+    field.clear()
+    field.send_keys("not in any text")
+    wait(page, "document.getElementById('shown').textContent.startsWith('0 of')")
+    assert not any(page.find_element("id", name).is_enabled() for name in ("before", "after"))
 
 
 def copied(page: Any, table: str, form: str) -> str:
@@ -523,21 +540,60 @@ def test_a_phone_has_no_sideways_scroll(page: Any) -> None:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_a_long_name_leaves_room_for_the_figures_on_a_phone(browser: Any, tmp_path: Path) -> None:
+def test_a_figure_wider_than_a_phone_says_so_until_its_end_is_in_sight(page: Any) -> None:
+    hints = "[...document.querySelectorAll('figure .hint')].map(hint => hint.offsetParent !== null)"
+    num = len(page.find_elements("css selector", "figure"))
+    assert num >= 2 and page.execute_script(f"return {hints}") == [False] * num  # a desk's screen holds them
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        wait(page, f"{hints}.every(Boolean)")
+        page.execute_script("document.querySelector('figure .wide').scrollLeft = 1000")
+        wait(page, f"!{hints}[0]")
+        assert page.execute_script(f"return {hints}") == [False] + [True] * (num - 1)
+        caption = page.execute_script("return document.querySelector('figcaption').getBoundingClientRect().left")
+        assert caption > 0  # what is read below it stays where it is
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("width", [360, 1024, 1440])
+def test_a_long_name_leaves_room_for_the_figures(browser: Any, tmp_path: Path, width: int) -> None:
     rows = [
-        made_up.sample(run_id=name, model=name, recipe="published", problem_id=f"p{i}", correct=i > 2)
-        for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "B")
+        made_up.sample(
+            run_id=f"{name}{limit}", model=name, recipe="published", problem_id=f"p{i}", correct=i > 2,
+            task="a_task" * 12, max_thinking_tokens=limit, thinking_tokens=limit,
+        )
+        for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "a_model_with_a_long_name_" * 8)
+        for limit in (32, 64)
         for i in range(8)
-    ]
+    ]  # fmt: skip
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         wide = browser.execute_script("return document.querySelector('.board td').getBoundingClientRect().width")
-        assert 60 < wide < 0.5 * 360
+        assert 60 < wide < 0.5 * width
+        tops = browser.execute_script(
+            "return [...document.querySelectorAll('.board tbody tr')].map(row => [...row.cells]"
+            ".map(cell => { const range = document.createRange(); range.selectNodeContents(cell.firstElementChild);"
+            " return range.getClientRects()[0].bottom; }))"
+        )
+        assert len(tops) == 2 and all(abs(name - figure) < 4 for name, figure in tops)  # the first lines stand level
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_board_of_one_recipe_explains_no_mark_that_it_lacks(browser: Any, tmp_path: Path) -> None:
+    leaderboard.write([made_up.write(tmp_path / "in", [made_up.sample(answer_tokens=1)])], tmp_path / "out")
+    browser.get((tmp_path / "out" / "leaderboard.html").as_uri())
+    wait(browser, "document.querySelector('#sample article') !== null")
+    notes = browser.execute_script("return [...document.querySelectorAll('.notes li')].map(li => li.textContent)")
+    assert notes and not any("not distinguishable from the best" in note for note in notes)
+    assert "1 token" in [fact.text for fact in browser.find_elements("css selector", "#sample .facts b")]
+    assert not browser.find_element("id", "after").is_enabled()
 
 
 def test_on_paper_the_controls_are_left_out_and_the_tables_stay(page: Any) -> None:

@@ -33,8 +33,16 @@ $("theme").onclick = () => {
   try { localStorage.setItem("theme", theme); } catch (error) { console.info("the theme is not kept: " + error.message); }
 };
 
+// Says beside a box that there is more of it to the right, as long as there is.
+const hinted = (box, hint) => {
+  const tell = () => { hint.hidden = box.scrollLeft + box.clientWidth >= box.scrollWidth - 2; };
+  box.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(box);
+};
+
 // Figures: a chip switches its series off and on.
 for (const figure of document.querySelectorAll("figure")) {
+  hinted(figure.querySelector(".wide"), figure.querySelector(".hint"));
   for (const chip of figure.querySelectorAll(".chips button")) {
     chip.onclick = () => {
       const on = chip.getAttribute("aria-pressed") !== "true";

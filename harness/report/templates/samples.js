@@ -93,6 +93,12 @@ function browse(index) {
     $("shown").textContent = `${count(found.length)} of ${count(num)}`;
     tell();
     draw();
+    ends();
+  };
+  const ends = () => {  // what is listed goes no further
+    const at = found.indexOf(chosen);
+    $("before").disabled = at === 0 || !found.length;
+    $("after").disabled = at === found.length - 1;
   };
 
   // Search: what the index holds at once, the texts block by block.
@@ -143,7 +149,7 @@ function browse(index) {
   };
 
   const line = (text, kind) => make("span", text, kind);
-  const counted = (before, tokens) => (tokens === null ? "" : `${before}${count(tokens)} tokens`);
+  const counted = (before, tokens) => (tokens === null ? "" : `${before}${count(tokens)} ${tokens === 1 ? "token" : "tokens"}`);
   const mood = (i) => (right(i) ? "ok" : "no");
   const draw = () => {  // only the rows in sight exist
     const first = Math.max(0, Math.floor(list.scrollTop / HEIGHT) - 4);
@@ -283,8 +289,7 @@ function browse(index) {
     chosen = i;
     if (told) { beside = null; history.pushState(null, "", place(i)); }
     const at = found.indexOf(i);
-    $("before").disabled = at === 0 || !found.length;
-    $("after").disabled = at === found.length - 1 || !found.length;
+    ends();
     if (at >= 0) {
       const top = at * HEIGHT;
       if (top < list.scrollTop) list.scrollTop = top;

@@ -79,14 +79,11 @@ const asCsv = (table) => {
 const FORMS = { markdown: asMarkdown, latex: asLatex, csv: asCsv };
 for (const bar of document.querySelectorAll(".copies")) {
   const table = $(bar.dataset.table);
-  const box = table.parentElement;
   for (const button of bar.querySelectorAll("button")) {
     button.onclick = async () => {
       await copy(FORMS[button.dataset.form](table));
       bar.querySelector(".said").textContent = `copied as ${button.textContent}`;
     };
   }
-  const hint = () => { bar.querySelector(".hint").hidden = box.scrollLeft + box.clientWidth >= box.scrollWidth - 2; };
-  box.addEventListener("scroll", hint, { passive: true });
-  new ResizeObserver(hint).observe(box);
+  hinted(table.parentElement, bar.querySelector(".hint"));
 }
