@@ -8,8 +8,9 @@ two call differently, as harnesses do: aime24 is aime24_nofigures elsewhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,17 @@ from harness.analysis.equivalence import Equivalence, Posterior, equivalence, po
 from harness.analysis.folders import sample_files
 from harness.analysis.intervals import Interval, difference_interval, share_interval
 from harness.analysis.measure import find_headlines
-from harness.analysis.pairing import pair
+from harness.analysis.pairing import pair, pair_wrapped
 from harness.analysis.seeds import run_variances
 from harness.analysis.settings import Cell, Cells, load
 from harness.analysis.significance import detectable, paired_p_value
 from harness.errors import UserError
 from harness.parquet import told, typed
-from harness.questions import question_hash
+from harness.questions import question_hash, question_parts
 from harness.records import SAMPLE_SCHEMA, first_difference, generated_ids
 
 MARGIN = 0.02  # two points: what "no worse" allows
+MOST_TASKS = 16  # pairs of tasks whose questions are searched within each other
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,18 @@ def _named_differently(left: Side, right: Side) -> list[tuple[str, str]]:
         {task: set(filter(None, _hashes(side, side.cells[task], task).values())) for task in sorted(tasks)}
         for side, tasks in sides
     ]
-    common = {(p, q): len(asked[0][p] & asked[1][q]) for p in asked[0] for q in asked[1]}
     found: list[tuple[str, str]] = []
-    for (p, q), num in sorted(common.items(), key=lambda one: (-one[1], one[0])):
-        taken = any(p == a or q == b for a, b in found)
-        if num and not taken and 2 * num >= min(len(asked[0][p]), len(asked[1][q])):
-            found.append((p, q))
+
+    def match(num_shared: Callable[[str, str], int]) -> None:
+        common = {(p, q): num_shared(p, q) for p, q in product(*asked) if not any(p == a or q == b for a, b in found)}
+        for (p, q), num in sorted(common.items(), key=lambda one: (-one[1], one[0])):
+            taken = any(p == a or q == b for a, b in found)
+            if num and not taken and 2 * num >= min(len(asked[0][p]), len(asked[1][q])):
+                found.append((p, q))
+
+    match(lambda p, q: len(asked[0][p] & asked[1][q]))
+    if (len(asked[0]) - len(found)) * (len(asked[1]) - len(found)) <= MOST_TASKS:
+        match(lambda p, q: len(_wrapped(left, right, p, q)))
     return found
 
 
@@ -151,6 +159,8 @@ def _compared(left: Side, right: Side, task: str, other: str, margin: float) -> 
     ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[other]
     hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, other)
     pairs = sorted(pair(hashes_a, hashes_b))
+    wrapped = [] if pairs else sorted(_wrapped(left, right, task, other))
+    pairs = pairs or wrapped
     if not pairs:
         alike = len(set(hashes_a) & set(hashes_b))
         reason = f": {alike} problem(s) have the same id, but another question" if alike else ", by question or by id"
@@ -158,6 +168,7 @@ def _compared(left: Side, right: Side, task: str, other: str, margin: float) -> 
     notes = [
         f"B calls this task {other}: found by its questions" if task != other else "",
         "paired by question: the two number their problems differently" if any(p != q for p, q in pairs) else "",
+        "the question of one stands in the other's, which has instructions around it" if wrapped else "",
     ]
     shared = [p for p, _ in pairs]
     place_a, place_b = ({p: at for at, p in enumerate(ids)} for ids in (ids_a, ids_b))
@@ -215,6 +226,16 @@ def _hashes(side: Side, cell: Cell, task: str) -> dict[str, str | None]:
     rows = _rows(side.folder, cell, ["question", "choices"])
     texts = {row["problem_id"]: question_hash(row["question"] or "", row["choices"] or ()) for row in rows}
     return {problem: stored.get(problem) or texts.get(problem) for problem in ids}
+
+
+def _wrapped(left: Side, right: Side, task: str, other: str) -> list[tuple[str, str]]:
+    """The problems of the two sides that are the same but for instructions around the question (`pair_wrapped`)."""
+    sides = []
+    for side, cell in ((left, left.cells[task]), (right, right.cells[other])):
+        rows = _rows(side.folder, cell, ["question", "choices"])
+        parts = {row["problem_id"]: question_parts(row["question"] or "", row["choices"] or ()) for row in rows}
+        sides.append({problem: one for problem, one in parts.items() if one[0]})
+    return pair_wrapped(*sides)
 
 
 def _ids(folder: Path, cell: Cell) -> dict[str, tuple[str, list[int]]]:

@@ -126,6 +126,46 @@ def test_a_task_that_the_two_call_differently_is_found_by_its_questions(tmp_path
         compare(str(a), str(tmp_path / "c"))
 
 
+@pytest.mark.parametrize("others", ["questions", "instructions"])
+def test_a_question_with_its_prompts_instructions_around_it_is_the_same_question(tmp_path: Path, others: str) -> None:
+    """As simple-evals and lighteval store it; the other side has the bare question, or instructions of its own."""
+    asked = [
+        f"Let x_{i} be a real number with twice itself being {2 * i}. What is the value of x_{i}" for i in range(12)
+    ]
+    around = ("Solve this step by step.\n\n", "\n\nPut your answer on its own line after Answer:")
+    own = ("", "?") if others == "questions" else ("Question: ", "?\nReason, then answer within \\boxed{}.")
+    rows_a = [
+        made_up.sample(problem_id=f"a{i}", question=own[0] + q + own[1], correct=i < 5) for i, q in enumerate(asked)
+    ]
+    rows_b = [
+        made_up.sample(run_id="b", problem_id=str(11 - i), question=f"{around[0]}{q}?{around[1]}", correct=i < 3)
+        for i, q in enumerate(asked)
+    ]
+    strange = made_up.sample(run_id="b", problem_id="99", question=around[0] + "What is the capital?" + around[1])
+    a, b = made_up.write(tmp_path / "a", rows_a), made_up.write(tmp_path / "b", [*rows_b, strange])
+    for first, second, alone in ((a, b, ["a3", "a4"]), (b, a, [])):
+        (found,) = compare(str(first), str(second))
+        assert (found.num_paired, found.only_a) == (12, alone), found.only_b
+        assert "which has instructions around it" in " ".join(text([found]).split())
+    renamed = made_up.write(tmp_path / "c", [row | {"task": "elsewhere"} for row in rows_b])
+    assert [(one.task_b, one.num_paired) for one in compare(str(a), str(renamed))] == [("elsewhere", 12)]
+
+
+def test_questions_that_differ_in_what_all_of_a_run_say_are_not_paired(tmp_path: Path) -> None:
+    """The sums of one run and the products of another, with equal ids."""
+    sides = [
+        made_up.write(
+            tmp_path / sign,
+            [made_up.sample(problem_id=f"p{i}", question=f"What is {i} {sign} 30?") for i in range(10, 20)],
+        )
+        for sign in "+*"
+    ]
+    with pytest.raises(
+        UserError, match=r"no problem in common: 10 problem\(s\) have the same id, but another question"
+    ):
+        compare(str(sides[0]), str(sides[1]))
+
+
 def test_a_run_is_named_by_recipe_or_by_the_first_letters_of_its_id(tmp_path: Path) -> None:
     rows = [
         made_up.sample(problem_id=f"p{i}", run_id=f"{r}-0123", recipe=r, correct=r == "full")
