@@ -20,13 +20,14 @@ UNUSED := torchvision torchaudio torchcodec
 LEAVE_OUT = printf "%s ; python_version < '3'\n" $(UNUSED)
 # What is asked for; on a CPU torch is asked for by version first, so that a CPU build at hand is taken.
 WANTED = $(if $(filter cpu,$(EXTRA)),"$$(grep '^torch==' constraints.txt)") -c constraints.txt -c $(VENV)/pins.txt -e ".[$(EXTRA),dev,docs]"
-# What is compiled here, of 33,000 files: where Python may not write byte code each process would compile anew what it imports.
+# What is compiled, of 33,000 files: where Python may not write byte code each process would compile anew what it imports.
+# WHOLE is what Ray's own processes import.
 OF_ENGINES = vllm.v1.engine.core, vllm.v1.engine.async_llm, vllm.v1.worker.cpu_worker, \
 	vllm.entrypoints.openai.api_server, transformers.models.qwen2.modeling_qwen2
-OF_THE_REST = ray.train, ray.dashboard.dashboard, ray.dashboard.agent, ray.dashboard.modules.reporter.reporter_agent, \
-	ray._private.log_monitor, ray.autoscaler._private.monitor, trl.trainer.sft_trainer, peft, lm_eval.evaluator, \
-	lm_eval.tasks, matplotlib.pyplot, scipy.stats, scipy.optimize, statsmodels.api, selenium.webdriver, hypothesis
-COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c
+OF_THE_REST = ray.train, trl.trainer.sft_trainer, peft, lm_eval.evaluator, lm_eval.tasks, matplotlib.pyplot, \
+	scipy.stats, scipy.optimize, statsmodels.api, selenium.webdriver.chrome.webdriver, hypothesis
+WHOLE = ray/_private ray/autoscaler ray/dashboard ray/util aiohttp aiohttp_cors colorful opencensus pydantic compressed_tensors
+COMPILE = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +40,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --override $(VENV)/left-out.txt $(WANTED) || \
 	{ echo "uv could not install; pip does" && $(BIN)/python -m pip install --quiet $(WANTED) && if [ "$(EXTRA)" = cpu ]; then \
 		$(BIN)/python -m pip uninstall --quiet --yes $(UNUSED); fi; }
-	@{ $(COMPILE) "import $(OF_ENGINES)" & $(COMPILE) "import $(OF_THE_REST)" & wait; } >/dev/null 2>&1
+	@{ $(COMPILE) -c "import $(OF_ENGINES)" & $(COMPILE) -c "import $(OF_THE_REST)"; \
+		$(COMPILE) -m compileall -q $(addprefix $(VENV)/lib/python3*/site-packages/,$(WHOLE)); wait; } >/dev/null 2>&1
 	@touch $@
 
 ablate: setup
