@@ -45,8 +45,9 @@ def card(present: Mapping[str, tuple[str, str]], of: str = "", about: str = "") 
     named = f"pretty_name: {json.dumps(of)}\n" if of else ""  # JSON is YAML
     title = f"Results of {of}" if of else "Results of an evaluation"
     about = f"{about}\n## Files\n\n" if about else ""
+    others = "".join(f', `load_dataset(FOLDER, "{name}")`' for name in present if name != "samples")
     return (
         f"---\n{named}configs:\n{configs}---\n\n{MADE}\n\n# {title}\n\n{about}{lines}\n\n"
-        'Read it with `datasets.load_dataset(FOLDER)` (the samples), `load_dataset(FOLDER, "metrics")`, pandas or '
-        'DuckDB. The columns are described in the documentation of s1-harness, page "Results".\n'
+        f"Read it with `datasets.load_dataset(FOLDER)` (the samples){others}, pandas or DuckDB. "
+        'The columns are described in the documentation of s1-harness, page "Results".\n'
     )

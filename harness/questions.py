@@ -30,13 +30,18 @@ def question_key(question: str, choices: Sequence[str] = ()) -> str:
     Returns:
         The key; "" for an empty question.
     """
+    text, options = question_parts(question, choices)
+    return "|".join([text, *options]) if text else ""
+
+
+def question_parts(question: str, choices: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
+    """(the text, the options) of which `question_key` is made."""
     options = sorted(filter(None, map(_squeezed, choices)))
     if options:
         known = set(options)
         lines = [line for line in question.split("\n") if _squeezed(re.sub(rf"^\s*{_LABEL}\s*", "", line)) not in known]
         question = "\n".join(lines)
-    text = _squeezed(question)
-    return "|".join([text, *options]) if text else ""
+    return _squeezed(question), tuple(options)
 
 
 def question_hash(question: str, choices: Sequence[str] = ()) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ def test_load_dataset_gives_the_samples_and_not_what_lies_beside_them(
     assert set(split.column_names) == set(SAMPLE_SCHEMA.names) and split.num_rows == 4
     runs: Any = datasets.load_dataset(str(out), "runs", cache_dir=str(tmp_path / "cache"))
     assert "config" in next(iter(runs.values())).column_names
+    named = re.findall(r'load_dataset\(FOLDER, "(\w+)"\)', (out / NAME).read_text())
+    assert named == ["runs"]  # there are no metrics here
 
 
 def test_a_readme_of_somebody_else_is_left(tmp_path: Path) -> None:

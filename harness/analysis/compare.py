@@ -1,14 +1,16 @@
 """`harness compare A B`: the paired comparison of two runs, with where their texts part.
 
 A and B are result folders, or FOLDER:RUN where RUN is a run's id, its first letters, or a recipe. Problems are paired
-by their question, by id only where the question is the same or not stored (`analysis.pairing`).
+by their question, by id only where the question is the same or not stored (`analysis.pairing`). So are tasks that the
+two call differently, as harnesses do: aime24 is aime24_nofigures elsewhere.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,17 @@ from harness.analysis.equivalence import Equivalence, Posterior, equivalence, po
 from harness.analysis.folders import sample_files
 from harness.analysis.intervals import Interval, difference_interval, share_interval
 from harness.analysis.measure import find_headlines
-from harness.analysis.pairing import pair
+from harness.analysis.pairing import pair, pair_wrapped
 from harness.analysis.seeds import run_variances
 from harness.analysis.settings import Cell, Cells, load
 from harness.analysis.significance import detectable, paired_p_value
 from harness.errors import UserError
 from harness.parquet import told, typed
-from harness.questions import question_hash
+from harness.questions import question_hash, question_parts
 from harness.records import SAMPLE_SCHEMA, first_difference, generated_ids
 
 MARGIN = 0.02  # two points: what "no worse" allows
+MOST_TASKS = 16  # pairs of tasks whose questions are searched within each other
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,11 @@ class Comparison:
     folder_b: Path = Path()
     runs_a: tuple[str, ...] = ()  # ids
     runs_b: tuple[str, ...] = ()
+    task_b: str = ""  # what b calls the task
 
 
 def compare(a: str, b: str, margin: float = MARGIN) -> list[Comparison]:
-    """The comparisons of the tasks that both have.
+    """The comparisons of the tasks that both have, by their name, else by their questions.
 
     Args:
         a: a results folder, or FOLDER:RUN.
@@ -75,12 +79,14 @@ def compare(a: str, b: str, margin: float = MARGIN) -> list[Comparison]:
         UserError: they share no task, or no problem of one.
     """
     left, right = _chosen(a), _chosen(b)
-    shared = sorted(set(left.cells) & set(right.cells))
+    named = [(task, task) for task in sorted(set(left.cells) & set(right.cells))]
+    shared = named + _named_differently(left, right)
     if not shared:
         raise UserError(
-            f"{a} has {', '.join(sorted(left.cells))}, {b} has {', '.join(sorted(right.cells))}: no task in common"
+            f"{a} has {', '.join(sorted(left.cells))}, {b} has {', '.join(sorted(right.cells))}: no task in common, by "
+            "its name or by its questions"
         )
-    return [_compared(left, right, task, margin) for task in shared]
+    return [_compared(left, right, task, other, margin) for task, other in shared]
 
 
 @dataclass(frozen=True)
@@ -122,16 +128,48 @@ def _chosen(spec: str) -> Side:
     return Side(Path(folder), loaded, {key[1]: cells[members[i]] for key, i in headlines.items()})
 
 
-def _compared(left: Side, right: Side, task: str, margin: float) -> Comparison:
-    x, y = left.cells[task], right.cells[task]
-    ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[task]
-    hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, task)
+def _named_differently(left: Side, right: Side) -> list[tuple[str, str]]:
+    """The tasks that only one side has by their name, in pairs that pose the same questions; most of them first.
+
+    Half of the smaller task's questions have to be the other's: benchmarks borrow single problems from each other.
+    """
+    sides = ((left, set(left.cells) - set(right.cells)), (right, set(right.cells) - set(left.cells)))
+    asked = [
+        {task: set(filter(None, _hashes(side, side.cells[task], task).values())) for task in sorted(tasks)}
+        for side, tasks in sides
+    ]
+    found: list[tuple[str, str]] = []
+
+    def match(num_shared: Callable[[str, str], int]) -> None:
+        common = {(p, q): num_shared(p, q) for p, q in product(*asked) if not any(p == a or q == b for a, b in found)}
+        for (p, q), num in sorted(common.items(), key=lambda one: (-one[1], one[0])):
+            taken = any(p == a or q == b for a, b in found)
+            if num and not taken and 2 * num >= min(len(asked[0][p]), len(asked[1][q])):
+                found.append((p, q))
+
+    match(lambda p, q: len(asked[0][p] & asked[1][q]))
+    if (len(asked[0]) - len(found)) * (len(asked[1]) - len(found)) <= MOST_TASKS:
+        match(lambda p, q: len(_wrapped(left, right, p, q)))
+    return found
+
+
+def _compared(left: Side, right: Side, task: str, other: str, margin: float) -> Comparison:
+    """Task `task` of the left side against `other` of the right, which is the same one."""
+    x, y = left.cells[task], right.cells[other]
+    ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[other]
+    hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, other)
     pairs = sorted(pair(hashes_a, hashes_b))
+    wrapped = [] if pairs else sorted(_wrapped(left, right, task, other))
+    pairs = pairs or wrapped
     if not pairs:
         alike = len(set(hashes_a) & set(hashes_b))
         reason = f": {alike} problem(s) have the same id, but another question" if alike else ", by question or by id"
         raise UserError(f"{task}: the two runs have no problem in common{reason}")
-    note = "paired by question: the two number their problems differently" if any(p != q for p, q in pairs) else ""
+    notes = [
+        f"B calls this task {other}: found by its questions" if task != other else "",
+        "paired by question: the two number their problems differently" if any(p != q for p, q in pairs) else "",
+        "the question of one stands in the other's, which has instructions around it" if wrapped else "",
+    ]
     shared = [p for p, _ in pairs]
     place_a, place_b = ({p: at for at, p in enumerate(ids)} for ids in (ids_a, ids_b))
     rows_a, rows_b = [place_a[p] for p, _ in pairs], [place_b[q] for _, q in pairs]
@@ -162,11 +200,12 @@ def _compared(left: Side, right: Side, task: str, margin: float) -> Comparison:
         posterior(scores_a, scores_b, margin),
         first,
         same,
-        note,
+        "; ".join(filter(None, notes)),
         left.folder,
         right.folder,
         x.run_ids,
         y.run_ids,
+        other,
     )
 
 
@@ -187,6 +226,16 @@ def _hashes(side: Side, cell: Cell, task: str) -> dict[str, str | None]:
     rows = _rows(side.folder, cell, ["question", "choices"])
     texts = {row["problem_id"]: question_hash(row["question"] or "", row["choices"] or ()) for row in rows}
     return {problem: stored.get(problem) or texts.get(problem) for problem in ids}
+
+
+def _wrapped(left: Side, right: Side, task: str, other: str) -> list[tuple[str, str]]:
+    """The problems of the two sides that are the same but for instructions around the question (`pair_wrapped`)."""
+    sides = []
+    for side, cell in ((left, left.cells[task]), (right, right.cells[other])):
+        rows = _rows(side.folder, cell, ["question", "choices"])
+        parts = {row["problem_id"]: question_parts(row["question"] or "", row["choices"] or ()) for row in rows}
+        sides.append({problem: one for problem, one in parts.items() if one[0]})
+    return pair_wrapped(*sides)
 
 
 def _ids(folder: Path, cell: Cell) -> dict[str, tuple[str, list[int]]]:

@@ -32,8 +32,8 @@ class Noise:
     Attributes:
         problem: between problems.
         seed: between seeds.
-        both: of a seed on single problems; with one sample per problem the draw is in it.
-        sampling: of the draw; NaN with one sample per problem.
+        both: of a seed on single problems; where the draw is not known, it is in this.
+        sampling: of the draw; NaN with one sample per problem, or where a setting's runs have unequally many.
         num_problems: that every repeat has.
         num_seeds: repeats.
         num_samples: generations of a problem in each repeat.
@@ -113,8 +113,7 @@ def _noise(members: Sequence[Cell]) -> Noise | None:
         return None
     first = members[0]
     samples = max(1, round(float(np.mean([cell.num_generations for cell in members])) / _rows(members)))
-    apart = samples > 1 and all(len(cell.run_ids) == 1 for cell in members)
-    sampling = _sampling(members) if apart else Interval(np.nan)
+    sampling = _sampling(members) if samples > 1 else Interval(np.nan)
     within = 0.0 if np.isnan(sampling.mean) else sampling.mean / samples
     return Noise(
         first.study,
@@ -142,10 +141,16 @@ def _counted(members: Sequence[Cell]) -> bool:
 
 
 def _sampling(members: Sequence[Cell]) -> Interval:
-    """The variance of one draw: p (1 - p) of each problem in each repeat, without bias, averaged; over problems."""
+    """The variance of one draw: p (1 - p) of each problem in each repeat, without bias, averaged; over problems.
+
+    A cell tells a problem's samples over all its runs: of several runs it is known only where each has as many.
+    """
     columns = []
     for cell in members:
-        n, right = cell.total.astype(float), cell.right.astype(float)
+        n = (cell.total / cell.correct.shape[1])[:, None]  # of each run
+        right = cell.correct * n
+        if (abs(right - np.round(right)) > 1e-6).any():
+            return Interval(np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             columns.append(np.where(n > 1, right * (n - right) / (n * (n - 1)), np.nan))
     values = np.column_stack(columns)

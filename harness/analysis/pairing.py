@@ -6,9 +6,13 @@ Logs number problems as they like: two with the same ids in another order would 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
+
+Text = tuple[str, tuple[str, ...]]  # of a question, and its options
+LEAST_WHOLE, LEAST_INNER = 10, 40  # characters that say which question it is; without its run's common words, more
+MOST_TRIED = 4_000_000  # pairs of problems whose texts are searched: seconds
 
 
 def pair(a: Mapping[str, str | None], b: Mapping[str, str | None]) -> list[tuple[str, str]]:
@@ -31,6 +35,55 @@ def pair(a: Mapping[str, str | None], b: Mapping[str, str | None]) -> list[tuple
         elif identity in b and (not text or not b[identity] or b[identity] == text):
             found.append((identity, identity))
     return found
+
+
+def pair_wrapped(a: Mapping[str, Text], b: Mapping[str, Text]) -> list[tuple[str, str]]:
+    """Pairs of problems whose question one run tells with its prompt's instructions around it, as some harnesses do.
+
+    Args:
+        a: Problem id -> its question's text and options (`questions.question_parts`).
+        b: The other run's.
+
+    Returns:
+        Pairs where the question of one side stands whole in that of the other, and in no other problem's; else where
+        it does without what all questions of its run begin and end with: both sides have instructions.
+    """
+    found = [
+        _within(a, b, LEAST_WHOLE),
+        [(p, q) for q, p in _within(b, a, LEAST_WHOLE)],
+        _within(_inner(a), b, LEAST_INNER),
+        [(p, q) for q, p in _within(_inner(b), a, LEAST_INNER)],
+    ]
+    return max(found, key=len)
+
+
+def _within(short: Mapping[str, Text], whole: Mapping[str, Text], least: int) -> list[tuple[str, str]]:
+    """Pairs (id in short, id in whole), where the first's text of at least so many characters is in the second's."""
+    if len(short) * len(whole) > MOST_TRIED:
+        return []
+    chosen: dict[str, str] = {}
+    for q, (text, options) in whole.items():
+        inside = [p for p, (one, own) in short.items() if own == options and len(one) >= least and one in text]
+        longest = max((len(short[p][0]) for p in inside), default=0)  # "... x_1" stands in "... x_10", too
+        best = [p for p in inside if len(short[p][0]) == longest]
+        if len(best) == 1:
+            chosen[q] = best[0]
+    times = Counter(chosen.values())
+    return [(p, q) for q, p in chosen.items() if times[p] == 1]
+
+
+def _inner(texts: Mapping[str, Text]) -> dict[str, Text]:
+    """The texts without what all of them begin and end with."""
+    start = _shared([text for text, _ in texts.values()])
+    cut = {problem: text[start:] for problem, (text, _) in texts.items()}
+    end = _shared([text[::-1] for text in cut.values()])
+    return {problem: (text[: len(text) - end], texts[problem][1]) for problem, text in cut.items()}
+
+
+def _shared(texts: Sequence[str]) -> int:
+    """How many characters all texts begin with: those that the first and the last of them in order do."""
+    first, last = min(texts, default=""), max(texts, default="")
+    return next((at for at, (x, y) in enumerate(zip(first, last, strict=False)) if x != y), len(first))
 
 
 def hashes_by_task(problems: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -6,6 +6,7 @@ Every cell of a task has the same problem axis, so that pairing is indexing.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ KEY = (
     "force",
 )  # fmt: skip
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
+OF_A_RESPONSE = re.compile(r"(?:finish|stop)_?reasons?|truncated|(?:\w+_)?tokens", re.IGNORECASE)  # in its metadata
 LOGGED = "logged:"  # before the setup of an imported run: what its log tells, which may not be all
 
 
@@ -198,13 +200,16 @@ def _planned(frame: pd.DataFrame, notes: list[str]) -> list[tuple[tuple[Any, ...
 
 
 def facts_by_task(problems: pd.DataFrame) -> dict[str, dict[str, dict[str, str]]]:
-    """Task -> fact of a problem (subject, level, year) -> problem -> its value as text, from the metadata column."""
+    """Task -> fact of a problem (subject, level, year) -> problem -> its value as text, from the metadata column.
+
+    How a response ended, which logs tell beside it, is none: accuracy by outcome says nothing of the problems.
+    """
     known = problems[problems["metadata"].notna()].drop_duplicates(["task", "problem"])
     found: dict[str, dict[str, dict[str, str]]] = {}
     for task, problem, text in zip(known["task"], known["problem"], known["metadata"], strict=True):
         facts = json_row(str(text).encode("utf-8", "replace"))
         for name, value in facts.items() if isinstance(facts, dict) else ():
-            if isinstance(value, str | int | float | bool):
+            if isinstance(value, str | int | float | bool) and not OF_A_RESPONSE.fullmatch(name):
                 found.setdefault(str(task), {}).setdefault(name, {})[str(problem)] = str(value)
     return found
 

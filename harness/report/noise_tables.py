@@ -51,8 +51,8 @@ def _components(found: Sequence[Noise], num_comparisons: int) -> Table:
             Column("sees", True, "the difference of two recipes that this grid shows"),
         ],
         caption=f"Sees: the difference of two recipes that as many problems, seeds and samples show (80 % power, "
-        f"95 % level{family}). The problems' part cancels in it. With one sample per problem the draw is in the part "
-        "before it.",
+        f"95 % level{family}). The problems' part cancels in it. Where the draw is not known (–: one sample per "
+        "problem, or unequally many) it is in the part before it.",
     )
     for one in found:
         seen = one.detectable(one.num_problems, one.num_seeds, one.num_samples, num_comparisons)

@@ -27,7 +27,8 @@ def write_pair(comparisons: Sequence[Comparison], path: Path) -> None:
     measured = measure_cells(replace(loaded, cells=cells, runs=kept))
     title = f"{comparisons[0].name_a} against {comparisons[0].name_b}"
     pairs = [_pair(c) for c in comparisons]
-    write_text(path, render(measured, draw_studies(measured), collect(dirs, measured), title, dirs, pairs=pairs))
+    samples = collect(dirs, measured, same={c.task_b: c.task for c in comparisons if c.task_b != c.task})
+    write_text(path, render(measured, draw_studies(measured), samples, title, dirs, pairs=pairs))
 
 
 def _pair(c: Comparison) -> Pair:

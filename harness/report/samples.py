@@ -6,10 +6,11 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -127,11 +128,15 @@ def pieces(thinking: str, ranges: Sequence[tuple[int, int]], most: int) -> list[
 
 
 def collect(
-    dirs: Sequence[Path], measured: Measured, most: int = MOST_SAMPLES, without: Collection[str] = ()
+    dirs: Sequence[Path],
+    measured: Measured,
+    most: int = MOST_SAMPLES,
+    without: Collection[str] = (),
+    same: Mapping[str, str] = MappingProxyType({}),
 ) -> Browser:
     """Whole runs, the headlines' and then the longest waits first, until `most`; text is read for those alone.
 
-    `without`: tasks whose samples stay off the page.
+    `without`: tasks whose samples stay off the page. `same`: a task -> the task that it is by another name.
     """
     cells = measured.cells.cells
     headline = set(measured.headlines.values())
@@ -162,7 +167,7 @@ def collect(
     rank = {i: at for at, i in enumerate(order)}
     rows.sort(key=lambda r: (r["task"], natural(r["problem_id"]), rank[chosen[r["run_id"]]], r["sample_index"] or 0))
     note = f"{len(rows):,} of {total:,} samples are on this page, whole runs first; all are in the Parquet files."
-    return _packed(rows, [chosen[r["run_id"]] for r in rows], measured, note if len(rows) < total else "")
+    return _packed(rows, [chosen[r["run_id"]] for r in rows], measured, note if len(rows) < total else "", same)
 
 
 def _kept(row: dict[str, Any], longest: int, ids: list[int], shared: dict[str, str]) -> dict[str, Any]:
@@ -202,7 +207,9 @@ def _array(values: list[str]) -> Any:
     return pa.array(values, pa.string())
 
 
-def _packed(rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, note: str) -> Browser:
+def _packed(
+    rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, note: str, same: Mapping[str, str]
+) -> Browser:
     cells = measured.cells.cells
     used = sorted(set(of_cell), key=lambda i: (cells[i].study, recipe_order(measured)(i), cells[i].num_ignores, i))
     names = [f"{row_name(cells[i], cells)} · {setting_name(cells[i])}" for i in used]
@@ -225,7 +232,7 @@ def _packed(rows: list[dict[str, Any]], of_cell: list[int], measured: Measured, 
         "facts": _facts(rows, measured),
     }
     pairs: dict[tuple[str, str], int] = {}  # a question has one number, whatever the runs call it
-    keys = [(str(row["task"]), row["question_hash"] or str(row["problem_id"])) for row in rows]
+    keys = [(same.get(task := str(row["task"]), task), row["question_hash"] or str(row["problem_id"])) for row in rows]
     index["pair"] = [pairs.setdefault(key, len(pairs)) for key in keys]
     reference = next(
         (i for i in used if cells[i].recipe == reference_name(cells, used) and is_headline(cells[i])), None

@@ -63,6 +63,32 @@ def test_runs_of_one_setting_are_repeats_too_and_their_draw_stays_in_the_part_on
     assert [p.num_samples for p in purchases(found, 0.2)] == [1, 1]
 
 
+def test_seeds_of_one_setting_have_the_components_of_the_same_scores_in_recipes_of_their_own(tmp_path: Path) -> None:
+    (runs,) = noise_of(load([repeats(tmp_path / "runs", 6, 4, 80, 0.08, by_run=True)]).cells)
+    (recipes,) = noise_of(load([repeats(tmp_path / "recipes", 6, 4, 80, 0.08)]).cells)
+    for name in ("problem", "seed", "sampling"):
+        one, other = getattr(runs, name), getattr(recipes, name)
+        assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
+    assert runs.both == pytest.approx(recipes.both) and runs.num_samples == recipes.num_samples == 4
+    bought = [(p.num_seeds, p.num_samples, p.num_problems) for p in purchases(recipes, 0.1)]
+    assert [(p.num_seeds, p.num_samples, p.num_problems) for p in purchases(runs, 0.1)] == bought
+    assert any(samples > 1 for _, samples, _ in bought)
+
+
+def test_unequal_numbers_of_samples_in_the_runs_of_a_setting_leave_the_draw_in_the_part_on_problems(
+    tmp_path: Path,
+) -> None:
+    """The first run has one of its three samples of every problem wrong, the second the only one."""
+    rows = [
+        made_up.sample(run_id=f"r{seed}", seed=seed, problem_id=f"p{p}", sample_index=k, correct=p % 2 == 0 and k < 2)
+        for seed, samples in ((0, 3), (1, 1))
+        for p in range(20)
+        for k in range(samples)
+    ]
+    (found,) = noise_of(load([made_up.write(tmp_path, rows)]).cells)
+    assert (found.num_seeds, found.num_samples) == (2, 2) and np.isnan(found.sampling.mean)
+
+
 def test_one_seed_shows_no_noise(tmp_path: Path) -> None:
     assert noise_of(load([repeats(tmp_path, 1, 4, 20, 0.1)]).cells) == []
 

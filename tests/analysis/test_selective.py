@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,13 @@ def test_groups_are_the_problems_facts_and_the_bases_thirds(tmp_path: Path) -> N
     for recipe, right in (("base", [0, 0, 0, 0, 0, 1]), ("s1k", [1, 1, 1, 0, 0, 1]), ("full", [1, 1, 0, 0, 0, 0])):
         for i, row in enumerate(rows_of(right, [None] * 6, run_id=recipe, recipe=recipe)):
             level = "easy" if i < 3 else "hard"
-            row |= {"metadata": f'{{"level": "{level}", "number": {i}}}', "thinking_tokens": 100 - 10 * i}
+            facts = {"level": level, "number": i, "finish_reason": "stop" if i % 2 else "length", "num_tokens": i % 2}
+            row |= {"metadata": json.dumps(facts), "thinking_tokens": 100 - 10 * i}
             rows.append(row)
     found = measured(tmp_path, rows)
     parts = {(p.group.by, p.group.name.split(":")[0], found.cells.cells[p.cell].recipe): p for p in found.parts}
-    assert {by for by, _, _ in parts} == {"level", "difficulty"}  # a number of its own groups no problems
+    # A number of its own groups no problems, and how a response ended is no fact of one.
+    assert {by for by, _, _ in parts} == {"level", "difficulty"}
     hard = parts["level", "hard", "full"]
     assert hard.accuracy.mean == 0 and hard.difference is not None
     assert hard.difference.mean == pytest.approx(-1 / 3) and hard.difference.num_problems == 3

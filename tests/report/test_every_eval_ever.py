@@ -88,12 +88,14 @@ def test_what_is_exported_reads_back_as_what_was_stored(stored: Path, exported: 
     before = before[before["correct"].notna()].copy()
     for one in (before, back):  # which of them a line end belongs to is not told
         one["said"] = one["closing"] + one["answer"]
-    shared = ["thinking_budget", "num_ignores", "problem_id", "question", "gold", "thinking", "said", "correct"]
+    shared = ["thinking_budget", "num_ignores", "problem_id", "question", "gold", "thinking", "said", "correct", "kind"]
     assert len(back) == len(before) == 22
     wanted, found = (one[shared].astype(str).sort_values(shared).reset_index(drop=True) for one in (before, back))
     pd.testing.assert_frame_equal(found, wanted)
     assert (back["correct"] == back["logged_correct"]).all() and set(back["model"]) == {"org/tiny"}
-    assert {json.loads(one)["subject"] for one in back["metadata"]} == {"sums"}
+    assert all(
+        json.loads(one) == {"subject": "sums", "level": "3"} for one in back["metadata"]
+    )  # nothing of a response
     kwargs = [json.loads(one) for one in back["gen_kwargs"]]
     assert {one["temperature"] for one in kwargs} == {0.7}
 

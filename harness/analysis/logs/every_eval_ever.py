@@ -18,6 +18,8 @@ OURS = {
     "method": "method",
     "seed": "seed",
 }
+# What `harness export` tells of a response among the facts of its problem.
+OF_A_RESPONSE = ("status", "kind", "sample_index", "forced_end", "thinking_tokens")
 
 
 def settings_beside(samples: Path) -> dict[str, Any]:

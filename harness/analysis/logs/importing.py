@@ -19,7 +19,18 @@ from harness.analysis.logs.lm_eval_logs import NAMELESS
 from harness.analysis.logs.logged import Log, Logged
 from harness.analysis.logs.names import model_of, name_from, shown_name, task_of, tokenizer_of, with_results
 from harness.analysis.logs.published import expand, read_log, skipped_lines, unreadable
-from harness.analysis.logs.runs import SEEDS, UNKNOWN_MODEL, Control, Run, control_of, cut, gold_text, runs_of, whole
+from harness.analysis.logs.runs import (
+    LIMITS,
+    SEEDS,
+    UNKNOWN_MODEL,
+    Control,
+    Run,
+    control_of,
+    cut,
+    gold_text,
+    runs_of,
+    whole,
+)
 from harness.analysis.logs.token_counts import TokenCounter, load_counter
 from harness.config import fingerprint, run_id
 from harness.digests import file_digest
@@ -33,7 +44,7 @@ from harness.thinking import FORMATS
 
 STUDY = "imported"
 RECIPE = "published"
-BUDGET_SETTINGS = ("max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "num_ignores", "method")
+BUDGET_SETTINGS = (*LIMITS, "thinking_n_ignore", "thinking_n_ignore_str", "num_ignores", "method")
 TEXTS = ("prompt", "thinking", "closing", "answer")
 FINAL_ANSWER = "Final Answer:"
 MAX_WORKERS = 8  # each grading thread has a worker for sympy

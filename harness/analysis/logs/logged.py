@@ -13,6 +13,8 @@ from harness.messages import content_text
 from harness.questions import LETTERS
 
 T = TypeVar("T")
+# What a limit on thinking tokens is called: by s1, by servers, by this harness, by vLLM.
+THINKING_LIMITS = ("max_tokens_thinking", "thinking_budget", "max_thinking_tokens", "thinking_token_budget")
 VERDICTS = dict.fromkeys(("1", "1.0", "true", "c", "correct", "yes"), True) | dict.fromkeys(
     ("0", "0.0", "false", "i", "incorrect", "n", "no"), False
 )

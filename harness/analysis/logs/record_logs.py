@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.analysis.logs import simple_evals_logs, skythought_logs
+from harness.analysis.logs import every_eval_ever, simple_evals_logs, skythought_logs
 from harness.analysis.logs.golds import GOLD_FIELDS, QUESTION_FIELDS, metadata_of
 from harness.analysis.logs.logged import (
+    THINKING_LIMITS,
     Log,
     Logged,
     chat_prompt,
@@ -37,8 +38,8 @@ RESPONSE_FIELDS = (
 )  # fmt: skip
 THOUGHTS = ("reasoning_content", "reasoning_contents", "reasoning_trace", "thinking")  # "reasoning" is a gold's too
 SETTINGS = (
-    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "max_tokens_thinking",
-    "thinking_budget", "reasoning_effort",
+    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "reasoning_effort",
+    *THINKING_LIMITS,
 )  # fmt: skip
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
@@ -105,12 +106,14 @@ def _every_eval_ever(record: Record, number: int) -> list[Logged] | str:
     score = record.get("evaluation") or {}
     choices = asked.get("choices")
     extracted = [one.get("extracted_value") for one in record.get("answer_attribution") or () if one.get("is_terminal")]
+    told = _object(record.get("metadata"))
     return [
         problem_of(
             record, number, responses or (None,), [asked.get("reference")], doc={"id": record["sample_id"]},
             question=first_text(asked, "raw"), prompt=first_text(asked, "formatted"), correct=score.get("is_correct"),
             extracted=extracted, choices=tuple(map(str, choices or ())), model=record.get("model_id"),
-            task=record.get("evaluation_name"), metadata=metadata_of(_object(record.get("metadata"))),
+            task=record.get("evaluation_name"), kind=told.get("kind"),
+            metadata=_without(metadata_of(told), *every_eval_ever.OF_A_RESPONSE),
         )
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from harness.analysis.logs.golds import LETTER, letter_of
-from harness.analysis.logs.logged import Log, Logged, with_responses_of, without_verdicts_of_points
+from harness.analysis.logs.logged import THINKING_LIMITS, Log, Logged, with_responses_of, without_verdicts_of_points
 from harness.analysis.logs.names import model_of, name_from, task_of
 from harness.analysis.logs.published import kwargs_of, told_apart
 from harness.config import Method
@@ -21,6 +21,7 @@ from harness.questions import question_key
 
 UNKNOWN_MODEL = "unknown"
 SHARDS = "the same settings and no problem in common"
+LIMITS = (*THINKING_LIMITS, "reasoning_tokens")  # the last is inspect_ai's; in other logs' rows it is a count
 SEEDS = ("seed", "thinking_seed", "seed_thinking")
 
 
@@ -210,8 +211,9 @@ def control_of(run: Run, cuts: Sequence[Split]) -> Control:
     """
     kwargs = run.kwargs
     method, instructed = _method(run, cuts)
-    limit = kwargs.get("max_tokens_thinking")
+    limit = next((kwargs[name] for name in LIMITS if kwargs.get(name) is not None), None)
     budget = whole(limit)
+    budget = None if budget is not None and budget < 0 else budget  # -1: as much as the model wants
     ignores = whole(kwargs.get("thinking_n_ignore")) or whole(kwargs.get("num_ignores")) or 0
     waits = kwargs.get("thinking_n_ignore_str")
     return Control(

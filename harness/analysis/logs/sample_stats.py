@@ -140,18 +140,20 @@ class Parts:
 def split(response: str, prompt: str = "", marks: Sequence[Marks] = ()) -> Parts:
     """Thinking, answer and steps of a response, delimiters left out.
 
-    Without delimiters all of it is the answer, unless `prompt` ends inside a thought.
+    Without delimiters all of it is the answer, unless `prompt` ends inside a thought. What stands behind a thought is
+    an answer in whatever words; of a response without a thought s1's rule says whether it holds one.
     """
     if STEP_MARK in response:
         head, _, answer = response.partition(S1.thinking_end)
         blocks = [block.split("\n", 1)[1] for block in head.split("<|im_start|>") if STEP_MARK in block]
-        return Parts("".join(blocks), answer.removeprefix("\n"), blocks, len(blocks), True, _answered(answer), True)
+        answered = bool(answer.strip())
+        return Parts("".join(blocks), answer.removeprefix("\n"), blocks, len(blocks), True, answered, True)
     cut = thoughts.split(response, prompt, marks)
     if cut.state == "none":
         return Parts("", response, [], 0, False, _answered(response), False)
     thinking = cut.thinking.removeprefix("\n")
     steps = [step for step in re.split(r"\n{2,}", thinking) if step.strip()]
-    answered = cut.state == "closed" and _answered(cut.closing + cut.answer)
+    answered = cut.state == "closed" and bool(cut.answer.strip() or _answered(cut.closing))
     return Parts(thinking, cut.answer.removeprefix("\n"), steps, len(steps), True, answered, False)
 
 

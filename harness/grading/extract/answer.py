@@ -60,7 +60,9 @@ _JSON = re.compile(
     r'"(?:(?:final_?)?answer|result|solution)"\s*:\s*(?:"((?:[^"\\\n]|\\.){1,500})"|\[([^\]\n]{1,500})\]|([^"\n}]{1,500}?))\s*(?:[,}\n]|$)',
     re.IGNORECASE,
 )
-_HASHES = re.compile(r"^\s*####\s*(.{1,500})$", re.MULTILINE)
+_HASHES = re.compile(  # a line that begins with it is a heading elsewhere; within one it stands before GSM8K's number
+    r"^\s*####\s*(.{1,500})$|(?<=\s)####\s*([-+]?[$€£]?[-+]?\d[\d,./]*\s?%?)\s*$", re.MULTILINE
+)
 _DENIED = re.compile(r"\bnot\s*(?:\$|\\\(|\\\[)*\s*$")
 _CODE = re.compile(r"```(?!json)[^`]*(?:```|$)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)

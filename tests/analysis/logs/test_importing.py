@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from harness.analysis.compare import compare
 from harness.analysis.logs.importing import import_files
 from harness.analysis.logs.names import model_of, name_from, task_of
 from harness.analysis.logs.published import read_log
@@ -17,8 +21,10 @@ from harness.analysis.measure import measure, measure_cells
 from harness.analysis.settings import load
 from harness.errors import UserError
 from harness.records import SAMPLE_SCHEMA
+from harness.report.comparisons import comparison_tables
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
+ROOT = Path(__file__).parents[3]
+DATA = ROOT.parent / "shared" / "data"
 
 
 def log_line(response: str | list[str], gold: str = "204", **more: Any) -> dict[str, Any]:
@@ -160,6 +166,26 @@ def test_the_published_aime_logs_come_out_at_their_own_accuracy(tmp_path: Path, 
     import_files([published(name)], tmp_path)
     frame = measure(tmp_path).to_pandas()
     assert frame[frame["metric"] == "accuracy"]["value"].item() == pytest.approx(accuracy)
+
+
+def test_two_published_logs_import_and_compare_as_the_documentation_prints(tmp_path: Path) -> None:
+    names = ("s1-32B_aime24_nofigures_samples.jsonl", "Qwen2.5-32B-Instruct_aime24_nofigures_samples.jsonl")
+    told = import_files([published(f"samples/{name}") for name in names], tmp_path)
+    console = Console(width=105, record=True, file=io.StringIO())
+    found = compare(f"{tmp_path}:s1-32B", f"{tmp_path}:Qwen2.5-32B-Instruct")
+    console.print(comparison_tables(found))
+    printed = " ".join(" ".join([*told, console.export_text()]).split())
+    assert (
+        " ".join(_block(ROOT / "docs" / "results.md", "s1-32B_aime24_nofigures_samples.jsonl: 30").split()) == printed
+    )
+    (line,) = re.findall(r"`(A - B: .*?)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert " ".join(line.split()) in printed and (len(found[0].only_a), len(found[0].only_b)) == (7, 0)
+
+
+def _block(page: Path, start: str) -> str:
+    """The printed block of a page that begins so."""
+    blocks = re.findall(r"```text\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    return next(str(block) for block in blocks if block.startswith(start))
 
 
 def test_eight_samples_a_problem_give_pass_at_k_and_maj_at_k(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.analysis.logs.golds import letter_of
 from harness.analysis.logs.importing import import_files
+from harness.analysis.settings import load
 from harness.errors import UserError
 from tests.analysis.logs.test_log_formats import imported, lm_eval_line, rows, written
 
@@ -126,6 +127,20 @@ def test_settings_in_columns_are_the_runs_settings(tmp_path: Path) -> None:
     for row in found:
         right[json.loads(row["gen_kwargs"])["temperature"]].append(row["correct"])
     assert right == {0: [False] * 3, 1: [True] * 3} and {row["sample_index"] for row in found} == {0}
+
+
+@pytest.mark.parametrize("name", ["thinking_budget", "max_thinking_tokens", "thinking_token_budget"])
+def test_a_limit_on_thinking_is_the_runs_budget_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    """A sweep in one file was runs of an unknown budget that "differ otherwise": no curve."""
+    limits = {500: "500", "1000": "1000", "auto": "auto", -1: None}
+    lines = [plain(n, f"<think>a</think>\\boxed{{{n}}}", **{name: one}) for one in limits for n in range(3)]
+    found = imported(tmp_path, written(tmp_path / "a.jsonl", *lines), model="m", task="t")
+    assert {json.loads(row["gen_kwargs"])[name]: row["thinking_budget"] for row in found} == limits
+    assert {row["max_thinking_tokens"] for row in found} == {500, 1000, None}
+    if name == "thinking_budget":
+        cells = load([tmp_path / "out"]).cells
+        assert [cell.max_thinking_tokens for cell in cells if cell.max_thinking_tokens] == [500, 1000]
+        assert {cell.note for cell in cells if cell.max_thinking_tokens} == {""}
 
 
 def test_responses_by_their_number_are_a_list_of_them(tmp_path: Path) -> None:

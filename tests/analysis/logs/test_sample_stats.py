@@ -122,7 +122,12 @@ def test_a_one_line_thought_has_no_tokens_for_s1_and_its_own_for_us(tmp_path: Pa
 )
 def test_other_thinking_formats_are_cut_at_their_own_delimiters(response: Any, thinking: Any, answer: Any) -> None:
     parts = split(response)
-    assert (parts.thinking, parts.answer) == (thinking, answer)
+    assert (parts.thinking, parts.answer, parts.has_answer) == (thinking, answer, True)  # in whatever words
+
+
+@pytest.mark.parametrize("response", ["<think>so \\boxed{2}</think>\n", "<think>so \\boxed{2}", "what was asked"])
+def test_a_response_that_says_nothing_behind_its_thought_is_without_an_answer(response: str) -> None:
+    assert not split(response).has_answer
 
 
 def test_steps_left_are_the_steps_and_the_budget_is_theirs(tmp_path: Path, tokenizer: Any) -> None:
