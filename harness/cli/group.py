@@ -81,7 +81,7 @@ class FolderToWrite(click.Path):
         if not there.is_dir():
             self.fail(f"{path}: cannot write there ({there} is no folder); choose another folder", param, ctx)
         if not os.access(there, os.W_OK | os.X_OK):
-            self.fail(f"{path}: cannot write there (no right to write in {there}); choose another folder", param, ctx)
+            self.fail(f"{path}: cannot write there (Permission denied in {there}); choose another folder", param, ctx)
         return path
 
 
