@@ -22,7 +22,7 @@ from harness.analysis.equivalence import Equivalence, Posterior, equivalence, po
 from harness.analysis.folders import sample_files
 from harness.analysis.intervals import Interval, difference_interval, share_interval
 from harness.analysis.measure import find_headlines
-from harness.analysis.pairing import pair, pair_wrapped
+from harness.analysis.pairing import Text, pair, pair_wrapped
 from harness.analysis.seeds import run_variances
 from harness.analysis.settings import Cell, Cells, load
 from harness.analysis.significance import detectable, paired_p_value
@@ -148,8 +148,10 @@ def _named_differently(left: Side, right: Side) -> list[tuple[str, str]]:
                 found.append((p, q))
 
     match(lambda p, q: len(asked[0][p] & asked[1][q]))
-    if (len(asked[0]) - len(found)) * (len(asked[1]) - len(found)) <= MOST_TASKS:
-        match(lambda p, q: len(_wrapped(left, right, p, q)))
+    if 0 < (len(asked[0]) - len(found)) * (len(asked[1]) - len(found)) <= MOST_TASKS:
+        taken = {task for names in found for task in names}
+        texts = [{task: _texts(side, task) for task in tasks - taken} for side, tasks in sides]
+        match(lambda p, q: len(pair_wrapped(texts[0][p], texts[1][q])))
     return found
 
 
@@ -159,7 +161,7 @@ def _compared(left: Side, right: Side, task: str, other: str, margin: float) -> 
     ids_a, ids_b = left.loaded.problems[task], right.loaded.problems[other]
     hashes_a, hashes_b = _hashes(left, x, task), _hashes(right, y, other)
     pairs = sorted(pair(hashes_a, hashes_b))
-    wrapped = [] if pairs else sorted(_wrapped(left, right, task, other))
+    wrapped = [] if pairs else sorted(pair_wrapped(_texts(left, task), _texts(right, other)))
     pairs = pairs or wrapped
     if not pairs:
         alike = len(set(hashes_a) & set(hashes_b))
@@ -228,14 +230,11 @@ def _hashes(side: Side, cell: Cell, task: str) -> dict[str, str | None]:
     return {problem: stored.get(problem) or texts.get(problem) for problem in ids}
 
 
-def _wrapped(left: Side, right: Side, task: str, other: str) -> list[tuple[str, str]]:
-    """The problems of the two sides that are the same but for instructions around the question (`pair_wrapped`)."""
-    sides = []
-    for side, cell in ((left, left.cells[task]), (right, right.cells[other])):
-        rows = _rows(side.folder, cell, ["question", "choices"])
-        parts = {row["problem_id"]: question_parts(row["question"] or "", row["choices"] or ()) for row in rows}
-        sides.append({problem: one for problem, one in parts.items() if one[0]})
-    return pair_wrapped(*sides)
+def _texts(side: Side, task: str) -> dict[str, Text]:
+    """Problem -> text and options of its question, where it is stored."""
+    rows = _rows(side.folder, side.cells[task], ["question", "choices"])
+    parts = {row["problem_id"]: question_parts(row["question"] or "", row["choices"] or ()) for row in rows}
+    return {problem: one for problem, one in parts.items() if one[0]}
 
 
 def _ids(folder: Path, cell: Cell) -> dict[str, tuple[str, list[int]]]:
