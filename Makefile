@@ -47,11 +47,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements-cpu.lock
 ablate: setup
 	$(BIN)/harness ablate quickstart --out $(OUT)
 
-# Three at a time (each waits for engines and Ray half of its time), file by file, the longest begun first (tests/conftest.py).
+# Four at a time (each waits for engines and Ray half of its time), file by file, the longest begun first (tests/conftest.py).
 test: setup
 	@# Where Python is told to write no byte code each process that a test starts would compile the harness anew.
 	$(BIN)/python -m compileall -q -j 2 harness ablations tasks tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # Engines, graders, trainings, drivers and nodes killed at chosen moments: minutes each, so not part of `make test`.
 faults: setup

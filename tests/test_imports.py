@@ -54,3 +54,34 @@ def test_an_engines_process_looks_seldom_from_its_start_and_runs_nothing_of_the_
     printed = done.stdout.splitlines()
     assert printed[:2] == ["the script", f"{imports.SELDOM} {imports.USUAL}"], done.stderr
     assert printed[2:] == ["(True, False)", "(False, True)", "(False, False)"]  # a module that is hidden and comes back
+
+
+LEAVING = """
+import multiprocessing, os, sys
+
+class Leftover:
+    def __del__(self, write=os.write):
+        write(1, b"taken apart")
+
+def work():
+    from harness.generation.engines.vllm_worker import SwapsWhole
+    sys.leftover = Leftover()
+    SwapsWhole().after_the_start()
+    print("worked")
+
+if __name__ == "__main__":
+    worker = multiprocessing.get_context("spawn").Process(target=work)
+    worker.start()
+    worker.join()
+    print(worker.exitcode)
+"""
+
+
+def test_an_engines_process_says_all_and_leaves_what_it_imported_to_the_system(tmp_path: Path) -> None:
+    script = tmp_path / "leaving.py"
+    script.write_text(LEAVING)
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split("\n") == ["worked", "0", ""], done.stderr

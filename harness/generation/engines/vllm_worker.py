@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 from multiprocessing import parent_process
 from typing import Any
 
@@ -26,8 +28,13 @@ class SwapsWhole:
     model_config: Any
 
     def after_the_start(self) -> None:
-        """Tensors live here: garbage is looked for as often as vLLM means it."""
+        """Tensors live here: garbage is looked for as often as vLLM means it.
+
+        At its end the process leaves what imports made to the system: Python would take it apart for two seconds.
+        """
         imports.as_usual()
+        if parent_process() is not None:
+            atexit.register(os._exit, 0)
 
     def reload_weights_whole(self, weights_path: str) -> None:
         """`reload_weights`, and what it leaves out of the layers that compute with packed copies (on a CPU all do).
