@@ -254,9 +254,12 @@ def main() -> None:
     parser.add_argument("--kv", default="full,60", help="KV cache: full, and per cent of need")
     arguments = parser.parse_args()
     config = EngineConfig(
-        max_model_len=CONTEXT, max_num_seqs=256, dtype=arguments.dtype, num_gpus=arguments.gpus,
+        max_model_len=CONTEXT,
+        max_num_seqs=256,
+        dtype=arguments.dtype,
+        num_gpus=arguments.gpus,
         gpu_memory_utilization=0.5,
-    )  # fmt: skip
+    )
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or make_model(Path(folder) / "model", hidden=192, layers=4, padded=0)
         longest: Ids = {}

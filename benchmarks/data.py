@@ -63,11 +63,17 @@ def made_up_pool(data_dir: Path, count: int, kilobytes: int = 0) -> Iterator[dic
         domain = rng.choice(list(MSC.values()))
         cases = int(rng.expovariate(1 / max(1, kilobytes * 1000 - CHARACTERS))) if kilobytes else 0
         yield {
-            **one, "id": f"r{index:05d}", "question": question, "thinking": trace, "domain": domain,
-            "source": rng.choices(names, weights)[0], "thinking_tokens": len(trace) // 3,
-            "reference_correct": [False, not hard], "benchmark_like": hard and rng.random() < 0.016,
+            **one,
+            "id": f"r{index:05d}",
+            "question": question,
+            "thinking": trace,
+            "domain": domain,
+            "source": rng.choices(names, weights)[0],
+            "thinking_tokens": len(trace) // 3,
+            "reference_correct": [False, not hard],
+            "benchmark_like": hard and rng.random() < 0.016,
             "metadata": json.dumps({"test_cases": f"{index} {rng.random()}\n" * (cases // 24)}),
-        }  # fmt: skip
+        }
 
 
 def problems(data_dir: Path) -> list[Any]:

@@ -20,9 +20,14 @@ IGNORED = -100
 
 def settings(gpus: int, rows: int) -> Training:
     return Training(
-        num_epochs=1, block_size=2048 if gpus else 512, global_batch_size=16 if rows >= 16 else rows,
-        per_device_batch_size=8 if gpus else 2, num_gpus=gpus, save_steps=0, gradient_checkpointing=False,
-    )  # fmt: skip
+        num_epochs=1,
+        block_size=2048 if gpus else 512,
+        global_batch_size=16 if rows >= 16 else rows,
+        per_device_batch_size=8 if gpus else 2,
+        num_gpus=gpus,
+        save_steps=0,
+        gradient_checkpointing=False,
+    )
 
 
 def pool_rows(pool: str | None, count: int) -> list[dict[str, Any]]:
@@ -72,8 +77,15 @@ def harness_training(model: str, pool: str | None, folder: Path, gpus: int, coun
     tools.sft_trainer = clocked
     try:
         folder.mkdir(parents=True)
-        job = {"rows": rows, "base_model": model, "training": to_plain(training), "thinking": "auto",
-               "folder": str(folder), "figures_file": "figures.json", "identity": "speed"}  # fmt: skip
+        job = {
+            "rows": rows,
+            "base_model": model,
+            "training": to_plain(training),
+            "thinking": "auto",
+            "folder": str(folder),
+            "figures_file": "figures.json",
+            "identity": "speed",
+        }
         worker.run_sft(job)
     finally:
         tools.sft_trainer = original
@@ -102,9 +114,12 @@ def bare_loop(model: str, pool: str | None, folder: Path, gpus: int, count: int)
     sequence = order.epochs(lengths, training)
     net = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).to(device).train()
     optimizer = torch.optim.AdamW(
-        net.parameters(), lr=training.learning_rate, betas=(training.adam_beta1, training.adam_beta2),
-        weight_decay=training.weight_decay, fused=bool(gpus),
-    )  # fmt: skip
+        net.parameters(),
+        lr=training.learning_rate,
+        betas=(training.adam_beta1, training.adam_beta2),
+        weight_decay=training.weight_decay,
+        fused=bool(gpus),
+    )
     size, whole = training.per_device_batch_size, training.global_batch_size
     clock: list[tuple[float, int]] = []
     tokens, first_loss = 0, 0.0
@@ -124,9 +139,11 @@ def bare_loop(model: str, pool: str | None, folder: Path, gpus: int, count: int)
             with torch.autocast(device, dtype=torch.bfloat16, enabled=bool(gpus) and training.bf16):
                 logits = net(input_ids=ids.to(device), attention_mask=mask.to(device)).logits[:, :-1]
                 loss = torch.nn.functional.cross_entropy(
-                    logits.float().flatten(0, 1), labels[:, 1:].flatten().to(device), ignore_index=IGNORED,
+                    logits.float().flatten(0, 1),
+                    labels[:, 1:].flatten().to(device),
+                    ignore_index=IGNORED,
                     reduction="sum",
-                )  # fmt: skip
+                )
             (loss / learnt).backward()
             total += float(loss.detach()) / learnt
         torch.nn.utils.clip_grad_norm_(net.parameters(), training.max_grad_norm)

@@ -61,10 +61,15 @@ def cases(shared: Path) -> Iterator[dict[str, Any]]:
             whole = "response" if "response" in row or row["kind"] == "response" else "answer"
             text = row.get(whole, row.get("response_or_answer"))
             yield {
-                "group": group, "held": held_out(str(row.get("id", f"{path.stem}/{number}"))), "gold": row["gold"],
-                whole: text, "kind": "choice" if choice else "math", "choices": row.get("choices") or (),
-                "label": row["label"], "policy": row["policy"],
-            }  # fmt: skip
+                "group": group,
+                "held": held_out(str(row.get("id", f"{path.stem}/{number}"))),
+                "gold": row["gold"],
+                whole: text,
+                "kind": "choice" if choice else "math",
+                "choices": row.get("choices") or (),
+                "label": row["label"],
+                "policy": row["policy"],
+            }
 
 
 def own_cases() -> Iterator[dict[str, Any]]:

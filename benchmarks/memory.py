@@ -52,9 +52,14 @@ def make(size: str, folder: Path) -> None:
 
     hidden, layers, heads, kv_heads, intermediate, vocabulary, block = SIZES[size]
     config = Qwen2Config(
-        vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=kv_heads, intermediate_size=intermediate, max_position_embeddings=block,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        intermediate_size=intermediate,
+        max_position_embeddings=block,
+    )
     Qwen2ForCausalLM(config).to(torch.float32).save_pretrained(folder)
     AutoTokenizer.from_pretrained(TINY_MODEL).save_pretrained(folder)
 
@@ -102,9 +107,16 @@ def train(size: str, setting: str, folder: Path) -> dict[str, Any]:
     target = folder / "run"
     target.mkdir()
     worker.run_sft(
-        {"rows": rows, "base_model": str(folder), "training": to_plain(training), "thinking": "s1",
-         "folder": str(target), "figures_file": "figures.json", "identity": "memory"}
-    )  # fmt: skip
+        {
+            "rows": rows,
+            "base_model": str(folder),
+            "training": to_plain(training),
+            "thinking": "s1",
+            "folder": str(target),
+            "figures_file": "figures.json",
+            "identity": "memory",
+        }
+    )
     done = True
     thread.join()
     return {

@@ -52,11 +52,26 @@ def write_rows(out: Path, num_rows: int) -> int:
         hard = difficulty[task][problem]
         tokens = np.minimum(200 + 8000 * hard + 300 * ignores, limit or 32_000)
         right = rng.random(n) < RECIPES[recipe] + 0.08 * np.log2(tokens / 2000) - 0.5 * (hard - 0.5)
-        shared = {"run_id": f"run{index}", "study": "million", "model": "m", "recipe": recipe, "task": f"task{task}",
-                  "method": "budget_forcing", "max_thinking_tokens": limit, "num_ignores": ignores,
-                  "ignore_str": "Wait", "seed": seed, "kind": "math", "budget_tokens": limit or 32_000,
-                  "closing_tokens": 3, "answer_tokens": 400, "discarded_tokens": 0, "num_attempts": 1,
-                  "num_rounds": 1 + ignores, "looping": False}  # fmt: skip
+        shared = {
+            "run_id": f"run{index}",
+            "study": "million",
+            "model": "m",
+            "recipe": recipe,
+            "task": f"task{task}",
+            "method": "budget_forcing",
+            "max_thinking_tokens": limit,
+            "num_ignores": ignores,
+            "ignore_str": "Wait",
+            "seed": seed,
+            "kind": "math",
+            "budget_tokens": limit or 32_000,
+            "closing_tokens": 3,
+            "answer_tokens": 400,
+            "discarded_tokens": 0,
+            "num_attempts": 1,
+            "num_rounds": 1 + ignores,
+            "looping": False,
+        }
         columns = {
             "problem_id": ids,
             "sample_index": places,
@@ -72,8 +87,14 @@ def write_rows(out: Path, num_rows: int) -> int:
         tables.append(
             pa.table({k: v if k == "thinking" else v.cast(SAMPLE_SCHEMA.field(k).type) for k, v in found.items()})
         )
-        more = {"num_problems": problems, "num_samples": samples, "status": "done", "commit": "", "engine": "none",
-                "config": json.dumps({"headline": {"max_thinking_tokens": "auto", "num_ignores": 0}})}  # fmt: skip
+        more = {
+            "num_problems": problems,
+            "num_samples": samples,
+            "status": "done",
+            "commit": "",
+            "engine": "none",
+            "config": json.dumps({"headline": {"max_thinking_tokens": "auto", "num_ignores": 0}}),
+        }
         runs.append(dict.fromkeys(RUN_SCHEMA.names) | {k: v for k, v in shared.items() if k in RUN_SCHEMA.names} | more)
         if len(tables) * n >= ROWS_A_FILE or index == num_runs - 1:
             path = out / "samples" / f"{index:05}.parquet"

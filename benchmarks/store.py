@@ -77,9 +77,16 @@ def write(store: Store, run: Run, problems: list[Problem], num_samples: int, mis
     kept = np.random.default_rng(int(run.run_id, 16) % 2**32).random(len(keys)) >= missing
     count = int(kept.sum())
     constants = {
-        "run_id": run.run_id, "study": run.study, "model": run.model, "recipe": run.recipe, "task": run.task,
-        "thinking": "Let me think. " * 8, "answer": "\\boxed{5}", "correct": True, "thinking_tokens": 32,
-    }  # fmt: skip
+        "run_id": run.run_id,
+        "study": run.study,
+        "model": run.model,
+        "recipe": run.recipe,
+        "task": run.task,
+        "thinking": "Let me think. " * 8,
+        "answer": "\\boxed{5}",
+        "correct": True,
+        "thinking_tokens": 32,
+    }
     columns = {"sample_key": pa.array(keys), "problem_id": pa.array(ids), "sample_index": pa.array(indices, pa.int64())}
     columns = {name: column.filter(pa.array(kept)) for name, column in columns.items()}
     table = pa.table(
@@ -123,8 +130,15 @@ def scale(rows: int, out: Path) -> dict[str, float]:
     resume_seconds = time.perf_counter() - start
     assert missing + written == RUNS * a_run, (missing, written)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"rows": written, "write": write_seconds, "files": files, "resume": resume_seconds, "missing": missing,
-            "work": work, "peak": peak}  # fmt: skip
+    return {
+        "rows": written,
+        "write": write_seconds,
+        "files": files,
+        "resume": resume_seconds,
+        "missing": missing,
+        "work": work,
+        "peak": peak,
+    }
 
 
 def talker(thinking: int, answer: str) -> Any:

@@ -58,9 +58,16 @@ Method = Literal[
 ]
 EngineName = Literal["vllm", "transformers", "openai"]
 Scheduler = Literal[
-    "linear", "cosine", "cosine_with_restarts", "cosine_with_min_lr", "polynomial", "constant", "constant_with_warmup",
-    "inverse_sqrt", "warmup_stable_decay",
-]  # fmt: skip
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "cosine_with_min_lr",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "warmup_stable_decay",
+]
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2)]
 CAPPED: tuple[Method, ...] = ("budget_forcing", "token_conditional", "step_conditional", "class_conditional")

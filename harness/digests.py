@@ -67,9 +67,10 @@ def model_files(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder, followlinks=True):
         walked.add(os.path.realpath(root))
         folders[:] = [
-            name for name in folders
+            name
+            for name in folders
             if not name.startswith((".", "__pycache__")) and os.path.realpath(Path(root) / name) not in walked
-        ]  # fmt: skip
+        ]
         for name in names:
             path = Path(root) / name
             left_out = name.startswith((".", *NOT_MODEL_NAMES)) or path.suffix.lower() in NOT_MODEL

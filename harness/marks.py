@@ -17,12 +17,38 @@ from harness.thinking import FAMILIES
 
 # What ends a turn in a text, beside what looks like a special token at its very end.
 TURN_ENDS = (
-    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>", "<|im_start|>user", "<|im_start|>",
-    "<end_of_turn>", "<|return|>", "<|end|>", "<|END_OF_TURN_TOKEN|>", "<turn|>", "<|user|>", "<|observation|>",
-    "[|endofturn|]", "<seed:eos>", "[e~[", "<end_of_sentence>", "<｜end▁of▁sentence｜>", "<SPECIAL_12>", "<sep>",
-    "</assistant>", "<|role_end|>", "<|eom|>", "<|eot|>", "<|end_of_msg|>", "<|assistant_end|>", "</output>",
-    "<|eos|>", "[EOS]", "<eos>",
-)  # fmt: skip
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<|im_start|>user",
+    "<|im_start|>",
+    "<end_of_turn>",
+    "<|return|>",
+    "<|end|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<turn|>",
+    "<|user|>",
+    "<|observation|>",
+    "[|endofturn|]",
+    "<seed:eos>",
+    "[e~[",
+    "<end_of_sentence>",
+    "<｜end▁of▁sentence｜>",
+    "<SPECIAL_12>",
+    "<sep>",
+    "</assistant>",
+    "<|role_end|>",
+    "<|eom|>",
+    "<|eot|>",
+    "<|end_of_msg|>",
+    "<|assistant_end|>",
+    "</output>",
+    "<|eos|>",
+    "[EOS]",
+    "<eos>",
+)
 _LAST_TOKEN = re.compile(
     r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|\[\|[a-z]{1,20}\|\]|</?[a-z]{0,12}:?(?:eos|eot|eom)>|</s>)\s*$"
 )

@@ -274,11 +274,21 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
 
 
 CONFIG_TYPES: dict[str, type] = {
-    "budget": dict, "engine": dict, "headline": dict, "recipe_config": dict, "sampling": dict, "training": dict,
+    "budget": dict,
+    "engine": dict,
+    "headline": dict,
+    "recipe_config": dict,
+    "sampling": dict,
+    "training": dict,
     "claims": list,
-    "setup": str, "hypothesis": str, "reference_recipe": str, "base_model": str, "thinking": str, "model_identity": str,
+    "setup": str,
+    "hypothesis": str,
+    "reference_recipe": str,
+    "base_model": str,
+    "thinking": str,
+    "model_identity": str,
     "base_identity": str,
-}  # fmt: skip
+}
 
 
 def run_config(text: object) -> tuple[dict[str, Any], str]:

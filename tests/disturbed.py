@@ -16,8 +16,21 @@ import pandas as pd
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXT = ["run_id", "sample_key", "task", "problem_id", "prompt_ids", "thinking_ids", "closing_ids", "answer_ids",
-        "thinking_tokens", "forced_end", "status", "extracted", "correct"]  # fmt: skip
+TEXT = [
+    "run_id",
+    "sample_key",
+    "task",
+    "problem_id",
+    "prompt_ids",
+    "thinking_ids",
+    "closing_ids",
+    "answer_ids",
+    "thinking_tokens",
+    "forced_end",
+    "status",
+    "extracted",
+    "correct",
+]
 # How Ray's processes are called: an actor by its class, a task by the name that it was given.
 ENGINE, GRADER, TRAINING_WORKER = "ray::EngineWorker", "ray::grade ", "ray::TrainingProcess"
 

@@ -63,40 +63,84 @@ DEEPSEEK_TURNS = (
 
 FIXTURES = (
     Fixture(
-        "instruct without thinking (s1's base)", chatml("''", ASSISTANT), IM, "<|im_end|>", "we",
-        "assistant\n<|im_start|>think", "\n<|im_start|>answer\n", "<|im_end|>", "<|im_start|>assistant\n",
+        "instruct without thinking (s1's base)",
+        chatml("''", ASSISTANT),
+        IM,
+        "<|im_end|>",
+        "we",
+        "assistant\n<|im_start|>think",
+        "\n<|im_start|>answer\n",
+        "<|im_end|>",
+        "<|im_start|>assistant\n",
     ),
     Fixture(
-        "base eos", chatml("''", ASSISTANT), IM, "<|endoftext|>", "we",
-        "assistant\n<|im_start|>think", "\n<|im_start|>answer\n", "<|im_end|>", "<|im_start|>assistant\n",
+        "base eos",
+        chatml("''", ASSISTANT),
+        IM,
+        "<|endoftext|>",
+        "we",
+        "assistant\n<|im_start|>think",
+        "\n<|im_start|>answer\n",
+        "<|im_end|>",
+        "<|im_start|>assistant\n",
     ),
     Fixture(
-        "hybrid that thinks (Qwen3)", chatml(SHOWN, HYBRID), (*IM, "<think>", "</think>"), "<|im_end|>", "we",
-        "assistant\n<think>\n", "\n</think>\n\n", "<|im_end|>", "assistant\n<think>\n\n</think>\n\n",
+        "hybrid that thinks (Qwen3)",
+        chatml(SHOWN, HYBRID),
+        (*IM, "<think>", "</think>"),
+        "<|im_end|>",
+        "we",
+        "assistant\n<think>\n",
+        "\n</think>\n\n",
+        "<|im_end|>",
+        "assistant\n<think>\n\n</think>\n\n",
     ),
     Fixture(
-        "opened, with a switch (Qwen3.5)", chatml(SHOWN, OPENS_UNLESS), (*IM, "<think>", "</think>"), "<|im_end|>",
-        "the template", "assistant\n<think>\n", "\n</think>\n\n", "<|im_end|>", "assistant\n<think>\n\n</think>\n\n",
+        "opened, with a switch (Qwen3.5)",
+        chatml(SHOWN, OPENS_UNLESS),
+        (*IM, "<think>", "</think>"),
+        "<|im_end|>",
+        "the template",
+        "assistant\n<think>\n",
+        "\n</think>\n\n",
+        "<|im_end|>",
+        "assistant\n<think>\n\n</think>\n\n",
     ),
     Fixture(
-        "opened, without a switch (QwQ, Qwen3-Thinking)", chatml("''", ASSISTANT + "{{- '<think>\n' }}"),
-        (*IM, "<think>", "</think>"), "<|im_end|>", "the template", "assistant\n<think>\n", "\n</think>\n\n",
-        "<|im_end|>", "assistant\n<think>\n\n</think>\n\n",
+        "opened, without a switch (QwQ, Qwen3-Thinking)",
+        chatml("''", ASSISTANT + "{{- '<think>\n' }}"),
+        (*IM, "<think>", "</think>"),
+        "<|im_end|>",
+        "the template",
+        "assistant\n<think>\n",
+        "\n</think>\n\n",
+        "<|im_end|>",
+        "assistant\n<think>\n\n</think>\n\n",
     ),
     Fixture(
         "earlier thoughts dropped (DeepSeek-R1)",
         DEEPSEEK_TURNS.replace("PART", "m.content.split('</think>')[-1]")
         + "{%- if add_generation_prompt %}{{- '<｜Assistant｜><think>\n' }}{%- endif %}",
-        DEEPSEEK, "<｜end▁of▁sentence｜>", "the template", "<｜Assistant｜><think>\n", "\n</think>\n\n",
-        "<｜end▁of▁sentence｜>", "<｜Assistant｜><think>\n\n</think>\n\n",
+        DEEPSEEK,
+        "<｜end▁of▁sentence｜>",
+        "the template",
+        "<｜Assistant｜><think>\n",
+        "\n</think>\n\n",
+        "<｜end▁of▁sentence｜>",
+        "<｜Assistant｜><think>\n\n</think>\n\n",
     ),
     Fixture(
         "hybrid that must be told (DeepSeek-V3.1)",
         "{%- if thinking is not defined %}{%- set thinking = false %}{%- endif %}"
         + DEEPSEEK_TURNS.replace("PART", "'</think>' + m.content.split('</think>')[-1]")
         + "{%- if add_generation_prompt %}{{- '<｜Assistant｜>' }}{{- '<think>' if thinking else '</think>' }}{%- endif %}",
-        DEEPSEEK, "<｜end▁of▁sentence｜>", "the template", "<｜Assistant｜><think>", "</think>",
-        "<｜end▁of▁sentence｜>", "<｜Assistant｜></think>",
+        DEEPSEEK,
+        "<｜end▁of▁sentence｜>",
+        "the template",
+        "<｜Assistant｜><think>",
+        "</think>",
+        "<｜end▁of▁sentence｜>",
+        "<｜Assistant｜></think>",
     ),
     Fixture(
         "told by another switch, its end in the turn (EXAONE-4)",
@@ -104,8 +148,13 @@ FIXTURES = (
         " if m.reasoning_content else '') + m.content + ('[|endofturn|]\n' if m.role != 'user' else '\n') }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '[|assistant|]\n' }}{%- if enable_thinking is defined and enable_thinking is"
         " true %}{{- '<think>\n' }}{%- else %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}{%- endif %}",
-        ("[|user|]", "[|assistant|]", "[|endofturn|]", "<think>", "</think>"), "[|endofturn|]", "the template",
-        "[|assistant|]\n<think>\n", "\n</think>\n\n", "[|endofturn|]", "[|assistant|]\n<think>\n\n</think>\n\n",
+        ("[|user|]", "[|assistant|]", "[|endofturn|]", "<think>", "</think>"),
+        "[|endofturn|]",
+        "the template",
+        "[|assistant|]\n<think>\n",
+        "\n</think>\n\n",
+        "[|endofturn|]",
+        "[|assistant|]\n<think>\n\n</think>\n\n",
     ),
     Fixture(
         "told by an instruction in the system turn (Granite 3.3)",
@@ -113,8 +162,13 @@ FIXTURES = (
         " <response></response>.' if thinking else 'Help.') + '<|end_of_text|>\n' }}"
         "{%- for m in messages %}{{- '<|role|>' + m.role + '<|/role|>' + m.content + '<|end_of_text|>\n' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|role|>assistant<|/role|>' }}{%- endif %}",
-        ("<|role|>", "<|/role|>", "<|end_of_text|>"), "<|end_of_text|>", "we", "assistant<|/role|><think>\n",
-        "\n</think><response>", "</response><|end_of_text|>", "assistant<|/role|>",
+        ("<|role|>", "<|/role|>", "<|end_of_text|>"),
+        "<|end_of_text|>",
+        "we",
+        "assistant<|/role|><think>\n",
+        "\n</think><response>",
+        "</response><|end_of_text|>",
+        "assistant<|/role|>",
     ),
     Fixture(
         "plain words (Granite 3.2)",
@@ -122,8 +176,12 @@ FIXTURES = (
         " if thinking else 'Help.') + '<|end_of_text|>\n' }}"
         "{%- for m in messages %}{{- '<|role|>' + m.role + '<|/role|>' + m.content + '<|end_of_text|>\n' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|role|>assistant<|/role|>' }}{%- endif %}",
-        ("<|role|>", "<|/role|>", "<|end_of_text|>"), "<|end_of_text|>", "we",
-        "assistant<|/role|>Here is my thought process:\n", "\nHere is my response:\n", "<|end_of_text|>",
+        ("<|role|>", "<|/role|>", "<|end_of_text|>"),
+        "<|end_of_text|>",
+        "we",
+        "assistant<|/role|>Here is my thought process:\n",
+        "\nHere is my response:\n",
+        "<|end_of_text|>",
         "assistant<|/role|>",
     ),
     Fixture(
@@ -134,8 +192,13 @@ FIXTURES = (
         " ('\n<SPECIAL_12>' if m.role == 'assistant' else '') + '\n' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<SPECIAL_11>assistant\n' + ('<think>\n' if ns.on else '<think></think>') }}"
         "{%- endif %}",
-        ("<SPECIAL_11>", "<SPECIAL_12>", "<think>", "</think>"), "<SPECIAL_12>", "the template",
-        "<SPECIAL_11>assistant\n<think>\n", "\n</think>\n\n", "\n<SPECIAL_12>", "assistant\n<think></think>",
+        ("<SPECIAL_11>", "<SPECIAL_12>", "<think>", "</think>"),
+        "<SPECIAL_12>",
+        "the template",
+        "<SPECIAL_11>assistant\n<think>\n",
+        "\n</think>\n\n",
+        "\n<SPECIAL_12>",
+        "assistant\n<think></think>",
     ),
     Fixture(
         "a level of effort is no switch; channels (gpt-oss)",
@@ -145,9 +208,13 @@ FIXTURES = (
         "{{- '<|start|>assistant<|channel|>final<|message|>' + m.content + '<|return|>' }}"
         "{%- else %}{{- '<|start|>' + m.role + '<|message|>' + m.content + '<|end|>' }}{%- endif %}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|start|>assistant' }}{%- endif %}",
-        ("<|start|>", "<|message|>", "<|end|>", "<|return|>", "<|channel|>"), "<|return|>", "we",
-        "<|start|>assistant<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>",
-        "<|return|>", "<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>",
+        ("<|start|>", "<|message|>", "<|end|>", "<|return|>", "<|channel|>"),
+        "<|return|>",
+        "we",
+        "<|start|>assistant<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+        "<|return|>",
+        "<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>",
     ),
     Fixture(
         "chunks, thinking asked for by the default system turn (Magistral, Ministral)",
@@ -157,8 +224,13 @@ FIXTURES = (
         "{{- '[INST]' + m.content + '[/INST]' }}{%- elif m.content is string %}{{- m.content + '</s>' }}{%- else %}"
         "{%- for part in m.content %}{{- '[THINK]' + part.thinking + '[/THINK]' if part.type == 'thinking' else part.text"
         " }}{%- endfor %}{{- '</s>' }}{%- endif %}{%- endfor %}",
-        ("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[INST]", "[/INST]", "[THINK]", "[/THINK]", "</s>"), "</s>", "we",
-        "[/INST][THINK]", "[/THINK]", "</s>", "assistant.[/SYSTEM_PROMPT][INST]‹question›[/INST]",
+        ("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[INST]", "[/INST]", "[THINK]", "[/THINK]", "</s>"),
+        "</s>",
+        "we",
+        "[/INST][THINK]",
+        "[/THINK]",
+        "</s>",
+        "assistant.[/SYSTEM_PROMPT][INST]‹question›[/INST]",
     ),
     Fixture(
         "a budget of zero switches it off (Seed-OSS)",
@@ -166,8 +238,13 @@ FIXTURES = (
         " '</seed:think>' if m.reasoning_content else '') + m.content + '<seed:eos>' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<seed:bos>assistant\n' }}{%- if thinking_budget is defined and"
         " thinking_budget == 0 %}{{- '<seed:think></seed:think>' }}{%- endif %}{%- endif %}",
-        ("<seed:bos>", "<seed:eos>", "<seed:think>", "</seed:think>"), "<seed:eos>", "we",
-        "<seed:bos>assistant\n<seed:think>", "</seed:think>", "<seed:eos>", "<seed:think></seed:think>",
+        ("<seed:bos>", "<seed:eos>", "<seed:think>", "</seed:think>"),
+        "<seed:eos>",
+        "we",
+        "<seed:bos>assistant\n<seed:think>",
+        "</seed:think>",
+        "<seed:eos>",
+        "<seed:think></seed:think>",
     ),
     Fixture(
         "closed unless told, its generation prompt behind every turn (Command R7B)",
@@ -175,10 +252,22 @@ FIXTURES = (
         " '_TOKEN|>' + ('<|START_RESPONSE|>' + m.content + '<|END_RESPONSE|>' if m.role == 'assistant' else m.content) +"
         " '<|END_OF_TURN_TOKEN|>' }}{%- endfor %}{{- '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' }}"
         "{%- if not enable_thinking %}{{- '<|START_THINKING|><|END_THINKING|>' }}{%- endif %}",
-        ("<|START_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|USER_TOKEN|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>",
-         "<|END_OF_TURN_TOKEN|>", "<|START_THINKING|>", "<|END_THINKING|>"),
-        "<|END_OF_TURN_TOKEN|>", "we", "<|CHATBOT_TOKEN|><|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>",
-        "<|END_RESPONSE|><|END_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>",
+        (
+            "<|START_OF_TURN_TOKEN|>",
+            "<|CHATBOT_TOKEN|>",
+            "<|USER_TOKEN|>",
+            "<|START_RESPONSE|>",
+            "<|END_RESPONSE|>",
+            "<|END_OF_TURN_TOKEN|>",
+            "<|START_THINKING|>",
+            "<|END_THINKING|>",
+        ),
+        "<|END_OF_TURN_TOKEN|>",
+        "we",
+        "<|CHATBOT_TOKEN|><|START_THINKING|>",
+        "<|END_THINKING|><|START_RESPONSE|>",
+        "<|END_RESPONSE|><|END_OF_TURN_TOKEN|>",
+        "<|CHATBOT_TOKEN|><|START_THINKING|><|END_THINKING|>",
     ),
     Fixture(
         "no end of turn in the template (GLM)",
@@ -187,8 +276,13 @@ FIXTURES = (
         "{{- '/nothink' if enable_thinking is defined and not enable_thinking }}{%- endif %}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- if enable_thinking is defined and not enable_thinking %}"
         "{{- '\n<think></think>' }}{%- endif %}{%- endif %}",
-        ("<|user|>", "<|assistant|>", "<|system|>", "<|endoftext|>", "<think>", "</think>"), "<|endoftext|>", "we",
-        "<|assistant|>\n<think>", "</think>\n", "<|endoftext|>", "/nothink<|assistant|>\n<think></think>",
+        ("<|user|>", "<|assistant|>", "<|system|>", "<|endoftext|>", "<think>", "</think>"),
+        "<|endoftext|>",
+        "we",
+        "<|assistant|>\n<think>",
+        "</think>\n",
+        "<|endoftext|>",
+        "/nothink<|assistant|>\n<think></think>",
     ),
     Fixture(
         "a switch in the system turn and channels (Gemma 4)",
@@ -196,8 +290,13 @@ FIXTURES = (
         "{%- for m in messages %}{{- '<|turn>' + m.role + '\n' + m.content.split('<channel|>')[-1] + '<turn|>\n' }}"
         "{%- endfor %}{%- if add_generation_prompt %}{{- '<|turn>model\n' }}{%- if not enable_thinking %}"
         "{{- '<|channel>thought\n<channel|>' }}{%- endif %}{%- endif %}",
-        ("<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|think|>"), "<turn|>", "we",
-        "<|turn>model\n<|channel>thought\n", "<channel|>", "<turn|>", "<|turn>model\n<|channel>thought\n<channel|>",
+        ("<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|think|>"),
+        "<turn|>",
+        "we",
+        "<|turn>model\n<|channel>thought\n",
+        "<channel|>",
+        "<turn|>",
+        "<|turn>model\n<|channel>thought\n<channel|>",
     ),
     Fixture(
         "blocks (Apertus)",
@@ -206,9 +305,21 @@ FIXTURES = (
         "{{- m.content }}{%- else %}{%- for b in m.content.blocks %}{{- '<|inner_prefix|>' + b.text + '<|inner_suffix|>'"
         " if b.type == 'thoughts' else b.text }}{%- endfor %}{%- endif %}{%- else %}{{- '<|user_start|>' + m.content +"
         " '<|user_end|>' }}{%- endif %}{%- endfor %}{%- if add_generation_prompt %}{{- '<|assistant_start|>' }}{%- endif %}",
-        ("<|dev|>", "<|/dev|>", "<|user_start|>", "<|user_end|>", "<|assistant_start|>", "<|assistant_end|>",
-         "<|inner_prefix|>", "<|inner_suffix|>"),
-        "<|assistant_end|>", "we", "<|assistant_start|><|inner_prefix|>", "<|inner_suffix|>", "<|assistant_end|>",
+        (
+            "<|dev|>",
+            "<|/dev|>",
+            "<|user_start|>",
+            "<|user_end|>",
+            "<|assistant_start|>",
+            "<|assistant_end|>",
+            "<|inner_prefix|>",
+            "<|inner_suffix|>",
+        ),
+        "<|assistant_end|>",
+        "we",
+        "<|assistant_start|><|inner_prefix|>",
+        "<|inner_suffix|>",
+        "<|assistant_end|>",
         "<|assistant_start|>",
     ),
     Fixture(
@@ -217,8 +328,13 @@ FIXTURES = (
         "{%- for m in messages %}{{- '<｜' + m.role + '｜>' + ('<think:open>' + m.reasoning_content + '</think:open>'"
         " if m.reasoning_content else '') + m.content + '<｜eos｜>' }}{%- endfor %}{%- if add_generation_prompt %}"
         "{{- '<｜assistant｜><think:open>' + ('' if reasoning_effort in ['low', 'high'] else '</think:open>') }}{%- endif %}",
-        ("<｜user｜>", "<｜assistant｜>", "<｜eos｜>", "<think:open>", "</think:open>"), "<｜eos｜>", "the template",
-        "<｜assistant｜><think:open>", "</think:open>", "<｜eos｜>", "<think:open></think:open>",
+        ("<｜user｜>", "<｜assistant｜>", "<｜eos｜>", "<think:open>", "</think:open>"),
+        "<｜eos｜>",
+        "the template",
+        "<｜assistant｜><think:open>",
+        "</think:open>",
+        "<｜eos｜>",
+        "<think:open></think:open>",
     ),
     Fixture(
         "tags of several tokens (Kimi-K3)",
@@ -228,9 +344,13 @@ FIXTURES = (
         " '<|close|>response<|sep|>' }}{%- else %}{{- m.content }}{%- endif %}{{- '<|close|>message<|sep|><|end_of_msg|>' }}"
         "{%- endfor %}{%- if add_generation_prompt %}{{- '<|open|>message assistant<|sep|>' }}"
         "{{- '<|open|>think<|sep|>' if thinking else '<|open|>response<|sep|>' }}{%- endif %}",
-        ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"), "<|end_of_msg|>", "the template",
-        "assistant<|sep|><|open|>think<|sep|>", "<|close|>think<|sep|><|open|>response<|sep|>",
-        "<|close|>response<|sep|><|close|>message<|sep|><|end_of_msg|>", "assistant<|sep|><|open|>response<|sep|>",
+        ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
+        "<|end_of_msg|>",
+        "the template",
+        "assistant<|sep|><|open|>think<|sep|>",
+        "<|close|>think<|sep|><|open|>response<|sep|>",
+        "<|close|>response<|sep|><|close|>message<|sep|><|end_of_msg|>",
+        "assistant<|sep|><|open|>response<|sep|>",
     ),
     Fixture(
         "a recipient as the mark (Muse)",
@@ -238,8 +358,12 @@ FIXTURES = (
         " m.reasoning_content + '<|eom|>' }}{%- endif %}{{- '<|start|>' + m.role + (' to=user' if m.role == 'assistant'"
         " else '') + '<|message|>' + m.content + '<|eot|>' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|start|>assistant' }}{%- endif %}",
-        ("<|start|>", "<|message|>", "<|eom|>", "<|eot|>"), "<|eot|>", "we", "<|start|>assistant to=self<|message|>",
-        "<|eom|><|start|>assistant to=user<|message|>", "<|eot|>",
+        ("<|start|>", "<|message|>", "<|eom|>", "<|eot|>"),
+        "<|eot|>",
+        "we",
+        "<|start|>assistant to=self<|message|>",
+        "<|eom|><|start|>assistant to=user<|message|>",
+        "<|eot|>",
         " to=self<|message|><|eom|><|start|>assistant to=user<|message|>",
     ),
     Fixture(
@@ -248,8 +372,13 @@ FIXTURES = (
         "{%- endif %}{{- '<|begin|>' + m.role + '<|content|>' + m.content + '<|end|>' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{%- if reasoning_effort is defined and reasoning_effort in ['low', 'minimal'] %}"
         "{{- '<|begin|>assistant<|think|><|end|>' }}{%- endif %}{{- '<|begin|>assistant' }}{%- endif %}",
-        ("<|begin|>", "<|end|>", "<|think|>", "<|content|>"), "<|end|>", "we", "<|begin|>assistant<|think|>",
-        "<|end|><|begin|>assistant<|content|>", "<|end|>", "<|begin|>assistant<|think|><|end|><|begin|>assistant",
+        ("<|begin|>", "<|end|>", "<|think|>", "<|content|>"),
+        "<|end|>",
+        "we",
+        "<|begin|>assistant<|think|>",
+        "<|end|><|begin|>assistant<|content|>",
+        "<|end|>",
+        "<|begin|>assistant<|think|><|end|><|begin|>assistant",
     ),
     Fixture(
         "modes with a name (MiniMax-M3)",
@@ -258,7 +387,12 @@ FIXTURES = (
         " '\n' + ('<mm:think>' + m.reasoning_content + '</mm:think>' if m.reasoning_content else '') + m.content +"
         " '[e~[\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- ']~b]ai\n' + ('</mm:think>' if thinking_mode is"
         " defined and thinking_mode == 'disabled' else '') }}{%- endif %}",
-        ("]~b]", "[e~[", "<mm:think>", "</mm:think>"), "[e~[", "we", "]~b]ai\n<mm:think>", "</mm:think>", "[e~[",
+        ("]~b]", "[e~[", "<mm:think>", "</mm:think>"),
+        "[e~[",
+        "we",
+        "]~b]ai\n<mm:think>",
+        "</mm:think>",
+        "[e~[",
         "]~b]ai\n</mm:think>",
     ),
     Fixture(
@@ -266,18 +400,27 @@ FIXTURES = (
         "{{- '<|system|>\nReason step by step, then [BEGIN FINAL RESPONSE] and the answer.\n<|end|>\n' }}"
         "{%- for m in messages %}{{- '<|' + m.role + '|>\n' + m.content + '\n<|end|>\n' }}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|assistant|>\nHere are my reasoning steps:\n' }}{%- endif %}",
-        ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"), "<|end|>", "the template",
-        "<|assistant|>\nHere are my reasoning steps:\n", "\n[BEGIN FINAL RESPONSE]\n", "\n<|end|>",
+        ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
+        "<|end|>",
+        "the template",
+        "<|assistant|>\nHere are my reasoning steps:\n",
+        "\n[BEGIN FINAL RESPONSE]\n",
+        "\n<|end|>",
         "Here are my reasoning steps:\n\n[BEGIN FINAL RESPONSE]\n",
     ),
     Fixture(
         "other tags (EXAONE Deep, Kimi-VL)",
         "{%- for m in messages %}{{- '[|' + m.role + '|]' + m.content.split('</thought>')[-1] + '[|endofturn|]\n' }}"
         "{%- endfor %}{%- if add_generation_prompt %}{{- '[|assistant|]<thought>\n' }}{%- endif %}",
-        ("[|user|]", "[|assistant|]", "[|endofturn|]", "<thought>", "</thought>"), "[|endofturn|]", "the template",
-        "[|assistant|]<thought>\n", "\n</thought>\n\n", "[|endofturn|]", "[|assistant|]<thought>\n\n</thought>\n\n",
+        ("[|user|]", "[|assistant|]", "[|endofturn|]", "<thought>", "</thought>"),
+        "[|endofturn|]",
+        "the template",
+        "[|assistant|]<thought>\n",
+        "\n</thought>\n\n",
+        "[|endofturn|]",
+        "[|assistant|]<thought>\n\n</thought>\n\n",
     ),
-)  # fmt: skip
+)
 
 
 def tokenizer_of(template: str, tokens: tuple[str, ...], eos: str) -> Any:

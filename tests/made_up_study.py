@@ -22,16 +22,49 @@ def sample(**changes: Any) -> dict[str, Any]:
     """One row of SAMPLE_SCHEMA with plain values for what a test does not name."""
     row: dict[str, Any] = dict.fromkeys(SAMPLE_SCHEMA.names)
     row |= {
-        "run_id": "run0", "study": "made_up", "model": "tiny", "recipe": "s1k", "task": "quick",
-        "method": "budget_forcing", "num_ignores": 0, "seed": 0, "sample_index": 0, "problem_id": "p0",
-        "question": "1 + 1 = ?", "gold": "2", "kind": "integer", "prompt": "user: 1 + 1 = ?",
-        "thinking": "one and one.", "closing": "<answer>", "answer": "2",
-        "budget_tokens": 256, "prompt_tokens": 5, "thinking_tokens": 40, "thinking_sampled_tokens": 40,
-        "thinking_injected_tokens": 0, "closing_tokens": 1, "answer_tokens": 1, "discarded_tokens": 0, "num_rounds": 1,
-        "num_attempts": 1, "thinking_finish": "stop", "answer_finish": "stop", "forced_end": False, "replayed": True,
-        "looping": False, "status": "correct", "extracted": "2", "correct": True, "reason": "", "tier": "string",
-        "thinking_ids": [1, 2, 3], "closing_ids": [4], "answer_ids": [5], "prompt_ids": [6], "forced_spans": [],
-    }  # fmt: skip
+        "run_id": "run0",
+        "study": "made_up",
+        "model": "tiny",
+        "recipe": "s1k",
+        "task": "quick",
+        "method": "budget_forcing",
+        "num_ignores": 0,
+        "seed": 0,
+        "sample_index": 0,
+        "problem_id": "p0",
+        "question": "1 + 1 = ?",
+        "gold": "2",
+        "kind": "integer",
+        "prompt": "user: 1 + 1 = ?",
+        "thinking": "one and one.",
+        "closing": "<answer>",
+        "answer": "2",
+        "budget_tokens": 256,
+        "prompt_tokens": 5,
+        "thinking_tokens": 40,
+        "thinking_sampled_tokens": 40,
+        "thinking_injected_tokens": 0,
+        "closing_tokens": 1,
+        "answer_tokens": 1,
+        "discarded_tokens": 0,
+        "num_rounds": 1,
+        "num_attempts": 1,
+        "thinking_finish": "stop",
+        "answer_finish": "stop",
+        "forced_end": False,
+        "replayed": True,
+        "looping": False,
+        "status": "correct",
+        "extracted": "2",
+        "correct": True,
+        "reason": "",
+        "tier": "string",
+        "thinking_ids": [1, 2, 3],
+        "closing_ids": [4],
+        "answer_ids": [5],
+        "prompt_ids": [6],
+        "forced_spans": [],
+    }
     return row | changes
 
 
@@ -40,11 +73,18 @@ def run(rows: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     shared = {name: rows[0][name] for name in RUN_SCHEMA.names if name in rows[0]}
     row: dict[str, Any] = dict.fromkeys(RUN_SCHEMA.names) | shared
     row |= {
-        "num_problems": len({r["problem_id"] for r in rows}), "num_samples": len(rows), "status": "done", "error": None,
+        "num_problems": len({r["problem_id"] for r in rows}),
+        "num_samples": len(rows),
+        "status": "done",
+        "error": None,
         "config": json.dumps({"reference_recipe": "s1k", "headline": HEADLINE}),
-        "versions": "{}", "commit": "abc", "engine": "scripted", "device": "cpu", "seconds": 1.0,
+        "versions": "{}",
+        "commit": "abc",
+        "engine": "scripted",
+        "device": "cpu",
+        "seconds": 1.0,
         "created_at": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
+    }
     return row | changes
 
 

@@ -41,8 +41,10 @@ def test_every_step_is_run_and_written_down(tmp_path: Path) -> None:
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, str(driver), "--out", str(out), "--model", "a model"],
-        capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     report: dict[str, Any] = json.loads(out.read_text())
     assert done.returncode == 1 and "failed: bad, hangs" in done.stdout and time.monotonic() - start < 200
     assert report["about"]["versions"]["torch"] and report["about"]["date"]

@@ -34,10 +34,20 @@ from harness.analysis.significance import (
 from harness.errors import UserError, unknown
 
 __all__ = [
-    "Interval", "Resampler", "bootstrap_ci", "column_quantiles", "holm", "mcnemar_exact",
-    "minimum_detectable_difference", "paired_difference", "paired_p_value", "paired_p_values", "percentiles",
-    "studentised", "upper_tails",
-]  # fmt: skip
+    "Interval",
+    "Resampler",
+    "bootstrap_ci",
+    "column_quantiles",
+    "holm",
+    "mcnemar_exact",
+    "minimum_detectable_difference",
+    "paired_difference",
+    "paired_p_value",
+    "paired_p_values",
+    "percentiles",
+    "studentised",
+    "upper_tails",
+]
 
 NUM_RESAMPLES = 10_000
 CHUNK_ENTRIES = 5_000_000  # weights drawn at once: 20 MB, 80 MB while they are drawn

@@ -22,9 +22,14 @@ from harness.records import RUN_SCHEMA, SAMPLE_SCHEMA, SCHEMA_VERSION, SINCE, ru
 from harness.store import read_claim
 
 TOKENS = (
-    "thinking_tokens", "closing_tokens", "answer_tokens", "discarded_tokens", "shared_tokens", "budget_tokens",
+    "thinking_tokens",
+    "closing_tokens",
+    "answer_tokens",
+    "discarded_tokens",
+    "shared_tokens",
+    "budget_tokens",
     "num_attempts",
-)  # fmt: skip
+)
 SAMPLE_COLUMNS = (
     "run_id",
     "study",

@@ -266,7 +266,11 @@ def _row(metric: str, figure: Interval) -> dict[str, Any]:
 
     bounded = figure.low < figure.high  # equal bounds would claim certainty
     return {
-        "metric": metric, "value": known(figure.mean), "low": known(figure.low) if bounded else None,
-        "high": known(figure.high) if bounded else None, "num_problems": figure.num_problems,
-        "reference": figure.reference or None, "note": figure.note or None,
-    }  # fmt: skip
+        "metric": metric,
+        "value": known(figure.mean),
+        "low": known(figure.low) if bounded else None,
+        "high": known(figure.high) if bounded else None,
+        "num_problems": figure.num_problems,
+        "reference": figure.reference or None,
+        "note": figure.note or None,
+    }

@@ -23,9 +23,18 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 RUN_FACTS = (
-    "run_id", "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str",
-    "instructed", "seed",
-)  # fmt: skip
+    "run_id",
+    "study",
+    "model",
+    "recipe",
+    "task",
+    "method",
+    "max_thinking_tokens",
+    "num_ignores",
+    "ignore_str",
+    "instructed",
+    "seed",
+)
 PROBLEM_FACTS = ("task", "problem_id", "question_hash", "metadata")
 SURVEYED = tuple(dict.fromkeys((*RUN_FACTS, *PROBLEM_FACTS)))
 NAMED = ("task", "problem_id", "question_hash")  # what tells problems apart

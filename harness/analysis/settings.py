@@ -31,9 +31,17 @@ from harness.records import RUN_SCHEMA, setting
 Floats = NDArray[np.float64]
 Votes = NDArray[np.int32]
 KEY = (
-    "study", "model", "recipe", "task", "method", "max_thinking_tokens", "num_ignores", "ignore_str", "instructed",
+    "study",
+    "model",
+    "recipe",
+    "task",
+    "method",
+    "max_thinking_tokens",
+    "num_ignores",
+    "ignore_str",
+    "instructed",
     "force",
-)  # fmt: skip
+)
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
 OF_A_RESPONSE = re.compile(r"(?:finish|stop)_?reasons?|truncated|(?:\w+_)?tokens", re.IGNORECASE)  # in its metadata
 LOGGED = "logged:"  # before the setup of an imported run: what its log tells, which may not be all

@@ -142,10 +142,17 @@ def formatted(
     for note in reading.notes:
         say(f"{tokenizer}: {note}", err=True)
     schema = pa.schema(
-        [("id", pa.string()), ("text", pa.string()), ("budget", pa.int64()), ("prompt_tokens", pa.int64()),
-         ("num_tokens", pa.int64()), ("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32())),
-         ("cut", pa.bool_())]
-    )  # fmt: skip
+        [
+            ("id", pa.string()),
+            ("text", pa.string()),
+            ("budget", pa.int64()),
+            ("prompt_tokens", pa.int64()),
+            ("num_tokens", pa.int64()),
+            ("input_ids", pa.list_(pa.int32())),
+            ("labels", pa.list_(pa.int32())),
+            ("cut", pa.bool_()),
+        ]
+    )
     statistics = Statistics()
     waiting: list[dict[str, Any]] = []
     with atomic(out) as file, pq.ParquetWriter(file, schema) as writer:

@@ -175,9 +175,20 @@ def evaluate(
             decoding = replace(decoding, temperature=temperature)
         name = evaluation.study_name(models)
         one = evaluation.study(
-            model, task_names, budgets, decoding, server, thinking, chat, max_problems, replay,
-            name=name, headline=headline, reading=reading, data_dir=data_dir,
-        )  # fmt: skip
+            model,
+            task_names,
+            budgets,
+            decoding,
+            server,
+            thinking,
+            chat,
+            max_problems,
+            replay,
+            name=name,
+            headline=headline,
+            reading=reading,
+            data_dir=data_dir,
+        )
         studies.append(with_settings(one, settings))
         check_inputs(studies[-1], data_dir)
     if dry_run:

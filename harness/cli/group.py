@@ -101,10 +101,13 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--template", default="", help="Their prompt: {{question}}, {{choices}} and columns of theirs."),
         click.option("--kind", type=click.Choice(get_args(Kind)), help="How their answers compare. Default: guessed."),
         click.option(
-            "--map", "columns", multiple=True, metavar="OURS=THEIRS",
+            "--map",
+            "columns",
+            multiple=True,
+            metavar="OURS=THEIRS",
             help="A column of theirs: question=, gold=, id=, choices= (one column, or A+B+C). Repeatable.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 

@@ -21,9 +21,17 @@ CUT = ("length", "max_tokens", "budget")  # how a trace's metadata say that it w
 # What is read of every row. Not its metadata, which are read where something asks: s1's pool has 140 kB of test cases
 # in each, ten times as much as everything else.
 COLUMNS = (
-    "id", "question", "answer", "source", "domain", "thinking", "attempt", "thinking_tokens", "reference_correct",
+    "id",
+    "question",
+    "answer",
+    "source",
+    "domain",
+    "thinking",
+    "attempt",
+    "thinking_tokens",
+    "reference_correct",
     "benchmark_like",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

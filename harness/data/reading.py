@@ -46,9 +46,22 @@ NOT_READ = {  # what people have that is not read, and what to do with it
     ".yml": "save it as .jsonl",
 }
 # Columns of a table whose cells are lists or objects, written as JSON or as Python literals.
-NESTED = ("messages", "conversations", "conversation", "dialog", "generations", "responses", "completions", "choices",
-          "options", "thinking_trajectories", "traces", "reference_answers", "reference_correct",
-          "metadata")  # fmt: skip
+NESTED = (
+    "messages",
+    "conversations",
+    "conversation",
+    "dialog",
+    "generations",
+    "responses",
+    "completions",
+    "choices",
+    "options",
+    "thinking_trajectories",
+    "traces",
+    "reference_answers",
+    "reference_correct",
+    "metadata",
+)
 # One object that holds all records under one key: {"data": [...]}, and the rows of the hub's viewer.
 HOLDERS = ("data", "rows", "train", "examples", "records", "items", "instances", "samples", "questions")
 QUESTIONS = {"question", "problem", "prompt", "query", "instruction", "input", "messages", "conversations"}

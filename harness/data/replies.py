@@ -9,14 +9,52 @@ from harness.data.schema import BadRowError
 from harness.messages import MessageText, content_text
 
 # Names of one thing, the first that holds something is taken.
-THOUGHTS = ("thinking", "reasoning_content", "reasoning", "thinking_trajectory", "thinking_trajectories", "trace",
-            "reasoning_trace", "deepseek_reasoning", "thought", "thoughts", "chain_of_thought", "complex_cot", "cot",
-            "rationale", "think", "thinking_trace", "reasoning_steps", "thought_process", "model_reasoning",
-            "long_cot", "longcot")  # fmt: skip
-RESPONSES = ("response", "completion", "output", "chosen", "generation", "assistant", "generated_solution",
-             "model_response", "model_output", "full_response", "generated_text", "r1_response", "text_response",
-             "reply", "generated_answer", "deepseek_response", "llm_response", "target", "targets", "combined_text",
-             "reannotated_assistant_content")  # fmt: skip
+THOUGHTS = (
+    "thinking",
+    "reasoning_content",
+    "reasoning",
+    "thinking_trajectory",
+    "thinking_trajectories",
+    "trace",
+    "reasoning_trace",
+    "deepseek_reasoning",
+    "thought",
+    "thoughts",
+    "chain_of_thought",
+    "complex_cot",
+    "cot",
+    "rationale",
+    "think",
+    "thinking_trace",
+    "reasoning_steps",
+    "thought_process",
+    "model_reasoning",
+    "long_cot",
+    "longcot",
+)
+RESPONSES = (
+    "response",
+    "completion",
+    "output",
+    "chosen",
+    "generation",
+    "assistant",
+    "generated_solution",
+    "model_response",
+    "model_output",
+    "full_response",
+    "generated_text",
+    "r1_response",
+    "text_response",
+    "reply",
+    "generated_answer",
+    "deepseek_response",
+    "llm_response",
+    "target",
+    "targets",
+    "combined_text",
+    "reannotated_assistant_content",
+)
 ATTEMPTS = ("attempt", "deepseek_solution", "final_response", "answer_text", "model_answer", "content")
 IN_AN_OBJECT = ("message", "content", "text", "value", *RESPONSES, *ATTEMPTS, "answer", "solution")
 

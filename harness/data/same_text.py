@@ -43,7 +43,7 @@ LOOKALIKES = {
     **dict.fromkeys("\u2010\u2012\u2013\u2212", "-"),
     **dict.fromkeys("\u2264\u2a7d", "<"),
     **dict.fromkeys("\u2265\u2a7e", ">"),
-}  # fmt: skip
+}
 FILLERS = "\u115f\u1160\u2800"  # letters and signs that print nothing
 
 

@@ -33,11 +33,37 @@ from harness.messages import THOUGHT_FIELDS
 
 # Names of one thing, the first that holds something is taken.
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
-QUESTIONS = ("question", "problem", "query", "prompt", "instruction", "input", "user", "question_text", "problem_text",
-             "problem_statement", "question_content", "task", "user_prompt", "human", "inputs")  # fmt: skip
+QUESTIONS = (
+    "question",
+    "problem",
+    "query",
+    "prompt",
+    "instruction",
+    "input",
+    "user",
+    "question_text",
+    "problem_text",
+    "problem_statement",
+    "question_content",
+    "task",
+    "user_prompt",
+    "human",
+    "inputs",
+)
 MANY = ("generations", "responses", "completions", "outputs", "traces", "solutions", "samples")
-GOLDS = ("answer", "gold", "ground_truth", "expected_answer", "reference_answer", "final_answer", "gold_answer",
-         "ground_truth_answer", "correct_answer", "label", "gt")  # fmt: skip
+GOLDS = (
+    "answer",
+    "gold",
+    "ground_truth",
+    "expected_answer",
+    "reference_answer",
+    "final_answer",
+    "gold_answer",
+    "ground_truth_answer",
+    "correct_answer",
+    "label",
+    "gt",
+)
 SOLUTIONS = (
     "solution",
     "ground_truth_solution",
@@ -51,16 +77,38 @@ SOURCES = ("source", "data_source", "dataset", "dataset_name", "origin", "source
 DOMAINS = ("domain", "subject", "problem_type", "category", "topic", "field")
 SYSTEMS = ("system", "system_prompt", "system_message")
 EARLIER = ("history", "earlier_turns")
-CORRECT = ("correctness_math_verify", "attempt_correct", "correctness", "is_correct", "correct", "verified",
-           "correctness_llama", "correctnesses")  # fmt: skip
+CORRECT = (
+    "correctness_math_verify",
+    "attempt_correct",
+    "correctness",
+    "is_correct",
+    "correct",
+    "verified",
+    "correctness_llama",
+    "correctnesses",
+)
 FINISHES = ("finish", "finish_reason", "finish_reasons", "stop_reason")
 USERS = ("user", "human", "prompter", "question", "instruction")
 ASSISTANTS = ("assistant", "gpt", "model", "chatgpt", "bot", "bing", "answer", "ai")
 TOOLS = ("tool", "function", "function_call", "observation", "ipython", "function-call", "tool_call", "tool_response")
 GSM8K = re.compile(r"\n?#### ?([^\n]+)\s*\Z")
 CUT = ("length", "max_tokens", "budget", "MAX_TOKENS")
-TARGETS = ("question", "thinking", "attempt", "response", "responses", "answer", "solution", "id", "source", "domain",
-           "messages", "system", "correct", "finish")  # fmt: skip
+TARGETS = (
+    "question",
+    "thinking",
+    "attempt",
+    "response",
+    "responses",
+    "answer",
+    "solution",
+    "id",
+    "source",
+    "domain",
+    "messages",
+    "system",
+    "correct",
+    "finish",
+)
 MAX_GOLD_WORDS = 30  # a longer text beside a trace is the answer that follows it, no gold
 NONE = "none"
 SWITCHES = ("on", "off", "yes", "no", "true", "false")  # says whether there is a thought, and is none

@@ -36,10 +36,22 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
 MODEL_ARGS = (
-    "pretrained", "tokenizer", "dtype", "tensor_parallel_size", "max_model_len", "max_num_seqs",
-    "gpu_memory_utilization", "device", "batch_size", "max_batch_size", "thinking", "enable_thinking",
-    "chat_template_args", "think_end_token", "compat",
-)  # fmt: skip
+    "pretrained",
+    "tokenizer",
+    "dtype",
+    "tensor_parallel_size",
+    "max_model_len",
+    "max_num_seqs",
+    "gpu_memory_utilization",
+    "device",
+    "batch_size",
+    "max_batch_size",
+    "thinking",
+    "enable_thinking",
+    "chat_template_args",
+    "think_end_token",
+    "compat",
+)
 
 
 class S1Model(LM):

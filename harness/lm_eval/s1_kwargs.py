@@ -17,16 +17,35 @@ from harness.thinking import ThinkingFormat
 S1_ANSWER_ROOM = 100  # tokens that s1's `auto` leaves for the answer
 DEFAULT_MAX_GEN_TOKS = 2048
 GENERAL = (
-    "until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k", "min_p", "presence_penalty",
-    "frequency_penalty", "repetition_penalty", "seed", "compat",
-)  # fmt: skip
+    "until",
+    "max_gen_toks",
+    "do_sample",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "seed",
+    "compat",
+)
 # What lm-eval's own models take for max_gen_toks, in their order.
 SAME_AS_MAX_GEN_TOKS = ("max_new_tokens", "max_tokens", "max_completion_tokens")
 THINKING = (
-    "max_tokens_thinking", "thinking_n_ignore", "thinking_n_ignore_str", "rejection_sample", "thinking_start",
-    "thinking_end", "until_thinking", "until_thinking_2", "temperature_thinking", "top_p_thinking",
-    "min_tokens_thinking", "seed_thinking",
-)  # fmt: skip
+    "max_tokens_thinking",
+    "thinking_n_ignore",
+    "thinking_n_ignore_str",
+    "rejection_sample",
+    "thinking_start",
+    "thinking_end",
+    "until_thinking",
+    "until_thinking_2",
+    "temperature_thinking",
+    "top_p_thinking",
+    "min_tokens_thinking",
+    "seed_thinking",
+)
 IGNORED = ("skip_special_tokens", "spaces_between_special_tokens")  # both are always false here, as in s1
 
 

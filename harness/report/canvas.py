@@ -36,16 +36,29 @@ DARK = tuple(
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 # The same shapes cut out of a square, for the page's switches.
 OUTLINES = (
-    "circle()", "inset(8%)", "polygon(50% 5%,100% 95%,0 95%)", "polygon(50% 0,100% 50%,50% 100%,0 50%)",
+    "circle()",
+    "inset(8%)",
+    "polygon(50% 5%,100% 95%,0 95%)",
+    "polygon(50% 0,100% 50%,50% 100%,0 50%)",
     "polygon(0 5%,100% 5%,50% 95%)",
     "polygon(33% 0,67% 0,67% 33%,100% 33%,100% 67%,67% 67%,67% 100%,33% 100%,33% 67%,0 67%,0 33%,33% 33%)",
     "polygon(25% 0,50% 25%,75% 0,100% 25%,75% 50%,100% 75%,75% 100%,50% 75%,25% 100%,0 75%,25% 50%,0 25%)",
-    "polygon(95% 0,95% 100%,5% 50%)", "polygon(5% 0,95% 50%,5% 100%)", "polygon(50% 0,100% 38%,81% 98%,19% 98%,0 38%)",
-)  # fmt: skip
+    "polygon(95% 0,95% 100%,5% 50%)",
+    "polygon(5% 0,95% 50%,5% 100%)",
+    "polygon(50% 0,100% 38%,81% 98%,19% 98%,0 38%)",
+)
 DASHES: tuple[Any, ...] = (
-    "-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)), (0, (8, 2, 1.5, 2, 1.5, 2)),
-    (0, (10, 3)), (0, (1.5, 3)), (0, (4, 1, 1, 1)), (0, (3, 3)),
-)  # fmt: skip
+    "-",
+    (0, (6, 2)),
+    (0, (1.5, 1.5)),
+    (0, (6, 2, 1.5, 2)),
+    (0, (3, 1.5)),
+    (0, (8, 2, 1.5, 2, 1.5, 2)),
+    (0, (10, 3)),
+    (0, (1.5, 3)),
+    (0, (4, 1, 1, 1)),
+    (0, (3, 3)),
+)
 FIXED = {"s1k": 0, "full": 1, "diverse": 2, "longest": 3, "random": 4, "base": 5}
 INK, LINE = "#22262b", "#d5d9de"  # unmistakable in the SVG, so that the page can put its own colours there
 PRINT_DPI = 300
@@ -56,12 +69,23 @@ BESIDE = 0.45  # inches: what stands to the left of a panel
 METHOD = "95 % intervals over problems: score intervals for shares, in closed form."
 # Points at the size of print: a figure goes into a paper as it is, not scaled.
 SIZES: dict[str, Any] = {
-    "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
-    "legend.fontsize": 7, "lines.linewidth": 1.4, "lines.markersize": 4.5,
-    "axes.edgecolor": LINE, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK,
-    "svg.fonttype": "none", "pdf.fonttype": 42,  # text stays text
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # text stays text
     "text.parse_math": False,  # a "$" in a name is one
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -235,10 +235,16 @@ def _instances(rows: list[dict[str, Any]], identity: str, model_id: str, places:
             "token_usage": _tokens(row),
             "error": places.message(row["error"]) if row["error"] else row["error"],
             "metadata": _texts(
-                {**facts, "status": row["status"], "kind": row["kind"], "sample_index": row["sample_index"],
-                 "forced_end": row["forced_end"], "thinking_tokens": row["thinking_tokens"]}
+                {
+                    **facts,
+                    "status": row["status"],
+                    "kind": row["kind"],
+                    "sample_index": row["sample_index"],
+                    "forced_end": row["forced_end"],
+                    "thinking_tokens": row["thinking_tokens"],
+                }
             ),
-        }  # fmt: skip
+        }
 
 
 def _attribution(row: Mapping[str, Any]) -> list[dict[str, Any]]:

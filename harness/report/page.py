@@ -248,12 +248,16 @@ def _place(measured: Measured, i: int | None, rivals: bool, styles: Styles) -> d
         delta += f" {percent_bounds(gap.low, gap.high, signed=True)}" if gap.low < gap.high else ""
     bounded = accuracy.low < accuracy.high
     return {
-        "value": 100 * accuracy.mean, "style": style, "at": styles.name(f"left:{100 * accuracy.mean:.1f}%"),
+        "value": 100 * accuracy.mean,
+        "style": style,
+        "at": styles.name(f"left:{100 * accuracy.mean:.1f}%"),
         "band": styles.name(f"left:{100 * accuracy.low:.1f}%;width:{100 * (accuracy.high - accuracy.low):.1f}%")
-        if accuracy.low == accuracy.low else "",
-        "text": in_percent(accuracy.mean), "delta": delta,
+        if accuracy.low == accuracy.low
+        else "",
+        "text": in_percent(accuracy.mean),
+        "delta": delta,
         "detail": percent_bounds(accuracy.low, accuracy.high) if bounded else "",
-    }  # fmt: skip
+    }
 
 
 def runs_table(measured: Measured) -> Table:

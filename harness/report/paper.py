@@ -17,8 +17,15 @@ from harness.analysis.bootstrap import Interval, mcnemar_exact, paired_differenc
 from harness.report.numbers import percent_bounds
 from harness.report.tables import Column, Entry, Table, number, p_value
 
-TASKS = {"aime24": "aime24", "aime24_nofigures": "aime24", "aime24_figures": "aime24", "math500": "math500",
-         "openai_math": "math500", "gpqa_diamond": "gpqa_diamond", "gpqa_diamond_openai": "gpqa_diamond"}  # fmt: skip
+TASKS = {
+    "aime24": "aime24",
+    "aime24_nofigures": "aime24",
+    "aime24_figures": "aime24",
+    "math500": "math500",
+    "openai_math": "math500",
+    "gpqa_diamond": "gpqa_diamond",
+    "gpqa_diamond_openai": "gpqa_diamond",
+}
 TITLES = {"aime24": "AIME24", "math500": "MATH500", "gpqa_diamond": "GPQA"}
 
 

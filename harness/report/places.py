@@ -30,10 +30,20 @@ STUDY = "OUT"  # the study's folder, as the documentation calls it
 LOCAL = "local:"  # no name on the hub holds a colon
 # Keys and columns whose paths are known by their last part, and what they are of. Only here may a path hold spaces.
 NAMED = {
-    "model": "model", "models": "model", "base_model": "model", "served_model": "model", "references": "model",
-    "reward": "model", "pretrained": "model", "name_or_path": "model", "_name_or_path": "model",
-    "base_model_name_or_path": "model", "tokenizer": "tokenizer", "tokenizer_name": "tokenizer", "pool": "pool",
-}  # fmt: skip
+    "model": "model",
+    "models": "model",
+    "base_model": "model",
+    "served_model": "model",
+    "references": "model",
+    "reward": "model",
+    "pretrained": "model",
+    "name_or_path": "model",
+    "_name_or_path": "model",
+    "base_model_name_or_path": "model",
+    "tokenizer": "tokenizer",
+    "tokenizer_name": "tokenizer",
+    "pool": "pool",
+}
 KINDS = frozenset(NAMED.values())
 # Columns and keys of what a model is asked and says: kept to the letter, as token ids, hashes and keys belong to it.
 SAID = frozenset(

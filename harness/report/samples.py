@@ -35,11 +35,34 @@ MOST_PAIRED = 12  # headline runs of a task whose pairs the page tells the diffe
 MOST_VALUES = 40  # of a fact that samples can be chosen by
 BLOCK = 40  # samples a compressed block: about 100 kB to unpack for one look
 COLUMNS = (
-    "run_id", "task", "problem_id", "question_hash", "sample_index", "seed", "question", "gold", "thinking",
-    "closing", "answer", "thinking_ids", "closing_ids", "answer_ids", "forced_spans", "ignore_str", "num_ignores",
-    "thinking_tokens", "answer_tokens", "num_rounds",
-    "forced_end", "looping", "thinking_finish", "status", "extracted", "reason", "error",
-)  # fmt: skip
+    "run_id",
+    "task",
+    "problem_id",
+    "question_hash",
+    "sample_index",
+    "seed",
+    "question",
+    "gold",
+    "thinking",
+    "closing",
+    "answer",
+    "thinking_ids",
+    "closing_ids",
+    "answer_ids",
+    "forced_spans",
+    "ignore_str",
+    "num_ignores",
+    "thinking_tokens",
+    "answer_tokens",
+    "num_rounds",
+    "forced_end",
+    "looping",
+    "thinking_finish",
+    "status",
+    "extracted",
+    "reason",
+    "error",
+)
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 INDEX = ("problem_id", "sample_index", "status", "thinking_tokens", "forced_end", "looping", "extracted", "gold")
 
@@ -282,8 +305,20 @@ def _facts(rows: Sequence[dict[str, Any]], measured: Measured) -> dict[str, dict
 def _sample(row: dict[str, Any], most: int) -> dict[str, Any]:
     thinking, ids = row["thinking"] or "", row["thinking_ids"] or []
     ranges = forced_ranges(thinking, ids, row["forced_spans"] or [], row["ignore_str"])
-    sample = {name: _plain(row[name]) for name in ("question", "closing", "answer", "reason", "error", "answer_tokens",
-              "num_rounds", "thinking_finish", "seed")}  # fmt: skip
+    sample = {
+        name: _plain(row[name])
+        for name in (
+            "question",
+            "closing",
+            "answer",
+            "reason",
+            "error",
+            "answer_tokens",
+            "num_rounds",
+            "thinking_finish",
+            "seed",
+        )
+    }
     return sample | {"thinking": pieces(thinking, ranges, most)}
 
 

@@ -210,8 +210,17 @@ def _scaled(table: Table, figure: Interval | None, factor: float, digits: int, s
 
 
 # A figure's note becomes a footnote when it says that the figure is not what a reader expects.
-UNUSUAL = ("no interval", "paired over", "left out", "within 3.5", "without a",
-           "un-prompted", "no slope", " seed", "many tie")  # fmt: skip
+UNUSUAL = (
+    "no interval",
+    "paired over",
+    "left out",
+    "within 3.5",
+    "without a",
+    "un-prompted",
+    "no slope",
+    " seed",
+    "many tie",
+)
 
 
 def sortable(value: float) -> float | None:

@@ -18,9 +18,15 @@ from harness.generation.sweep import check as check_budget
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 # Names of a config's longest context, and rotary scalings whose factor does not lengthen it (they are in it already).
 CONTEXT_NAMES = (
-    "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length", "max_seq_length",
-    "seq_len", "model_max_length",
-)  # fmt: skip
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+    "model_max_length",
+)
 NO_FACTOR = ("default", "su", "longrope", "llama3", "mrope", None)
 DOWNLOADED = ("config.json", "tokenizer_config.json", "tokenizer.json")  # one of them is there of what was loaded once
 HUB_SECONDS = 10.0  # for the hub to say whether it has a model

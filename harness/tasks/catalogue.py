@@ -53,8 +53,16 @@ TASKS: dict[str, Task] = {
         Task("aime25", "integer", "simplescaling/aime25_nofigures", split="train", num_problems=30),
         Task("math500", "math", "HuggingFaceH4/MATH-500", num_problems=500),
         Task(
-            "gpqa_diamond", "choice", "Idavidrein/gpqa", subset="gpqa_diamond", split="train",
-            local="gpqa_diamond.zip", question="Question", gold="Correct Answer", metadata=_GPQA, shuffle=True,
+            "gpqa_diamond",
+            "choice",
+            "Idavidrein/gpqa",
+            subset="gpqa_diamond",
+            split="train",
+            local="gpqa_diamond.zip",
+            question="Question",
+            gold="Correct Answer",
+            metadata=_GPQA,
+            shuffle=True,
             num_problems=198,
         ),
         Task("aime_2024", "integer", "HuggingFaceH4/aime_2024", split="train", num_problems=30),
@@ -67,32 +75,53 @@ TASKS: dict[str, Task] = {
         Task("amc23", "math", "math-ai/amc23", question="question", num_problems=40),
         Task("minerva_math", "math", "math-ai/minervamath", question="question", num_problems=272),
         Task(
-            "olympiadbench", "math", "Hothan/OlympiadBench", subset="OE_TO_maths_en_COMP", split="train",
-            question="question", gold="final_answer", context="context",
-            metadata={"subfield": "subject", "answer_type": "answer_type", "difficulty": "level"}, num_problems=674,
+            "olympiadbench",
+            "math",
+            "Hothan/OlympiadBench",
+            subset="OE_TO_maths_en_COMP",
+            split="train",
+            question="question",
+            gold="final_answer",
+            context="context",
+            metadata={"subfield": "subject", "answer_type": "answer_type", "difficulty": "level"},
+            num_problems=674,
         ),
         Task("gsm8k", "math", "openai/gsm8k", subset="main", question="question", num_problems=1319),
         Task(
-            "mmlu_pro", "choice", "TIGER-Lab/MMLU-Pro", question="question",
-            metadata={"category": "subject", "src": "source"}, num_problems=12032,
+            "mmlu_pro",
+            "choice",
+            "TIGER-Lab/MMLU-Pro",
+            question="question",
+            metadata={"category": "subject", "src": "source"},
+            num_problems=12032,
         ),
         *(
             Task(
-                f"livemathbench_{part}", "math", "opencompass/LiveMathBench", subset=f"v202412_{subset}_en",
-                question="question", metadata={"question_type": "question_type"},
+                f"livemathbench_{part}",
+                "math",
+                "opencompass/LiveMathBench",
+                subset=f"v202412_{subset}_en",
+                question="question",
+                metadata={"question_type": "question_type"},
             )
             for part, subset in zip(_LIVE, ("CNMO", "CCEE", "AMC", "WLPMC", "hard"), strict=True)
         ),
         *(
-            Task(f"mgsm_{language}", "math", "CohereLabs/global-mgsm", subset=language, question="question",
-                 num_problems=250)
+            Task(
+                f"mgsm_{language}",
+                "math",
+                "CohereLabs/global-mgsm",
+                subset=language,
+                question="question",
+                num_problems=250,
+            )
             for language in ("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh")
         ),
         Task("quick_aime", "integer"),
         Task("quick_math", "math"),
         Task("quick_gpqa", "choice"),
     )
-}  # fmt: skip
+}
 
 
 def get(name: str) -> Task:

@@ -155,9 +155,19 @@ def test_with_half_a_problem_of_each_sign_it_is_agresti_and_mins() -> None:
 
 @pytest.mark.parametrize(
     ("only_a", "only_b", "num"),
-    [(0.04, 0.02, 30), (0.07, 0.0, 30), (0.14, 0.0, 30), (0.3, 0.0, 30), (0.05, 0.0, 50), (0.05, 0.01, 50),
-     (0.25, 0.25, 30), (0.095, 0.0, 60), (0.03, 0.0, 198), (0.027, 0.003, 198)],
-)  # fmt: skip
+    [
+        (0.04, 0.02, 30),
+        (0.07, 0.0, 30),
+        (0.14, 0.0, 30),
+        (0.3, 0.0, 30),
+        (0.05, 0.0, 50),
+        (0.05, 0.01, 50),
+        (0.25, 0.25, 30),
+        (0.095, 0.0, 60),
+        (0.03, 0.0, 198),
+        (0.027, 0.003, 198),
+    ],
+)
 def test_paired_differences_near_the_ceiling_cover(only_a: float, only_b: float, num: int) -> None:
     """The exact coverage: every pair of discordant counts with its chance."""
     counts = np.array([[b, c, num - b - c] for b in range(num + 1) for c in range(num + 1 - b)])

@@ -52,11 +52,27 @@ def test_the_table_is_in_the_contracts_schema_and_readable_without_our_code(stud
     assert table.schema.equals(METRIC_SCHEMA)
     pq.write_table(table, tmp_path / "metrics.parquet")
     frame = pd.read_parquet(tmp_path / "metrics.parquet")
-    wanted = {"accuracy", "control", "scaling_per_doubling", "scaling_per_1k_tokens", "performance",
-              "mean_thinking_tokens", "mean_answer_tokens", "mean_discarded_tokens", "forced_rate", "truncated_rate",
-              "looping_rate", "unparsed_rate", "flips_right_to_wrong", "flips_wrong_to_right", "first_correct_tokens",
-              "accuracy_per_1k_tokens", "difference_to_reference", "p_holm_to_reference",
-              "detectable_difference_to_reference"}  # fmt: skip
+    wanted = {
+        "accuracy",
+        "control",
+        "scaling_per_doubling",
+        "scaling_per_1k_tokens",
+        "performance",
+        "mean_thinking_tokens",
+        "mean_answer_tokens",
+        "mean_discarded_tokens",
+        "forced_rate",
+        "truncated_rate",
+        "looping_rate",
+        "unparsed_rate",
+        "flips_right_to_wrong",
+        "flips_wrong_to_right",
+        "first_correct_tokens",
+        "accuracy_per_1k_tokens",
+        "difference_to_reference",
+        "p_holm_to_reference",
+        "detectable_difference_to_reference",
+    }
     assert wanted <= set(frame["metric"])
     bounded = frame.dropna(subset=["low", "high", "value"])
     assert ((bounded["value"] >= bounded["low"] - 1e-6) & (bounded["value"] <= bounded["high"] + 1e-6)).all()

@@ -35,12 +35,17 @@ def repeats(folder: Path, seeds: int, samples: int, problems: int, shift: float,
         name = "s1k" if by_run else f"s1k_{seed}"
         mine = [
             made_up.sample(
-                run_id=f"r{seed}", recipe=name, seed=seed if by_run else 0, problem_id=f"p{p}", sample_index=k,
-                correct=bool(rng.random() < chance[p]), extracted=str(rng.integers(3)),
+                run_id=f"r{seed}",
+                recipe=name,
+                seed=seed if by_run else 0,
+                problem_id=f"p{p}",
+                sample_index=k,
+                correct=bool(rng.random() < chance[p]),
+                extracted=str(rng.integers(3)),
             )
             for p in range(problems)
             for k in range(samples)
-        ]  # fmt: skip
+        ]
         recipe = {"name": name, "selection": "s1k", "seed": 0, "training": [["seed", seed]]}
         config = {"setup": "same", "training": {"seed": seed, "num_epochs": 5}, "recipe_config": recipe}
         rows += mine

@@ -51,8 +51,17 @@ def test_filter_counts_every_reason_and_the_counts_add_up(tmp_path: Path) -> Non
     table = dict(
         line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ") and "|  |" not in line
     )
-    assert table == {"pool": "23", "no thinking": "1", "no answer": "0", "API error": "1", "image reference": "1",
-                     "ASCII art": "0", "formatting": "0", "solved by a reference model": "5", "kept": "15"}  # fmt: skip
+    assert table == {
+        "pool": "23",
+        "no thinking": "1",
+        "no answer": "0",
+        "API error": "1",
+        "image reference": "1",
+        "ASCII art": "0",
+        "formatting": "0",
+        "solved by a reference model": "5",
+        "kept": "15",
+    }
     assert len(pool.load(str(tmp_path / "good.parquet"))) == 15
     harness_data("filter", tmp_path / "pool.parquet", "--solved-by", "nobody", "--out", tmp_path / "all.parquet")
     assert len(pool.load(str(tmp_path / "all.parquet"))) == 20
@@ -249,9 +258,20 @@ def test_every_step_runs_on_the_real_pool(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["--timeout -1", "--timeout 0", "--concurrency 0", "--max-tokens 0", "--requests-per-minute 0", "--max-retries -1",
-     "--price -1 2", "--expect-tokens -1", "--workers 0", "--gpus -1", "--max-model-len 0"],
-)  # fmt: skip
+    [
+        "--timeout -1",
+        "--timeout 0",
+        "--concurrency 0",
+        "--max-tokens 0",
+        "--requests-per-minute 0",
+        "--max-retries -1",
+        "--price -1 2",
+        "--expect-tokens -1",
+        "--workers 0",
+        "--gpus -1",
+        "--max-model-len 0",
+    ],
+)
 def test_a_number_out_of_range_is_one_line_before_any_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:

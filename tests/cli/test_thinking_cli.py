@@ -92,10 +92,16 @@ def test_import_and_sample_stats_read_a_log_with_its_prompt(tmp_path: Path) -> N
     texts = ["So.\n</think>\n\nIt is \\boxed{42}.", "Hm.\n</think>\n\nIt is \\boxed{42}.", "Maybe \\boxed{42}. Wait"]
     log = tmp_path / "samples_quick.jsonl"
     lines = [
-        {"doc_id": i, "doc": {"problem": str(i)}, "target": "42", "resps": [[text]], "exact_match": float(i < 2),
-         "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {}}}}
+        {
+            "doc_id": i,
+            "doc": {"problem": str(i)},
+            "target": "42",
+            "resps": [[text]],
+            "exact_match": float(i < 2),
+            "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {}}},
+        }
         for i, text in enumerate(texts)
-    ]  # fmt: skip
+    ]
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert "accuracy 66.7 %, in the log 66.7 % (0 verdicts differ)" in run(
         "import", str(log), "--out", str(tmp_path / "x")

@@ -44,12 +44,21 @@ def test_a_chat_text_is_split_into_thinking_and_answer(text: str, expected: tupl
 def test_s1k_1_1_gives_the_deepseek_trace_and_its_grade() -> None:
     row = adapt(
         {
-            "question": "Q", "solution": "S", "cot_type": "math", "source_type": "qfq/openaimath/Algebra",
-            "metadata": "{'level': 5}", "gemini_thinking_trajectory": "g", "gemini_attempt": "ga",
-            "gemini_grade": "No", "deepseek_thinking_trajectory": "d", "deepseek_attempt": "da",
+            "question": "Q",
+            "solution": "S",
+            "cot_type": "math",
+            "source_type": "qfq/openaimath/Algebra",
+            "metadata": "{'level': 5}",
+            "gemini_thinking_trajectory": "g",
+            "gemini_attempt": "ga",
+            "gemini_grade": "No",
+            "deepseek_thinking_trajectory": "d",
+            "deepseek_attempt": "da",
             "deepseek_grade": "Yes",
-        }, "s1K-1.1", 0,
-    )  # fmt: skip
+        },
+        "s1K-1.1",
+        0,
+    )
     assert (row["thinking"], row["attempt"], row["source"]) == ("d", "da", "MATH")
     metadata = json.loads(row["metadata"])
     assert metadata["attempt_correct"] is True
@@ -60,10 +69,18 @@ def test_s1k_1_1_gives_the_deepseek_trace_and_its_grade() -> None:
 def test_s1k_joins_its_trajectory_parts_and_keeps_the_reference_grades() -> None:
     row = adapt(
         {
-            "question": "Q", "solution": "S", "source_type": "Idavidrein/gpqa", "thinking_trajectories": ["a", "b"],
-            "attempt": "x", "isqwen7bcorrect": False, "isqwen32bcorrect": True, "text": S1_TEXT,
-        }, "59K", 0,
-    )  # fmt: skip
+            "question": "Q",
+            "solution": "S",
+            "source_type": "Idavidrein/gpqa",
+            "thinking_trajectories": ["a", "b"],
+            "attempt": "x",
+            "isqwen7bcorrect": False,
+            "isqwen32bcorrect": True,
+            "text": S1_TEXT,
+        },
+        "59K",
+        0,
+    )
     assert (row["thinking"], row["attempt"], row["source"]) == ("a\nb", "x", "GPQA")
     assert row["reference_correct"] == [False, True]
 
@@ -109,8 +126,14 @@ def test_a_record_of_no_known_shape_says_what_it_has() -> None:
 def test_the_gold_of_an_s1_row_is_read_from_where_its_source_puts_it(
     source_type: str, solution: str, answer: str, is_choice: bool
 ) -> None:
-    record = {"question": "Q", "solution": solution, "source_type": source_type, "cot_type": "math",
-              "thinking_trajectories": ["t"], "attempt": "a"}  # fmt: skip
+    record = {
+        "question": "Q",
+        "solution": solution,
+        "source_type": source_type,
+        "cot_type": "math",
+        "thinking_trajectories": ["t"],
+        "attempt": "a",
+    }
     row = adapt(record, "59K", 0)
     assert row["answer"] == answer
     assert (json.loads(row["metadata"]).get("kind") == "choice") is is_choice

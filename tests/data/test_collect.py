@@ -16,44 +16,100 @@ from harness.data.sources import SOURCES, name_of
 from harness.errors import UserError
 
 GPQA = {
-    "Record ID": "rec1", "Question": "Which?", "Correct Answer": "right", "Incorrect Answer 1": "w1",
-    "Incorrect Answer 2": "w2", "Incorrect Answer 3": "w3", "Explanation": "E", "High-level domain": "Physics",
-}  # fmt: skip
+    "Record ID": "rec1",
+    "Question": "Which?",
+    "Correct Answer": "right",
+    "Incorrect Answer 1": "w1",
+    "Incorrect Answer 2": "w2",
+    "Incorrect Answer 3": "w3",
+    "Explanation": "E",
+    "High-level domain": "Physics",
+}
 # source -> (records: those to keep first, how many are kept, question of the first, source of the first)
 RAW: dict[str, tuple[list[dict[str, Any]], int, str, str]] = {
-    "NuminaMATH": ([{"problem": "Q1", "solution": "S", "source": "aops_forum"},
-                    {"problem": "Q2", "solution": "S", "source": "cn_k12"}], 1, "Q1", "NuminaMATH/aops_forum"),
+    "NuminaMATH": (
+        [
+            {"problem": "Q1", "solution": "S", "source": "aops_forum"},
+            {"problem": "Q2", "solution": "S", "source": "cn_k12"},
+        ],
+        1,
+        "Q1",
+        "NuminaMATH/aops_forum",
+    ),
     "MATH": ([{"problem": "Q", "solution": "S", "answer": "4", "subject": "Algebra"}], 1, "Q", "MATH/Algebra"),
-    "OlympicArena": ([{"problem": "Q", "solution": "S", "subject": "CS", "language": "EN", "modality": "text-only"},
-                      {"problem": "R", "solution": "S", "subject": "CS", "language": "ZH", "modality": "text-only"},
-                      {"problem": "T", "solution": "S", "subject": "CS", "language": "EN", "modality": "multi"}],
-                     1, "Q", "OlympicArena/CS"),
+    "OlympicArena": (
+        [
+            {"problem": "Q", "solution": "S", "subject": "CS", "language": "EN", "modality": "text-only"},
+            {"problem": "R", "solution": "S", "subject": "CS", "language": "ZH", "modality": "text-only"},
+            {"problem": "T", "solution": "S", "subject": "CS", "language": "EN", "modality": "multi"},
+        ],
+        1,
+        "Q",
+        "OlympicArena/CS",
+    ),
     "OmniMath": ([{"problem": "Q", "solution": "S", "answer": "1"}], 1, "Q", "OmniMath"),
-    "AGIEval": ([{"passage": "P", "question": "Q", "options": ["(A) a", "(B) b"], "subset": "lsat_rc"},
-                 {"question": "Easy", "subset": "math_agieval", "level": 2},
-                 {"question": "Hard", "subset": "math_agieval", "level": 5}],
-                2, "P\n\nQ\n(A) a\n(B) b", "AGIEval/lsat_rc"),
-    "xword": ([{"input": "x ### Clue: River (4)", "output": "NILE"}], 1,
-              "Solve the crossword clue. The number of letters of the answer is in brackets.\n\nRiver (4)", "xword"),
-    "OlympiadBench": ([{"context": "C", "question": "Q", "solution": ["S"], "final_answer": ["7"],
-                        "subject": "Physics"}], 1, "C\n\nQ", "OlympiadBench/Physics"),
-    "AIME 1983-2021": ([{"ID": "1999-3", "Year": 1999, "Question": "Q", "Answer": "25"},
-                        {"ID": "2024-I-1", "Year": 2024, "Question": "New", "Answer": "1"}],
-                       1, "Q", "AIME 1983-2021"),
-    "TheoremQA": ([{"Question": "Q", "Answer": "2", "Answer_type": "integer", "Picture": None},
-                   {"Question": "R", "Answer": "2", "Answer_type": "integer", "Picture": "png"}],
-                  1, "Q", "TheoremQA/integer"),
+    "AGIEval": (
+        [
+            {"passage": "P", "question": "Q", "options": ["(A) a", "(B) b"], "subset": "lsat_rc"},
+            {"question": "Easy", "subset": "math_agieval", "level": 2},
+            {"question": "Hard", "subset": "math_agieval", "level": 5},
+        ],
+        2,
+        "P\n\nQ\n(A) a\n(B) b",
+        "AGIEval/lsat_rc",
+    ),
+    "xword": (
+        [{"input": "x ### Clue: River (4)", "output": "NILE"}],
+        1,
+        "Solve the crossword clue. The number of letters of the answer is in brackets.\n\nRiver (4)",
+        "xword",
+    ),
+    "OlympiadBench": (
+        [{"context": "C", "question": "Q", "solution": ["S"], "final_answer": ["7"], "subject": "Physics"}],
+        1,
+        "C\n\nQ",
+        "OlympiadBench/Physics",
+    ),
+    "AIME 1983-2021": (
+        [
+            {"ID": "1999-3", "Year": 1999, "Question": "Q", "Answer": "25"},
+            {"ID": "2024-I-1", "Year": 2024, "Question": "New", "Answer": "1"},
+        ],
+        1,
+        "Q",
+        "AIME 1983-2021",
+    ),
+    "TheoremQA": (
+        [
+            {"Question": "Q", "Answer": "2", "Answer_type": "integer", "Picture": None},
+            {"Question": "R", "Answer": "2", "Answer_type": "integer", "Picture": "png"},
+        ],
+        1,
+        "Q",
+        "TheoremQA/integer",
+    ),
     "USACO": ([{"question": " Q "}], 1, "Q", "USACO"),
     "JEEBench": ([{"question": "Q", "gold": "AB", "subject": "phy"}], 1, "Q", "JEEBench/phy"),
     "GPQA": ([GPQA], 1, "Which?", "GPQA/Physics"),
-    "SciEval": ([{"question": "Which?\n\nA. a\n\nAnswer:", "answer": ["A"], "category": "biology"},
-                 {"question": "base: X\nOptimal solvent:", "answer": ["Y"], "category": "chemistry"},
-                 {"question": "Open", "answer": None, "category": "chemistry"}], 2, "", ""),
+    "SciEval": (
+        [
+            {"question": "Which?\n\nA. a\n\nAnswer:", "answer": ["A"], "category": "biology"},
+            {"question": "base: X\nOptimal solvent:", "answer": ["Y"], "category": "chemistry"},
+            {"question": "Open", "answer": None, "category": "chemistry"},
+        ],
+        2,
+        "",
+        "",
+    ),
     "s1-prob": ([{"question": "Q", "solution": "S"}], 1, "Q", "s1-prob"),
-    "LiveCodeBench": ([{"question_content": "Q", "difficulty": "hard"},
-                       {"question_content": "R", "difficulty": "easy"}], 1, "Q", "LiveCodeBench"),
+    "LiveCodeBench": (
+        [{"question_content": "Q", "difficulty": "hard"}, {"question_content": "R", "difficulty": "easy"}],
+        1,
+        "Q",
+        "LiveCodeBench",
+    ),
     "s1-teasers": ([{"Question": "Q", "Answer": "A"}], 1, "Q", "s1-teasers"),
-}  # fmt: skip
+}
 
 
 def write(folder: Path, name: str, records: list[dict[str, Any]]) -> None:

@@ -36,18 +36,30 @@ LLAMA = (
 SHAPES: dict[str, dict[str, Any]] = {
     "messages": {"messages": [USER, ASSISTANT]},
     "messages with a system turn": {"messages": [{"role": "system", "content": "Be good."}, USER, ASSISTANT]},
-    "several turns": {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}, USER,
-                                   ASSISTANT]},
+    "several turns": {
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}, USER, ASSISTANT]
+    },
     "an answer and one more question": {"messages": [USER, ASSISTANT, {"role": "user", "content": "Thanks"}]},
-    "content in parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": QUESTION}]},
-                                      {"role": "assistant", "content": [{"type": "text", "text": RESPONSE}]}]},
+    "content in parts": {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": QUESTION}]},
+            {"role": "assistant", "content": [{"type": "text", "text": RESPONSE}]},
+        ]
+    },
     "thinking in parts": {"messages": [USER, {"role": "assistant", "content": PARTS}]},
     "reasoning_content": {"messages": [USER, {"role": "assistant", "reasoning_content": TRACE, "content": ATTEMPT}]},
     "ShareGPT": {"conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": RESPONSE}]},
-    "OpenThoughts": {"system": "Think.", "conversations": [{"from": "user", "value": QUESTION},
-                                                            {"from": "assistant", "value": SKY}]},
-    "OpenThoughts metadata": {"problem": QUESTION, "deepseek_reasoning": TRACE, "deepseek_solution": ATTEMPT,
-                              "ground_truth_solution": "2", "domain": "math"},
+    "OpenThoughts": {
+        "system": "Think.",
+        "conversations": [{"from": "user", "value": QUESTION}, {"from": "assistant", "value": SKY}],
+    },
+    "OpenThoughts metadata": {
+        "problem": QUESTION,
+        "deepseek_reasoning": TRACE,
+        "deepseek_solution": ATTEMPT,
+        "ground_truth_solution": "2",
+        "domain": "math",
+    },
     "prompt and completion": {"prompt": QUESTION, "completion": RESPONSE},
     "conversational prompt and completion": {"prompt": [USER], "completion": [ASSISTANT]},
     "preferences": {"prompt": [USER], "chosen": [USER, ASSISTANT], "rejected": [USER]},
@@ -61,27 +73,59 @@ SHAPES: dict[str, dict[str, Any]] = {
     "attempt holds all": {"question": QUESTION, "thinking": "", "attempt": RESPONSE},
     "thinking in its marks": {"problem": QUESTION, "reasoning": f"<think>\n{TRACE}\n</think>", "response": ATTEMPT},
     "a chat as text": {"text": LLAMA},
-    "AM-DeepSeek-R1-Distilled": {"messages": [
-        {**USER, "info": {"source": "x", "reference_answer": "2", "think_content": None}},
-        {"role": "assistant", "content": f"<think>{TRACE}</think><answer>{ATTEMPT}</answer>",
-         "info": {"source": "x", "reference_answer": None, "think_content": TRACE}}]},
+    "AM-DeepSeek-R1-Distilled": {
+        "messages": [
+            {**USER, "info": {"source": "x", "reference_answer": "2", "think_content": None}},
+            {
+                "role": "assistant",
+                "content": f"<think>{TRACE}</think><answer>{ATTEMPT}</answer>",
+                "info": {"source": "x", "reference_answer": None, "think_content": TRACE},
+            },
+        ]
+    },
     "Chinese-DeepSeek-R1-Distill": {"input": QUESTION, "content": ATTEMPT, "reasoning_content": TRACE, "score": 10},
     "R1-Distill-SFT": {"id": "1", "reannotated_assistant_content": RESPONSE, "problem": QUESTION, "solution": "2"},
-    "GeneralThought": {"question_id": 1, "question": QUESTION, "reference_answer": "2", "prev_messages": None,
-                       "model_answer": ATTEMPT, "model_reasoning": TRACE, "verifier_score": 1.0},
+    "GeneralThought": {
+        "question_id": 1,
+        "question": QUESTION,
+        "reference_answer": "2",
+        "prev_messages": None,
+        "model_answer": ATTEMPT,
+        "model_reasoning": TRACE,
+        "verifier_score": 1.0,
+    },
     "dolphin-r1": {"messages": [{"role": "system", "content": "s"}, USER], "reasoning": TRACE, "answer": ATTEMPT},
-    "Magpie with R1": {"conversation_id": "c", "instruction": QUESTION, "response": RESPONSE, "reward": 0.3,
-                       "conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": RESPONSE}]},
-    "Multilingual-Thinking": {"reasoning_language": "French", "developer": "d", "user": QUESTION, "analysis": TRACE,
-                              "final": ATTEMPT, "messages": [{"role": "user", "content": QUESTION, "thinking": None},
-                              {"role": "assistant", "content": ATTEMPT, "thinking": TRACE}]},
+    "Magpie with R1": {
+        "conversation_id": "c",
+        "instruction": QUESTION,
+        "response": RESPONSE,
+        "reward": 0.3,
+        "conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": RESPONSE}],
+    },
+    "Multilingual-Thinking": {
+        "reasoning_language": "French",
+        "developer": "d",
+        "user": QUESTION,
+        "analysis": TRACE,
+        "final": ATTEMPT,
+        "messages": [
+            {"role": "user", "content": QUESTION, "thinking": None},
+            {"role": "assistant", "content": ATTEMPT, "thinking": TRACE},
+        ],
+    },
     "long_form_thought": {"question": QUESTION, "combined_text": SKY, "domain": "math"},
-    "verl's roll-outs": {"prompt": [USER], "reward_model": {"style": "rule", "ground_truth": "2"},
-                         "responses": [RESPONSE], "scores": [1.0]},
+    "verl's roll-outs": {
+        "prompt": [USER],
+        "reward_model": {"style": "rule", "ground_truth": "2"},
+        "responses": [RESPONSE],
+        "scores": [1.0],
+    },
     "OpenO1": {"instruction": QUESTION, "output": f"<Thought>{TRACE}</Thought><Output>{ATTEMPT}</Output>"},
     "Reflection": {"prompt": QUESTION, "response": f"<thinking>{TRACE}</thinking>\n<output>\n{ATTEMPT}\n</output>"},
-    "Granite": {"question": QUESTION,
-                "response": f"Here is my thought process:\n{TRACE}\nHere is my response:\n{ATTEMPT}"},
+    "Granite": {
+        "question": QUESTION,
+        "response": f"Here is my thought process:\n{TRACE}\nHere is my response:\n{ATTEMPT}",
+    },
     "a prompt in the template's words": {
         "prompt": f"<|im_start|>system\nBe good.<|im_end|>\n<|im_start|>user\n{QUESTION}<|im_end|>\n"
         "<|im_start|>assistant\n",
@@ -94,22 +138,33 @@ SHAPES: dict[str, dict[str, Any]] = {
     "a thought in an object": {"question": QUESTION, "reasoning": {"text": TRACE}, "answer": ATTEMPT},
     "thinking and response": {"question": QUESTION, "thinking": TRACE, "response": ATTEMPT},
     "thinking and a whole answer": {"question": QUESTION, "thinking": TRACE, "answer": ATTEMPT},
-    "thinking in its marks, attempt": {"question": QUESTION, "thinking": f"<think>\n{TRACE}\n</think>",
-                                       "attempt": ATTEMPT},
+    "thinking in its marks, attempt": {
+        "question": QUESTION,
+        "thinking": f"<think>\n{TRACE}\n</think>",
+        "attempt": ATTEMPT,
+    },
     "thinking holds all": {"question": QUESTION, "thinking": RESPONSE},
     "reasoning holds all": {"problem": QUESTION, "reasoning": RESPONSE, "answer": "2"},
     "thinking in pieces": {"question": QUESTION, "thinking": ["First 1+1.\n", "That is 2."], "attempt": ATTEMPT},
     "thinking is a switch": {"question": QUESTION, "thinking": True, "response": RESPONSE},
-    "natural_reasoning": {"question": QUESTION, "reference_answer": "2",
-                          "responses": [{"response_model": "m", "response": RESPONSE}]},
+    "natural_reasoning": {
+        "question": QUESTION,
+        "reference_answer": "2",
+        "responses": [{"response_model": "m", "response": RESPONSE}],
+    },
     "a response as a message": {"question": QUESTION, "response": {"reasoning_content": TRACE, "content": ATTEMPT}},
     "a response as an object": {"question": QUESTION, "response": {"thinking": TRACE, "answer": ATTEMPT}},
     "messages as generations": {"problem": QUESTION, "generations": [{"reasoning_content": TRACE, "content": ATTEMPT}]},
-    "choices": {"prompt": QUESTION, "choices": [
-        {"index": 0, "message": {"content": ATTEMPT, "reasoning_content": TRACE}, "finish_reason": "stop"}]},
-    "steps in objects": {"question": QUESTION, "response": ATTEMPT,
-                         "reasoning_steps": [{"step": 1, "text": "First 1+1.\n"}, {"step": 2, "text": "That is 2."}]},
-}  # fmt: skip
+    "choices": {
+        "prompt": QUESTION,
+        "choices": [{"index": 0, "message": {"content": ATTEMPT, "reasoning_content": TRACE}, "finish_reason": "stop"}],
+    },
+    "steps in objects": {
+        "question": QUESTION,
+        "response": ATTEMPT,
+        "reasoning_steps": [{"step": 1, "text": "First 1+1.\n"}, {"step": 2, "text": "That is 2."}],
+    },
+}
 
 
 @pytest.fixture(autouse=True)
@@ -228,9 +283,15 @@ def test_a_chat_that_is_no_question_and_answer_is_left_out_with_its_reason(
 
 
 def test_k_generations_are_k_rows_each_with_its_own_grade_and_end(tmp_path: Path) -> None:
-    record = {"problem": QUESTION, "answer": "2", "uuid": "u1", "generations": [RESPONSE, "<think>\ncut", RESPONSE],
-              "correctness_math_verify": [True, False, None], "finish_reasons": ["stop", "length", "stop"],
-              "messages": [USER, ASSISTANT]}  # fmt: skip
+    record = {
+        "problem": QUESTION,
+        "answer": "2",
+        "uuid": "u1",
+        "generations": [RESPONSE, "<think>\ncut", RESPONSE],
+        "correctness_math_verify": [True, False, None],
+        "finish_reasons": ["stop", "length", "stop"],
+        "messages": [USER, ASSISTANT],
+    }
     found = pool.load_with_report(str(write(tmp_path / "pool.jsonl", [record])))
     rows, kept = found.dataset.to_list(), [json.loads(text) for text in found.dataset["metadata"]]
     assert [row["id"] for row in rows] == ["u1#1", "u1#2", "u1#3"]
@@ -445,16 +506,26 @@ def test_numbered_columns_with_marks_of_a_thought_are_told_not_dropped_in_silenc
 def test_the_columns_that_make_a_hand_written_pool_have_the_same_meaning_beside_a_thinking_column(
     tmp_path: Path,
 ) -> None:
-    record = {"question": QUESTION, "thinking": TRACE, "response": ATTEMPT, "ground_truth": "2", "uuid": "u7",
-              "subject": "algebra", "data_source": "made", "score": 0.5}  # fmt: skip
+    record = {
+        "question": QUESTION,
+        "thinking": TRACE,
+        "response": ATTEMPT,
+        "ground_truth": "2",
+        "uuid": "u7",
+        "subject": "algebra",
+        "data_source": "made",
+        "score": 0.5,
+    }
     (one,) = loaded(write(tmp_path / "pool.jsonl", [record]))
     assert [one[name] for name in ("id", "answer", "domain", "source")] == ["u7", "2", "algebra", "made"]
     assert json.loads(one["metadata"]) == {"score": 0.5}
 
 
 def test_several_replies_as_objects_keep_each_its_own_trace_and_end(tmp_path: Path) -> None:
-    made = [{"message": {"content": ATTEMPT, "reasoning_content": f"Way {k}."}, "finish_reason": end}
-            for k, end in ((1, "stop"), (2, "length"))]  # fmt: skip
+    made = [
+        {"message": {"content": ATTEMPT, "reasoning_content": f"Way {k}."}, "finish_reason": end}
+        for k, end in ((1, "stop"), (2, "length"))
+    ]
     found = loaded(write(tmp_path / "pool.jsonl", [{"id": "q", "prompt": QUESTION, "choices": made}]))
     assert [(one["id"], one["thinking"], one["attempt"]) for one in found] == [
         ("q#1", "Way 1.", ATTEMPT),

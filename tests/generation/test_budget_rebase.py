@@ -182,9 +182,14 @@ def reward_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     torch.manual_seed(0)
     small: dict[str, Any] = {
-        "vocab_size": len(TOKENIZER), "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "pad_token_id": TOKENIZER.pad_token_id,
-    }  # fmt: skip
+        "vocab_size": len(TOKENIZER),
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "pad_token_id": TOKENIZER.pad_token_id,
+    }
     found = {}
     for name, kind, labels in (
         ("one", Qwen2ForSequenceClassification, 1),

@@ -153,10 +153,16 @@ def test_the_models_own_tokenizer_counts_a_thought_that_the_server_does_not(serv
 def test_what_is_sent_is_the_protocols(server: ChatServer) -> None:
     config = engine_config(server, extra_body={"reasoning_effort": "low"})
     study = evaluation(
-        "m", "quick_math", [CAP, Budget(method="token_conditional", instructed="64", force=False)],
-        Sampling(temperature=0.5, top_p=0.9, num_samples=2), config,
-        "auto", Chat("Be brief.", " Box it.", (("enable_thinking", True),)), 1, True,
-    )  # fmt: skip
+        "m",
+        "quick_math",
+        [CAP, Budget(method="token_conditional", instructed="64", force=False)],
+        Sampling(temperature=0.5, top_p=0.9, num_samples=2),
+        config,
+        "auto",
+        Chat("Be brief.", " Box it.", (("enable_thinking", True),)),
+        1,
+        True,
+    )
     thinking = thinking_format(resolved(study).thinking)
     found: list[Generation] = []
     engine = open_chat(study.engine, "m")
@@ -164,9 +170,11 @@ def test_what_is_sent_is_the_protocols(server: ChatServer) -> None:
     samples(engine, calls, study.sampling, thinking, found.append)
     bodies = sorted(server.bodies, key=lambda body: (len(body["messages"][1]["content"]), body["seed"]))
     assert [body["messages"][1]["content"] for body in bodies] == [
-        "6 x 7? Box it.", "6 x 7? Box it.",
-        "6 x 7?\n\nThink for up to 64 tokens. Box it.", "6 x 7?\n\nThink for up to 64 tokens. Box it.",
-    ]  # fmt: skip
+        "6 x 7? Box it.",
+        "6 x 7? Box it.",
+        "6 x 7?\n\nThink for up to 64 tokens. Box it.",
+        "6 x 7?\n\nThink for up to 64 tokens. Box it.",
+    ]
     assert {body["seed"] for body in bodies[:2]} == {body["seed"] for body in bodies[2:]}
     assert len({body["seed"] for body in bodies}) == 2
     for body in bodies:
@@ -229,9 +237,16 @@ def test_a_models_template_that_is_here_says_between_which_marks_it_thinks(serve
     tokenizer_of(family.template, family.tokens, family.eos).save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 4096}')
     study = evaluation(
-        str(tmp_path), "quick_math", [CAP], Sampling(), engine_config(server, served_name="m"), "auto",
-        Chat(), 1, True,
-    )  # fmt: skip
+        str(tmp_path),
+        "quick_math",
+        [CAP],
+        Sampling(),
+        engine_config(server, served_name="m"),
+        "auto",
+        Chat(),
+        1,
+        True,
+    )
     thinking = thinking_format(resolved(study).thinking)
     assert dict(thinking.ask.arguments) == {"thinking": True}  # it does not think unless told
     cut = replying(server, {"content": f"I guess {BOX}. Hm"}, "length", thinking=thinking)

@@ -53,9 +53,27 @@ def test_tokens_whose_text_depends_on_their_neighbours_are_measured_together() -
 def generation(vocabulary: Vocabulary, answer: str, ids: Any = None) -> Generation:
     ids = tuple(vocabulary.encode(answer) if ids is None else ids)
     return Generation(
-        "p", Budget(), 0, 0, (), (), (), ids, (), "", "", "", answer, 9, 1, "stop", "stop", False,
-        answer_logprobs=tuple(-0.5 * n for n in range(len(ids))), answer_ends=vocabulary.ends(ids),
-    )  # fmt: skip
+        "p",
+        Budget(),
+        0,
+        0,
+        (),
+        (),
+        (),
+        ids,
+        (),
+        "",
+        "",
+        "",
+        answer,
+        9,
+        1,
+        "stop",
+        "stop",
+        False,
+        answer_logprobs=tuple(-0.5 * n for n in range(len(ids))),
+        answer_ends=vocabulary.ends(ids),
+    )
 
 
 def test_the_last_literal_place_of_the_answer_counts_and_no_part_of_a_longer_one() -> None:

@@ -178,10 +178,16 @@ def test_every_reader_finds_the_thought_whoever_opened_it(family: Fixture, tmp_p
 
     path = tmp_path / "samples_quick.jsonl"
     lines = [
-        {"doc_id": i, "doc": {"problem": "?"}, "target": "42", "arguments": [[prompt, {}]], "resps": [[text]],
-         "exact_match": float(text is closed)}
+        {
+            "doc_id": i,
+            "doc": {"problem": "?"},
+            "target": "42",
+            "arguments": [[prompt, {}]],
+            "resps": [[text]],
+            "exact_match": float(text is closed),
+        }
         for i, text in enumerate((closed, closed, cut))
-    ]  # fmt: skip
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     import_files([path], tmp_path / "out")
     rows = sorted(pq.read_table(tmp_path / "out" / "samples").to_pylist(), key=lambda row: str(row["problem_id"]))

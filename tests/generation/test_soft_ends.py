@@ -106,8 +106,11 @@ def test_grace_and_wrap_up_leave_room_in_the_context() -> None:
 
 def test_the_ends_of_sentences_are_found_behind_quotes_and_not_in_numbers() -> None:
     vocabulary = Vocabulary(bpe_tokenizer([(".", '"'), ("\u010a", "\u010a")]))
-    ends = [text for text in ('so."', "so.", "so!", "line\n\n", "3.", "3.1", "e", "so. ", "\u3002") if
-            vocabulary.at_soft_end(vocabulary.encode(text))]  # fmt: skip
+    ends = [
+        text
+        for text in ('so."', "so.", "so!", "line\n\n", "3.", "3.1", "e", "so. ", "\u3002")
+        if vocabulary.at_soft_end(vocabulary.encode(text))
+    ]
     assert ends == ['so."', "so.", "so!", "line\n\n", "so. ", "\u3002"]
 
 

@@ -123,11 +123,19 @@ def test_families_are_equal_exactly_when_their_values_are(start: int, period: in
 
 OPTIONS = ("a red giant", "a white dwarf", "a neutron star", "a black hole")
 SAID = (
-    "The correct answer is **{L}. {text}**.", "So it must be {text} ({L}).", "Answer: {L}", "**Answer:** {text}",
-    "I would go with option {L}.", "Die richtige Antwort ist {L}) {text}.", "La réponse correcte est {L}. {text}.",
-    "La respuesta correcta es {L}. {text}.", "正确答案是{L}。", "正解は{L}です。", "\\boxed{{{L}}}",
+    "The correct answer is **{L}. {text}**.",
+    "So it must be {text} ({L}).",
+    "Answer: {L}",
+    "**Answer:** {text}",
+    "I would go with option {L}.",
+    "Die richtige Antwort ist {L}) {text}.",
+    "La réponse correcte est {L}. {text}.",
+    "La respuesta correcta es {L}. {text}.",
+    "正确答案是{L}。",
+    "正解は{L}です。",
+    "\\boxed{{{L}}}",
     "{L}. {text}\n\nIt follows at once.",
-)  # fmt: skip
+)
 BESIDE = (
     "",
     "\n\nNote: some textbooks give the answer as {O}.",

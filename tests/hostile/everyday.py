@@ -5,10 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 NAMES = (
-    "ast", "calendar", "code", "copy", "datasets", "decimal", "fractions", "inspect", "json", "logging", "math",
-    "numbers", "numpy", "pandas", "queue", "random", "ray", "re", "secrets", "select", "signal", "statistics", "string",
-    "sympy", "tokenize", "tokenizers", "torch", "types", "typing", "utils", "vllm",
-)  # fmt: skip
+    "ast",
+    "calendar",
+    "code",
+    "copy",
+    "datasets",
+    "decimal",
+    "fractions",
+    "inspect",
+    "json",
+    "logging",
+    "math",
+    "numbers",
+    "numpy",
+    "pandas",
+    "queue",
+    "random",
+    "ray",
+    "re",
+    "secrets",
+    "select",
+    "signal",
+    "statistics",
+    "string",
+    "sympy",
+    "tokenize",
+    "tokenizers",
+    "torch",
+    "types",
+    "typing",
+    "utils",
+    "vllm",
+)
 MARK = "ran"
 
 

@@ -16,20 +16,30 @@ Change = Callable[[Path], Any]
 SAMPLES, RUNS = "samples/part-0.parquet", "runs.parquet"
 MARKUP = "[red]x[/nope]\x1b[31m\u202e=1+1|`</script>![a](http://b/)"
 CONFIGS = {
-    "a list": "[1]", "a text": "x", "a number": "3", "null": "null", "NaN inside": '{"setup": NaN}',
-    "nested 10,000 deep": "[" * 10_000, "an integer of 5,000 digits": "9" * 5000, "a budget that is a list":
-    '{"budget": [1]}',
+    "a list": "[1]",
+    "a text": "x",
+    "a number": "3",
+    "null": "null",
+    "NaN inside": '{"setup": NaN}',
+    "nested 10,000 deep": "[" * 10_000,
+    "an integer of 5,000 digits": "9" * 5000,
+    "a budget that is a list": '{"budget": [1]}',
     "a budget that is none": '{"budget": {"max_thinking_tokens": -5}}',
     "a headline that is a number": '{"headline": 3, "reference_recipe": 4}',
     "groups that are texts": '{"training": "x", "engine": null}',
-    "a setup that is an object": '{"replay": [1], "setup": {"a": 1}}', "a lone surrogate": '{"setup": "\\ud800"}',
-}  # fmt: skip
+    "a setup that is an object": '{"replay": [1], "setup": {"a": 1}}',
+    "a lone surrogate": '{"setup": "\\ud800"}',
+}
 CLAIMS = {
-    "a list": "[]", "runs that are numbers": '{"runs": ["a", 3]}', "runs that are a text": '{"runs": "abc"}',
-    "no study": '{"runs": ["run0"]}', "an empty study": '{"runs": ["run0"], "study": {}}', "nested 10,000 deep":
-    "[" * 10_000, "a name that is a list": '{"name": []}', "unknown keys":
-    '{"name": "a", "study": {"name": "a", "zzz": 1}, "num_problems": {}}',
-}  # fmt: skip
+    "a list": "[]",
+    "runs that are numbers": '{"runs": ["a", 3]}',
+    "runs that are a text": '{"runs": "abc"}',
+    "no study": '{"runs": ["run0"]}',
+    "an empty study": '{"runs": ["run0"], "study": {}}',
+    "nested 10,000 deep": "[" * 10_000,
+    "a name that is a list": '{"name": []}',
+    "unknown keys": '{"name": "a", "study": {"name": "a", "zzz": 1}, "num_problems": {}}',
+}
 
 
 def good(folder: Path) -> Path:
@@ -120,30 +130,66 @@ def kinds() -> Iterator[tuple[str, Change]]:
 ROWS: dict[str, dict[str, Any]] = {
     "grade": {"gold": "2", "response": "The answer is 2. ROW1", "kind": "math", "choices": None, "prompt": ""},
     "lm-eval": {
-        "doc_id": "ROW1", "doc": {"problem": "1+1? ROW1", "answer": "2"}, "target": "2",
+        "doc_id": "ROW1",
+        "doc": {"problem": "1+1? ROW1", "answer": "2"},
+        "target": "2",
         "arguments": {"gen_args_0": {"arg_0": "1+1? ROW1", "arg_1": {"max_gen_toks": 10}}},
-        "resps": [["<|im_start|>think\nx\n<|im_start|>answer\nFinal Answer: 2"]], "filtered_resps": ["2"],
-        "exact_match": 1, "exact_matches": [1], "extracted_answers": ["2"], "metrics": ["exact_match"], "model": "m",
+        "resps": [["<|im_start|>think\nx\n<|im_start|>answer\nFinal Answer: 2"]],
+        "filtered_resps": ["2"],
+        "exact_match": 1,
+        "exact_matches": [1],
+        "extracted_answers": ["2"],
+        "metrics": ["exact_match"],
+        "model": "m",
     },
     "Qwen": {
-        "idx": "ROW1", "question": "1+1? ROW1", "gt": "2", "answer": "2", "code": ["\\boxed{2}"], "score": [True],
-        "pred": ["2"], "unique_id": "ROW1", "query": "q",
+        "idx": "ROW1",
+        "question": "1+1? ROW1",
+        "gt": "2",
+        "answer": "2",
+        "code": ["\\boxed{2}"],
+        "score": [True],
+        "pred": ["2"],
+        "unique_id": "ROW1",
+        "query": "q",
     },
     "pool": {
-        "id": "ROW1", "question": "What is 1+1? ROW1", "solution": "2", "answer": "2", "source": "MATH", "domain": "x",
-        "thinking": "one and one", "attempt": "2", "metadata": {"a": 1}, "thinking_tokens": 3,
-        "reference_answers": ["2"], "reference_correct": [True], "benchmark_like": False,
+        "id": "ROW1",
+        "question": "What is 1+1? ROW1",
+        "solution": "2",
+        "answer": "2",
+        "source": "MATH",
+        "domain": "x",
+        "thinking": "one and one",
+        "attempt": "2",
+        "metadata": {"a": 1},
+        "thinking_tokens": 3,
+        "reference_answers": ["2"],
+        "reference_correct": [True],
+        "benchmark_like": False,
     },
     "s1K": {
-        "question": "What is 1+1? ROW1", "solution": "\\boxed{2}", "deepseek_thinking_trajectory": "one",
-        "deepseek_attempt": "2", "deepseek_grade": "Yes", "source_type": "MATH", "cot_type": "math", "metadata": "{}",
-        "gemini_length": 5, "isqwen7bcorrect": True, "thinking_trajectories": ["a"],
+        "question": "What is 1+1? ROW1",
+        "solution": "\\boxed{2}",
+        "deepseek_thinking_trajectory": "one",
+        "deepseek_attempt": "2",
+        "deepseek_grade": "Yes",
+        "source_type": "MATH",
+        "cot_type": "math",
+        "metadata": "{}",
+        "gemini_length": 5,
+        "isqwen7bcorrect": True,
+        "thinking_trajectories": ["a"],
     },
     "sft_pool": {
-        "problem": "What is 1+1? ROW1", "ground_truth": "2", "index": "ROW1", "is_correct": True, "steps": 2,
+        "problem": "What is 1+1? ROW1",
+        "ground_truth": "2",
+        "index": "ROW1",
+        "is_correct": True,
+        "steps": 2,
         "model_response": "<|im_start|>user\nq<|im_end|><|im_start|>assistant\n<|im_start|>think\nx",
     },
-}  # fmt: skip
+}
 
 
 def encoded(row: dict[str, Any]) -> str:

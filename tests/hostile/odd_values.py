@@ -50,8 +50,16 @@ VALUES: dict[str, str] = {
     "100,000 carets": '"' + "2^" * 50_000 + '2"',
 }
 # For an option that takes a JSON object.
-BODIES = ('{"a": NaN}', '{"a": 1e999}', '{"a": ' + "[" * 90_000 + "]" * 90_000 + "}", f'{{"a": {BIG}}}', "{", "[]",
-          r'{"a": "\ud800"}', r'{"\ud800": 1}')  # fmt: skip
+BODIES = (
+    '{"a": NaN}',
+    '{"a": 1e999}',
+    '{"a": ' + "[" * 90_000 + "]" * 90_000 + "}",
+    f'{{"a": {BIG}}}',
+    "{",
+    "[]",
+    r'{"a": "\ud800"}',
+    r'{"\ud800": 1}',
+)
 # Lines that stand between two good ones.
 LINES: dict[str, bytes] = {
     "no JSON": b"{nonsense",

@@ -19,17 +19,45 @@ BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
 Words = Callable[[str, Path], tuple[object, ...]]
 COMMANDS: dict[str, Words] = {
     "judge": lambda url, work: (
-        "grade", work / "rows.jsonl", "--judge", url, "--judge-model", "m", "--out", work / "out.jsonl",
+        "grade",
+        work / "rows.jsonl",
+        "--judge",
+        url,
+        "--judge-model",
+        "m",
+        "--out",
+        work / "out.jsonl",
     ),
     "teacher": lambda url, work: (
-        "data", "featurize", work / "pool.jsonl", "--traces", "--base-url", url, "--model", "m", "--max-retries", 0,
-        "--out", work / "out.parquet",
+        "data",
+        "featurize",
+        work / "pool.jsonl",
+        "--traces",
+        "--base-url",
+        url,
+        "--model",
+        "m",
+        "--max-retries",
+        0,
+        "--out",
+        work / "out.parquet",
     ),
     "domains": lambda url, work: (
-        "data", "featurize", work / "pool.jsonl", "--domains", "model", "--base-url", url, "--model", "m",
-        "--max-retries", 0, "--out", work / "out.parquet",
+        "data",
+        "featurize",
+        work / "pool.jsonl",
+        "--domains",
+        "model",
+        "--base-url",
+        url,
+        "--model",
+        "m",
+        "--max-retries",
+        0,
+        "--out",
+        work / "out.parquet",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

@@ -124,9 +124,14 @@ def test_one_signal_ends_a_command_that_waits_for_others(command: str, number: i
     words = ["-P", "-m", "harness", *COMMANDS[command](server.url).split()]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     process = subprocess.Popen(
-        [sys.executable, *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=hears,
-    )  # fmt: skip
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears,
+    )
     waits: dict[str, Callable[[], Any]] = {
         "featurize": lambda: server.asked["second?"],
         "judge": lambda: server.times,

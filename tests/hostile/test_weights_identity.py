@@ -28,10 +28,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 OTHER_FILES = (
-    "pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "consolidated.00.pth", "model.pt", "model.gguf",
-    "adapter_model.safetensors", "1_Dense/model.safetensors", "original/consolidated.pth", "tokenizer.model",
-    "weights.safetensors.7", "vocab.tiktoken", "modeling.py",
-)  # fmt: skip
+    "pytorch_model.bin",
+    "pytorch_model-00001-of-00002.bin",
+    "consolidated.00.pth",
+    "model.pt",
+    "model.gguf",
+    "adapter_model.safetensors",
+    "1_Dense/model.safetensors",
+    "original/consolidated.pth",
+    "tokenizer.model",
+    "weights.safetensors.7",
+    "vocab.tiktoken",
+    "modeling.py",
+)
 
 
 @pytest.mark.parametrize("name", OTHER_FILES)

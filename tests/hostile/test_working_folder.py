@@ -38,8 +38,10 @@ def starts() -> list[tuple[str, ast.Call]]:
 def test_every_python_that_is_started_ignores_the_working_folder() -> None:
     known = starts()
     assert {where.split(":")[0] for where, _ in known} == {
-        "generation/engines/guard.py", "grading/compare/symbolic.py", "provenance.py",
-    }  # fmt: skip
+        "generation/engines/guard.py",
+        "grading/compare/symbolic.py",
+        "provenance.py",
+    }
     for where, call in known:
         words = ast.unparse(call.args[0])
         assert "shell=True" not in ast.unparse(call), where

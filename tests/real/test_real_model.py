@@ -99,11 +99,28 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
 def evaluated(model: Path, data: Path, engine: str, out: Path) -> Rows:
     """`harness evaluate` with budgets, one Wait and no thinking; its rows by task, problem and setting."""
     call = harness(
-        "evaluate", str(model), "--tasks", ",".join(TASKS), "--data-dir", str(data), "--engine", engine,
-        "--max-problems", str(NUM_PROBLEMS), "--budgets", ",".join(map(str, BUDGETS)), "--ignores", "1",
-        "--no-thinking", "--set", f"engine.max_model_len={CONTEXT}", "--set", f"sampling.max_answer_tokens={ANSWER}",
-        "--out", str(out),
-    )  # fmt: skip
+        "evaluate",
+        str(model),
+        "--tasks",
+        ",".join(TASKS),
+        "--data-dir",
+        str(data),
+        "--engine",
+        engine,
+        "--max-problems",
+        str(NUM_PROBLEMS),
+        "--budgets",
+        ",".join(map(str, BUDGETS)),
+        "--ignores",
+        "1",
+        "--no-thinking",
+        "--set",
+        f"engine.max_model_len={CONTEXT}",
+        "--set",
+        f"sampling.max_answer_tokens={ANSWER}",
+        "--out",
+        str(out),
+    )
     assert call.returncode == 0, call.stdout[-3000:] + call.stderr[-3000:]
     return keyed(out)
 

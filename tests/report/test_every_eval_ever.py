@@ -35,16 +35,28 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         budget = setting["max_thinking_tokens"] or "auto"
         mine = [
             made_up.sample(
-                **setting, run_id=f"run{number}", model="org/tiny", recipe="base", problem_id=f"p{i}",
-                sample_key=f"{number}-{i}-{s}", sample_index=s, question=f"What is {i} + 1?", gold=str(i + 1),
+                **setting,
+                run_id=f"run{number}",
+                model="org/tiny",
+                recipe="base",
+                problem_id=f"p{i}",
+                sample_key=f"{number}-{i}-{s}",
+                sample_index=s,
+                question=f"What is {i} + 1?",
+                gold=str(i + 1),
                 prompt=f"<|im_start|>user\nWhat is {i} + 1?<|im_end|>\n<|im_start|>think\n",
-                thinking=f"{i} and one\n", closing="<|im_start|>answer\n", ignore_str="Wait",
-                answer=f"Final Answer: {i + 1 + (i + s) % 2}", extracted=str(i + 1 + (i + s) % 2),
-                correct=(i + s) % 2 == 0, thinking_budget=str(budget), metadata='{"subject": "sums", "level": 3}',
+                thinking=f"{i} and one\n",
+                closing="<|im_start|>answer\n",
+                ignore_str="Wait",
+                answer=f"Final Answer: {i + 1 + (i + s) % 2}",
+                extracted=str(i + 1 + (i + s) % 2),
+                correct=(i + s) % 2 == 0,
+                thinking_budget=str(budget),
+                metadata='{"subject": "sums", "level": 3}',
             )
             for i in range(6)
             for s in range(2)
-        ]  # fmt: skip
+        ]
         mine[0] |= {"correct": None, "status": "gold_unparseable"}
         config = {"sampling": {"temperature": 0.7, "top_p": 0.9}, "budget": {"max_thinking_tokens": budget}}
         source = {"hub": "org/quiz", "split": "test", "config": None, "revision": "0" * 40, "sha256": "1" * 64}

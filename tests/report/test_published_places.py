@@ -63,15 +63,22 @@ def out(machine: Path) -> Path:
     }
     rows = [
         made_up.sample(
-            run_id=f"{recipe}-{task}-{at}", recipe=recipe, task=task, problem_id=f"p{i}", correct=i < 4, model=model,
-            error=error if i == 7 else None, metadata=json.dumps({"level": 1, "figure": f"{data}/f{i}.png"}),
+            run_id=f"{recipe}-{task}-{at}",
+            recipe=recipe,
+            task=task,
+            problem_id=f"p{i}",
+            correct=i < 4,
+            model=model,
+            error=error if i == 7 else None,
+            metadata=json.dumps({"level": 1, "figure": f"{data}/f{i}.png"}),
             gen_kwargs=json.dumps({"pretrained": one, "model_args": f"pretrained={one},dtype=auto"}),
-            thinking="Look into /usr/share/dict/words, and </think>/a/b stays.", sample_key=f"{recipe}{task}{at}{i}",
+            thinking="Look into /usr/share/dict/words, and </think>/a/b stays.",
+            sample_key=f"{recipe}{task}{at}{i}",
         )
         for at, (recipe, model) in enumerate((("base", one), ("base", other), ("s1k", "made_up/s1k")))
         for task in ("quick", "gpqa_diamond")
         for i in range(8)
-    ]  # fmt: skip
+    ]
     made_up.write(folder, rows, **settings)
     runs = pq.read_table(folder / "runs.parquet")
     failed = runs.set_column(runs.schema.get_field_index("error"), "error", pa.array([error] * len(runs), pa.string()))
@@ -234,23 +241,26 @@ TEXTS = [
     ("1/59 of it, km/h/s, ./a/b, s3://bucket/a/b, </think>, \\frac/x/y", None),
     ("see https://huggingface.co/org/name/tree/main", None),
     ("docs at http://example.org/a/b", None),
-    ("ask http://10.0.0.3:8000/v1/x, https://node7/v1 or https://a.svc.cluster.local/v1",
-     "ask http://server/v1/x, https://server/v1 or https://server/v1"),
+    (
+        "ask http://10.0.0.3:8000/v1/x, https://node7/v1 or https://a.svc.cluster.local/v1",
+        "ask http://server/v1/x, https://server/v1 or https://server/v1",
+    ),
     ('{"a": "/x/y/z.json"}', '{"a": "local:z.json"}'),
     ('{\\"a\\": \\"/x/y/z.json\\"}', '{\\"a\\": \\"local:z.json\\"}'),
     ("PATH:/x/y/bin. Done", "PATH:local:folder. Done"),
     ("gs://bucket/home/x, x/home/ulrika/y, 'it''s /one'", None),
     ("file:///x/y/z.json, https://me:pw@example.org/x", "local:z.json, https://example.org/x"),
     ("No such file: '/x/my models/tiny/config.json'", "No such file: 'local:config.json'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "named"), TEXTS)
 def test_paths_in_a_text(machine: Path, text: str, named: str | None) -> None:
     assert Places(machine / "out").value(text) == (text if named is None else named)
     assert Places(machine / "out").value({"prompt": text, "chat": {"system": text}}) == {
-        "prompt": text, "chat": {"system": text}
-    }  # fmt: skip
+        "prompt": text,
+        "chat": {"system": text},
+    }
 
 
 def test_folders_above_the_study_may_hold_spaces(machine: Path) -> None:

@@ -37,14 +37,18 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two recipes and the base on two tasks; one recipe has a checkpoint."""
     rows = [
         made_up.sample(
-            run_id=f"{recipe}-{task}", recipe=recipe, task=task, problem_id=f"p{i}", correct=i < right,
+            run_id=f"{recipe}-{task}",
+            recipe=recipe,
+            task=task,
+            problem_id=f"p{i}",
+            correct=i < right,
             question=QUESTION if task.startswith("gpqa") else f"What is {i} + 3?",
             thinking=QUESTION if task.startswith("gpqa") else "thought",
         )
         for recipe, right in (("base", 2), ("s1k", 9), ("random", 6))
         for task in ("quick_gpqa", "gpqa_diamond")
         for i in range(12)
-    ]  # fmt: skip
+    ]
     config: dict[str, Any] = {
         "study": "made_up",
         "base_model": "Qwen/Qwen2.5-0.5B",
@@ -196,8 +200,11 @@ def test_a_models_card_names_the_reference_and_the_hubs_data_sets(tmp_path: Path
     metadata = yaml.safe_load(card.split("---\n")[1])
     (result,) = metadata["model-index"][0]["results"]
     assert result["dataset"] == {
-        "name": "aime_2024", "type": "HuggingFaceH4/aime_2024", "split": "train", "revision": "0" * 40,
-    }  # fmt: skip
+        "name": "aime_2024",
+        "type": "HuggingFaceH4/aime_2024",
+        "split": "train",
+        "revision": "0" * 40,
+    }
 
 
 def test_no_question_of_gpqa_is_published(published: Any) -> None:

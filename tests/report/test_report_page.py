@@ -22,8 +22,17 @@ from harness.report import leaderboard
 from harness.report.pair_page import write_pair
 
 pytestmark = pytest.mark.slow
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", "--window-size=1280,900")  # fmt: skip
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--window-size=1280,900",
+)
 
 
 EXACT = """const s = document.getElementById(arguments[0]);
@@ -359,12 +368,21 @@ def test_seeds_are_told_apart_and_held_against_the_same_seed(browser: Any, tmp_p
     """An imported log's rows, too: no token ids, a run without thoughts, facts of which one is each problem's own."""
     rows = [
         made_up.sample(
-            run_id=f"{recipe}{seed}", recipe=recipe, seed=seed, problem_id=f"p{i}", question=f"What is {i}?",
-            thinking="" if recipe == "silent" else f" \n {recipe} {seed} thinks of {i}", thinking_ids=None,
-            closing_ids=None, answer_ids=None, metadata=json.dumps({"subject": "ab"[i % 2], "url": f"u{i}"}),
+            run_id=f"{recipe}{seed}",
+            recipe=recipe,
+            seed=seed,
+            problem_id=f"p{i}",
+            question=f"What is {i}?",
+            thinking="" if recipe == "silent" else f" \n {recipe} {seed} thinks of {i}",
+            thinking_ids=None,
+            closing_ids=None,
+            answer_ids=None,
+            metadata=json.dumps({"subject": "ab"[i % 2], "url": f"u{i}"}),
         )
-        for recipe in ("base", "s1k", "silent") for seed in (0, 1) for i in range(4)
-    ]  # fmt: skip
+        for recipe in ("base", "s1k", "silent")
+        for seed in (0, 1)
+        for i in range(4)
+    ]
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
     browser.get("about:blank")
     browser.get((tmp_path / "out" / "leaderboard.html").as_uri() + "#sample=s1k1/p2")
@@ -473,11 +491,18 @@ def test_two_runs_stand_side_by_side_with_the_first_difference_marked(page: Any)
 
 
 HOSTILE = (
-    r"$\href{javascript:hit()}{x}$", r"$\url{javascript:hit()}$", r"$\includegraphics{http://127.0.0.1/x.png}$",
+    r"$\href{javascript:hit()}{x}$",
+    r"$\url{javascript:hit()}$",
+    r"$\includegraphics{http://127.0.0.1/x.png}$",
     r"$\class{row}{y}$ $\id{samples}{y}$ $\style{position:fixed}{y}$ $\data{a=b}{z}$",
-    "$<img src=x onerror=hit()>$", r"$\text{<img src=x onerror=hit()><script>hit()</script>}$",
-    r"$\def\a{\a\a}\a$", r"\[\frac{1}{\]", r"$\rule{99999em}{99999em}$", "$" + "{" * 1900 + "$", r"\(" * 20_000,
-)  # fmt: skip
+    "$<img src=x onerror=hit()>$",
+    r"$\text{<img src=x onerror=hit()><script>hit()</script>}$",
+    r"$\def\a{\a\a}\a$",
+    r"\[\frac{1}{\]",
+    r"$\rule{99999em}{99999em}$",
+    "$" + "{" * 1900 + "$",
+    r"\(" * 20_000,
+)
 
 
 def test_formulas_are_typeset_offline_and_a_hostile_one_does_nothing(browser: Any, tmp_path: Path) -> None:
@@ -520,12 +545,17 @@ def test_a_comparison_links_the_problems_that_one_alone_got_right(browser: Any, 
     for at, folder in enumerate(folders):
         rows = [
             made_up.sample(
-                run_id=folder.name, recipe=folder.name, problem_id=f"p/{100 * at + i}", question=f"What is {i} + 3?",
-                question_hash=f"hash{i}", thinking=f"{folder.name} thinks of {i}", correct=(right := i % 3 != at),
+                run_id=folder.name,
+                recipe=folder.name,
+                problem_id=f"p/{100 * at + i}",
+                question=f"What is {i} + 3?",
+                question_hash=f"hash{i}",
+                thinking=f"{folder.name} thinks of {i}",
+                correct=(right := i % 3 != at),
                 status="correct" if right else "incorrect",
             )
             for i in range(12)
-        ]  # fmt: skip
+        ]
         made_up.write(folder, rows)
     write_pair(compare(str(folders[0]), str(folders[1])), tmp_path / "new" / "pair.html")
     browser.get((tmp_path / "new" / "pair.html").as_uri())
@@ -592,13 +622,19 @@ def test_a_figure_wider_than_a_phone_says_so_until_its_end_is_in_sight(page: Any
 def test_a_long_name_leaves_room_for_the_figures(browser: Any, tmp_path: Path, width: int) -> None:
     rows = [
         made_up.sample(
-            run_id=f"{name}{limit}", model=name, recipe="published", problem_id=f"p{i}", correct=i > 2,
-            task="a_task" * 12, max_thinking_tokens=limit, thinking_tokens=limit,
+            run_id=f"{name}{limit}",
+            model=name,
+            recipe="published",
+            problem_id=f"p{i}",
+            correct=i > 2,
+            task="a_task" * 12,
+            max_thinking_tokens=limit,
+            thinking_tokens=limit,
         )
         for name in ("Sky-T1-math-correct-5K-32B_ckpt021", "a_model_with_a_long_name_" * 8)
         for limit in (32, 64)
         for i in range(8)
-    ]  # fmt: skip
+    ]
     leaderboard.write([made_up.write(tmp_path / "in", rows)], tmp_path / "out")
     size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -67,9 +67,15 @@ def test_a_node_cut_off_from_the_network_is_given_up_while_its_engine_still_runs
     # Sockets' paths are limited, and the cluster's address stays in here.
     short = tempfile.mkdtemp(prefix="s1-", dir="/tmp")
     # Ray gives a silent node up after half a minute; here after about six seconds.
-    environment = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000",
-                   "RAY_health_check_failure_threshold": "3", "RAY_health_check_initial_delay_ms": "0",
-                   "RAY_TMPDIR": short, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # fmt: skip
+    environment = {
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_timeout_ms": "2000",
+        "RAY_health_check_failure_threshold": "3",
+        "RAY_health_check_initial_delay_ms": "0",
+        "RAY_TMPDIR": short,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
     nodes = (
         [ray, "start", "--head", f"--node-ip-address={HOST}", "--port=6391", "--num-cpus=0"],
         [

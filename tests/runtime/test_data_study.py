@@ -100,9 +100,13 @@ def test_rows_that_hold_an_evaluation_problem_are_dropped_before_the_selection(t
     path = tmp_path / "pool.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     study = replace(
-        load("quickstart"), pool=str(path), pool_size=None, recipes=(Recipe("random", "random", 2),),
-        reference_recipe="random", features=Features(decontaminate=("quick_math",)),
-    )  # fmt: skip
+        load("quickstart"),
+        pool=str(path),
+        pool_size=None,
+        recipes=(Recipe("random", "random", 2),),
+        reference_recipe="random",
+        features=Features(decontaminate=("quick_math",)),
+    )
     pool = select_stage.load_pool(study, None, tmp_path / "pool")
     assert len(pool.rows) == 5 and any("1 of 6 rows share words with quick_math" in note for note in pool.notes)
 

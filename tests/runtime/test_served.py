@@ -80,11 +80,32 @@ def cli_call(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 def call(url: str, model: Path, out: Path) -> list[str]:
     return [
-        sys.executable, "-m", "harness", "evaluate", str(model), "--tasks", "quick_math", "--budgets", "8,24",
-        "--max-problems", "3", "--engine", "openai", "--base-url", url, "--served-name", "tiny", "--out", str(out),
-        "--set", "engine.max_num_seqs=1", "--set", "sampling.max_answer_tokens=16",
-        "--set", "engine.api_key_env=MY_KEY",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "harness",
+        "evaluate",
+        str(model),
+        "--tasks",
+        "quick_math",
+        "--budgets",
+        "8,24",
+        "--max-problems",
+        "3",
+        "--engine",
+        "openai",
+        "--base-url",
+        url,
+        "--served-name",
+        "tiny",
+        "--out",
+        str(out),
+        "--set",
+        "engine.max_num_seqs=1",
+        "--set",
+        "sampling.max_answer_tokens=16",
+        "--set",
+        "engine.api_key_env=MY_KEY",
+    ]
 
 
 def settings(**environment: str) -> dict[str, str]:
@@ -144,11 +165,31 @@ def test_a_chat_server_is_evaluated_by_its_own_cap_and_its_lost_rows_are_made_ag
     server.script = script
     out = tmp_path / "out"
     command = [
-        "evaluate", "vendor/think-1:free", "--tasks", "quick_math", "--engine", "openai", "--api", "chat", "--base-url",
-        server.url.replace("http://", f"http://me:{PASSWORD}@"), "--served-name", "m", "--budgets", "8,60",
-        "--max-problems", "3", "--out", str(out), "--set", "engine.max_num_seqs=1",
-        "--set", "engine.extra_body={'reasoning_effort': 'low'}", "--set", "engine.api_key_env=MY_KEY",
-    ]  # fmt: skip
+        "evaluate",
+        "vendor/think-1:free",
+        "--tasks",
+        "quick_math",
+        "--engine",
+        "openai",
+        "--api",
+        "chat",
+        "--base-url",
+        server.url.replace("http://", f"http://me:{PASSWORD}@"),
+        "--served-name",
+        "m",
+        "--budgets",
+        "8,60",
+        "--max-problems",
+        "3",
+        "--out",
+        str(out),
+        "--set",
+        "engine.max_num_seqs=1",
+        "--set",
+        "engine.extra_body={'reasoning_effort': 'low'}",
+        "--set",
+        "engine.api_key_env=MY_KEY",
+    ]
     try:
         planned = CliRunner().invoke(cli, [*command, "--dry-run"])
         assert planned.exit_code == 0 and "one call per sample" in planned.output and "cap 60" in planned.output

@@ -29,10 +29,15 @@ SETTINGS = {
         SMALL, packing=True, block_size=300, global_batch_size=2, per_device_batch_size=2, loss_mean="row"
     ),
     "packed and grouped, recomputed": replace(
-        SMALL, packing=True, block_size=300, global_batch_size=2, per_device_batch_size=1, group_by_length=True,
+        SMALL,
+        packing=True,
+        block_size=300,
+        global_batch_size=2,
+        per_device_batch_size=1,
+        group_by_length=True,
         gradient_checkpointing=True,
     ),
-}  # fmt: skip
+}
 
 
 def examples_of(training: Training) -> Any:

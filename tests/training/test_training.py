@@ -46,8 +46,15 @@ BASE_32B = "Qwen/Qwen2.5-32B-Instruct"
 
 def job(folder: Path, training: Training) -> dict[str, Any]:
     """What the driver hands a worker."""
-    return {"rows": ROWS, "base_model": TINY_MODEL, "training": to_plain(training), "thinking": "s1",
-            "folder": str(folder), "figures_file": sft.FIGURES_FILE, "identity": run_id(training)}  # fmt: skip
+    return {
+        "rows": ROWS,
+        "base_model": TINY_MODEL,
+        "training": to_plain(training),
+        "thinking": "s1",
+        "folder": str(folder),
+        "figures_file": sft.FIGURES_FILE,
+        "identity": run_id(training),
+    }
 
 
 def run(folder: Path, training: Training) -> dict[str, Any]:

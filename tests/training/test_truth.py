@@ -35,9 +35,11 @@ def qwen() -> Any:
     """A byte tokenizer with Qwen2.5's prompt: its own system turn before the user's."""
     made = byte_tokenizer()
     made.chat_template = (
-        "{% if messages[0].role != 'system' %}<|im_start|>system\n" + SYSTEM + "<|im_end|>\n{% endif %}"
+        "{% if messages[0].role != 'system' %}<|im_start|>system\n"
+        + SYSTEM
+        + "<|im_end|>\n{% endif %}"
         + made.chat_template
-    )  # fmt: skip
+    )
     return made
 
 
@@ -64,8 +66,15 @@ def test_the_text_of_variant_s1_is_the_published_rules_byte_for_byte_on_200_real
 
 def test_a_row_of_a_tokenised_set_is_trained_on_its_own_text() -> None:
     own = published("Q ", ["T"], "A").replace("Answer: A", "A as it was")
-    record = {"question": "Q ", "solution": "S", "cot_type": "math", "source_type": "x", "deepseek_attempt": "A",
-              "deepseek_thinking_trajectory": "T", "text": own}  # fmt: skip
+    record = {
+        "question": "Q ",
+        "solution": "S",
+        "cot_type": "math",
+        "source_type": "x",
+        "deepseek_attempt": "A",
+        "deepseek_thinking_trajectory": "T",
+        "text": own,
+    }
     (one,) = adapt(record, "s1K-1.1_tokenized", 0).rows
     (example,) = format_batch(qwen(), [slim(one, "s1")], S1, 4096, "s1")
     assert example["text"] == own

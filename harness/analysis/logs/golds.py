@@ -10,14 +10,36 @@ from typing import Any
 from harness.questions import LETTERS
 
 GOLD_FIELDS = (
-    "answer", "Answer", "expected_answer", "answerKey", "answer_key", "correct_answer", "Correct Answer", "gold",
-    "gt", "ground_truth", "final_answer", "answer_index", "answer_idx", "label", "target", "cop", "solution",
-)  # fmt: skip
+    "answer",
+    "Answer",
+    "expected_answer",
+    "answerKey",
+    "answer_key",
+    "correct_answer",
+    "Correct Answer",
+    "gold",
+    "gt",
+    "ground_truth",
+    "final_answer",
+    "answer_index",
+    "answer_idx",
+    "label",
+    "target",
+    "cop",
+    "solution",
+)
 QUESTION_FIELDS = ("problem", "question", "Question", "Problem", "input", "query", "instruction")
 OPTION_COLUMNS = (
-    ("option_a", "option_b"), ("choice1", "choice2"), ("choice_a", "choice_b"), ("opa", "opb"), ("A", "B"),
-    ("option1", "option2"), ("ending0", "ending1"), ("answer_a", "answer_b"), ("sol1", "sol2"),
-)  # fmt: skip
+    ("option_a", "option_b"),
+    ("choice1", "choice2"),
+    ("choice_a", "choice_b"),
+    ("opa", "opb"),
+    ("A", "B"),
+    ("option1", "option2"),
+    ("ending0", "ending1"),
+    ("answer_a", "answer_b"),
+    ("sol1", "sol2"),
+)
 ID_FIELDS = ("unique_id", "id", "ID", "question_id", "problem_id", "sample_id", "Record ID")
 TEXTUAL = ("rationale", "solution", "explanation", "cot", "reasoning")
 LETTER = re.compile(r"\s*\(?([A-Z])\)?\s*[.:)]?\s*")

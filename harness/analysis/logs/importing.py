@@ -140,12 +140,22 @@ def _imported(run: Run, study: str, counter: TokenCounter, marks: Sequence[Marks
     settings = json.dumps(run.kwargs, sort_keys=True, default=str)
     identity = run_id({"imported": digests, "task": run.task, "model": run.model, "settings": settings})
     shared = {
-        "run_id": identity, "study": study, "model": run.model, "recipe": RECIPE, "task": run.task,
-        "method": control.method, "max_thinking_tokens": control.max_thinking_tokens,
-        "thinking_budget": control.thinking_budget, "num_ignores": control.num_ignores,
-        "ignore_str": control.ignore_str, "instructed": control.instructed, "seed": _seed(run),
-        "budget_tokens": control.max_thinking_tokens, "kind": run.kind, "gen_kwargs": settings if run.kwargs else None,
-    }  # fmt: skip
+        "run_id": identity,
+        "study": study,
+        "model": run.model,
+        "recipe": RECIPE,
+        "task": run.task,
+        "method": control.method,
+        "max_thinking_tokens": control.max_thinking_tokens,
+        "thinking_budget": control.thinking_budget,
+        "num_ignores": control.num_ignores,
+        "ignore_str": control.ignore_str,
+        "instructed": control.instructed,
+        "seed": _seed(run),
+        "budget_tokens": control.max_thinking_tokens,
+        "kind": run.kind,
+        "gen_kwargs": settings if run.kwargs else None,
+    }
     seen: Counter[str] = Counter()
     rows = []
     for sample, parts in zip(run.samples, cuts, strict=True):
@@ -155,10 +165,13 @@ def _imported(run: Run, study: str, counter: TokenCounter, marks: Sequence[Marks
             seen[sample.problem_id] += 1
             row = dict.fromkeys(SAMPLE_SCHEMA.names) | common | _text_columns(sample, part)
             row |= {
-                "sample_index": index, "sample_key": fingerprint([identity, sample.problem_id, index]),
-                "logged_correct": sample.correct[nth], "logged_extracted": sample.extracted[nth],
-                "missing": sample.responses[nth] is None, "chosen": sample.chosen,
-            }  # fmt: skip
+                "sample_index": index,
+                "sample_key": fingerprint([identity, sample.problem_id, index]),
+                "logged_correct": sample.correct[nth],
+                "logged_extracted": sample.extracted[nth],
+                "missing": sample.responses[nth] is None,
+                "chosen": sample.chosen,
+            }
             rows.append(row)
     if not counter.approximate:
         _count_tokens(rows, counter)
@@ -171,11 +184,14 @@ def _seed(run: Run) -> int | None:
 
 def _problem_columns(run: Run, sample: Logged) -> dict[str, Any]:
     return {
-        "problem_id": sample.problem_id, "question": sample.question, "gold": gold_text(run, sample),
-        "choices": list(sample.options), "question_hash": question_hash(sample.question, sample.options),
+        "problem_id": sample.problem_id,
+        "question": sample.question,
+        "gold": gold_text(run, sample),
+        "choices": list(sample.options),
+        "question_hash": question_hash(sample.question, sample.options),
         "metadata": json.dumps(dict(sample.metadata), sort_keys=True, ensure_ascii=False) if sample.metadata else None,
         "golds": sample.golds if run.kind != "choice" else (),
-    }  # fmt: skip
+    }
 
 
 def _text_columns(sample: Logged, part: Split) -> dict[str, Any]:
@@ -187,9 +203,13 @@ def _text_columns(sample: Logged, part: Split) -> dict[str, Any]:
     if preface and space and thinking.startswith(space):
         preface, thinking = preface + space, thinking[len(space) :]
     return {
-        "prompt": sample.prompt + preface, "thinking": thinking, "closing": part.closing, "answer": part.answer,
-        "response": part.answer, "final": part.state != "open",
-    }  # fmt: skip
+        "prompt": sample.prompt + preface,
+        "thinking": thinking,
+        "closing": part.closing,
+        "answer": part.answer,
+        "response": part.answer,
+        "final": part.state != "open",
+    }
 
 
 def _count_tokens(rows: list[dict[str, Any]], counter: TokenCounter) -> None:
@@ -250,12 +270,17 @@ def run_row(imported: Imported) -> dict[str, Any]:
     }
     return {name: first.get(name) for name in RUN_SCHEMA.names} | {
         "num_problems": len({row["problem_id"] for row in imported.rows}),
-        "num_samples": max(row["sample_index"] for row in imported.rows) + 1, "status": "done",
-        "error": None, "config": json.dumps(config, sort_keys=True, default=str),
+        "num_samples": max(row["sample_index"] for row in imported.rows) + 1,
+        "status": "done",
+        "error": None,
+        "config": json.dumps(config, sort_keys=True, default=str),
         "versions": json.dumps(versions(), sort_keys=True),
-        "commit": "", "engine": "imported", "device": None, "seconds": None,
+        "commit": "",
+        "engine": "imported",
+        "device": None,
+        "seconds": None,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
+    }
 
 
 def by_filter(run: Run) -> dict[str, float]:

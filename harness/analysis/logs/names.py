@@ -11,8 +11,19 @@ from typing import Any
 from harness.analysis.logs import every_eval_ever, lighteval_logs, lm_eval_logs
 from harness.analysis.logs.logged import Log, Logged
 
-TASK_NAMES = ("aime24_nofigures", "aime24_figures", "aime25_nofigures", "aime25", "aime24", "openai_math", "math500",
-              "gpqa_diamond_openai", "gpqa_diamond", "gsm8k", "minerva_math")  # fmt: skip
+TASK_NAMES = (
+    "aime24_nofigures",
+    "aime24_figures",
+    "aime25_nofigures",
+    "aime25",
+    "aime24",
+    "openai_math",
+    "math500",
+    "gpqa_diamond_openai",
+    "gpqa_diamond",
+    "gsm8k",
+    "minerva_math",
+)
 ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".eval")
 TIMESTAMP = r"\d{4}-\d\d-\d\dT"  # where lm-eval's and lighteval's begin
 # What a file is called that holds a part of a run: no part of the task's name, as no task of lm-eval's ends so.

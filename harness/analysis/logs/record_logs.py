@@ -32,15 +32,35 @@ from harness.analysis.logs.problems import Format, Record, problem_of, texts_of
 from harness.errors import UserError
 
 RESPONSE_FIELDS = (
-    "response", "responses", "generation", "generations", "output", "outputs", "completion", "completions",
-    "model_output", "model_outputs", "model_response", "prediction", "predictions", "generated_text", "answer_text",
+    "response",
+    "responses",
+    "generation",
+    "generations",
+    "output",
+    "outputs",
+    "completion",
+    "completions",
+    "model_output",
+    "model_outputs",
+    "model_response",
+    "prediction",
+    "predictions",
+    "generated_text",
+    "answer_text",
     "generated_responses",
-)  # fmt: skip
+)
 THOUGHTS = ("reasoning_content", "reasoning_contents", "reasoning_trace", "thinking")  # "reasoning" is a gold's too
 SETTINGS = (
-    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_new_tokens", "max_gen_toks", "reasoning_effort",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_tokens",
+    "max_new_tokens",
+    "max_gen_toks",
+    "reasoning_effort",
     *THINKING_LIMITS,
-)  # fmt: skip
+)
 PLAIN_SCORES = ("correct", "is_correct", "score", "scores", "acc", "accuracy", "exact_match", "passed", "label_correct")
 NOT_METADATA = ("model", "task", "kind", "prompt", "extracted", "sample_index", "seed")
 
@@ -51,10 +71,15 @@ def _qwen_math(record: Record, number: int) -> list[Logged] | str:
         return "code holds no text"
     return [
         problem_of(
-            record, number, responses, [record.get("answer"), record.get("gt")], prompt=first_text(record, "query"),
-            correct=record.get("score"), extracted=record.get("pred"),
+            record,
+            number,
+            responses,
+            [record.get("answer"), record.get("gt")],
+            prompt=first_text(record, "query"),
+            correct=record.get("score"),
+            extracted=record.get("pred"),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _nemo(record: Record, number: int) -> list[Logged] | str:
@@ -69,10 +94,15 @@ def _nemo(record: Record, number: int) -> list[Logged] | str:
     used = {key: record[key] for key in ("num_generated_tokens", "finish_reason") if record.get(key) is not None}
     return [
         problem_of(
-            record, number, (with_reasoning(reasoning, response),), golds, correct=score,
-            extracted=record.get("predicted_answer"), metadata=metadata | used,
+            record,
+            number,
+            (with_reasoning(reasoning, response),),
+            golds,
+            correct=score,
+            extracted=record.get("predicted_answer"),
+            metadata=metadata | used,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _evalchemy(record: Record, number: int) -> list[Logged] | str:
@@ -85,10 +115,15 @@ def _evalchemy(record: Record, number: int) -> list[Logged] | str:
     score = first_known(record, "correctness", *PLAIN_SCORES)
     return [
         problem_of(
-            record, number, responses, golds, correct=score, extracted=extracted,
+            record,
+            number,
+            responses,
+            golds,
+            correct=score,
+            extracted=extracted,
             metadata=_without(metadata_of(record), "model_answer", "model_output"),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _every_eval_ever(record: Record, number: int) -> list[Logged] | str:
@@ -109,13 +144,22 @@ def _every_eval_ever(record: Record, number: int) -> list[Logged] | str:
     told = _object(record.get("metadata"))
     return [
         problem_of(
-            record, number, responses or (None,), [asked.get("reference")], doc={"id": record["sample_id"]},
-            question=first_text(asked, "raw"), prompt=first_text(asked, "formatted"), correct=score.get("is_correct"),
-            extracted=extracted, choices=tuple(map(str, choices or ())), model=record.get("model_id"),
-            task=record.get("evaluation_name"), kind=told.get("kind"),
+            record,
+            number,
+            responses or (None,),
+            [asked.get("reference")],
+            doc={"id": record["sample_id"]},
+            question=first_text(asked, "raw"),
+            prompt=first_text(asked, "formatted"),
+            correct=score.get("is_correct"),
+            extracted=extracted,
+            choices=tuple(map(str, choices or ())),
+            model=record.get("model_id"),
+            task=record.get("evaluation_name"),
+            kind=told.get("kind"),
             metadata=_without(metadata_of(told), *every_eval_ever.OF_A_RESPONSE),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _object(value: Any) -> Record:
@@ -176,10 +220,18 @@ def _mapped(record: Record, number: int, names: Mapping[str, str]) -> list[Logge
     kwargs = {name: record[name] for name in SETTINGS if isinstance(record.get(name), str | int | float)}
     return [
         problem_of(
-            record, number, responses or (None,), [field(record, names["gold"])], doc=doc, correct=score,
-            extracted=extracted, metadata=metadata, kwargs=kwargs, **told,
+            record,
+            number,
+            responses or (None,),
+            [field(record, names["gold"])],
+            doc=doc,
+            correct=score,
+            extracted=extracted,
+            metadata=metadata,
+            kwargs=kwargs,
+            **told,
         )
-    ]  # fmt: skip
+    ]
 
 
 def field(record: Record, name: str) -> Any:

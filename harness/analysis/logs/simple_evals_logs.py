@@ -61,12 +61,18 @@ def _read(record: Record, number: int) -> list[Logged] | str:
     metadata = metadata_of({key: value for key, value in doc.items() if key not in OURS})
     return [
         problem_of(
-            record, number, replies, [*(doc.get(name) for name in ("correct_answer", *GOLD_FIELDS)), gold], doc=doc,
-            prompt=prompt, question=first_text(doc, *QUESTION_FIELDS) or asked,
+            record,
+            number,
+            replies,
+            [*(doc.get(name) for name in ("correct_answer", *GOLD_FIELDS)), gold],
+            doc=doc,
+            prompt=prompt,
+            question=first_text(doc, *QUESTION_FIELDS) or asked,
             correct=score if record.get("score") is None else record["score"],
-            extracted=doc.get("extracted_answer", extracted), metadata=metadata,
+            extracted=doc.get("extracted_answer", extracted),
+            metadata=metadata,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _verdict(page: str) -> tuple[str | None, str | None, str | None]:

@@ -50,9 +50,18 @@ def eos_ids(model: str, config: Any) -> tuple[int, ...]:
 
 # Of a config: what names or describes it, and what an engine does not build its layers from.
 NOT_BUILT_FROM = frozenset(
-    {"_name_or_path", "transformers_version", "use_cache", "dtype", "torch_dtype", "bos_token_id", "eos_token_id",
-     "pad_token_id", "architectures"}
-)  # fmt: skip
+    {
+        "_name_or_path",
+        "transformers_version",
+        "use_cache",
+        "dtype",
+        "torch_dtype",
+        "bos_token_id",
+        "eos_token_id",
+        "pad_token_id",
+        "architectures",
+    }
+)
 
 
 def swap_refusal(config: Any, other: Any, *, dtype: str) -> str | None:

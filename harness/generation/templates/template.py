@@ -16,9 +16,21 @@ Shape = Literal["open", "bare", "closed"]
 GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")  # transformers' own tag around what is trained on
 # What every template is given without being asked.
 GIVEN = frozenset(
-    {"messages", "add_generation_prompt", "continue_final_message", "tools", "documents", "raise_exception",
-     "strftime_now", "bos_token", "eos_token", "pad_token", "unk_token", "namespace"}
-)  # fmt: skip
+    {
+        "messages",
+        "add_generation_prompt",
+        "continue_final_message",
+        "tools",
+        "documents",
+        "raise_exception",
+        "strftime_now",
+        "bos_token",
+        "eos_token",
+        "pad_token",
+        "unk_token",
+        "namespace",
+    }
+)
 TAGS = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
 _SIDED = rf"<\|?(?:(?:end|close)[a-z_]{{0,6}}[_.:-]{NAMED}|{NAMED}[_.:-](?:end|close))\|?>$"
 CLOSING_TAG = re.compile(rf"<\|?/{NAMED}\|?>$|{_SIDED}", re.IGNORECASE)

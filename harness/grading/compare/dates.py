@@ -8,8 +8,20 @@ from harness.grading.compare.comparison import Comparison
 from harness.grading.grammar.nodes import Date, Node, Num, Ratio, Time
 from harness.grading.grammar.rational import rational
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-           "november", "december")  # fmt: skip
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 _MAX_CHARS = 60
 _WRAPPERS = re.compile(
     r"\\(?:text|textrm|mathrm|mbox|rm|q?quad|displaystyle)(?![A-Za-z])|\\(?:left|right)\.|\\[ ,;:!]|[{}~$]"

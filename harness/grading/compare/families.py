@@ -46,8 +46,15 @@ _DIGITS = 40
 _SPLITS = (1, 2, 3, 4, 6)  # a family may be one progression for every residue of its integer modulo one of these
 _MAX_RESIDUES = 400
 _ERRORS = (NoValueError, TooBigError, ZeroDivisionError, OverflowError, ValueError)
-_CONDITION_DOMAINS = {("Z", ""): "Z", ("Z", "+"): "N", ("Z", "0+"): "N0", ("N", ""): "N", ("N", "+"): "N",
-                      ("N", "*"): "N", ("N", "0+"): "N0"}  # fmt: skip
+_CONDITION_DOMAINS = {
+    ("Z", ""): "Z",
+    ("Z", "+"): "N",
+    ("Z", "0+"): "N0",
+    ("N", ""): "N",
+    ("N", "+"): "N",
+    ("N", "*"): "N",
+    ("N", "0+"): "N0",
+}
 
 
 def _integers(node: Node) -> tuple[tuple[str, ...], str] | None:

@@ -204,9 +204,13 @@ def _known(op: str) -> bool:
 
 
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda x, y: x < y, ">": lambda x, y: x > y, "<=": lambda x, y: x <= y, ">=": lambda x, y: x >= y,
-    "=": lambda x, y: x == y, "!=": lambda x, y: x != y,
-}  # fmt: skip
+    "<": lambda x, y: x < y,
+    ">": lambda x, y: x > y,
+    "<=": lambda x, y: x <= y,
+    ">=": lambda x, y: x >= y,
+    "=": lambda x, y: x == y,
+    "!=": lambda x, y: x != y,
+}
 
 
 def _big(node: Big, env: Mapping[str, Any], m: Any) -> Any:
@@ -284,12 +288,25 @@ def _call(node: Call, env: Mapping[str, Any], m: Any) -> Any:
 
 
 _EVALUATORS: dict[type[Node], Callable[[Any, Mapping[str, Any], Any], Any]] = {
-    Num: _num, Sym: _sym, Const: _const, Add: _add, Mul: _mul, Div: _div, Pow: _pow, Root: _root, Fact: _fact,
-    Binom: _binom, Fn: _fn, Call: _call, Det: _det, Cases: _cases, Big: _big,
+    Num: _num,
+    Sym: _sym,
+    Const: _const,
+    Add: _add,
+    Mul: _mul,
+    Div: _div,
+    Pow: _pow,
+    Root: _root,
+    Fact: _fact,
+    Binom: _binom,
+    Fn: _fn,
+    Call: _call,
+    Det: _det,
+    Cases: _cases,
+    Big: _big,
     Neg: lambda node, env, m: -number_value(node.body, env, m),
     Deg: lambda node, env, m: number_value(node.body, env, m) * m.pi / 180,
     Pct: lambda node, env, m: number_value(node.body, env, m) / 100,
     Unit: lambda node, env, m: number_value(node.value, env, m),
     Label: lambda node, env, m: number_value(node.body, env, m),
     Based: lambda node, env, m: m.mpf(int(node.digits, node.base)),
-}  # fmt: skip
+}

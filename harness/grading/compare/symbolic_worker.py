@@ -46,9 +46,24 @@ INTEGER_NAMES = names("n k m j l N")
 _NUMERIC_DIGITS = 30
 
 
-_RENAMED = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec",
-         "arccsc": "acsc", "ceil": "ceiling", "abs": "Abs", "max": "Max", "min": "Min", "arcsinh": "asinh",
-         "arccosh": "acosh", "arctanh": "atanh", "sgn": "sign", "mod": "Mod"}  # fmt: skip
+_RENAMED = {
+    "ln": "log",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arccot": "acot",
+    "arcsec": "asec",
+    "arccsc": "acsc",
+    "ceil": "ceiling",
+    "abs": "Abs",
+    "max": "Max",
+    "min": "Min",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "sgn": "sign",
+    "mod": "Mod",
+}
 _ALLOWED = names(
     "log asin acos atan acot asec acsc ceiling Abs Max Min asinh acosh atanh sin cos tan cot sec csc sinh cosh tanh",
     "coth sech csch exp floor frac gcd lcm re im cbrt sign Mod",

@@ -198,12 +198,24 @@ _LIMITING = {"converge": "converges", "convergent": "converges", "diverge": "div
 _SUBJECTS = frozenset(("it", "serie", "given", "sequence", "integral", "sum"))
 
 
-_OPPOSITES = {"not converge": "diverge", "doe not converge": "diverge", "doe not diverge": "converge",
-              "not convergent": "divergent", "not divergent": "convergent",
-              "not odd": "even", "not even": "odd", "not prime": "composite", "not true": "false", "not false": "true",
-              "not rational": "irrational", "not empty": "nonempty", "quadrant i": "first quadrant",
-              "quadrant ii": "second quadrant",
-              "quadrant iii": "third quadrant", "quadrant iv": "fourth quadrant"}  # fmt: skip
+_OPPOSITES = {
+    "not converge": "diverge",
+    "doe not converge": "diverge",
+    "doe not diverge": "converge",
+    "not convergent": "divergent",
+    "not divergent": "convergent",
+    "not odd": "even",
+    "not even": "odd",
+    "not prime": "composite",
+    "not true": "false",
+    "not false": "true",
+    "not rational": "irrational",
+    "not empty": "nonempty",
+    "quadrant i": "first quadrant",
+    "quadrant ii": "second quadrant",
+    "quadrant iii": "third quadrant",
+    "quadrant iv": "fourth quadrant",
+}
 
 
 def spelled(node: Node) -> Node | None:

@@ -16,11 +16,29 @@ _STATEMENT_NOUNS = frozenset(
 )
 _CERTAINTY = frozenset(
     (
-        "definitely", "certainly", "surely", "probably", "likely", "most likely", "presumably", "clearly", "obviously",
-        "undoubtedly", "sicher", "wahrscheinlich", "probablement", "sans doute", "probablemente", "provavelmente",
-        "probabilmente", "vermutlich", "vraisemblablement", "eindeutig", "claramente",
+        "definitely",
+        "certainly",
+        "surely",
+        "probably",
+        "likely",
+        "most likely",
+        "presumably",
+        "clearly",
+        "obviously",
+        "undoubtedly",
+        "sicher",
+        "wahrscheinlich",
+        "probablement",
+        "sans doute",
+        "probablemente",
+        "provavelmente",
+        "probabilmente",
+        "vermutlich",
+        "vraisemblablement",
+        "eindeutig",
+        "claramente",
     )
-)  # fmt: skip
+)
 _WITHIN = frozenset(("in", "by", "under", "as", "with", "from"))
 _LOOSE = frozenset(  # what gives a letter may be a product or a vector: only "option C" or "(C)" behind them is one
     ("gives", "giving", "yields", "yielding", "we get", "we obtain", "we have", "we find", "we arrive at", "that is")

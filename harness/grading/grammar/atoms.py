@@ -40,9 +40,19 @@ from harness.grading.grammar.vocabulary import names
 from harness.grading.limits import MAX_MATRIX_ENTRIES, TooBigError, UnreadableError
 
 _CLOSERS = {"(": ")]", "[": "])", "{": "}", "⌊": "⌋", "⌈": "⌉", "⟨": "⟩"}
-_RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log", "ceiling": "ceil", "asinh": "arcsinh",
-            "acosh": "arccosh", "atanh": "arctanh", "artanh": "arctanh", "arsinh": "arcsinh",
-            "arcosh": "arccosh"}  # fmt: skip
+_RENAMED = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "lg": "log",
+    "ceiling": "ceil",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "artanh": "arctanh",
+    "arsinh": "arcsinh",
+    "arcosh": "arccosh",
+}
 _MATRICES = ("matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix", "smallmatrix", "array", "psmallmatrix")
 _IF_WORDS = names("if for when where otherwise else all other")
 _WRAPPERS = ("aligned", "align", "equation", "gathered", "gather", "split", "alignedat", "eqnarray")
@@ -377,6 +387,16 @@ def _set(p: Arithmetic, name: str) -> Node:
 
 _INVERSES = names("arcsin arccos arctan arccot arcsec arccsc arcsinh arccosh arctanh")
 READERS: dict[str, Callable[[Arithmetic, str], Node]] = {
-    "brace": _brace, "open": _open, "bar": _bar, "begin": _environment, "frac": _fraction, "binom": _binomial,
-    "sqrt": _root, "func": _function, "big": _big, "label": _label, "text": _text, "set": _set,
-}  # fmt: skip
+    "brace": _brace,
+    "open": _open,
+    "bar": _bar,
+    "begin": _environment,
+    "frac": _fraction,
+    "binom": _binomial,
+    "sqrt": _root,
+    "func": _function,
+    "big": _big,
+    "label": _label,
+    "text": _text,
+    "set": _set,
+}

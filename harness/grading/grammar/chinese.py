@@ -23,12 +23,30 @@ _CONNECTORS = (
     ("及", " and "),
 )
 _PHRASES = {
-    "无解": "no solution", "没有解": "no solution", "无实数解": "no solution", "无实根": "no solution",
+    "无解": "no solution",
+    "没有解": "no solution",
+    "无实数解": "no solution",
+    "无实根": "no solution",
     "空集": "\\emptyset",
-    "不存在": "does not exist", "是": "yes", "否": "no", "不是": "no", "对": "true", "错": "false", "正确": "true",
-    "错误": "false", "奇数": "odd", "偶数": "even", "奇函数": "odd", "偶函数": "even", "全体实数": "\\mathbb{R}",
-    "实数集": "\\mathbb{R}", "任意实数": "\\mathbb{R}", "无穷大": "\\infty", "正无穷": "\\infty", "负无穷": "-\\infty",
-}  # fmt: skip
+    "不存在": "does not exist",
+    "是": "yes",
+    "否": "no",
+    "不是": "no",
+    "对": "true",
+    "错": "false",
+    "正确": "true",
+    "错误": "false",
+    "奇数": "odd",
+    "偶数": "even",
+    "奇函数": "odd",
+    "偶函数": "even",
+    "全体实数": "\\mathbb{R}",
+    "实数集": "\\mathbb{R}",
+    "任意实数": "\\mathbb{R}",
+    "无穷大": "\\infty",
+    "正无穷": "\\infty",
+    "负无穷": "-\\infty",
+}
 
 _MEASURES = {
     "千米": "km",

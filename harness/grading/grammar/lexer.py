@@ -51,11 +51,41 @@ _LETTER_IN_BRACKETS = re.compile(r"\(\s*([A-Z])\s*\)\.?")
 _UNBRACED_ENVIRONMENT = re.compile(r"(begin|end)([pbBv]?matrix)")
 _GROUP_ENDS = re.compile(r"\s*(?:\}|\\end|\\right)")
 _DIGITS = frozenset("0123456789")
-_SINGLE = {"+": "op", "-": "op", "*": "op", "/": "op", "!": "op", "^": "hat", "_": "base", "(": "open", "[": "open",
-           "{": "brace", "}": "unbrace", ")": "close", "]": "close", "|": "bar", ",": "sep", ";": "sep", "&": "amp",
-           "%": "pct", ":": "colon", "=": "rel", "<": "rel", ">": "rel", "'": "prime", "…": "ldots"}  # fmt: skip
-_TWO = {"<=": ("rel", "<="), ">=": ("rel", ">="), "!=": ("rel", "!="), "==": ("rel", "="), "**": ("hat", "^"),
-        "->": ("arrow", "->"), "=>": ("arrow", "=>")}  # fmt: skip
+_SINGLE = {
+    "+": "op",
+    "-": "op",
+    "*": "op",
+    "/": "op",
+    "!": "op",
+    "^": "hat",
+    "_": "base",
+    "(": "open",
+    "[": "open",
+    "{": "brace",
+    "}": "unbrace",
+    ")": "close",
+    "]": "close",
+    "|": "bar",
+    ",": "sep",
+    ";": "sep",
+    "&": "amp",
+    "%": "pct",
+    ":": "colon",
+    "=": "rel",
+    "<": "rel",
+    ">": "rel",
+    "'": "prime",
+    "…": "ldots",
+}
+_TWO = {
+    "<=": ("rel", "<="),
+    ">=": ("rel", ">="),
+    "!=": ("rel", "!="),
+    "==": ("rel", "="),
+    "**": ("hat", "^"),
+    "->": ("arrow", "->"),
+    "=>": ("arrow", "=>"),
+}
 _ESCAPED = {"{": ("open", "{"), "}": ("close", "}"), "|": ("bar", "||"), "%": ("pct", "%"), "\\": ("row", "")}
 _FUNCTION_PREFIX = re.compile(
     r"(arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|sqrt)([a-z]|theta|alpha|pi)$"

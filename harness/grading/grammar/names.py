@@ -19,8 +19,19 @@ _CALLED_ON_VARIABLES = names("h F G H P Q R S T U V W p q u v w r s y x z N L M 
 _VARIABLES = names("x t n z s theta k y u m")
 _CALLED_ON_NUMBERS = names("h F G H P Q p q y h' y' F'")
 _OF_RANDOM_VARIABLES = names("P Pr E Var Cov")
-_BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
-          "ten": "10", "twelve": "12", "sixteen": "16"}  # fmt: skip
+_BASES = {
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
+    "twelve": "12",
+    "sixteen": "16",
+}
 
 
 def number(text: str) -> Num:

@@ -19,13 +19,29 @@ from harness.grading.grammar.vocabulary import (
     UNIT_WORDS,
 )
 
-_PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-          "eighth": 8, "ninth": 9, "tenth": 10}  # fmt: skip
-_FACTORS = {"ten": Fraction(10), "dozen": Fraction(12),
-            "gross": Fraction(144), "halve": Fraction(1, 2), "score": Fraction(20),
-            "hundredth": Fraction(1, 100),
-            "thousandth": Fraction(1, 1000),
-            **{name: Fraction(1, n) for name, n in _PARTS.items() if n not in (2, 4)}}  # fmt: skip
+_PARTS = {
+    "half": 2,
+    "halve": 2,
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "seventh": 7,
+    "eighth": 8,
+    "ninth": 9,
+    "tenth": 10,
+}
+_FACTORS = {
+    "ten": Fraction(10),
+    "dozen": Fraction(12),
+    "gross": Fraction(144),
+    "halve": Fraction(1, 2),
+    "score": Fraction(20),
+    "hundredth": Fraction(1, 100),
+    "thousandth": Fraction(1, 1000),
+    **{name: Fraction(1, n) for name, n in _PARTS.items() if n not in (2, 4)},
+}
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
 _PERCENT = frozenset(("pct", "percent", "percentage", "percents"))
 _BOUNDS = (

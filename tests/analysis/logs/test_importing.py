@@ -30,10 +30,15 @@ DATA = ROOT.parent / "shared" / "data"
 def log_line(response: str | list[str], gold: str = "204", **more: Any) -> dict[str, Any]:
     responses = [response] if isinstance(response, str) else response
     return {
-        "doc_id": 0, "doc": {"id": 60, "problem": "How many minutes?", "answer": gold}, "target": gold,
+        "doc_id": 0,
+        "doc": {"id": 60, "problem": "How many minutes?", "answer": gold},
+        "target": gold,
         "arguments": {"gen_args_0": {"arg_0": "prompt", "arg_1": {"max_gen_toks": 32768}}},
-        "resps": [responses], "filtered_resps": responses, "exact_match": 1, "extracted_answers": ["204"],
-    } | more  # fmt: skip
+        "resps": [responses],
+        "filtered_resps": responses,
+        "exact_match": 1,
+        "extracted_answers": ["204"],
+    } | more
 
 
 def written(path: Path, *records: dict[str, Any] | str) -> Path:

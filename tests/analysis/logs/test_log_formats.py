@@ -30,10 +30,13 @@ THOUGHT = "<think>\nso\n</think>\n\n\\boxed{2}"
 
 def lm_eval_line(number: int = 0, response: Any = THOUGHT, target: Any = "2", **more: Any) -> dict[str, Any]:
     return {
-        "doc_id": number, "doc": {"problem": f"problem {number}", "answer": target}, "target": target,
+        "doc_id": number,
+        "doc": {"problem": f"problem {number}", "answer": target},
+        "target": target,
         "arguments": {"gen_args_0": {"arg_0": f"prompt {number}", "arg_1": {"until": [], "temperature": 0.6}}},
-        "resps": [[response]], "filtered_resps": [response],
-    } | more  # fmt: skip
+        "resps": [[response]],
+        "filtered_resps": [response],
+    } | more
 
 
 def written(path: Path, *records: Any, whole: Any = None) -> Path:
@@ -60,8 +63,11 @@ def test_inspect_logs_are_read_by_inspects_own_reader(tmp_path: Path, name: str)
     assert (log.name, kwargs_of(log)) == ("inspect_ai", {"temperature": 0.6, "seed": 3})
     found = imported(tmp_path, MADE / name)
     assert [(row["problem_id"], row["sample_index"], row["status"]) for row in found] == [
-        ("a", 0, "correct"), ("a", 1, "correct"), ("b", 0, "incorrect"), ("b", 1, "correct"),
-    ]  # fmt: skip
+        ("a", 0, "correct"),
+        ("a", 1, "correct"),
+        ("b", 0, "incorrect"),
+        ("b", 1, "correct"),
+    ]
     assert [row["logged_correct"] for row in found] == [False, True, False, True], "match() saw no box"
     assert (found[0]["thinking"], found[0]["answer"]) == ("one and one", "So \\boxed{2}")
     assert (found[0]["model"], found[0]["task"], found[0]["seed"]) == ("mockllm/model", "sums", 3)
@@ -114,10 +120,15 @@ def test_lightevals_details_of_today(tmp_path: Path) -> None:
 
 def test_lightevals_older_details(tmp_path: Path) -> None:
     old = {
-        "example": ["What is 1 + 1?"], "full_prompt": ["Q: What is 1 + 1?"], "predictions": ["['so \\\\boxed{2}']"],
-        "gold": ["['2']"], "choices": ["['2']"], "gold_index": ["[0]"], "metrics": [{"extractive_match": 1}],
+        "example": ["What is 1 + 1?"],
+        "full_prompt": ["Q: What is 1 + 1?"],
+        "predictions": ["['so \\\\boxed{2}']"],
+        "gold": ["['2']"],
+        "choices": ["['2']"],
+        "gold_index": ["[0]"],
+        "metrics": [{"extractive_match": 1}],
         "specifics": ["{'level': 3}"],
-    }  # fmt: skip
+    }
     path = tmp_path / "details_custom|aime25|0|0_2025-01-02T03-04-05.parquet"
     pq.write_table(pa.table(old), path)
     row = imported(tmp_path, path)[0]
@@ -128,9 +139,16 @@ def test_lightevals_older_details(tmp_path: Path) -> None:
 def older(number: int, predictions: list[Any], gold: list[str], **metrics: Any) -> dict[str, Any]:
     """A row of lighteval before 0.11, as it stands in memory: what a pass does not measure is missing in it."""
     return {
-        "example": f"problem {number}", "full_prompt": f"problem {number}", "predictions": predictions, "gold": gold,
-        "choices": [], "gold_index": [], "pred_logits": [], "metrics": metrics, "specifics": None,
-    }  # fmt: skip
+        "example": f"problem {number}",
+        "full_prompt": f"problem {number}",
+        "predictions": predictions,
+        "gold": gold,
+        "choices": [],
+        "gold_index": [],
+        "pred_logits": [],
+        "metrics": metrics,
+        "specifics": None,
+    }
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["structs", "texts"])
@@ -166,9 +184,11 @@ def test_lightevals_scored_options_are_its_likeliest(tmp_path: Path, layout: str
         table = [
             {
                 "doc": {"query": f"problem {n}", "choices": options, "gold_index": 0, "id": str(n), "task_name": "x|0"},
-                "model_response": {"input": f"problem {n}", "text": [], "logprobs": one}, "metric": {"acc": n},
-            } for n, one in enumerate(scores)
-        ]  # fmt: skip
+                "model_response": {"input": f"problem {n}", "text": [], "logprobs": one},
+                "metric": {"acc": n},
+            }
+            for n, one in enumerate(scores)
+        ]
     else:
         table = [
             older(n, [[score, 0.0] for score in one], [], acc=n) | {"choices": options, "gold_index": [0]}
@@ -212,15 +232,22 @@ def test_the_first_lm_evals_file_names_hold_the_models_arguments(tmp_path: Path)
     results = {
         "config": {"model": "hf", "model_args": "pretrained=org/m_1,dtype=float32", "gen_kwargs": None},
         "configs": {"cot": {}, "gsm8k_cot": {"output_type": "generate_until", "num_fewshot": 8}},
-    }  # fmt: skip
+    }
     written(tmp_path / "results.json", whole=results)
     assert task_of(path) == "gsm8k_cot"
     found = imported(tmp_path, tmp_path)
     assert {(row["task"], row["model"], row["correct"]) for row in found} == {("gsm8k_cot", "org/m_1", True)}
 
 
-NEMO = {"problem": "What is 1 + 1?", "expected_answer": "2", "generation": "<think>so</think>It is \\boxed{2}",
-        "predicted_answer": "2", "symbolic_correct": True, "num_generated_tokens": 12, "subject": "sums"}  # fmt: skip
+NEMO = {
+    "problem": "What is 1 + 1?",
+    "expected_answer": "2",
+    "generation": "<think>so</think>It is \\boxed{2}",
+    "predicted_answer": "2",
+    "symbolic_correct": True,
+    "num_generated_tokens": 12,
+    "subject": "sums",
+}
 
 
 def test_nemo_skills_samplings_are_the_samples_of_one_run(tmp_path: Path) -> None:
@@ -244,25 +271,31 @@ def test_evalchemys_results_hold_several_tasks(tmp_path: Path) -> None:
     }
     whole = {
         "results": {"AIME24": {"examples": [example], "num_total": 1}, "AMC23": {"examples": [example | {"id": 1}]}},
-        "config": {"model": "hf", "model_args": "pretrained=org/m"}, "model_name": "org/m",
-    }  # fmt: skip
+        "config": {"model": "hf", "model_args": "pretrained=org/m"},
+        "model_name": "org/m",
+    }
     found = imported(tmp_path, written(tmp_path / "org__m" / "results_2026.json", whole=whole))
     assert [(row["task"], row["problem_id"], row["correct"], row["logged_extracted"]) for row in found] == [
-        ("AIME24", "7", True, "2"), ("AIME24", "7", False, "3"), ("AMC23", "1", True, "2"), ("AMC23", "1", False, "3"),
-    ]  # fmt: skip
+        ("AIME24", "7", True, "2"),
+        ("AIME24", "7", False, "3"),
+        ("AMC23", "1", True, "2"),
+        ("AMC23", "1", False, "3"),
+    ]
     assert {row["model"] for row in found} == {"org/m"}
 
 
 def test_skythoughts_results_by_problem_and_temperature(tmp_path: Path) -> None:
     whole = {
         "What is 1 + 1?": {
-            "problem": "What is 1 + 1?", "answer": "2", "prompt": "Q",
+            "problem": "What is 1 + 1?",
+            "answer": "2",
+            "prompt": "Q",
             "responses": {
                 "0.7": [{"content": THOUGHT, "correctness": True}, {"content": "\\boxed{4}", "correctness": False}],
             },
             "token_usages": {"0.7": [{"completion_tokens": 3}, {"completion_tokens": 4}]},
         }
-    }  # fmt: skip
+    }
     found = imported(tmp_path, written(tmp_path / "Sky_aime" / "results.json", whole=whole), model="m", task="aime")
     assert [(row["correct"], row["logged_correct"]) for row in found] == [(True, True), (False, False)]
     assert json.loads(found[0]["gen_kwargs"]) == {"temperature": 0.7}
@@ -270,20 +303,25 @@ def test_skythoughts_results_by_problem_and_temperature(tmp_path: Path) -> None:
 
 def test_simple_evals_conversations(tmp_path: Path) -> None:
     whole = {
-        "score": 0.5, "metrics": {}, "htmls": ["", ""],
+        "score": 0.5,
+        "metrics": {},
+        "htmls": ["", ""],
         "convos": [
             [{"role": "user", "content": "What is 1 + 1?"}, {"role": "assistant", "content": "Answer: 2"}],
             [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "Answer: 5"}],
         ],
-        "metadata": {"example_level_metadata": [
-            {"score": 1.0, "correct_answer": "2", "extracted_answer": "2"},
-            {"score": 0.0, "correct_answer": "4", "extracted_answer": "5"},
-        ]},
-    }  # fmt: skip
+        "metadata": {
+            "example_level_metadata": [
+                {"score": 1.0, "correct_answer": "2", "extracted_answer": "2"},
+                {"score": 0.0, "correct_answer": "4", "extracted_answer": "5"},
+            ]
+        },
+    }
     found = imported(tmp_path, written(tmp_path / "math_gpt.json", whole=whole), model="gpt", task="math")
     assert [(row["question"], row["gold"], row["correct"], row["logged_correct"]) for row in found] == [
-        ("What is 1 + 1?", "2", True, True), ("What is 2 + 2?", "4", False, False),
-    ]  # fmt: skip
+        ("What is 1 + 1?", "2", True, True),
+        ("What is 2 + 2?", "4", False, False),
+    ]
 
 
 def simple_evals_page(gold: str, extracted: str, score: str) -> str:
@@ -302,11 +340,12 @@ def test_simple_evals_golds_and_verdicts_stand_on_its_pages(tmp_path: Path) -> N
         ("1 + 1?", {"content": ""}, simple_evals_page("2", "None", "0.0")),
     ]
     whole = {
-        "task_name": "sums", "score": 2 / 3, "metrics": {}, "htmls": [page for *_, page in said],
-        "convos": [
-            [{"role": "user", "content": asked}, {"role": "assistant"} | reply] for asked, reply, _ in said
-        ],
-    }  # fmt: skip
+        "task_name": "sums",
+        "score": 2 / 3,
+        "metrics": {},
+        "htmls": [page for *_, page in said],
+        "convos": [[{"role": "user", "content": asked}, {"role": "assistant"} | reply] for asked, reply, _ in said],
+    }
     found = imported(tmp_path, written(tmp_path / "sums_allresults.json", whole=whole), model="m")
     assert [
         (row["task"], row["gold"], row["sample_index"], row["correct"], row["logged_correct"]) for row in found
@@ -326,12 +365,17 @@ def test_simple_evals_file_names_tell_task_and_model(tmp_path: Path) -> None:
 
 def test_every_eval_evers_instances(tmp_path: Path) -> None:
     record = {
-        "schema_version": "0.2.2", "evaluation_id": "aime/m/1", "model_id": "org/m", "evaluation_name": "aime24",
-        "sample_id": "s1", "interaction_type": "single_turn",
+        "schema_version": "0.2.2",
+        "evaluation_id": "aime/m/1",
+        "model_id": "org/m",
+        "evaluation_name": "aime24",
+        "sample_id": "s1",
+        "interaction_type": "single_turn",
         "input": {"raw": "What is 1 + 1?", "reference": ["2"]},
         "output": {"raw": ["It is \\boxed{2}"], "reasoning_trace": ["one and one"]},
-        "answer_attribution": [], "evaluation": {"score": 1.0, "is_correct": True},
-    }  # fmt: skip
+        "answer_attribution": [],
+        "evaluation": {"score": 1.0, "is_correct": True},
+    }
     row = imported(tmp_path, written(tmp_path / "x_samples.jsonl", record))[0]
     assert (row["model"], row["task"], row["problem_id"]) == ("org/m", "aime24", "s1")
     assert (row["thinking"], row["answer"], row["logged_correct"]) == ("one and one", "It is \\boxed{2}", True)
@@ -385,10 +429,13 @@ def test_the_packings_of_a_log_do_not_matter(tmp_path: Path) -> None:
     lines = [lm_eval_line(0, exact_match=float("nan")), lm_eval_line(1, target="\ud835 2")]
     text = "\n".join(map(json.dumps, lines))
     files = {
-        "plain.jsonl": text.encode(), "marked.jsonl": b"\xef\xbb\xbf" + text.encode(),
-        "packed.jsonl.gz": gzip.compress(text.encode()), "array.json": json.dumps(lines).encode(),
-        "array.jsonl": json.dumps(lines, indent=2).encode(), "crlf.jsonl": text.replace("\n", "\r\n").encode(),
-    }  # fmt: skip
+        "plain.jsonl": text.encode(),
+        "marked.jsonl": b"\xef\xbb\xbf" + text.encode(),
+        "packed.jsonl.gz": gzip.compress(text.encode()),
+        "array.json": json.dumps(lines).encode(),
+        "array.jsonl": json.dumps(lines, indent=2).encode(),
+        "crlf.jsonl": text.replace("\n", "\r\n").encode(),
+    }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
         log = read_log(tmp_path / name)
@@ -446,11 +493,17 @@ def test_options_and_golds_of_choice_questions(tmp_path: Path, doc: dict[str, An
 @pytest.mark.parametrize(
     ("candidates", "golds"),
     [
-        ((None, "4"), ("4",)), ((["3"],), ("3",)), ((["4", "four"],), ("4", "four")), (("['a', 'b']",), ("a", "b")),
-        (("So 2+2.\n#### 1,234",), ("1,234",)), (("We get \\boxed{\\frac12}.",), ("\\frac12",)), ((4.0,), ("4.0",)),
-        (("[1, 2]",), ("[1, 2]",)), (("", [], None), ()),
+        ((None, "4"), ("4",)),
+        ((["3"],), ("3",)),
+        ((["4", "four"],), ("4", "four")),
+        (("['a', 'b']",), ("a", "b")),
+        (("So 2+2.\n#### 1,234",), ("1,234",)),
+        (("We get \\boxed{\\frac12}.",), ("\\frac12",)),
+        ((4.0,), ("4.0",)),
+        (("[1, 2]",), ("[1, 2]",)),
+        (("", [], None), ()),
     ],
-)  # fmt: skip
+)
 def test_golds_in_every_form(candidates: tuple[Any, ...], golds: tuple[str, ...]) -> None:
     assert gold_of(*candidates)[0] == golds
 

@@ -90,17 +90,24 @@ def test_two_models_whose_files_are_equal_are_two_runs(tmp_path: Path) -> None:
         written(tmp_path / name / "samples_t_2026-01-02T03-04-05.jsonl", lm_eval_line(0), lm_eval_line(1))
     found = imported(tmp_path, tmp_path)
     assert [(row["model"], row["problem_id"]) for row in sorted(found, key=lambda row: row["model"])] == [
-        ("org/a", "0"), ("org/a", "1"), ("org/b", "0"), ("org/b", "1"),
-    ]  # fmt: skip
+        ("org/a", "0"),
+        ("org/a", "1"),
+        ("org/b", "0"),
+        ("org/b", "1"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("gold", "choices", "labels", "letter"),
     [
-        ("b", ("red", "green"), (), "B"), ("(b)", ("red", "green"), (), "B"), ("b", ("red", "green"), ("A", "B"), "B"),
-        ("a", ("b", "a"), (), "B"), ("c", ("red", "green"), (), None), ("b", (), (), None),
+        ("b", ("red", "green"), (), "B"),
+        ("(b)", ("red", "green"), (), "B"),
+        ("b", ("red", "green"), ("A", "B"), "B"),
+        ("a", ("b", "a"), (), "B"),
+        ("c", ("red", "green"), (), None),
+        ("b", (), (), None),
     ],
-)  # fmt: skip
+)
 def test_small_letters_name_an_option_where_there_are_options(
     gold: str, choices: tuple[str, ...], labels: tuple[str, ...], letter: str | None
 ) -> None:

@@ -24,10 +24,13 @@ NUM_PROBLEMS, NUM_RIGHT = 60, 26
 def line(number: int, response: str | None, *, question: str = "", **kwargs: Any) -> dict[str, Any]:
     question = question or f"What is {number} + {number}?"
     return {
-        "doc_id": number, "doc": {"id": number, "problem": question, "answer": str(2 * number)},
-        "target": str(2 * number), "arguments": {"gen_args_0": {"arg_0": f"<user>{question}", "arg_1": kwargs}},
-        "resps": [[response]], "filtered_resps": [response],
-    }  # fmt: skip
+        "doc_id": number,
+        "doc": {"id": number, "problem": question, "answer": str(2 * number)},
+        "target": str(2 * number),
+        "arguments": {"gen_args_0": {"arg_0": f"<user>{question}", "arg_1": kwargs}},
+        "resps": [[response]],
+        "filtered_resps": [response],
+    }
 
 
 def s1(thought: str, answer: str) -> str:

@@ -31,10 +31,14 @@ def line(response: str | list[str], **more: Any) -> str:
     """One line of a samples file in the format of s1's fork."""
     responses = [response] if isinstance(response, str) else response
     record = {
-        "doc_id": 0, "doc": {"id": 1, "problem": "1+1?", "answer": "2"}, "target": "2",
+        "doc_id": 0,
+        "doc": {"id": 1, "problem": "1+1?", "answer": "2"},
+        "target": "2",
         "arguments": {"gen_args_0": {"arg_0": "<|im_start|>user\n1+1?<|im_end|>\n", "arg_1": {}}},
-        "resps": [responses], "filtered_resps": [responses[0]], "exact_match": 1,
-    }  # fmt: skip
+        "resps": [responses],
+        "filtered_resps": [responses[0]],
+        "exact_match": 1,
+    }
     return json.dumps(record | more)
 
 
@@ -69,9 +73,13 @@ def step_by_step(path: Path, tokenizer: str) -> dict[str, Any]:
         without += "Answer:" not in response and "\\boxed" not in response
     n = len(thoughts)
     return {
-        "thoughts": sorted(thoughts), "answer": sum(answers) / n, "total": sum(totals) / n, "without": without,
-        "step": sum(steps) / max(len(steps), 1), "steps": num_steps / n,
-    }  # fmt: skip
+        "thoughts": sorted(thoughts),
+        "answer": sum(answers) / n,
+        "total": sum(totals) / n,
+        "without": without,
+        "step": sum(steps) / max(len(steps), 1),
+        "steps": num_steps / n,
+    }
 
 
 def needs_log(path: Path = S1_LOG) -> Path:

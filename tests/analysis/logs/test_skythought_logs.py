@@ -20,11 +20,12 @@ def skythought_run(
     for number, (problem, responses) in enumerate(zip(problems, said, strict=True)):
         asked = {"role": "user", "content": f"Think. {problem.get('question') or problem.get('Question')}"}
         results[str(number)] = problem | {
-            "_index": str(number), "prompt": "<think>\n",
+            "_index": str(number),
+            "prompt": "<think>\n",
             "input_conversation": [asked, {"role": "assistant", "content": "<think>\n"}],
             "responses": [{"content": text, "correctness": right, "reason": ""} for text, right in responses],
             "token_usages": [{"completion_tokens": 7, "prompt_tokens": 11} for _ in responses],
-        }  # fmt: skip
+        }
     known = [right for responses in said for _, right in responses if right is not None]
     summary = {
         "configuration": {
@@ -33,8 +34,9 @@ def skythought_run(
             "backend": {"name": "openai", "backend_args": {}},
             "sampling_params": {"temperature": 0.7, "top_p": 0.95, "n": 2},
         },
-        "total_completion_tokens": 28, "accuracy": round(sum(known) / len(known), 4) if known else 0.0,
-    }  # fmt: skip
+        "total_completion_tokens": 28,
+        "accuracy": round(sum(known) / len(known), 4) if known else 0.0,
+    }
     written(folder / "summary.json", whole=summary)
     written(folder / "results.json", whole=results)
     return folder
@@ -56,9 +58,11 @@ def test_skythoughts_package_writes_lists_of_responses_and_a_summary(tmp_path: P
     assert "in the log 25.0 %" in summary and "null" not in summary, "an empty response is none that is missing"
     found = rows(tmp_path / "out")
     assert [(row["question"], row["gold"], row["sample_index"], row["logged_correct"]) for row in found] == [
-        ("What is 0 + 1?", "1", 0, True), ("What is 0 + 1?", "1", 1, False),
-        ("What is 1 + 1?", "2", 0, False), ("What is 1 + 1?", "2", 1, False),
-    ]  # fmt: skip
+        ("What is 0 + 1?", "1", 0, True),
+        ("What is 0 + 1?", "1", 1, False),
+        ("What is 1 + 1?", "2", 0, False),
+        ("What is 1 + 1?", "2", 1, False),
+    ]
     texts = [row["prompt"] + row["thinking"] + row["closing"] + row["answer"] for row in found]
     assert texts[0] == "Think. What is 0 + 1?\n\n<think>\nso\n</think>\n\n\\boxed{1}"
     assert (found[0]["status"], found[2]["status"]) == ("correct", "truncated"), "the prompt opened its thought"
@@ -74,6 +78,7 @@ def test_skythoughts_choices_and_its_responses_before_scoring(tmp_path: Path) ->
     folder = skythought_run(tmp_path, problems, [[("</think>(B)", None)], [("</think>\\boxed{C}", None)]])
     found = imported(tmp_path, folder / "results.json")
     assert [(row["question"], row["kind"], row["gold"], row["correct"], row["logged_correct"]) for row in found] == [
-        ("Which acid?", "choice", "B", True, None), ("Which base?", "choice", "A", False, None),
-    ]  # fmt: skip
+        ("Which acid?", "choice", "B", True, None),
+        ("Which base?", "choice", "A", False, None),
+    ]
     assert {row["metadata"] for row in found} == {None}

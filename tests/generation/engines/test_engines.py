@@ -283,9 +283,13 @@ def test_a_thought_is_what_plain_vllm_generates_with_the_same_parameters(
 
     async def plain(ids: Sequence[int]) -> tuple[int, ...]:
         params = SamplingParams(
-            max_tokens=60, min_tokens=1, stop_token_ids=stops, ignore_eos=True, detokenize=False,
+            max_tokens=60,
+            min_tokens=1,
+            stop_token_ids=stops,
+            ignore_eos=True,
+            detokenize=False,
             **({"temperature": 0.0, "seed": seeds.get(tuple(ids), 0)} | its_own),
-        )  # fmt: skip
+        )
         last: Any = None
         async for output in vllm._llm.generate({"prompt_token_ids": list(ids)}, params, f"plain {len(ids)}"):
             last = output

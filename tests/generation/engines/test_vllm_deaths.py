@@ -84,7 +84,7 @@ def test_the_cause_is_the_cores_own_error(tmp_path: Path) -> None:
         ("INFO [cuda.py:446] Using FLASH_ATTN backend.", "FLASH_ATTN"),
         ("INFO [cpu_model_runner.py:68] Starting to load model", None),
     ],
-)  # fmt: skip
+)
 def test_the_attention_that_a_dtype_got_is_read_from_the_cores_own_log(
     line: str, expected: str | None, tmp_path: Path
 ) -> None:

@@ -51,18 +51,45 @@ def test_the_installed_vllm_has_all_that_the_engine_touches() -> None:
     from harness.generation.engines import vllm_mask
 
     asked = {
-        "model", "tokenizer", "dtype", "max_model_len", "tensor_parallel_size", "max_num_seqs",
-        "gpu_memory_utilization", "enable_prefix_caching", "num_gpu_blocks_override", "stream_interval",
-        "disable_log_stats", "enable_log_requests", "distributed_executor_backend", "async_scheduling", "scheduler_cls",
+        "model",
+        "tokenizer",
+        "dtype",
+        "max_model_len",
+        "tensor_parallel_size",
+        "max_num_seqs",
+        "gpu_memory_utilization",
+        "enable_prefix_caching",
+        "num_gpu_blocks_override",
+        "stream_interval",
+        "disable_log_stats",
+        "enable_log_requests",
+        "distributed_executor_backend",
+        "async_scheduling",
+        "scheduler_cls",
         "worker_extension_cls",
-        *vllm_process._cpu_arguments(512), *vllm_mask.arguments([1]),
-    }  # fmt: skip
+        *vllm_process._cpu_arguments(512),
+        *vllm_mask.arguments([1]),
+    }
     assert asked <= {field.name for field in fields(AsyncEngineArgs)}
     params = {
-        "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed",
-        "max_tokens", "min_tokens", "stop_token_ids", "ignore_eos", "detokenize", "output_kind", "logit_bias",
-        "logprobs", "prompt_logprobs",
-    }  # fmt: skip
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "frequency_penalty",
+        "presence_penalty",
+        "repetition_penalty",
+        "seed",
+        "max_tokens",
+        "min_tokens",
+        "stop_token_ids",
+        "ignore_eos",
+        "detokenize",
+        "output_kind",
+        "logit_bias",
+        "logprobs",
+        "prompt_logprobs",
+    }
     assert params <= set(inspect.signature(SamplingParams).parameters)
     assert {"prompt", "sampling_params"} <= set(inspect.signature(StreamingInput).parameters)
     assert RequestOutputKind.DELTA is not None
