@@ -31,6 +31,14 @@ pool.terminate()
 """
 
 
+def run_script(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    script, root = folder / "script.py", Path(__file__).parents[1]
+    script.write_text(code)
+    return subprocess.run(
+        [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
+    )
+
+
 def test_it_is_as_often_as_before_after_an_import_that_fails() -> None:
     before = gc.get_threshold()
     imports.as_usual()
@@ -45,12 +53,7 @@ def test_it_is_as_often_as_before_after_an_import_that_fails() -> None:
 
 
 def test_an_engines_process_looks_seldom_from_its_start_and_runs_nothing_of_the_callers_script(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"  # with nothing that keeps a child from running it again
-    script.write_text(SCRIPT)
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
-    )
+    done = run_script(SCRIPT, tmp_path)  # with nothing that keeps a child from running it again
     printed = done.stdout.splitlines()
     assert printed[:2] == ["the script", f"{imports.SELDOM} {imports.USUAL}"], done.stderr
     assert printed[2:] == ["(True, False)", "(False, True)", "(False, False)"]  # a module that is hidden and comes back
@@ -78,10 +81,5 @@ if __name__ == "__main__":
 
 
 def test_an_engines_process_says_all_and_leaves_what_it_imported_to_the_system(tmp_path: Path) -> None:
-    script = tmp_path / "leaving.py"
-    script.write_text(LEAVING)
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
-    )
+    done = run_script(LEAVING, tmp_path)
     assert done.stdout.split("\n") == ["worked", "0", ""], done.stderr

@@ -30,8 +30,7 @@ TOKENS = (
     "budget_tokens",
     "num_attempts",
 )
-SAMPLE_COLUMNS = (
-    "run_id",
+SETTING = (
     "study",
     "model",
     "recipe",
@@ -41,7 +40,10 @@ SAMPLE_COLUMNS = (
     "num_ignores",
     "ignore_str",
     "instructed",
-    "seed",
+)  # what tells the settings of a folder apart, but for what its runs' configurations say beside
+RUN_FACTS = ("run_id", *SETTING, "seed")
+SAMPLE_COLUMNS = (
+    *RUN_FACTS,
     "sample_index",
     "problem_id",
     *TOKENS,

@@ -15,26 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from harness.analysis.folders import SAMPLE_COLUMNS, TEXTS, TOKENS, Folder, left_out
+from harness.analysis.folders import RUN_FACTS, SAMPLE_COLUMNS, TEXTS, TOKENS, Folder, left_out
 from harness.parquet import ENCODED, told
 from harness.records import SAMPLE_SCHEMA
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-RUN_FACTS = (
-    "run_id",
-    "study",
-    "model",
-    "recipe",
-    "task",
-    "method",
-    "max_thinking_tokens",
-    "num_ignores",
-    "ignore_str",
-    "instructed",
-    "seed",
-)
 PROBLEM_FACTS = ("task", "problem_id", "question_hash", "metadata")
 SURVEYED = tuple(dict.fromkeys((*RUN_FACTS, *PROBLEM_FACTS)))
 NAMED = ("task", "problem_id", "question_hash")  # what tells problems apart

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.analysis.folders import ambiguous_studies, dotted_settings, read_folder
+from harness.analysis.folders import SETTING, ambiguous_studies, dotted_settings, read_folder
 from harness.analysis.intervals import row_means
 from harness.analysis.metrics import majority_vote
 from harness.analysis.pairing import hashes_by_task, numbered_differently, shared_ids
@@ -30,18 +30,7 @@ from harness.records import RUN_SCHEMA, setting
 
 Floats = NDArray[np.float64]
 Votes = NDArray[np.int32]
-KEY = (
-    "study",
-    "model",
-    "recipe",
-    "task",
-    "method",
-    "max_thinking_tokens",
-    "num_ignores",
-    "ignore_str",
-    "instructed",
-    "force",
-)
+KEY = (*SETTING, "force")
 WHOLE = ("setup", "budget_key")  # beside the columns: the rest of a run's configuration, without its seeds
 OF_A_RESPONSE = re.compile(r"(?:finish|stop)_?reasons?|truncated|(?:\w+_)?tokens", re.IGNORECASE)  # in its metadata
 LOGGED = "logged:"  # before the setup of an imported run: what its log tells, which may not be all
